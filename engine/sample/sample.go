@@ -1,0 +1,171 @@
+// Package sample picks the next token from logits.
+package sample
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// Params say how tokens are picked. The zero value picks the most likely token.
+//
+// They apply in the order of the reference: LogitBias and penalties, then Temperature, TopK, TopP and MinP.
+type Params struct {
+	Temperature float64 // 0: the most likely token (greedy)
+	TopK        int     // keep the k most likely tokens; 0: all
+	TopP        float64 // keep the fewest tokens whose probabilities sum to p (Holtzman et al. 2020); 0 or 1: all
+	MinP        float64 // keep tokens at least p times as likely as the likeliest (Nguyen et al. 2024); 0: all
+
+	RepetitionPenalty float64           // divides positive logits of tokens seen in prompt or answer, multiplies negative ones (Keskar et al. 2019); 0 or 1: none
+	PresencePenalty   float64           // subtracted from logits of tokens in the answer, once
+	FrequencyPenalty  float64           // subtracted from them as often as they occurred
+	LogitBias         map[int32]float64 // added to logits
+
+	Seed uint64 // the same seed and logits give the same tokens
+}
+
+// Validate reports the first setting that is out of range, by its name on the command line.
+func (p Params) Validate() error {
+	check := func(name string, v, lo, hi float64) error {
+		if !(v >= lo && v <= hi) {
+			return fmt.Errorf("%s is %v, want %v to %v", name, v, lo, hi)
+		}
+		return nil
+	}
+	if p.TopK < 0 {
+		return fmt.Errorf("top-k is %d, want 0 or more", p.TopK)
+	}
+	return cmp.Or(
+		check("temperature", p.Temperature, 0, 100),
+		check("top-p", p.TopP, 0, 1),
+		check("min-p", p.MinP, 0, 1),
+		check("repetition-penalty", p.RepetitionPenalty, 0, 100),
+		check("presence-penalty", p.PresencePenalty, -100, 100),
+		check("frequency-penalty", p.FrequencyPenalty, -100, 100),
+	)
+}
+
+// Sampler picks the tokens of one sequence. It is not safe for concurrent use.
+type Sampler struct {
+	params   Params
+	random   *rand.Rand
+	seen     map[int32]bool // in prompt or answer
+	answered map[int32]int  // how often in the answer
+	cands    []candidate
+	logits   []float32
+}
+
+type candidate struct {
+	id int32
+	p  float64 // logit, then unnormalised probability
+}
+
+// New returns a sampler for a sequence that begins with prompt.
+func New(p Params, prompt []int32) *Sampler {
+	s := &Sampler{params: p, random: rand.New(rand.NewPCG(p.Seed, 0x6a616d6261)), seen: map[int32]bool{}, answered: map[int32]int{}}
+	for _, id := range prompt {
+		s.seen[id] = true
+	}
+	return s
+}
+
+// Next picks a token and counts it as part of the answer. logits [vocab] are not changed.
+func (s *Sampler) Next(logits []float32) int32 {
+	id := s.pick(s.penalise(logits))
+	s.seen[id] = true
+	s.answered[id]++
+	return id
+}
+
+// penalise returns logits with the biases and penalties that are set.
+func (s *Sampler) penalise(logits []float32) []float32 {
+	p := s.params
+	repetition := p.RepetitionPenalty != 0 && p.RepetitionPenalty != 1
+	if !repetition && p.PresencePenalty == 0 && p.FrequencyPenalty == 0 && len(p.LogitBias) == 0 {
+		return logits
+	}
+	s.logits = append(s.logits[:0], logits...)
+	at := func(id int32) bool { return id >= 0 && int(id) < len(logits) }
+	for id, b := range p.LogitBias {
+		if at(id) {
+			s.logits[id] += float32(b)
+		}
+	}
+	if repetition {
+		for id := range s.seen {
+			switch {
+			case !at(id):
+			case s.logits[id] > 0:
+				s.logits[id] /= float32(p.RepetitionPenalty)
+			default:
+				s.logits[id] *= float32(p.RepetitionPenalty)
+			}
+		}
+	}
+	for id, n := range s.answered {
+		if at(id) {
+			s.logits[id] -= float32(p.PresencePenalty + float64(n)*p.FrequencyPenalty)
+		}
+	}
+	return s.logits
+}
+
+func (s *Sampler) pick(logits []float32) int32 {
+	p := s.params
+	if p.Temperature == 0 || p.TopK == 1 {
+		return argmax(logits)
+	}
+	top := logits[argmax(logits)]
+	s.cands = s.cands[:0]
+	for id, v := range logits {
+		s.cands = append(s.cands, candidate{int32(id), math.Exp(float64(v-top) / p.Temperature)})
+	}
+	if p.TopK > 0 && p.TopK < len(s.cands) || p.TopP > 0 && p.TopP < 1 {
+		// Ties go to the lower id, so that picks do not depend on the sorting.
+		slices.SortFunc(s.cands, func(a, b candidate) int { return cmp.Or(cmp.Compare(b.p, a.p), cmp.Compare(a.id, b.id)) })
+	}
+	if p.TopK > 0 && p.TopK < len(s.cands) {
+		s.cands = s.cands[:p.TopK]
+	}
+	if p.TopP > 0 && p.TopP < 1 {
+		total, kept := sum(s.cands), 0.0
+		for i, c := range s.cands {
+			if kept += c.p; kept >= p.TopP*total {
+				s.cands = s.cands[:i+1]
+				break
+			}
+		}
+	}
+	if p.MinP > 0 {
+		// The likeliest token has 1, whatever was cut away.
+		s.cands = slices.DeleteFunc(s.cands, func(c candidate) bool { return c.p < p.MinP })
+	}
+	x := s.random.Float64() * sum(s.cands)
+	for _, c := range s.cands {
+		if x -= c.p; x < 0 {
+			return c.id
+		}
+	}
+	return s.cands[len(s.cands)-1].id // x was rounded up
+}
+
+func sum(cands []candidate) float64 {
+	total := 0.0
+	for _, c := range cands {
+		total += c.p
+	}
+	return total
+}
+
+// argmax returns the index of the largest value, the first of several.
+func argmax(x []float32) int32 {
+	best := 0
+	for i, v := range x {
+		if v > x[best] {
+			best = i
+		}
+	}
+	return int32(best)
+}

@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"jamba/engine/sample"
+	"jamba/model"
+	"jamba/model/state"
+)
+
+// chunk is how many tokens of a prompt are computed at once: enough to read weights seldom, few enough to stop and to
+// tell of progress often.
+const chunk = 64
+
+// Session is one sequence that grows: a prompt, its answer, the next prompt that begins with both, and so on. What was
+// computed for the common beginning is kept. It is not safe for concurrent use.
+type Session struct {
+	model  *model.Model
+	pass   *model.Pass
+	state  *state.State
+	tokens []int32 // that state has seen
+}
+
+// NewSession returns an empty session.
+func NewSession(m *model.Model) *Session {
+	return &Session{model: m, pass: m.NewPass(), state: m.NewState()}
+}
+
+// Request is a prompt and how to continue it.
+type Request struct {
+	Prompt     []int32
+	MaxTokens  int      // of the answer; 0: until it ends or the context is full
+	StopTokens []int32  // tokens that end the answer
+	Stop       []string // strings that end the answer, and are left out of it
+	Sample     sample.Params
+	Logprobs   bool // give log-probabilities
+	TopTokens  int  // with those of the n most likely tokens
+	Text       Detokenizer
+	Progress   func(done, total int) // called while the prompt is computed; may be nil
+}
+
+// Detokenizer turns the answer's tokens into text, piece by piece and never within a character.
+type Detokenizer interface {
+	Push(id int32) string
+	Flush() string
+}
+
+// Piece is a token of the answer, with the text that became certain by it. The last Piece has no token, the text that
+// was still held back, Finish and Stats.
+type Piece struct {
+	ID      int32
+	Text    string
+	Logprob *sample.Logprob
+	Top     []sample.Logprob
+	Finish  Finish
+	Stats   *Stats
+}
+
+// Finish says why an answer ended.
+type Finish string
+
+// The reasons, as the OpenAI API names them.
+const (
+	FinishStop   Finish = "stop"   // the model ended it, or a stop string came
+	FinishLength Finish = "length" // MaxTokens or the end of the context
+)
+
+// Stats are the counts and times of one answer.
+type Stats struct {
+	PromptTokens int           `json:"prompt_tokens"`
+	ReusedTokens int           `json:"reused_tokens"` // of the prompt, computed before
+	AnswerTokens int           `json:"answer_tokens"`
+	Prefill      time.Duration `json:"prefill_ns"`
+	Decode       time.Duration `json:"decode_ns"`
+}
+
+// PrefillRate returns the prompt's tokens per second, those reused left out.
+func (s *Stats) PrefillRate() float64 { return rate(s.PromptTokens-s.ReusedTokens, s.Prefill) }
+
+// DecodeRate returns the answer's tokens per second. The first token comes with the prompt.
+func (s *Stats) DecodeRate() float64 { return rate(s.AnswerTokens-1, s.Decode) }
+
+func rate(n int, d time.Duration) float64 {
+	if n <= 0 || d <= 0 {
+		return 0
+	}
+	return float64(n) / d.Seconds()
+}
+
+// Generate computes the prompt and yields the answer piece by piece. An error ends it; after one the session is still
+// usable. If ctx ends, the error is ctx.Err().
+func (s *Session) Generate(ctx context.Context, r Request) iter.Seq2[Piece, error] {
+	return func(yield func(Piece, error) bool) {
+		if err := s.generate(ctx, &r, func(p Piece) bool { return yield(p, nil) }); err != nil {
+			yield(Piece{}, err)
+		}
+	}
+}
+
+func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bool) error {
+	room, err := s.room(r)
+	if err != nil {
+		return err
+	}
+	stats := &Stats{PromptTokens: len(r.Prompt)}
+	start := time.Now()
+	logits, err := s.prefill(ctx, r, stats)
+	if err != nil {
+		return err
+	}
+	stats.Prefill = time.Since(start)
+
+	start = time.Now()
+	sampler, stop, finish := sample.New(r.Sample, r.Prompt), &stopper{stops: r.Stop}, FinishLength
+	for stats.AnswerTokens < room {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		id := sampler.Next(logits)
+		stats.AnswerTokens++
+		if slices.Contains(r.StopTokens, id) {
+			finish = FinishStop
+			break
+		}
+		p := Piece{ID: id}
+		if r.Logprobs {
+			chosen, top := sample.Logprobs(logits, id, r.TopTokens)
+			p.Logprob, p.Top = &chosen, top
+		}
+		var found bool
+		p.Text, found = stop.push(r.Text.Push(id))
+		if !yield(p) {
+			return nil
+		}
+		if found {
+			finish = FinishStop
+			break
+		}
+		if stats.AnswerTokens < room {
+			// Not to be interrupted: the session goes on after this token.
+			if logits, err = s.feed(context.WithoutCancel(ctx), []int32{id}, model.LastLogits); err != nil {
+				return err
+			}
+		}
+	}
+	stats.Decode = time.Since(start)
+	text, found := stop.push(r.Text.Flush())
+	if found {
+		finish = FinishStop
+	} else {
+		text += stop.flush()
+	}
+	yield(Piece{ID: -1, Text: text, Finish: finish, Stats: stats})
+	return nil
+}
+
+// room returns how many tokens the answer may have.
+func (s *Session) room(r *Request) (int, error) {
+	if len(r.Prompt) == 0 {
+		return 0, fmt.Errorf("the prompt is empty, and the model has no token that begins a text")
+	}
+	room := r.MaxTokens
+	if limit := s.model.Config.MaxPositionEmbeddings; limit > 0 {
+		if len(r.Prompt) >= limit {
+			return 0, fmt.Errorf("the prompt has %d tokens, the model's context %d", len(r.Prompt), limit)
+		}
+		if room <= 0 || room > limit-len(r.Prompt) {
+			room = limit - len(r.Prompt)
+		}
+	}
+	if room <= 0 {
+		room = int(^uint(0) >> 1)
+	}
+	return room, state.Fits(s.model.StateSpecs(), 0, len(r.Prompt)+max(0, r.MaxTokens))
+}
+
+// prefill brings the state to the end of the prompt and returns the logits of its last token.
+func (s *Session) prefill(ctx context.Context, r *Request, stats *Stats) (logits []float32, err error) {
+	n := len(s.tokens)
+	if s.state.Broken() || n >= len(r.Prompt) || !slices.Equal(s.tokens, r.Prompt[:n]) {
+		// A state cannot be cut back to a common beginning.
+		s.state.Reset()
+		s.tokens, n = s.tokens[:0], 0
+	}
+	stats.ReusedTokens = n
+	for rest := r.Prompt[n:]; len(rest) > 0; {
+		now, want := rest[:min(chunk, len(rest))], model.NoLogits
+		if rest = rest[len(now):]; len(rest) == 0 {
+			want = model.LastLogits
+		}
+		if logits, err = s.feed(ctx, now, want); err != nil {
+			return nil, err
+		}
+		if r.Progress != nil {
+			r.Progress(len(r.Prompt)-n-len(rest), len(r.Prompt)-n)
+		}
+	}
+	return logits, nil
+}
+
+// feed appends tokens to the sequence.
+func (s *Session) feed(ctx context.Context, tokens []int32, want model.Want) ([]float32, error) {
+	if err := state.Fits(s.model.StateSpecs(), s.state.Pos(), s.state.Pos()+len(tokens)); err != nil {
+		return nil, err
+	}
+	logits, err := s.pass.Forward(ctx, model.Span{State: s.state, Tokens: tokens, Want: want})
+	if err == nil {
+		s.tokens = append(s.tokens, tokens...)
+	}
+	return logits, err
+}

@@ -1,0 +1,393 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"jamba/kernel/par"
+	"jamba/kernel/quant"
+	"jamba/tensor"
+)
+
+func random(r *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	return x
+}
+
+// near compares with a float64 evaluation: the error may be tol times scale.
+func near(t *testing.T, what string, got []float32, want []float64, tol float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
+	}
+	for i := range got {
+		if d := math.Abs(float64(got[i]) - want[i]); !(d <= tol*max(1, math.Abs(want[i]))) {
+			t.Fatalf("%s: value %d is %v, want %v", what, i, got[i], want[i])
+		}
+	}
+}
+
+var dtypes = []tensor.DType{
+	tensor.F32, tensor.F16, tensor.BF16, tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1,
+	tensor.Q4_K, tensor.Q5_K, tensor.Q6_K,
+}
+
+// randomMatrix returns a matrix of random bytes that mean finite weights, and the weights.
+func randomMatrix(t *testing.T, r *rand.Rand, d tensor.DType, n, k int) (Matrix, []float32) {
+	t.Helper()
+	size, err := tensor.Size(d, []int{n, k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, size)
+	for i := range data {
+		data[i] = byte(r.Uint32())
+	}
+	half := func(at int) { binary.LittleEndian.PutUint16(data[at:], quant.F32ToF16(float32(r.NormFloat64()/8))) }
+	for at := 0; at < size; at += d.BlockBytes() {
+		switch d {
+		case tensor.F32:
+			binary.LittleEndian.PutUint32(data[at:], math.Float32bits(float32(r.NormFloat64())))
+		case tensor.BF16:
+			binary.LittleEndian.PutUint16(data[at:], uint16(math.Float32bits(float32(r.NormFloat64()))>>16))
+		case tensor.Q6_K:
+			half(at + 208)
+		case tensor.Q4_1, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K:
+			half(at)
+			half(at + 2)
+		default:
+			half(at)
+		}
+	}
+	w, err := NewMatrix(tensor.Tensor{Name: "w", DType: d, Shape: []int{n, k}, Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := make([]float32, n*k)
+	for i := range n {
+		w.Row(f[i*k:(i+1)*k], i)
+	}
+	return w, f
+}
+
+func TestMatMul(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, d := range dtypes {
+		for _, shape := range [][3]int{{1, 1, 1}, {1, 9, 5}, {2, 8, 3}, {3, 17, 7}, {5, 100, 64}, {64, 33, 2}} {
+			m, n, k := shape[0], shape[1], shape[2]*d.BlockValues()
+			w, f := randomMatrix(t, r, d, n, k)
+			x := random(r, m*k)
+			got := make([]float32, m*n)
+			MatMul(got, x, &w)
+			for i := range m {
+				for j := range n {
+					var sum, scale float64
+					for q := range k {
+						v := float64(x[i*k+q]) * float64(f[j*k+q])
+						sum += v
+						scale += math.Abs(v)
+					}
+					if e := math.Abs(float64(got[i*n+j]) - sum); !(e <= 1e-5*scale+1e-30) {
+						t.Fatalf("%v [%d, %d]·[%d, %d]: element %d, %d is %v, want %v", d, m, k, n, k, i, j, got[i*n+j], sum)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestMatMulInvariance asserts that a product does not depend, bit for bit, on the rows beside it nor on the threads.
+func TestMatMulInvariance(t *testing.T) {
+	defer par.SetThreads(0)
+	r := rand.New(rand.NewPCG(3, 4))
+	const rows, n, k = 64, 40, 512
+	for _, d := range dtypes {
+		w, _ := randomMatrix(t, r, d, n, k)
+		x := random(r, rows*k)
+		want := make([]float32, rows*n)
+		par.SetThreads(1)
+		for i := range rows {
+			MatMul(want[i*n:(i+1)*n], x[i*k:(i+1)*k], &w)
+		}
+		for _, threads := range []int{1, 2, 4} {
+			par.SetThreads(threads)
+			for m := 1; m <= rows; m++ {
+				got := make([]float32, m*n)
+				MatMul(got, x[:m*k], &w)
+				if !slices.Equal(got, want[:m*n]) {
+					t.Fatalf("%v: %d rows on %d threads give other bits than one row on one thread", d, m, threads)
+				}
+			}
+		}
+	}
+}
+
+func TestNewMatrixShape(t *testing.T) {
+	_, err := NewMatrix(tensor.FromFloat32s("v", make([]float32, 8), 2, 2, 2))
+	if err == nil || err.Error() != "v: shape [2 2 2] is not that of a matrix" {
+		t.Error(err)
+	}
+}
+
+func TestExp(t *testing.T) {
+	for x := float32(-100); x < 100; x += 0.00173 {
+		want := math.Exp(float64(x))
+		switch got := float64(exp(x)); {
+		case x < -87.33654:
+			if got != 0 {
+				t.Fatalf("exp(%v) = %v, want 0", x, got)
+			}
+		case want > math.MaxFloat32:
+			if !math.IsInf(got, 1) {
+				t.Fatalf("exp(%v) = %v, want +Inf", x, got)
+			}
+		case math.Abs(got-want) > 1.5e-7*want:
+			t.Fatalf("exp(%v) = %v, want %v: relative error %.2g", x, got, want, math.Abs(got-want)/want)
+		}
+	}
+	nan := float32(math.NaN())
+	if v := exp(nan); v == v {
+		t.Errorf("exp(NaN) = %v", v)
+	}
+	if inf := float32(math.Inf(1)); exp(inf) != inf || exp(-inf) != 0 || exp(0) != 1 {
+		t.Error("exp of ±Inf or 0")
+	}
+}
+
+func TestActivations(t *testing.T) {
+	x := []float32{-200, -88, -30, -3, -1e-6, 0, 1e-6, 0.5, 3, 19.9, 20, 20.1, 88, 200}
+	silu, soft := make([]float64, len(x)), make([]float64, len(x))
+	for i, v := range x {
+		silu[i] = 3 * float64(v) / (1 + math.Exp(-float64(v)))
+		soft[i] = math.Log1p(math.Exp(float64(v)))
+	}
+	got, up := slices.Clone(x), slices.Repeat([]float32{3}, len(x))
+	SiLUMul(got, up)
+	near(t, "SiLUMul", got, silu, 1e-6)
+	got = slices.Clone(x)
+	Softplus(got)
+	near(t, "Softplus", got, soft, 1e-6)
+}
+
+func TestNorms(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, n := range []int{1, 2, 16, 37, 4096} {
+		x, w := random(r, 3*n), random(r, n)
+		want := make([]float64, 3*n)
+		for row := range 3 {
+			sum := 0.0
+			for i := range n {
+				sum += float64(x[row*n+i]) * float64(x[row*n+i])
+			}
+			for i := range n {
+				want[row*n+i] = float64(w[i]) * float64(x[row*n+i]) / math.Sqrt(sum/float64(n)+0.25)
+			}
+		}
+		got := make([]float32, 3*n)
+		RMSNorm(got, x, w, 0.25)
+		near(t, "RMSNorm", got, want, 1e-6)
+		RMSNorm(x, x, w, 0.25)
+		if !slices.Equal(x, got) {
+			t.Error("RMSNorm in place differs")
+		}
+	}
+	x := []float32{1000, 999, -1000, 1000.5}
+	Softmax(x)
+	near(t, "Softmax", x, []float64{0.33149896, 0.12195165, 0, 0.54654939}, 1e-6)
+}
+
+func TestFinite(t *testing.T) {
+	inf := float32(math.Inf(1))
+	for _, test := range []struct {
+		x    []float32
+		want bool
+	}{
+		{nil, true},
+		{[]float32{0, -1, math.MaxFloat32, -math.MaxFloat32, 1e-45}, true},
+		{[]float32{1, inf, 2}, false},
+		{[]float32{1, -inf}, false},
+		{[]float32{inf, -inf}, false},
+		{[]float32{float32(math.NaN()), 0}, false},
+	} {
+		if got := Finite(test.x); got != test.want {
+			t.Errorf("Finite(%v) = %v", test.x, got)
+		}
+	}
+}
+
+func TestCausalConv(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, shape := range [][3]int{{1, 1, 1}, {5, 3, 4}, {2, 70, 3}, {9, 257, 2}, {7, 16, 4}} {
+		l, e, w := shape[0], shape[1], shape[2]
+		stride := e + 3
+		past, x, weight, bias := random(r, (w-1)*e), random(r, l*stride), random(r, w*e), random(r, e)
+		if e == 3 {
+			bias = nil
+		}
+		input := func(t, c int) float64 {
+			if t < 0 {
+				return float64(past[(t+w-1)*e+c])
+			}
+			return float64(x[t*stride+c])
+		}
+		want := make([]float64, l*e)
+		for i := range want {
+			t, c := i/e, i%e
+			if bias != nil {
+				want[i] = float64(bias[c])
+			}
+			for j := range w {
+				want[i] += float64(weight[j*e+c]) * input(t-w+1+j, c)
+			}
+			want[i] /= 1 + math.Exp(-want[i])
+		}
+		c := Conv{Dst: make([]float32, l*e), X: x, XStride: stride, Weight: weight, Bias: bias, State: slices.Clone(past), L: l, E: e, W: w}
+		CausalConv(&c)
+		near(t, "conv", c.Dst, want, 1e-6)
+		for j := range w - 1 {
+			for ch := range e {
+				if got := float64(c.State[j*e+ch]); got != input(l-w+1+j, ch) {
+					t.Fatalf("shape %v: state %d of channel %d is %v", shape, j, ch, got)
+				}
+			}
+		}
+	}
+}
+
+func TestSelectiveScan(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	for _, shape := range [][3]int{{1, 1, 1}, {4, 5, 16}, {30, 130, 8}, {3, 64, 16}, {11, 65, 3}} {
+		l, e, s := shape[0], shape[1], shape[2]
+		stride := 2 * e
+		sc := Scan{
+			Y: make([]float32, l*e), X: random(r, l*e), Dt: random(r, l*e), Z: random(r, l*stride), ZStride: stride,
+			B: random(r, l*s), C: random(r, l*s), A: random(r, s*e), D: random(r, e), H: random(r, s*e), L: l, E: e, S: s,
+		}
+		for i := range sc.Dt {
+			sc.Dt[i] = float32(math.Abs(float64(sc.Dt[i])))
+		}
+		for i := range sc.A {
+			sc.A[i] = -float32(math.Abs(float64(sc.A[i])))
+		}
+		y, h := make([]float64, l*e), make([]float64, s*e)
+		for i, v := range sc.H {
+			h[i] = float64(v)
+		}
+		for t := range l {
+			for c := range e {
+				x, dt, z := float64(sc.X[t*e+c]), float64(sc.Dt[t*e+c]), float64(sc.Z[t*stride+c])
+				sum := float64(sc.D[c]) * x
+				for n := range s {
+					i := n*e + c
+					h[i] = math.Exp(dt*float64(sc.A[i]))*h[i] + dt*x*float64(sc.B[t*s+n])
+					sum += h[i] * float64(sc.C[t*s+n])
+				}
+				y[t*e+c] = sum * z / (1 + math.Exp(-z))
+			}
+		}
+		SelectiveScan(&sc)
+		near(t, "y", sc.Y, y, 2e-5)
+		near(t, "h", sc.H, h, 2e-5)
+	}
+}
+
+func TestAttend(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	for _, test := range []struct{ start, m, heads, groups, d, window int }{
+		{0, 1, 1, 1, 1, 0}, {0, 5, 4, 2, 8, 0}, {250, 20, 6, 2, 5, 0}, {700, 3, 5, 1, 16, 0},
+		{0, 30, 4, 4, 8, 7}, {600, 4, 2, 1, 8, 300}, {513, 2, 2, 2, 8, 1},
+	} {
+		total := test.start + test.m
+		k, v := random(r, total*test.groups*test.d), random(r, total*test.groups*test.d)
+		var pages []Page
+		for p := 0; p*PageLen < total; p++ {
+			size := PageLen * test.groups * test.d
+			pages = append(pages, Page{K: make([]float32, size), V: make([]float32, size)})
+		}
+		for pos := range total {
+			for g := range test.groups {
+				from, to := (pos*test.groups+g)*test.d, (g*PageLen+pos%PageLen)*test.d
+				copy(pages[pos/PageLen].K[to:to+test.d], k[from:])
+				copy(pages[pos/PageLen].V[to:to+test.d], v[from:])
+			}
+		}
+		q := random(r, test.m*test.heads*test.d)
+		want := make([]float64, len(q))
+		for i := range test.m {
+			pos := test.start + i
+			first := 0
+			if test.window > 0 {
+				first = max(0, pos-test.window+1)
+			}
+			for h := range test.heads {
+				g := h / (test.heads / test.groups)
+				at := (i*test.heads + h) * test.d
+				weights, sum := make([]float64, total), 0.0
+				for j := first; j <= pos; j++ {
+					dot := 0.0
+					for d := range test.d {
+						dot += float64(q[at+d]) * float64(k[(j*test.groups+g)*test.d+d])
+					}
+					weights[j] = math.Exp(dot * 0.3)
+					sum += weights[j]
+				}
+				for j := first; j <= pos; j++ {
+					for d := range test.d {
+						want[at+d] += weights[j] / sum * float64(v[(j*test.groups+g)*test.d+d])
+					}
+				}
+			}
+		}
+		a := Attention{
+			Dst: make([]float32, len(q)), Q: q, Pages: pages, Start: test.start, Window: test.window, Scale: 0.3,
+			M: test.m, H: test.heads, G: test.groups, D: test.d,
+		}
+		Attend(&a)
+		near(t, "attention", a.Dst, want, 5e-6)
+	}
+}
+
+// TestRoPE asserts what rotary embedding is for: products of queries and keys depend on their distance only, and
+// nothing happens at position 0.
+func TestRoPE(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	const d = 8
+	freq := []float32{1, 0.3, 0.05, 0.001}
+	for _, interleaved := range []bool{false, true} {
+		q, k := random(r, d), random(r, d)
+		rotated := func(x []float32, pos int) []float32 {
+			cos, sin := make([]float32, d/2), make([]float32, d/2)
+			RoPETable(cos, sin, freq, pos, 1)
+			y := slices.Clone(x)
+			RoPE(y, cos, sin, 1, d, interleaved)
+			return y
+		}
+		if !slices.Equal(rotated(q, 0), q) {
+			t.Error("position 0 rotates")
+		}
+		for _, pos := range []int{1, 7, 1000} {
+			near(t, "q·k", []float32{dot1(rotated(q, pos+5), rotated(k, pos))}, []float64{float64(dot1(rotated(q, 5), k))}, 1e-4)
+		}
+	}
+	// The two orders of pairs are the same rotation of permuted values.
+	x := random(r, d)
+	y := make([]float32, d)
+	for i := range d / 2 {
+		y[2*i], y[2*i+1] = x[i], x[i+d/2]
+	}
+	cos, sin := make([]float32, d/2), make([]float32, d/2)
+	RoPETable(cos, sin, freq, 3, 2)
+	RoPE(x, cos, sin, 1, d, false)
+	RoPE(y, cos, sin, 1, d, true)
+	for i := range d / 2 {
+		if y[2*i] != x[i] || y[2*i+1] != x[i+d/2] {
+			t.Fatalf("pair %d differs", i)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package kernel
+
+import (
+	"fmt"
+
+	"jamba/kernel/par"
+)
+
+// Conv is a causal depthwise convolution of width W over the rows of one sequence, followed by SiLU:
+// dst[t, e] = silu(bias[e] + Σ_j weight[j, e]·x[t-W+1+j, e]). (Mamba, Gu and Dao 2023, section 3.4.)
+type Conv struct {
+	Dst     []float32 // [L, E], written
+	X       []float32 // L rows of E values, XStride apart
+	XStride int
+	Weight  []float32 // [W, E], row W-1 is for the current token
+	Bias    []float32 // [E], or nil
+	State   []float32 // [W-1, E], the inputs before the first row, oldest first; replaced by those before the next row
+	L, E, W int
+}
+
+// CausalConv runs c.
+func CausalConv(c *Conv) {
+	if len(c.Dst) != c.L*c.E || len(c.Weight) != c.W*c.E || len(c.State) != (c.W-1)*c.E || c.L > 0 && len(c.X) < (c.L-1)*c.XStride+c.E {
+		panic(fmt.Sprintf("kernel: CausalConv with wrong shapes: L %d E %d W %d", c.L, c.E, c.W))
+	}
+	par.For(c.E, 1+grain/max(1, c.L*c.W), func(lo, hi int) { active.conv(c, lo, hi) })
+}
+
+func convGeneric(c *Conv, lo, hi int) {
+	// input returns the channels [lo, hi) of the input at time t; times before 0 are in the state.
+	input := func(t int) []float32 {
+		if t < 0 {
+			t += c.W - 1
+			return c.State[t*c.E+lo : t*c.E+hi]
+		}
+		return c.X[t*c.XStride+lo : t*c.XStride+hi]
+	}
+	for t := range c.L {
+		dst := c.Dst[t*c.E+lo : t*c.E+hi]
+		if c.Bias != nil {
+			copy(dst, c.Bias[lo:hi])
+		} else {
+			clear(dst)
+		}
+		for j := range c.W {
+			w := c.Weight[j*c.E+lo : j*c.E+hi]
+			for e, v := range input(t - c.W + 1 + j) {
+				dst[e] += w[e] * v
+			}
+		}
+		for e, v := range dst {
+			dst[e] = silu(v)
+		}
+	}
+	// Ascending, so that a row is read before it is overwritten.
+	for j := range c.W - 1 {
+		copy(c.State[j*c.E+lo:j*c.E+hi], input(c.L-c.W+1+j))
+	}
+}
+
+// Scan is the selective scan of one sequence: for every row t, channel e and state s
+//
+//	h[s, e] = exp(dt[t, e]·A[s, e])·h[s, e] + dt[t, e]·x[t, e]·B[t, s]
+//	y[t, e] = (Σ_s h[s, e]·C[t, s] + D[e]·x[t, e])·silu(z[t, e])
+//
+// (Mamba, Gu and Dao 2023, algorithm 2, with zero-order hold for A and Euler's rule for B.)
+type Scan struct {
+	Y       []float32 // [L, E], written; may be X
+	X       []float32 // [L, E]
+	Dt      []float32 // [L, E], after softplus
+	Z       []float32 // L rows of E values, ZStride apart: the gate
+	ZStride int
+	B, C    []float32 // [L, S]
+	A       []float32 // [S, E], negative
+	D       []float32 // [E]
+	H       []float32 // [S, E], the state; updated
+	L, E, S int
+}
+
+// SelectiveScan runs s.
+func SelectiveScan(s *Scan) {
+	if len(s.Y) != s.L*s.E || len(s.X) != s.L*s.E || len(s.Dt) != s.L*s.E || len(s.B) != s.L*s.S || len(s.C) != s.L*s.S ||
+		len(s.A) != s.S*s.E || len(s.D) != s.E || len(s.H) != s.S*s.E || s.L > 0 && len(s.Z) < (s.L-1)*s.ZStride+s.E {
+		panic(fmt.Sprintf("kernel: SelectiveScan with wrong shapes: L %d E %d S %d", s.L, s.E, s.S))
+	}
+	par.For(s.E, 1+grain/max(1, s.L*s.S), func(lo, hi int) { active.scan(s, lo, hi) })
+}
+
+func scanGeneric(s *Scan, lo, hi int) {
+	// Tiles of channels keep h and A in the first-level cache over all rows.
+	const tile = 64
+	var sum [tile]float32
+	for ; lo < hi; lo += tile {
+		end := min(lo+tile, hi)
+		for t := range s.L {
+			x, dt := s.X[t*s.E+lo:t*s.E+end], s.Dt[t*s.E+lo:t*s.E+end]
+			y := sum[:len(x)]
+			clear(y)
+			for n := range s.S {
+				b, c := s.B[t*s.S+n], s.C[t*s.S+n]
+				h, a := s.H[n*s.E+lo:n*s.E+end], s.A[n*s.E+lo:n*s.E+end]
+				for e, d := range dt {
+					h[e] = exp(d*a[e])*h[e] + d*b*x[e]
+					y[e] += h[e] * c
+				}
+			}
+			z, out := s.Z[t*s.ZStride+lo:t*s.ZStride+end], s.Y[t*s.E+lo:t*s.E+end]
+			for e, v := range y {
+				out[e] = (v + s.D[lo+e]*x[e]) * silu(z[e])
+			}
+		}
+	}
+}

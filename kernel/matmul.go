@@ -1,0 +1,154 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"jamba/kernel/par"
+	"jamba/kernel/quant"
+	"jamba/tensor"
+)
+
+// Matrix is a weight matrix [N, K], used from the bytes it was loaded from.
+// The zero Matrix is absent.
+type Matrix struct {
+	N, K  int
+	DType tensor.DType
+	data  []byte
+	f32   []float32 // data as float32 where it is such
+}
+
+// NewMatrix returns the matrix over t's bytes, which have to stay valid. It is an error if t is not two-dimensional.
+func NewMatrix(t tensor.Tensor) (Matrix, error) {
+	if len(t.Shape) != 2 {
+		return Matrix{}, fmt.Errorf("%s: shape %v is not that of a matrix", t.Name, t.Shape)
+	}
+	w := Matrix{N: t.Shape[0], K: t.Shape[1], DType: t.DType, data: t.Data}
+	w.f32, _ = t.Float32s()
+	return w, nil
+}
+
+// Bytes returns the number of bytes that the weights take.
+func (w *Matrix) Bytes() int { return len(w.data) }
+
+// Row writes row n, widened to float32, to dst [K].
+func (w *Matrix) Row(dst []float32, n int) {
+	if w.f32 != nil {
+		copy(dst, w.f32[n*w.K:(n+1)*w.K])
+		return
+	}
+	size := len(w.data) / w.N
+	quant.Dequantize(dst[:w.K], w.DType, w.data[n*size:(n+1)*size])
+}
+
+// rows returns rows [lo, hi) as float32, from w itself or widened into scratch.
+func (w *Matrix) rows(scratch []float32, lo, hi int) []float32 {
+	if w.f32 != nil {
+		return w.f32[lo*w.K : hi*w.K]
+	}
+	for n := lo; n < hi; n++ {
+		w.Row(scratch[(n-lo)*w.K:], n)
+	}
+	return scratch[:(hi-lo)*w.K]
+}
+
+// panel is how many rows of a matrix are widened at a time: they stay in the first-level caches while all rows of x pass.
+const panel = 8
+
+var scratches = sync.Pool{New: func() any { return new([]float32) }}
+
+// MatMul computes dst = x·wᵀ with x [M, K] and dst [M, N], which must not overlap. M is len(x)/K.
+func MatMul(dst, x []float32, w *Matrix) {
+	m := len(x) / w.K
+	if len(x) != m*w.K || len(dst) != m*w.N {
+		panic(fmt.Sprintf("kernel: MatMul of %d and %d values with a matrix [%d, %d]", len(dst), len(x), w.N, w.K))
+	}
+	// A thread is worth waking for some ten thousand multiplications.
+	par.For((w.N+panel-1)/panel, 1+(1<<14)/(panel*w.K*max(1, m)), func(lo, hi int) {
+		s := scratches.Get().(*[]float32)
+		defer scratches.Put(s)
+		if w.f32 == nil {
+			*s = slices.Grow((*s)[:0], panel*w.K)[:panel*w.K]
+		}
+		for n := lo * panel; n < min(hi*panel, w.N); n += panel {
+			end := min(n+panel, w.N)
+			active.dot(dst[n:], x, w.rows(*s, n, end), m, end-n, w.K, w.N)
+		}
+	})
+}
+
+// dotGeneric computes every product as four interleaved sums, s_j over k ≡ j (mod 4), added as (s0+s1)+(s2+s3):
+// independent chains keep the processor's adders busy.
+func dotGeneric(dst, x, w []float32, m, n, k, ldd int) {
+	i := 0
+	for ; i+2 <= m; i += 2 {
+		for j := range n {
+			dst[i*ldd+j], dst[(i+1)*ldd+j] = dot2(x[i*k:(i+1)*k], x[(i+1)*k:(i+2)*k], w[j*k:(j+1)*k])
+		}
+	}
+	if i < m {
+		for j := range n {
+			dst[i*ldd+j] = dot1(x[i*k:(i+1)*k], w[j*k:(j+1)*k])
+		}
+	}
+}
+
+func dot1(x, w []float32) float32 {
+	var s0, s1, s2, s3 float32
+	for len(w) >= 4 && len(x) >= 4 {
+		s0 += x[0] * w[0]
+		s1 += x[1] * w[1]
+		s2 += x[2] * w[2]
+		s3 += x[3] * w[3]
+		x, w = x[4:], w[4:]
+	}
+	for i, v := range w {
+		s0 += x[i] * v
+	}
+	return (s0 + s1) + (s2 + s3)
+}
+
+// dot2 is two dot1 that share the reading of w, in the same order of sums.
+func dot2(x, y, w []float32) (float32, float32) {
+	var s0, s1, s2, s3, t0, t1, t2, t3 float32
+	for len(w) >= 4 && len(x) >= 4 && len(y) >= 4 {
+		s0 += x[0] * w[0]
+		t0 += y[0] * w[0]
+		s1 += x[1] * w[1]
+		t1 += y[1] * w[1]
+		s2 += x[2] * w[2]
+		t2 += y[2] * w[2]
+		s3 += x[3] * w[3]
+		t3 += y[3] * w[3]
+		x, y, w = x[4:], y[4:], w[4:]
+	}
+	for i, v := range w {
+		s0 += x[i] * v
+		t0 += y[i] * v
+	}
+	return (s0 + s1) + (s2 + s3), (t0 + t1) + (t2 + t3)
+}
+
+// AddBias adds bias [N] to every row of x [M, N]. A nil bias is none.
+func AddBias(x, bias []float32) {
+	for n := len(bias); n > 0 && len(x) > 0; x = x[n:] {
+		for i, b := range bias {
+			x[i] += b
+		}
+	}
+}
+
+// Add adds y to x.
+func Add(x, y []float32) {
+	for i, v := range y {
+		x[i] += v
+	}
+}
+
+// AddScaled adds a·y to x.
+func AddScaled(x []float32, a float32, y []float32) {
+	for i, v := range y {
+		x[i] += a * v
+	}
+}

@@ -1,0 +1,55 @@
+package kernel
+
+import (
+	"math"
+
+	"jamba/kernel/par"
+)
+
+// RMSNorm normalises every row of x [M, n] by its root mean square and multiplies it by weight [n]:
+// dst = weight * x / sqrt(mean(x²) + eps). dst may be x. (Zhang and Sennrich 2019, eq. 4.)
+func RMSNorm(dst, x, weight []float32, eps float32) {
+	n := len(weight)
+	par.For(len(x)/n, 1+(1<<14)/n, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			active.rmsNorm(dst[i*n:(i+1)*n], x[i*n:(i+1)*n], weight, eps)
+		}
+	})
+}
+
+func rmsNormGeneric(dst, x, weight []float32, eps float32) {
+	var sum float64
+	for _, v := range x {
+		sum += float64(v) * float64(v)
+	}
+	scale := float32(1 / math.Sqrt(sum/float64(len(x))+float64(eps)))
+	for i, v := range x {
+		dst[i] = weight[i] * (v * scale)
+	}
+}
+
+// Softmax replaces x by exp(x)/Σexp(x).
+func Softmax(x []float32) {
+	top := float32(math.Inf(-1))
+	for _, v := range x {
+		top = max(top, v)
+	}
+	var sum float32
+	for i, v := range x {
+		x[i] = exp(v - top)
+		sum += x[i]
+	}
+	for i := range x {
+		x[i] /= sum
+	}
+}
+
+// Finite reports whether x holds neither infinities nor NaN.
+func Finite(x []float32) bool {
+	// v-v is 0 for finite numbers and NaN for all others.
+	var sum float32
+	for _, v := range x {
+		sum += v - v
+	}
+	return sum == 0
+}

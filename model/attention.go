@@ -1,0 +1,66 @@
+package model
+
+import (
+	"math"
+
+	"jamba/kernel"
+)
+
+// attention is grouped-query attention (Ainslie et al. 2023).
+type attention struct {
+	*Attention
+	qProj, kProj, vProj, oProj kernel.Matrix
+	qBias, kBias, vBias, oBias []float32 // nil: none
+	rope                       *ropeTable
+}
+
+func (a *attention) forward(p *Pass, layer int, out, h []float32) {
+	q := p.alloc(p.rows * a.NumAttentionHeads * a.HeadDim)
+	k := p.alloc(p.rows * a.NumKeyValueHeads * a.HeadDim)
+	v, mixed := p.alloc(len(k)), p.alloc(len(q))
+	linear(q, h, &a.qProj, a.qBias)
+	linear(k, h, &a.kProj, a.kBias)
+	linear(v, h, &a.vProj, a.vBias)
+	if a.rope != nil {
+		cos, sin := p.rotations(a.rope)
+		kernel.RoPE(q, cos, sin, a.NumAttentionHeads, a.HeadDim, a.RoPE.Interleaved)
+		kernel.RoPE(k, cos, sin, a.NumKeyValueHeads, a.HeadDim, a.RoPE.Interleaved)
+	}
+	for _, s := range p.spans {
+		cache := s.State.Layers[layer].KV
+		kv, qs := a.NumKeyValueHeads*a.HeadDim, a.NumAttentionHeads*a.HeadDim
+		cache.Store(s.start, k[s.lo*kv:s.hi*kv], v[s.lo*kv:s.hi*kv])
+		kernel.Attend(&kernel.Attention{
+			Dst: mixed[s.lo*qs : s.hi*qs], Q: q[s.lo*qs : s.hi*qs], Pages: cache.Pages(), Start: s.start,
+			Window: a.SlidingWindow, Scale: float32(1 / math.Sqrt(float64(a.HeadDim))),
+			M: s.hi - s.lo, H: a.NumAttentionHeads, G: a.NumKeyValueHeads, D: a.HeadDim,
+		})
+		cache.Release(s.start + s.hi - s.lo)
+	}
+	linear(out, mixed, &a.oProj, a.oBias)
+}
+
+// linear computes out = x·wᵀ + bias.
+func linear(out, x []float32, w *kernel.Matrix, bias []float32) {
+	kernel.MatMul(out, x, w)
+	kernel.AddBias(out, bias)
+}
+
+// ropeTable is a RoPE made ready for one head dimension; layers with the same settings share one.
+type ropeTable struct {
+	invFreq []float32
+	scale   float32
+}
+
+// rotations returns the cosines and sines of all rows of the pass, made once a pass for each table.
+func (p *Pass) rotations(t *ropeTable) (cos, sin []float32) {
+	if p.rope != t {
+		n := len(t.invFreq)
+		p.rope = t
+		p.cos, p.sin = grow(p.cos, p.rows*n), grow(p.sin, p.rows*n)
+		for _, s := range p.spans {
+			kernel.RoPETable(p.cos[s.lo*n:s.hi*n], p.sin[s.lo*n:s.hi*n], t.invFreq, s.start, t.scale)
+		}
+	}
+	return p.cos, p.sin
+}

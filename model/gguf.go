@@ -1,0 +1,254 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"jamba/format/gguf"
+)
+
+// ggufSource is a GGUF file as a source of tensors.
+type ggufSource struct {
+	*gguf.File
+	infos map[string]gguf.Info
+}
+
+func (s ggufSource) Has(name string) bool {
+	_, ok := s.infos[name]
+	return ok
+}
+
+func (s ggufSource) Names() []string {
+	var names []string
+	for _, t := range s.Tensors() {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+func openGGUF(path string) (*Model, error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	src := ggufSource{f, map[string]gguf.Info{}}
+	for _, t := range f.Tensors() {
+		src.infos[t.Name] = t
+	}
+	names := ggufNames
+	config, err := configFromGGUF(src, &names)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return load(path, config, src, &names)
+}
+
+// ggufReader fetches metadata of one architecture and keeps the first error.
+type ggufReader struct {
+	ggufSource
+	arch string
+	err  error
+}
+
+// read returns the value of the architecture's key, def if it is absent.
+func read[T gguf.Value](r *ggufReader, key string, def T) T {
+	return readKey(r, r.arch+"."+key, def)
+}
+
+func readKey[T gguf.Value](r *ggufReader, key string, def T) T {
+	v, err := gguf.GetOr(r.Metadata, key, def)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return v
+}
+
+// need returns the value of the architecture's key, which has to be there.
+func need[T gguf.Value](r *ggufReader, key string) T {
+	v, err := gguf.Get[T](r.Metadata, r.arch+"."+key)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return v
+}
+
+// perLayer returns a key that is one number for all layers, or a list of one for each.
+func (r *ggufReader) perLayer(key string, layers, def int) []int {
+	full := r.arch + "." + key
+	list, err := gguf.Get[[]int](r.Metadata, full)
+	if err == nil {
+		if len(list) != layers && r.err == nil {
+			r.err = fmt.Errorf("%s has %d values for %d layers", full, len(list), layers)
+		}
+		return list
+	}
+	if errors.Is(err, gguf.ErrNotFound) {
+		list = []int{def}
+	} else {
+		list = []int{need[int](r, key)}
+	}
+	for len(list) < layers {
+		list = append(list, list[0])
+	}
+	return list
+}
+
+// configFromGGUF reads the configuration from a file's metadata, and where it says nothing from which tensors there
+// are. It may add names for what the file holds.
+func configFromGGUF(src ggufSource, names *naming) (Config, error) {
+	arch, err := gguf.Get[string](src.Metadata, "general.architecture")
+	if err != nil {
+		return Config{}, err
+	}
+	r := &ggufReader{src, arch, nil}
+	c := Config{
+		Architecture: arch, HiddenSize: need[int](r, "embedding_length"),
+		RMSNormEps: need[float32](r, "attention.layer_norm_rms_epsilon"), MaxPositionEmbeddings: read(r, "context_length", 0),
+		TieWordEmbeddings: !r.Has(names.lmHead),
+		BOSTokenID:        readKey(r, "tokenizer.ggml.bos_token_id", -1), PADTokenID: readKey(r, "tokenizer.ggml.padding_token_id", -1),
+	}
+	for _, key := range []string{"eos_token_id", "eot_token_id", "eom_token_id"} {
+		if id := readKey(r, "tokenizer.ggml."+key, -1); id >= 0 {
+			c.EOSTokenIDs = append(c.EOSTokenIDs, int32(id))
+		}
+	}
+	if shape := r.infos[names.embed].Shape; len(shape) == 2 {
+		c.VocabSize = shape[0]
+	} else {
+		return Config{}, fmt.Errorf("tensor %s is missing", names.embed)
+	}
+	layers := need[int](r, "block_count")
+	if r.err == nil {
+		r.err = sizes("block_count", layers)
+	}
+	if r.err == nil {
+		switch arch {
+		case "jamba", "mamba":
+			r.hybrid(&c, layers)
+		case "llama":
+			r.transformer(&c, layers)
+		default:
+			return Config{}, fmt.Errorf("architecture %q is not supported; jamba, llama (also Mistral's and Mixtral's) and mamba are", arch)
+		}
+	}
+	if r.err != nil {
+		return Config{}, r.err
+	}
+	return c, c.Validate()
+}
+
+// tensorIn reports whether layer i has a tensor of that name in GGUF.
+func (r *ggufReader) tensorIn(i int, name string) bool { return r.Has(fmt.Sprintf("blk.%d.%s", i, name)) }
+
+// hybrid is Jamba, whose attention layers are those with key/value heads, and Mamba, which has none.
+func (r *ggufReader) hybrid(c *Config, layers int) {
+	if read(r, "ssm.dt_b_c_rms", false) {
+		r.err = fmt.Errorf("%s.ssm.dt_b_c_rms (Falcon-Mamba) is not supported", r.arch)
+		return
+	}
+	heads := read(r, "attention.head_count", 0)
+	kv := r.perLayer("attention.head_count_kv", layers, 0)
+	mamba := &Mamba{
+		DInner: need[int](r, "ssm.inner_size"), DState: need[int](r, "ssm.state_size"), DConv: need[int](r, "ssm.conv_kernel"),
+		DtRank: need[int](r, "ssm.time_step_rank"), InnerNorms: r.arch == "jamba", NormEps: c.RMSNormEps,
+		ConvBias: r.tensorIn(0, "ssm_conv1d.bias") || r.tensorIn(1, "ssm_conv1d.bias"),
+	}
+	mlp, moe := r.feedForwards(false)
+	for i := 0; i < layers && r.err == nil; i++ {
+		l := Layer{Mamba: mamba}
+		if kv[i] != 0 {
+			l = Layer{Attention: r.attention(c, heads, kv[i])}
+		}
+		switch {
+		case r.arch == "mamba":
+		case r.tensorIn(i, "ffn_gate_inp.weight"):
+			l.MoE = moe
+		default:
+			l.MLP = mlp
+		}
+		c.Layers = append(c.Layers, l)
+	}
+}
+
+// transformer is Llama, Mistral and Mixtral.
+func (r *ggufReader) transformer(c *Config, layers int) {
+	heads := need[int](r, "attention.head_count")
+	kv := r.perLayer("attention.head_count_kv", layers, heads)
+	mlp, moe := r.feedForwards(true)
+	if moe != nil {
+		c.Architecture = "mixtral"
+	}
+	var rope *RoPE
+	for i := 0; i < layers && r.err == nil; i++ {
+		a := r.attention(c, heads, kv[i])
+		if r.err != nil {
+			return
+		}
+		if rope == nil {
+			rope = r.rope(a.HeadDim)
+		}
+		a.RoPE = rope
+		a.Bias = r.tensorIn(i, "attn_q.bias")
+		l := Layer{Attention: a, MLP: mlp}
+		if moe != nil {
+			l.MLP, l.MoE = nil, moe
+		}
+		c.Layers = append(c.Layers, l)
+	}
+}
+
+func (r *ggufReader) feedForwards(normTopK bool) (*MLP, *MoE) {
+	width, experts := read(r, "feed_forward_length", 0), read(r, "expert_count", 0)
+	mlp := &MLP{IntermediateSize: width, Bias: r.tensorIn(0, "ffn_gate.bias")}
+	if experts <= 1 {
+		return mlp, nil
+	}
+	return mlp, &MoE{
+		IntermediateSize: width, NumExperts: experts, NumExpertsPerTok: need[int](r, "expert_used_count"), NormTopKProb: normTopK,
+	}
+}
+
+func (r *ggufReader) attention(c *Config, heads, kv int) *Attention {
+	if err := sizes(r.arch+".attention.head_count", heads); err != nil {
+		r.err = err
+		return nil
+	}
+	return &Attention{NumAttentionHeads: heads, NumKeyValueHeads: kv, HeadDim: read(r, "attention.key_length", c.HiddenSize/heads)}
+}
+
+// ropeFactors is a tensor that belongs to the settings.
+const ropeFactors = "rope_freqs.weight"
+
+// rope reads rotary embedding. Files of architecture llama have the rows of q and k reordered so that pairs lie side by
+// side, and hold Llama 3's scaling as a tensor of divisors.
+func (r *ggufReader) rope(headDim int) *RoPE {
+	if n := read(r, "rope.dimension_count", headDim); n != headDim && r.err == nil {
+		r.err = fmt.Errorf("%s.rope.dimension_count %d is not the head's dimension %d", r.arch, n, headDim)
+	}
+	rope := &RoPE{Theta: float64(read(r, "rope.freq_base", float32(10000))), Interleaved: true}
+	scaling := read(r, "rope.scaling.type", "none")
+	if factor := read(r, "rope.scale_linear", float32(0)); factor != 0 && scaling == "none" {
+		scaling = "linear" // the key's older form
+		rope.Factor = float64(factor)
+	}
+	if scaling != "none" {
+		rope.Scaling = strings.ToLower(scaling)
+		rope.Factor = float64(read(r, "rope.scaling.factor", float32(rope.Factor)))
+		rope.OriginalMax = read(r, "rope.scaling.original_context_length", read(r, "context_length", 0))
+		rope.BetaFast = float64(read(r, "rope.scaling.yarn_beta_fast", float32(32)))
+		rope.BetaSlow = float64(read(r, "rope.scaling.yarn_beta_slow", float32(1)))
+		// llama.cpp multiplies this by the factor that the reference takes when the settings give none.
+		if f := float64(read(r, "rope.scaling.attn_factor", float32(1))); f != 1 && rope.Factor > 1 {
+			rope.AttnFactor = f * (0.1*math.Log(rope.Factor) + 1)
+		}
+	}
+	if r.Has(ropeFactors) && r.err == nil {
+		l := &loader{source: r.ggufSource, used: map[string]bool{}}
+		rope.FreqFactors = l.vector(ropeFactors, headDim/2)
+		r.err = l.err
+	}
+	return rope
+}

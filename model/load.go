@@ -1,0 +1,351 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"jamba/format/safetensors"
+	"jamba/kernel"
+	"jamba/kernel/quant"
+	"jamba/model/state"
+	"jamba/tensor"
+)
+
+// Model is a network with its weights, most of them used in place from the mapped checkpoint. It never changes and is
+// safe for concurrent use, until Close.
+type Model struct {
+	Config Config
+	Sizes  Sizes
+	Unused []string // the checkpoint's tensors that the network has no use for
+
+	embed     kernel.Matrix // [V, M]
+	blocks    []block
+	finalNorm []float32
+	lmHead    kernel.Matrix // [V, M]; embed if tied
+	source    source
+}
+
+// source is a checkpoint's tensors by their names on disk.
+type source interface {
+	Has(name string) bool
+	Tensor(name string) (tensor.Tensor, error)
+	Names() []string
+	Close() error
+}
+
+// Open opens the model at path: a folder in Hugging Face layout or a .gguf file.
+// Errors name the file and the setting or tensor.
+func Open(path string) (*Model, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return openDir(path)
+	}
+	return openGGUF(path)
+}
+
+func openDir(dir string) (*Model, error) {
+	file := filepath.Join(dir, "config.json")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%w; a model is a folder with config.json and model.safetensors, or a .gguf file", err)
+	}
+	config, err := ParseConfig(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	set, err := safetensors.OpenDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	return load(dir, config, set, hfNames[config.Architecture])
+}
+
+// Close releases the checkpoint; the model must not be in use any more.
+func (m *Model) Close() error { return m.source.Close() }
+
+// StateSpecs says what a sequence remembers, layer by layer.
+func (m *Model) StateSpecs() []state.Spec { return m.Config.StateSpecs() }
+
+// NewState returns the state of an empty sequence.
+func (m *Model) NewState() *state.State { return state.New(m.StateSpecs()) }
+
+// StateSpecs says what a sequence remembers, layer by layer.
+func (c *Config) StateSpecs() []state.Spec {
+	specs := make([]state.Spec, len(c.Layers))
+	for i, l := range c.Layers {
+		if a := l.Attention; a != nil {
+			specs[i] = state.Spec{KVHeads: a.NumKeyValueHeads, HeadDim: a.HeadDim, Window: a.SlidingWindow}
+		} else {
+			specs[i] = state.Spec{DInner: l.Mamba.DInner, DState: l.Mamba.DState, DConv: l.Mamba.DConv}
+		}
+	}
+	return specs
+}
+
+// load fetches the network's tensors from source, which it closes if it fails.
+func load(path string, c Config, src source, names *naming) (*Model, error) {
+	m := &Model{Config: c, source: src}
+	l := &loader{source: src, names: names, used: map[string]bool{}, ropes: map[*RoPE]*ropeTable{}}
+	m.embed = l.matrix(names.embed, c.VocabSize, c.HiddenSize)
+	m.Sizes.Embedding = l.take()
+	for i, layer := range c.Layers {
+		m.blocks = append(m.blocks, l.block(i, layer, c.HiddenSize))
+		size := l.take()
+		if e := layer.MoE; e != nil {
+			// All experts are of one size.
+			size.ActiveParams -= l.experts / int64(e.NumExperts) * int64(e.NumExperts-e.NumExpertsPerTok)
+		}
+		l.experts = 0
+		m.Sizes.Layers = append(m.Sizes.Layers, size)
+	}
+	m.finalNorm = l.vector(names.finalNorm, c.HiddenSize)
+	if c.TieWordEmbeddings {
+		m.lmHead = m.embed
+		l.used[names.lmHead] = true
+	} else {
+		m.lmHead = l.matrix(names.lmHead, c.VocabSize, c.HiddenSize)
+	}
+	m.Sizes.Head = l.take()
+	if l.err != nil {
+		src.Close()
+		return nil, fmt.Errorf("%s: %w", path, l.err)
+	}
+	for _, name := range src.Names() {
+		// Old checkpoints carry the rotary frequencies, which follow from the settings.
+		if !l.used[name] && name != ropeFactors && !strings.HasSuffix(name, "rotary_emb.inv_freq") {
+			m.Unused = append(m.Unused, name)
+		}
+	}
+	return m, nil
+}
+
+// loader fetches tensors and checks their shapes. It keeps the first error, after which results are void.
+type loader struct {
+	source source
+	names  *naming
+	used   map[string]bool
+	ropes  map[*RoPE]*ropeTable
+	err    error
+
+	size    Size  // of what was fetched since the last take
+	experts int64 // parameters of it that belong to experts
+}
+
+func (l *loader) take() Size {
+	s := l.size
+	s.ActiveParams = s.Params
+	l.size = Size{}
+	return s
+}
+
+// tensor fetches a tensor of the wanted shape. Dimensions of size 1 do not count.
+func (l *loader) tensor(name string, shape ...int) tensor.Tensor {
+	if l.err != nil {
+		return tensor.Tensor{}
+	}
+	if !l.source.Has(name) {
+		l.err = fmt.Errorf("tensor %s is missing", name)
+		return tensor.Tensor{}
+	}
+	t, err := l.source.Tensor(name)
+	if err != nil {
+		l.err = err
+		return tensor.Tensor{}
+	}
+	l.used[name] = true
+	if !slices.Equal(squeeze(t.Shape), squeeze(shape)) {
+		l.err = fmt.Errorf("%s: shape %v, want %v", name, t.Shape, shape)
+		return tensor.Tensor{}
+	}
+	if t, l.err = t.Reshape(shape...); l.err != nil {
+		return tensor.Tensor{}
+	}
+	l.size.Params += int64(t.Numel())
+	l.size.Bytes += int64(len(t.Data))
+	return t
+}
+
+func squeeze(shape []int) []int {
+	return slices.DeleteFunc(slices.Clone(shape), func(n int) bool { return n == 1 })
+}
+
+func (l *loader) matrix(name string, n, k int) kernel.Matrix {
+	return l.wrap(l.tensor(name, n, k))
+}
+
+func (l *loader) wrap(t tensor.Tensor) kernel.Matrix {
+	if l.err != nil {
+		return kernel.Matrix{}
+	}
+	var w kernel.Matrix
+	w, l.err = kernel.NewMatrix(t)
+	return w
+}
+
+// vector fetches a tensor as float32, without a copy where it is stored so.
+func (l *loader) vector(name string, shape ...int) []float32 {
+	t := l.tensor(name, shape...)
+	if l.err != nil {
+		return nil
+	}
+	if f, ok := t.Float32s(); ok {
+		return f
+	}
+	f := make([]float32, t.Numel())
+	quant.Dequantize(f, t.DType, t.Data)
+	return f
+}
+
+// part fetches a vector of layer i by Jamba's name for it, if it is wanted.
+func (l *loader) part(i int, part string, n int, wanted bool) []float32 {
+	if !wanted {
+		return nil
+	}
+	return l.vector(l.names.part(i, part), n)
+}
+
+// weight fetches a matrix of layer i by Jamba's name for it.
+func (l *loader) weight(i int, part string, n, k int) kernel.Matrix {
+	return l.matrix(l.names.part(i, part), n, k)
+}
+
+func (l *loader) block(i int, c Layer, hidden int) block {
+	b := block{inputNorm: l.part(i, "input_layernorm.weight", hidden, true)}
+	if c.Attention != nil {
+		b.mixer = l.attention(i, c.Attention, hidden)
+	} else {
+		b.mixer = l.mamba(i, c.Mamba, hidden)
+	}
+	switch {
+	case c.MLP != nil:
+		b.feedForward = l.mlp(i, c.MLP, hidden)
+	case c.MoE != nil:
+		b.feedForward = l.moe(i, c.MoE, hidden)
+	default:
+		return b
+	}
+	b.ffNorm = l.part(i, "pre_ff_layernorm.weight", hidden, true)
+	return b
+}
+
+func (l *loader) attention(i int, c *Attention, hidden int) *attention {
+	q, kv := c.NumAttentionHeads*c.HeadDim, c.NumKeyValueHeads*c.HeadDim
+	a := &attention{
+		Attention: c,
+		qProj:     l.weight(i, "self_attn.q_proj.weight", q, hidden),
+		kProj:     l.weight(i, "self_attn.k_proj.weight", kv, hidden),
+		vProj:     l.weight(i, "self_attn.v_proj.weight", kv, hidden),
+		oProj:     l.weight(i, "self_attn.o_proj.weight", hidden, q),
+		qBias:     l.part(i, "self_attn.q_proj.bias", q, c.Bias),
+		kBias:     l.part(i, "self_attn.k_proj.bias", kv, c.Bias),
+		vBias:     l.part(i, "self_attn.v_proj.bias", kv, c.Bias),
+		oBias:     l.part(i, "self_attn.o_proj.bias", hidden, c.Bias),
+	}
+	if c.RoPE != nil {
+		if l.ropes[c.RoPE] == nil {
+			invFreq, scale := c.RoPE.frequencies(c.HeadDim)
+			l.ropes[c.RoPE] = &ropeTable{invFreq, scale}
+		}
+		a.rope = l.ropes[c.RoPE]
+	}
+	return a
+}
+
+func (l *loader) mamba(i int, c *Mamba, hidden int) *mamba {
+	e, s, r := c.DInner, c.DState, c.DtRank
+	m := &mamba{
+		Mamba:    c,
+		inProj:   l.weight(i, "mamba.in_proj.weight", 2*e, hidden),
+		inBias:   l.part(i, "mamba.in_proj.bias", 2*e, c.ProjBias),
+		conv:     transpose(l.vector(l.names.part(i, "mamba.conv1d.weight"), e, c.DConv), e),
+		convBias: l.part(i, "mamba.conv1d.bias", e, c.ConvBias),
+		xProj:    l.weight(i, "mamba.x_proj.weight", r+2*s, e),
+		dtNorm:   l.part(i, "mamba.dt_layernorm.weight", r, c.InnerNorms),
+		bNorm:    l.part(i, "mamba.b_layernorm.weight", s, c.InnerNorms),
+		cNorm:    l.part(i, "mamba.c_layernorm.weight", s, c.InnerNorms),
+		dtProj:   l.weight(i, "mamba.dt_proj.weight", e, r),
+		dtBias:   l.part(i, "mamba.dt_proj.bias", e, true),
+		a:        transpose(l.vector(l.names.part(i, "mamba.A_log"), e, s), e),
+		d:        l.part(i, "mamba.D", e, true),
+		outProj:  l.weight(i, "mamba.out_proj.weight", hidden, e),
+		outBias:  l.part(i, "mamba.out_proj.bias", hidden, c.ProjBias),
+	}
+	if !l.names.negA {
+		for j, v := range m.a {
+			m.a[j] = float32(-math.Exp(float64(v)))
+		}
+	}
+	return m
+}
+
+// transpose returns x [rows, n] as [n, rows] in new memory.
+func transpose(x []float32, rows int) []float32 {
+	n := len(x) / rows
+	t := make([]float32, len(x))
+	for i := range rows {
+		for j := range n {
+			t[j*rows+i] = x[i*n+j]
+		}
+	}
+	return t
+}
+
+func (l *loader) mlp(i int, c *MLP, hidden int) *mlp {
+	return &mlp{
+		gateProj: l.weight(i, "feed_forward.gate_proj.weight", c.IntermediateSize, hidden),
+		upProj:   l.weight(i, "feed_forward.up_proj.weight", c.IntermediateSize, hidden),
+		downProj: l.weight(i, "feed_forward.down_proj.weight", hidden, c.IntermediateSize),
+		gateBias: l.part(i, "feed_forward.gate_proj.bias", c.IntermediateSize, c.Bias),
+		upBias:   l.part(i, "feed_forward.up_proj.bias", c.IntermediateSize, c.Bias),
+		downBias: l.part(i, "feed_forward.down_proj.bias", hidden, c.Bias),
+	}
+}
+
+func (l *loader) moe(i int, c *MoE, hidden int) *moe {
+	f := &moe{MoE: c, router: l.weight(i, "feed_forward.router.weight", c.NumExperts, hidden)}
+	before := l.size.Params
+	f.experts = l.expertMLPs(fmt.Sprintf(l.names.layer, i), c, hidden)
+	l.experts = l.size.Params - before
+	return f
+}
+
+// expertMLPs fetches the experts of the layer with that prefix: stacked, gate and up in one or apart, or one by one.
+func (l *loader) expertMLPs(prefix string, c *MoE, hidden int) []mlp {
+	n, width := c.NumExperts, c.IntermediateSize
+	if l.err != nil {
+		return nil
+	}
+	experts := make([]mlp, n)
+	switch {
+	case l.names.stack[0] != "" && l.source.Has(prefix+l.names.stack[0]):
+		gate := l.tensor(prefix+l.names.stack[0], n, width, hidden)
+		up := l.tensor(prefix+l.names.stack[1], n, width, hidden)
+		down := l.tensor(prefix+l.names.stack[2], n, hidden, width)
+		for e := 0; e < n && l.err == nil; e++ {
+			experts[e] = mlp{gateProj: l.wrap(gate.Index(e)), upProj: l.wrap(up.Index(e)), downProj: l.wrap(down.Index(e))}
+		}
+	case l.names.gateUp != "" && l.source.Has(prefix+l.names.gateUp):
+		gateUp := l.tensor(prefix+l.names.gateUp, n, 2*width, hidden)
+		down := l.tensor(prefix+l.names.stack[2], n, hidden, width)
+		for e := 0; e < n && l.err == nil; e++ {
+			both := gateUp.Index(e)
+			experts[e] = mlp{gateProj: l.wrap(both.Slice(0, width)), upProj: l.wrap(both.Slice(width, 2*width)), downProj: l.wrap(down.Index(e))}
+		}
+	default:
+		for e := range experts {
+			experts[e] = mlp{
+				gateProj: l.matrix(prefix+fmt.Sprintf(l.names.expert[0], e), width, hidden),
+				upProj:   l.matrix(prefix+fmt.Sprintf(l.names.expert[1], e), width, hidden),
+				downProj: l.matrix(prefix+fmt.Sprintf(l.names.expert[2], e), hidden, width),
+			}
+		}
+	}
+	return experts
+}

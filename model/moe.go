@@ -1,0 +1,86 @@
+package model
+
+import "jamba/kernel"
+
+// moe is a mixture of experts: each token goes to the NumExpertsPerTok experts that the router likes best, and their
+// outputs are added, weighted by the router's probabilities. No token is dropped.
+type moe struct {
+	*MoE
+	router  kernel.Matrix // [experts, M]
+	experts []mlp
+}
+
+func (f *moe) forward(p *Pass, layer int, out, h []float32) {
+	n := f.NumExperts
+	probs := p.alloc(p.rows * n)
+	kernel.MatMul(probs, h, &f.router)
+	if p.Probe != nil {
+		p.Probe(layer, RouterLogits, probs)
+	}
+	picks := f.route(p, probs)
+
+	// Rows are grouped by expert, so that each expert's weights are read once; experts are added in ascending order.
+	clear(out)
+	m := len(h) / p.rows
+	for e := range f.experts {
+		rows := p.groups[:0]
+		for i, pick := range picks {
+			if int(pick.expert) == e {
+				rows = append(rows, i)
+			}
+		}
+		p.groups = rows
+		if len(rows) == 0 {
+			continue
+		}
+		mark := p.mark()
+		x, y := p.alloc(len(rows)*m), p.alloc(len(rows)*m)
+		for j, i := range rows {
+			copy(x[j*m:(j+1)*m], h[i/f.NumExpertsPerTok*m:])
+		}
+		f.experts[e].forward(p, layer, y, x)
+		for j, i := range rows {
+			at := i / f.NumExpertsPerTok * m
+			kernel.AddScaled(out[at:at+m], picks[i].weight, y[j*m:(j+1)*m])
+		}
+		p.release(mark)
+	}
+}
+
+// pick is one expert chosen for one row.
+type pick struct {
+	expert int32
+	weight float32
+}
+
+// route turns the router's logits [rows, experts] into probabilities and returns the NumExpertsPerTok best of each row.
+func (f *moe) route(p *Pass, logits []float32) []pick {
+	n, k := f.NumExperts, f.NumExpertsPerTok
+	p.picks = p.picks[:0]
+	for len(logits) > 0 {
+		row := logits[:n]
+		logits = logits[n:]
+		kernel.Softmax(row)
+		var sum float32
+		first := len(p.picks)
+		for range k {
+			best := -1
+			for e, v := range row {
+				// A NaN is never better: non-finite values are found after the layer.
+				if v >= 0 && (best < 0 || v > row[best]) {
+					best = e
+				}
+			}
+			best = max(best, 0)
+			p.picks = append(p.picks, pick{int32(best), row[best]})
+			sum += row[best]
+			row[best] = -1
+		}
+		if f.NormTopKProb {
+			for i := first; i < len(p.picks); i++ {
+				p.picks[i].weight /= sum
+			}
+		}
+	}
+	return p.picks
+}

@@ -1,0 +1,192 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"jamba/kernel"
+	"jamba/model/state"
+)
+
+// Pass is the working memory of forward passes. It is reused from one to the next, so that a steady state allocates
+// nothing. It is not safe for concurrent use.
+type Pass struct {
+	// Probe, if set, is handed what a pass computes on the way, [rows, n]. It must not keep or change values.
+	Probe func(layer int, what Probe, values []float32)
+
+	m      *Model
+	spans  []span
+	rows   int
+	x      []float32 // [rows, M]
+	logits []float32
+	rope   *ropeTable // whose rotations cos and sin hold
+	cos    []float32
+	sin    []float32
+	picks  []pick
+	groups []int
+	arena  []float32
+	used   int
+}
+
+// Probe names what a Pass hands to its probe.
+type Probe string
+
+// Values for probes. Hidden layer -1 is the embedding, layer i the output of layer i.
+const (
+	Hidden       Probe = "hidden states"       // [rows, M]
+	FinalHidden  Probe = "final hidden states" // [rows, M], after the final norm
+	RouterLogits Probe = "router logits"       // [rows, experts]
+)
+
+// Want says which tokens of a Span get logits.
+type Want int
+
+// The choices for Span.Want.
+const (
+	LastLogits Want = iota
+	AllLogits
+	NoLogits
+)
+
+// Span is a run of tokens that continues one sequence. A pass over several spans keeps them apart; their States have
+// to be different ones.
+type Span struct {
+	State  *state.State
+	Tokens []int32
+	Want   Want
+}
+
+// span is a Span with the rows [lo, hi) that its tokens take in the pass, and the position of the first.
+type span struct {
+	Span
+	lo, hi, start int
+}
+
+// NewPass returns a Pass over m.
+func (m *Model) NewPass() *Pass { return &Pass{m: m} }
+
+// Forward appends each span's tokens to its sequence, and returns the logits that the spans want, [rows, vocab] in the
+// order of the spans. They are valid until the next call.
+//
+// It is an error if a token id is outside the vocabulary or a state is broken, before anything is computed. If ctx ends
+// or a number comes out infinite or NaN, Forward stops: the error says where, and the states are broken.
+func (p *Pass) Forward(ctx context.Context, spans ...Span) ([]float32, error) {
+	if err := p.begin(spans); err != nil {
+		return nil, err
+	}
+	logits, err := p.run(ctx)
+	for _, s := range p.spans {
+		if err != nil {
+			s.State.Break()
+		} else {
+			s.State.Advance(len(s.Tokens))
+		}
+	}
+	return logits, err
+}
+
+func (p *Pass) begin(spans []Span) error {
+	p.spans, p.rows, p.used, p.rope = p.spans[:0], 0, 0, nil
+	for _, s := range spans {
+		if s.State.Broken() {
+			return fmt.Errorf("the sequence's state is unusable after an earlier error; reset it")
+		}
+		for i, id := range s.Tokens {
+			if id < 0 || int(id) >= p.m.Config.VocabSize {
+				return fmt.Errorf("token id %d at position %d is outside the vocabulary of %d", id, s.State.Pos()+i, p.m.Config.VocabSize)
+			}
+		}
+		if len(s.Tokens) > 0 {
+			p.spans = append(p.spans, span{s, p.rows, p.rows + len(s.Tokens), s.State.Pos()})
+			p.rows += len(s.Tokens)
+		}
+	}
+	return nil
+}
+
+func (p *Pass) run(ctx context.Context) ([]float32, error) {
+	h := p.m.Config.HiddenSize
+	p.x = grow(p.x, p.rows*h)
+	for _, s := range p.spans {
+		for i, id := range s.Tokens {
+			p.m.embed.Row(p.x[(s.lo+i)*h:(s.lo+i+1)*h], int(id))
+		}
+	}
+	p.probe(-1, Hidden, p.x)
+	for i := range p.m.blocks {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		p.m.blocks[i].forward(p, i, p.x)
+		p.release(0)
+		if err := p.finite(p.x, fmt.Sprintf("layer %d (%v)", i, p.m.Config.Layers[i])); err != nil {
+			return nil, err
+		}
+		p.probe(i, Hidden, p.x)
+	}
+	return p.head()
+}
+
+// head computes the logits of the rows that want them.
+func (p *Pass) head() ([]float32, error) {
+	h := p.m.Config.HiddenSize
+	if p.Probe != nil {
+		all := p.alloc(len(p.x))
+		kernel.RMSNorm(all, p.x, p.m.finalNorm, p.m.Config.RMSNormEps)
+		p.probe(len(p.m.blocks), FinalHidden, all)
+		p.release(0)
+	}
+	wanted := p.alloc(len(p.x))[:0]
+	for _, s := range p.spans {
+		switch s.Want {
+		case AllLogits:
+			wanted = append(wanted, p.x[s.lo*h:s.hi*h]...)
+		case LastLogits:
+			wanted = append(wanted, p.x[(s.hi-1)*h:s.hi*h]...)
+		}
+	}
+	p.logits = grow(p.logits, len(wanted)/h*p.m.Config.VocabSize)
+	if len(wanted) == 0 {
+		return p.logits, nil
+	}
+	kernel.RMSNorm(wanted, wanted, p.m.finalNorm, p.m.Config.RMSNormEps)
+	kernel.MatMul(p.logits, wanted, &p.m.lmHead)
+	return p.logits, p.finite(p.logits, "lm_head")
+}
+
+func (p *Pass) probe(layer int, what Probe, values []float32) {
+	if p.Probe != nil {
+		p.Probe(layer, what, values)
+	}
+}
+
+// finite returns an error that names where if x holds an infinity or a NaN.
+func (p *Pass) finite(x []float32, where string) error {
+	if kernel.Finite(x) {
+		return nil
+	}
+	return fmt.Errorf("%s: activations are infinite or NaN; are the checkpoint's weights damaged?", where)
+}
+
+// alloc returns n floats of the pass's arena, not cleared, until the release of an earlier mark.
+func (p *Pass) alloc(n int) []float32 {
+	if p.used+n > len(p.arena) {
+		// Slices of the old arena stay valid; the next pass finds the larger one.
+		p.arena = make([]float32, 2*len(p.arena)+n)
+		p.used = 0
+	}
+	s := p.arena[p.used : p.used+n : p.used+n]
+	p.used += n
+	return s
+}
+
+func (p *Pass) mark() int { return p.used }
+
+// release frees what was allocated since mark.
+func (p *Pass) release(mark int) { p.used = min(mark, p.used) }
+
+// grow returns s with length n, reallocated if need be; its contents are lost.
+func grow(s []float32, n int) []float32 {
+	return slices.Grow(s[:0], n)[:n]
+}

@@ -1,0 +1,108 @@
+package model
+
+import (
+	"fmt"
+	"math"
+)
+
+// RoPE configures rotary position embedding (RoFormer, Su et al. 2021) and the way it is stretched to longer contexts.
+type RoPE struct {
+	Theta       float64
+	Scaling     string    // "": none; linear, llama3 or yarn
+	Factor      float64   // how many times longer than the original context
+	OriginalMax int       // llama3, yarn: original_max_position_embeddings
+	LowFreq     float64   // llama3: low_freq_factor
+	HighFreq    float64   // llama3: high_freq_factor
+	BetaFast    float64   // yarn
+	BetaSlow    float64   // yarn
+	AttnFactor  float64   // yarn: multiplies cos and sin; 0: 0.1·ln(Factor)+1
+	FreqFactors []float32 // divisors of the frequencies [D/2] as GGUF files hold them for llama3; nil: none
+	Interleaved bool      // pairs are (2i, 2i+1), as GGUF files of architecture llama order q and k, and not (i, i+D/2)
+}
+
+func (r *RoPE) validate(headDim int) error {
+	if !(r.Theta > 0) || math.IsInf(r.Theta, 0) {
+		return fmt.Errorf("rope_theta is %v", r.Theta)
+	}
+	if r.FreqFactors != nil && len(r.FreqFactors) != headDim/2 {
+		return fmt.Errorf("rope_freqs has %d values, want %d", len(r.FreqFactors), headDim/2)
+	}
+	if r.Scaling == "" {
+		return nil
+	}
+	if !(r.Factor > 0) {
+		return fmt.Errorf("rope scaling %s: factor is %v", r.Scaling, r.Factor)
+	}
+	switch r.Scaling {
+	case "linear":
+	case "llama3":
+		if r.OriginalMax < 1 || !(r.HighFreq > r.LowFreq) || !(r.LowFreq > 0) {
+			return fmt.Errorf("rope scaling llama3: original_max_position_embeddings %d, low_freq_factor %v, high_freq_factor %v", r.OriginalMax, r.LowFreq, r.HighFreq)
+		}
+	case "yarn":
+		if r.OriginalMax < 1 || !(r.BetaFast > 0) || !(r.BetaSlow > 0) {
+			return fmt.Errorf("rope scaling yarn: original_max_position_embeddings %d, beta_fast %v, beta_slow %v", r.OriginalMax, r.BetaFast, r.BetaSlow)
+		}
+	default:
+		return fmt.Errorf("rope scaling %q is not supported; linear, llama3 and yarn are", r.Scaling)
+	}
+	return nil
+}
+
+// frequencies returns the angle per position of each pair, [headDim/2], and the factor of cos and sin.
+func (r *RoPE) frequencies(headDim int) (invFreq []float32, scale float32) {
+	invFreq, scale = make([]float32, headDim/2), 1
+	for i := range invFreq {
+		// The reference computes the power in float32.
+		invFreq[i] = 1 / float32(math.Pow(r.Theta, float64(float32(2*i)/float32(headDim))))
+	}
+	switch r.Scaling {
+	case "linear":
+		for i := range invFreq {
+			invFreq[i] /= float32(r.Factor)
+		}
+	case "llama3":
+		r.llama3(invFreq)
+	case "yarn":
+		r.yarn(invFreq, headDim)
+		scale = float32(r.AttnFactor)
+		if scale == 0 {
+			scale = 1
+			if r.Factor > 1 {
+				scale = float32(0.1*math.Log(r.Factor) + 1)
+			}
+		}
+	}
+	for i, f := range r.FreqFactors {
+		invFreq[i] /= f
+	}
+	return invFreq, scale
+}
+
+// llama3 leaves wavelengths that fit the original context often, divides those that do not fit by Factor, and blends in
+// between (Llama 3.1's reference code).
+func (r *RoPE) llama3(invFreq []float32) {
+	for i, f := range invFreq {
+		turns := float64(r.OriginalMax) * float64(f) / (2 * math.Pi)
+		keep := min(max((turns-r.LowFreq)/(r.HighFreq-r.LowFreq), 0), 1)
+		invFreq[i] = float32(float64(f) * (keep + (1-keep)/r.Factor))
+	}
+}
+
+// yarn divides by Factor what turns less than BetaSlow times over the original context, leaves what turns more than
+// BetaFast times, and blends linearly over the pairs in between (Peng et al. 2023, section 3.2).
+func (r *RoPE) yarn(invFreq []float32, headDim int) {
+	dim := float64(headDim)
+	pair := func(turns float64) float64 {
+		return dim * math.Log(float64(r.OriginalMax)/(turns*2*math.Pi)) / (2 * math.Log(r.Theta))
+	}
+	low := max(math.Floor(pair(r.BetaFast)), 0)
+	high := min(math.Ceil(pair(r.BetaSlow)), dim-1)
+	if low == high {
+		high += 0.001
+	}
+	for i, f := range invFreq {
+		divide := min(max((float64(i)-low)/(high-low), 0), 1)
+		invFreq[i] = float32(float64(f) * (1 - divide + divide/r.Factor))
+	}
+}

@@ -1,0 +1,46 @@
+package model
+
+import "jamba/model/state"
+
+// Size counts parameters and bytes of weights. Active are the parameters that one token uses: all but those of the
+// experts that are not chosen.
+type Size struct {
+	Params       int64 `json:"params"`
+	ActiveParams int64 `json:"active_params"`
+	Bytes        int64 `json:"bytes"`
+}
+
+// Sizes are the sizes of a model's parts.
+type Sizes struct {
+	Embedding Size
+	Layers    []Size
+	Head      Size // final norm and, unless tied, lm_head
+}
+
+// Total adds up all parts.
+func (s *Sizes) Total() Size {
+	total := s.Embedding
+	for _, part := range append(s.Layers[:len(s.Layers):len(s.Layers)], s.Head) {
+		total.Params += part.Params
+		total.ActiveParams += part.ActiveParams
+		total.Bytes += part.Bytes
+	}
+	return total
+}
+
+// KVBytesPerToken returns the bytes that one more token adds to the keys and values of all attention layers.
+func (c *Config) KVBytesPerToken() int64 {
+	var n int64
+	for _, l := range c.Layers {
+		if a := l.Attention; a != nil {
+			n += 2 * 4 * int64(a.NumKeyValueHeads) * int64(a.HeadDim)
+		}
+	}
+	return n
+}
+
+// StateBytes returns the bytes of the Mamba layers' states, which every sequence has once, whatever its length.
+func (c *Config) StateBytes() int64 { return state.Bytes(c.StateSpecs(), 0) }
+
+// SequenceBytes returns the bytes that a sequence of n tokens takes, rounded up to whole pages of keys and values.
+func (c *Config) SequenceBytes(n int) int64 { return state.Bytes(c.StateSpecs(), n) }

@@ -1,0 +1,42 @@
+package state
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// available returns the bytes of memory that are free for use, and whether that is known. Tests replace it.
+var available = func() (int64, bool) {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if rest, ok := strings.CutPrefix(s.Text(), "MemAvailable:"); ok {
+			kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
+			return kb << 10, err == nil
+		}
+	}
+	return 0, false
+}
+
+// Fits returns an error if a sequence that grows from one number of tokens to another takes more memory than is free.
+// Where the system does not tell how much that is, everything fits.
+func Fits(specs []Spec, from, to int) error {
+	need := Bytes(specs, to) - Bytes(specs, from)
+	if need < 1<<26 {
+		// Not worth asking for.
+		return nil
+	}
+	free, ok := available()
+	if !ok || need <= free {
+		return nil
+	}
+	return fmt.Errorf("a context of %d tokens needs %.1f GiB of memory, %.1f GiB are free; shorten the prompt or the answer (--max-tokens)", to, gib(need), gib(free))
+}
+
+func gib(n int64) float64 { return float64(n) / (1 << 30) }

@@ -1,0 +1,107 @@
+// Package state is what a sequence remembers between two forward passes: keys and values for each attention layer,
+// growing with the sequence, and for each Mamba layer the last inputs of its convolution and the state of its scan, of
+// constant size.
+//
+// A State can be copied and reset but not cut back: a Mamba layer keeps no history. To return to an earlier position,
+// keep a Clone of it.
+package state
+
+import (
+	"slices"
+
+	"jamba/kernel"
+)
+
+// Spec says what one layer remembers: keys and values if KVHeads is positive, else Mamba's states.
+type Spec struct {
+	KVHeads, HeadDim, Window int // Window 0: all positions are kept
+	DInner, DState, DConv    int
+}
+
+// State is the memory of one sequence. It is not safe for concurrent use.
+type State struct {
+	Layers []Layer
+	pos    int
+	broken bool
+}
+
+// Layer is the memory of one layer; exactly one of the two is set.
+type Layer struct {
+	KV  *KV
+	SSM *SSM
+}
+
+// SSM is the memory of a Mamba layer.
+type SSM struct {
+	Conv []float32 // [d_conv-1, d_inner], the last inputs of the convolution, oldest first
+	H    []float32 // [d_state, d_inner]
+}
+
+// New returns the state of an empty sequence.
+func New(specs []Spec) *State {
+	s := &State{Layers: make([]Layer, len(specs))}
+	for i, spec := range specs {
+		if spec.KVHeads > 0 {
+			s.Layers[i].KV = &KV{heads: spec.KVHeads, dim: spec.HeadDim, window: spec.Window}
+		} else {
+			s.Layers[i].SSM = &SSM{Conv: make([]float32, (spec.DConv-1)*spec.DInner), H: make([]float32, spec.DState*spec.DInner)}
+		}
+	}
+	return s
+}
+
+// Pos returns the number of tokens that the state has seen.
+func (s *State) Pos() int { return s.pos }
+
+// Advance moves on by n tokens, once every layer has stored them.
+func (s *State) Advance(n int) { s.pos += n }
+
+// Break marks the state as unusable, after a forward pass that stopped half way.
+func (s *State) Break() { s.broken = true }
+
+// Broken reports whether a forward pass over the state stopped half way; Reset makes it usable again.
+func (s *State) Broken() bool { return s.broken }
+
+// Reset makes s the state of an empty sequence again.
+func (s *State) Reset() {
+	s.pos, s.broken = 0, false
+	for _, l := range s.Layers {
+		if l.KV != nil {
+			l.KV.pages = nil
+		} else {
+			clear(l.SSM.Conv)
+			clear(l.SSM.H)
+		}
+	}
+}
+
+// Clone returns a copy of s that shares no memory with it.
+func (s *State) Clone() *State {
+	c := &State{Layers: make([]Layer, len(s.Layers)), pos: s.pos, broken: s.broken}
+	for i, l := range s.Layers {
+		if l.KV != nil {
+			c.Layers[i].KV = l.KV.clone()
+		} else {
+			c.Layers[i].SSM = &SSM{Conv: slices.Clone(l.SSM.Conv), H: slices.Clone(l.SSM.H)}
+		}
+	}
+	return c
+}
+
+// Bytes returns the memory that a sequence of n tokens takes.
+func Bytes(specs []Spec, n int) int64 {
+	var total int64
+	for _, s := range specs {
+		if s.KVHeads == 0 {
+			total += 4 * int64(s.DInner) * int64(s.DConv-1+s.DState)
+			continue
+		}
+		pages := (int64(n) + kernel.PageLen - 1) / kernel.PageLen
+		if s.Window > 0 {
+			// The window may begin and end within a page.
+			pages = min(pages, int64(s.Window)/kernel.PageLen+2)
+		}
+		total += pages * kernel.PageLen * 2 * 4 * int64(s.KVHeads) * int64(s.HeadDim)
+	}
+	return total
+}
