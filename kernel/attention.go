@@ -57,7 +57,7 @@ func attendGeneric(a *Attention, row, group int, scores []float32) {
 			head := a.Pages[p].K[group*PageLen*a.D:]
 			tileTop := float32(math.Inf(-1))
 			for i := lo; i < hi; i++ {
-				scores[i] = dot1(q, head[i*a.D:(i+1)*a.D]) * a.Scale
+				scores[i] = dot(q, head[i*a.D:(i+1)*a.D]) * a.Scale
 				tileTop = max(tileTop, scores[i])
 			}
 			if tileTop > top {

@@ -372,7 +372,7 @@ func TestRoPE(t *testing.T) {
 			t.Error("position 0 rotates")
 		}
 		for _, pos := range []int{1, 7, 1000} {
-			near(t, "q·k", []float32{dot1(rotated(q, pos+5), rotated(k, pos))}, []float64{float64(dot1(rotated(q, 5), k))}, 1e-4)
+			near(t, "q·k", []float32{dot(rotated(q, pos+5), rotated(k, pos))}, []float64{float64(dot(rotated(q, 5), k))}, 1e-4)
 		}
 	}
 	// The two orders of pairs are the same rotation of permuted values.

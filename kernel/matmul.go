@@ -78,56 +78,33 @@ func MatMul(dst, x []float32, w *Matrix) {
 	})
 }
 
-// dotGeneric computes every product as four interleaved sums, s_j over k ≡ j (mod 4), added as (s0+s1)+(s2+s3):
-// independent chains keep the processor's adders busy.
 func dotGeneric(dst, x, w []float32, m, n, k, ldd int) {
-	i := 0
-	for ; i+2 <= m; i += 2 {
+	for i := range m {
 		for j := range n {
-			dst[i*ldd+j], dst[(i+1)*ldd+j] = dot2(x[i*k:(i+1)*k], x[(i+1)*k:(i+2)*k], w[j*k:(j+1)*k])
-		}
-	}
-	if i < m {
-		for j := range n {
-			dst[i*ldd+j] = dot1(x[i*k:(i+1)*k], w[j*k:(j+1)*k])
+			dst[i*ldd+j] = dot(x[i*k:(i+1)*k], w[j*k:(j+1)*k])
 		}
 	}
 }
 
-func dot1(x, w []float32) float32 {
+// dot returns x·w as four interleaved sums, s_j over k ≡ j (mod 4), added as (s0+s1)+(s2+s3): independent chains keep
+// the processor's adders busy.
+func dot(x, w []float32) float32 {
+	const step = 16 // values at a time, for one bounds check
 	var s0, s1, s2, s3 float32
-	for len(w) >= 4 && len(x) >= 4 {
-		s0 += x[0] * w[0]
-		s1 += x[1] * w[1]
-		s2 += x[2] * w[2]
-		s3 += x[3] * w[3]
-		x, w = x[4:], w[4:]
+	for len(w) >= step {
+		a, b := (*[step]float32)(x), (*[step]float32)(w)
+		for i := 0; i < step; i += 4 {
+			s0 += a[i] * b[i]
+			s1 += a[i+1] * b[i+1]
+			s2 += a[i+2] * b[i+2]
+			s3 += a[i+3] * b[i+3]
+		}
+		x, w = x[step:], w[step:]
 	}
 	for i, v := range w {
 		s0 += x[i] * v
 	}
 	return (s0 + s1) + (s2 + s3)
-}
-
-// dot2 is two dot1 that share the reading of w, in the same order of sums.
-func dot2(x, y, w []float32) (float32, float32) {
-	var s0, s1, s2, s3, t0, t1, t2, t3 float32
-	for len(w) >= 4 && len(x) >= 4 && len(y) >= 4 {
-		s0 += x[0] * w[0]
-		t0 += y[0] * w[0]
-		s1 += x[1] * w[1]
-		t1 += y[1] * w[1]
-		s2 += x[2] * w[2]
-		t2 += y[2] * w[2]
-		s3 += x[3] * w[3]
-		t3 += y[3] * w[3]
-		x, y, w = x[4:], y[4:], w[4:]
-	}
-	for i, v := range w {
-		s0 += x[i] * v
-		t0 += y[i] * v
-	}
-	return (s0 + s1) + (s2 + s3), (t0 + t1) + (t2 + t3)
 }
 
 // AddBias adds bias [N] to every row of x [M, N]. A nil bias is none.

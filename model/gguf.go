@@ -141,7 +141,9 @@ func configFromGGUF(src ggufSource, names *naming) (Config, error) {
 }
 
 // tensorIn reports whether layer i has a tensor of that name in GGUF.
-func (r *ggufReader) tensorIn(i int, name string) bool { return r.Has(fmt.Sprintf("blk.%d.%s", i, name)) }
+func (r *ggufReader) tensorIn(i int, name string) bool {
+	return r.Has(fmt.Sprintf("blk.%d.%s", i, name))
+}
 
 // hybrid is Jamba, whose attention layers are those with key/value heads, and Mamba, which has none.
 func (r *ggufReader) hybrid(c *Config, layers int) {
@@ -151,16 +153,22 @@ func (r *ggufReader) hybrid(c *Config, layers int) {
 	}
 	heads := read(r, "attention.head_count", 0)
 	kv := r.perLayer("attention.head_count_kv", layers, 0)
-	mamba := &Mamba{
-		DInner: need[int](r, "ssm.inner_size"), DState: need[int](r, "ssm.state_size"), DConv: need[int](r, "ssm.conv_kernel"),
-		DtRank: need[int](r, "ssm.time_step_rank"), InnerNorms: r.arch == "jamba", NormEps: c.RMSNormEps,
-		ConvBias: r.tensorIn(0, "ssm_conv1d.bias") || r.tensorIn(1, "ssm_conv1d.bias"),
-	}
+	var mamba *Mamba
 	mlp, moe := r.feedForwards(false)
 	for i := 0; i < layers && r.err == nil; i++ {
-		l := Layer{Mamba: mamba}
-		if kv[i] != 0 {
-			l = Layer{Attention: r.attention(c, heads, kv[i])}
+		var l Layer
+		switch {
+		case kv[i] != 0:
+			l.Attention = r.attention(c, heads, kv[i])
+		case mamba == nil:
+			mamba = &Mamba{
+				DInner: need[int](r, "ssm.inner_size"), DState: need[int](r, "ssm.state_size"), DConv: need[int](r, "ssm.conv_kernel"),
+				DtRank: need[int](r, "ssm.time_step_rank"), InnerNorms: r.arch == "jamba", NormEps: c.RMSNormEps,
+				ConvBias: r.tensorIn(i, "ssm_conv1d.bias"),
+			}
+			fallthrough
+		default:
+			l.Mamba = mamba
 		}
 		switch {
 		case r.arch == "mamba":

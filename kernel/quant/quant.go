@@ -1,0 +1,143 @@
+// Package quant converts rows of weights between float32 and the types that checkpoints store them in: the half
+// precisions F16 and BF16, and ggml's block formats.
+//
+// A block holds a fixed number of values as small integers with a scale, and in some formats a minimum, that they
+// share. The legacy formats Q8_0 to Q5_1 have blocks of 32 values; the K formats have super-blocks of 256, whose 8 or
+// 16 sub-blocks have scales that are small integers themselves. Each file of this package describes its formats.
+//
+// Everything here is plain Go and the definition that faster code is tested against. Results are bit-equal to those of
+// the Python package gguf, on every architecture: products are rounded explicitly before they are added to, because a
+// compiler may fuse the two otherwise.
+package quant
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"jamba/tensor"
+)
+
+// Dequantize stores in dst the values of src, a row (or several, they follow each other without a gap) of type d.
+// It panics if src does not have exactly the bytes that len(dst) values take, or if d is no type.
+func Dequantize(dst []float32, d tensor.DType, src []byte) {
+	checkLen(len(dst), d, len(src))
+	switch d {
+	case tensor.F32:
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+		}
+	case tensor.F16:
+		dequantizeF16(dst, src)
+	case tensor.BF16:
+		dequantizeBF16(dst, src)
+	case tensor.Q8_0:
+		dequantizeQ8_0(dst, src)
+	case tensor.Q4_0:
+		dequantizeQ4_0(dst, src)
+	case tensor.Q4_1:
+		dequantizeQ4_1(dst, src)
+	case tensor.Q5_0:
+		dequantizeQ5_0(dst, src)
+	case tensor.Q5_1:
+		dequantizeQ5_1(dst, src)
+	case tensor.Q4_K:
+		dequantizeQ4_K(dst, src)
+	case tensor.Q5_K:
+		dequantizeQ5_K(dst, src)
+	case tensor.Q6_K:
+		dequantizeQ6_K(dst, src)
+	default:
+		panic(fmt.Sprintf("quant: cannot dequantize %v", d))
+	}
+}
+
+// Quantize stores in dst the values of src as type d, each block with the scale that its largest value asks for.
+//
+// It is an error if a value is NaN or infinite and d is a block format, or too large for d, so that it would become
+// infinite. The K formats can be read, but not made: they are an error, too. After an error dst holds no usable values.
+// It panics if dst does not have exactly the bytes that len(src) values take, or if d is no type.
+func Quantize(dst []byte, d tensor.DType, src []float32) error {
+	checkLen(len(src), d, len(dst))
+	var err error
+	switch d {
+	case tensor.F32:
+		for i, x := range src {
+			binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(x))
+		}
+	case tensor.F16:
+		err = quantizeF16(dst, src)
+	case tensor.BF16:
+		err = quantizeBF16(dst, src)
+	case tensor.Q8_0:
+		err = quantizeBlocks(dst, src, quantizeQ8_0)
+	case tensor.Q4_0:
+		err = quantizeBlocks(dst, src, quantizeQ4_0)
+	case tensor.Q4_1:
+		err = quantizeBlocks(dst, src, quantizeQ4_1)
+	case tensor.Q5_0:
+		err = quantizeBlocks(dst, src, quantizeQ5_0)
+	case tensor.Q5_1:
+		err = quantizeBlocks(dst, src, quantizeQ5_1)
+	default:
+		err = errors.New("quantizing to this type is not supported, only F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1")
+	}
+	if err != nil {
+		return fmt.Errorf("quant: %v: %w", d, err)
+	}
+	return nil
+}
+
+func checkLen(values int, d tensor.DType, bytes int) {
+	want, err := d.RowBytes(values)
+	if err != nil {
+		panic("quant: " + err.Error())
+	}
+	if bytes != want {
+		panic(fmt.Sprintf("quant: %d values of %v take %d bytes, have %d", values, d, want, bytes))
+	}
+}
+
+// blockLen is the number of values in a block of the legacy formats.
+const blockLen = 32
+
+// quantizeBlocks calls quantize for each block of a legacy format. quantize returns false if the block's scale or
+// minimum overflows F16.
+func quantizeBlocks(dst []byte, src []float32, quantize func(dst []byte, x *[blockLen]float32) bool) error {
+	n := len(src) / blockLen
+	if n == 0 {
+		return nil
+	}
+	size := len(dst) / n
+	for i := range n {
+		x := (*[blockLen]float32)(src[i*blockLen:])
+		for j, v := range x {
+			if !finite(v) {
+				return fmt.Errorf("value %d is %v", i*blockLen+j, v)
+			}
+		}
+		if !quantize(dst[i*size:][:size], x) {
+			return fmt.Errorf("values %d to %d need a scale or minimum that overflows F16", i*blockLen, (i+1)*blockLen-1)
+		}
+	}
+	return nil
+}
+
+func finite(x float32) bool { return math.Float32bits(x)&0x7f800000 != 0x7f800000 }
+
+// inverse returns what to multiply values with to divide them by the scale d: 0 if that overflows, for then d is 0 once
+// it is stored and so are the values.
+func inverse(d float32) float32 {
+	if id := 1 / d; d != 0 && finite(id) {
+		return id
+	}
+	return 0
+}
+
+// putF16 stores x and returns whether it is still finite.
+func putF16(dst []byte, x float32) bool {
+	h := F32ToF16(x)
+	binary.LittleEndian.PutUint16(dst, h)
+	return h&0x7c00 != 0x7c00
+}

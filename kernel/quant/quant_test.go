@@ -1,0 +1,240 @@
+package quant
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"jamba/tensor"
+)
+
+var (
+	quantized  = []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K}
+	quantizers = []tensor.DType{tensor.F16, tensor.BF16, tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1}
+)
+
+// read returns a file of testdata/make_quant.py.
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func readF32(t *testing.T, name string) []float32 {
+	t.Helper()
+	b := read(t, name)
+	f := make([]float32, len(b)/4)
+	Dequantize(f, tensor.F32, b)
+	return f
+}
+
+func TestDequantize(t *testing.T) {
+	for _, d := range quantized {
+		want := readF32(t, d.String()+".f32")
+		got := make([]float32, len(want))
+		Dequantize(got, d, read(t, d.String()+".blocks"))
+		for i := range want {
+			if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+				t.Errorf("%v: value %d of block %d is %v, want %v", d, i%d.BlockValues(), i/d.BlockValues(), got[i], want[i])
+				break
+			}
+		}
+	}
+}
+
+func TestQuantize(t *testing.T) {
+	src := readF32(t, "source.f32")
+	for _, d := range quantizers {
+		want := read(t, d.String()+".quantized")
+		got := make([]byte, len(want))
+		if err := Quantize(got, d, src); err != nil {
+			t.Error(err)
+			continue
+		}
+		size := d.BlockBytes()
+		for i := 0; i < len(want); i += size {
+			if !bytes.Equal(got[i:i+size], want[i:i+size]) {
+				t.Errorf("%v: block %d is\n%x, want\n%x", d, i/size, got[i:i+size], want[i:i+size])
+				break
+			}
+		}
+	}
+}
+
+func TestF32IsCopied(t *testing.T) {
+	src := readF32(t, "source.f32")
+	b := make([]byte, 4*len(src))
+	if err := Quantize(b, tensor.F32, src); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b, read(t, "source.f32")) {
+		t.Error("F32 differs from its source")
+	}
+}
+
+// TestRoundTrip bounds the error of quantization by the distance between the numbers of a block.
+func TestRoundTrip(t *testing.T) {
+	// steps is how many steps the range of a block is divided into, from -top to top or from lowest to highest.
+	steps := map[tensor.DType]float64{tensor.Q8_0: 254, tensor.Q4_0: 16, tensor.Q4_1: 15, tensor.Q5_0: 32, tensor.Q5_1: 31}
+	rapid.Check(t, func(t *rapid.T) {
+		exp := rapid.Float64Range(-3, 4).Draw(t, "exponent")
+		unit := rapid.Float32Range(-1, 1)
+		x := rapid.SliceOfN(unit, 64, 64).Draw(t, "x")
+		for i := range x {
+			x[i] *= float32(math.Pow(10, exp))
+		}
+		for d, n := range steps {
+			size, _ := d.RowBytes(len(x))
+			b := make([]byte, size)
+			if err := Quantize(b, d, x); err != nil {
+				t.Fatal(err)
+			}
+			y := make([]float32, len(x))
+			Dequantize(y, d, b)
+			for i := 0; i < len(x); i += blockLen {
+				block := (*[blockLen]float32)(x[i:])
+				lo, hi := span(block)
+				top := float64(max(hi, -lo))
+				width := 2 * top
+				if d == tensor.Q4_1 || d == tensor.Q5_1 {
+					width = float64(hi - lo)
+				}
+				// Half a step to the nearest number, or a whole one at the end of the range that Q4_0 and
+				// Q5_0 do not reach. Scale and minimum are rounded to F16, to 11 bits or, where it is
+				// coarser, to 2⁻²⁵: the scale's error counts up to 127 times.
+				step := width / n
+				if d == tensor.Q8_0 || d == tensor.Q4_1 || d == tensor.Q5_1 {
+					step /= 2
+				}
+				bound := step + 2*top/2048 + 128*0x1p-25
+				for j := i; j < i+blockLen; j++ {
+					if e := math.Abs(float64(x[j]) - float64(y[j])); e > bound {
+						t.Fatalf("%v: %v became %v, more than %v away", d, x[j], y[j], bound)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestTinyScale has blocks whose scale has no finite inverse. They become zeros.
+func TestTinyScale(t *testing.T) {
+	x := make([]float32, blockLen)
+	for i := range x {
+		x[i] = math.SmallestNonzeroFloat32 * float32(i)
+	}
+	for _, d := range quantizers {
+		size, _ := d.RowBytes(len(x))
+		b := make([]byte, size)
+		if err := Quantize(b, d, x); err != nil {
+			t.Error(err)
+		}
+		y := make([]float32, len(x))
+		Dequantize(y, d, b)
+		for i, v := range y {
+			// BF16 has the exponents of F32 and holds the larger of these.
+			if v != 0 && d != tensor.BF16 || math.Abs(float64(v)) > 1e-40 {
+				t.Errorf("%v: %v became %v", d, x[i], v)
+			}
+		}
+	}
+}
+
+func TestQuantizeErrors(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
+	const unsupported = "quantizing to this type is not supported, only F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1"
+	for _, c := range []struct {
+		d    tensor.DType
+		x    float32
+		want string
+	}{
+		{tensor.Q8_0, nan, "quant: Q8_0: value 37 is NaN"},
+		{tensor.Q4_0, inf, "quant: Q4_0: value 37 is -Inf"},
+		{tensor.Q4_1, nan, "quant: Q4_1: value 37 is NaN"},
+		{tensor.Q8_0, 65520 * 127, "quant: Q8_0: values 32 to 63 need a scale or minimum that overflows F16"},
+		{tensor.Q4_0, 65520 * 8, "quant: Q4_0: values 32 to 63 need a scale or minimum that overflows F16"},
+		{tensor.Q4_1, -65520, "quant: Q4_1: values 32 to 63 need a scale or minimum that overflows F16"},
+		{tensor.Q4_1, 65520 * 15, "quant: Q4_1: values 32 to 63 need a scale or minimum that overflows F16"},
+		{tensor.Q5_0, 65520 * 16, "quant: Q5_0: values 32 to 63 need a scale or minimum that overflows F16"},
+		{tensor.Q5_1, -65520, "quant: Q5_1: values 32 to 63 need a scale or minimum that overflows F16"},
+		{tensor.Q5_1, math.MaxFloat32, "quant: Q5_1: values 32 to 63 need a scale or minimum that overflows F16"},
+		{tensor.F16, 65520, "quant: F16: value 37 is 65520, which overflows"},
+		{tensor.BF16, math.MaxFloat32, "quant: BF16: value 37 is 3.4028235e+38, which overflows"},
+		{tensor.Q4_K, 0, "quant: Q4_K: " + unsupported},
+		{tensor.Q6_K, 0, "quant: Q6_K: " + unsupported},
+	} {
+		x := make([]float32, 256)
+		x[37] = c.x
+		size, _ := c.d.RowBytes(len(x))
+		err := Quantize(make([]byte, size), c.d, x)
+		if err == nil || err.Error() != c.want {
+			t.Errorf("%v of %v: error %v\nwant %s", c.d, c.x, err, c.want)
+		}
+	}
+	// The largest ones that fit, and what the half precisions hold as it is.
+	for _, c := range []struct {
+		d tensor.DType
+		x float32
+	}{
+		{tensor.Q8_0, 65504 * 127},
+		{tensor.Q4_0, -65504 * 8},
+		{tensor.Q4_1, -65504},
+		{tensor.Q5_1, 65504 * 31},
+		{tensor.F16, 65519},
+		{tensor.F16, inf},
+		{tensor.F16, nan},
+		{tensor.BF16, inf},
+	} {
+		x := make([]float32, 32)
+		x[0] = c.x
+		size, _ := c.d.RowBytes(len(x))
+		if err := Quantize(make([]byte, size), c.d, x); err != nil {
+			t.Errorf("%v of %v: %v", c.d, c.x, err)
+		}
+	}
+}
+
+func TestWrongLengths(t *testing.T) {
+	for _, c := range []struct {
+		d             tensor.DType
+		values, bytes int
+		want          string
+	}{
+		{tensor.Q8_0, 31, 34, "quant: a row of 31 values is no multiple of the Q8_0 block of 32"},
+		{tensor.Q8_0, 64, 67, "quant: 64 values of Q8_0 take 68 bytes, have 67"},
+		{tensor.F16, 3, 7, "quant: 3 values of F16 take 6 bytes, have 7"},
+		{tensor.Invalid, 0, 0, "quant: no size for dtype invalid"},
+		{tensor.DType(200), 0, 0, "quant: no size for dtype DType(200)"},
+	} {
+		for name, call := range map[string]func(){
+			"Dequantize": func() { Dequantize(make([]float32, c.values), c.d, make([]byte, c.bytes)) },
+			"Quantize":   func() { Quantize(make([]byte, c.bytes), c.d, make([]float32, c.values)) },
+		} {
+			func() {
+				defer func() {
+					if got, _ := recover().(string); !strings.Contains(got, c.want) {
+						t.Errorf("%s of %d values of %v in %d bytes: panic %q, want %q", name, c.values, c.d, c.bytes, got, c.want)
+					}
+				}()
+				call()
+			}()
+		}
+	}
+	// Nothing is a row, too.
+	for d := tensor.F32; d <= tensor.Q6_K; d++ {
+		Dequantize(nil, d, nil)
+	}
+	for _, d := range quantizers {
+		if err := Quantize(nil, d, nil); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,304 @@
+package model_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"jamba/format/gguf"
+	"jamba/format/safetensors"
+	"jamba/internal/testutil"
+	"jamba/model"
+	"jamba/tensor"
+)
+
+// ggufLayer maps the reference's names within a layer to those of GGUF.
+var ggufLayer = strings.NewReplacer(
+	"self_attn.q_proj", "attn_q", "self_attn.k_proj", "attn_k", "self_attn.v_proj", "attn_v", "self_attn.o_proj", "attn_output",
+	"mamba.in_proj", "ssm_in", "mamba.conv1d", "ssm_conv1d", "mamba.x_proj", "ssm_x", "mamba.dt_proj", "ssm_dt", "mamba.out_proj", "ssm_out",
+	"mamba.dt_layernorm", "ssm_dt_norm", "mamba.b_layernorm", "ssm_b_norm", "mamba.c_layernorm", "ssm_c_norm", "mamba.A_log", "ssm_a", "mamba.D", "ssm_d",
+	"mixer.in_proj", "ssm_in", "mixer.conv1d", "ssm_conv1d", "mixer.x_proj", "ssm_x", "mixer.dt_proj", "ssm_dt", "mixer.out_proj", "ssm_out",
+	"mixer.A_log", "ssm_a", "mixer.D", "ssm_d",
+	"input_layernorm", "attn_norm", "pre_ff_layernorm", "ffn_norm", "post_attention_layernorm", "ffn_norm", "norm.weight", "attn_norm.weight",
+	"feed_forward.gate_proj", "ffn_gate", "feed_forward.up_proj", "ffn_up", "feed_forward.down_proj", "ffn_down",
+	"mlp.gate_proj", "ffn_gate", "mlp.up_proj", "ffn_up", "mlp.down_proj", "ffn_down",
+	"feed_forward.router", "ffn_gate_inp", "block_sparse_moe.gate", "ffn_gate_inp",
+)
+
+// convert writes the reference checkpoint in dir as llama.cpp's converter would, and returns the file's path.
+func convert(t *testing.T, g *golden, dir string) string {
+	t.Helper()
+	set, err := safetensors.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	get := func(name string) tensor.Tensor {
+		x, err := set.Tensor(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+
+	c := g.model.Config
+	arch := c.Architecture
+	if arch == "mistral" || arch == "mixtral" {
+		arch = "llama"
+	}
+	var meta gguf.Metadata
+	put := func(key string, v any) { meta = append(meta, gguf.KV{Key: key, Value: v}) }
+	key := func(k string, v any) { put(arch+"."+k, v) }
+	put("general.architecture", arch)
+	key("block_count", uint32(len(c.Layers)))
+	key("context_length", uint32(c.MaxPositionEmbeddings))
+	key("embedding_length", uint32(c.HiddenSize))
+	key("attention.layer_norm_rms_epsilon", c.RMSNormEps)
+	put("tokenizer.ggml.bos_token_id", uint32(c.BOSTokenID))
+	put("tokenizer.ggml.eos_token_id", uint32(c.EOSTokenIDs[0]))
+	kv, heads := make([]int32, len(c.Layers)), 0
+	var m *model.Mamba
+	var e *model.MoE
+	width := 0
+	for i, l := range c.Layers {
+		if a := l.Attention; a != nil {
+			kv[i], heads = int32(a.NumKeyValueHeads), a.NumAttentionHeads
+		} else {
+			m = l.Mamba
+		}
+		if l.MoE != nil {
+			e, width = l.MoE, l.MoE.IntermediateSize
+		} else if l.MLP != nil {
+			width = l.MLP.IntermediateSize
+		}
+	}
+	key("attention.head_count", uint32(heads))
+	key("feed_forward_length", uint32(width))
+	if e != nil {
+		key("expert_count", uint32(e.NumExperts))
+		key("expert_used_count", uint32(e.NumExpertsPerTok))
+	}
+	if m != nil {
+		key("ssm.conv_kernel", uint32(m.DConv))
+		key("ssm.inner_size", uint32(m.DInner))
+		key("ssm.state_size", uint32(m.DState))
+		key("ssm.time_step_rank", uint32(m.DtRank))
+	}
+	var rope *model.RoPE
+	if arch == "llama" {
+		rope = c.Layers[0].Attention.RoPE
+		key("attention.head_count_kv", uint32(kv[0]))
+		key("rope.freq_base", float32(rope.Theta))
+		key("rope.dimension_count", uint32(c.Layers[0].Attention.HeadDim))
+		if rope.Scaling == "linear" || rope.Scaling == "yarn" {
+			key("rope.scaling.type", rope.Scaling)
+			key("rope.scaling.factor", float32(rope.Factor))
+			key("rope.scaling.original_context_length", uint32(max(1, rope.OriginalMax)))
+		}
+	} else {
+		key("attention.head_count_kv", kv)
+	}
+
+	var tensors []gguf.Source
+	add := func(name string, x tensor.Tensor) {
+		x.Name = name
+		src := gguf.FromTensor(x)
+		tensors = append(tensors, src)
+	}
+	floats := func(x tensor.Tensor) []float32 {
+		f, ok := x.Float32s()
+		if !ok {
+			t.Fatalf("%s is not float32", x.Name)
+		}
+		return slices.Clone(f)
+	}
+	stacked := map[string]bool{}
+	for _, name := range set.Names() {
+		x := get(name)
+		switch name {
+		case "model.embed_tokens.weight", "backbone.embeddings.weight":
+			add("token_embd.weight", x)
+			continue
+		case "model.final_layernorm.weight", "model.norm.weight", "backbone.norm_f.weight":
+			add("output_norm.weight", x)
+			continue
+		case "lm_head.weight":
+			add("output.weight", x)
+			continue
+		}
+		var layer int
+		if _, err := fmt.Sscanf(name[strings.Index(name, "layers."):], "layers.%d.", &layer); err != nil {
+			t.Fatal(name)
+		}
+		part := name[strings.Index(name, "layers.")+len(fmt.Sprintf("layers.%d.", layer)):]
+		prefix := fmt.Sprintf("blk.%d.", layer)
+		if i := strings.Index(part, "experts."); i >= 0 {
+			proj := part[strings.LastIndex(part[:len(part)-len(".weight")], ".")+1:]
+			to := map[string]string{
+				"gate_proj.weight": "ffn_gate_exps.weight", "up_proj.weight": "ffn_up_exps.weight", "down_proj.weight": "ffn_down_exps.weight",
+				"w1.weight": "ffn_gate_exps.weight", "w3.weight": "ffn_up_exps.weight", "w2.weight": "ffn_down_exps.weight",
+			}[proj]
+			if stacked[prefix+to] {
+				continue
+			}
+			stacked[prefix+to] = true
+			var all []byte
+			for n := range e.NumExperts {
+				all = append(all, get(strings.Replace(name, part, part[:i]+fmt.Sprintf("experts.%d.", n)+proj, 1)).Data...)
+			}
+			add(prefix+to, tensor.Tensor{DType: x.DType, Shape: append([]int{e.NumExperts}, x.Shape...), Data: all})
+			continue
+		}
+		to := prefix + strings.TrimSuffix(ggufLayer.Replace(part), "")
+		switch {
+		case strings.HasSuffix(part, "A_log"):
+			f := floats(x)
+			for i, v := range f {
+				f[i] = float32(-math.Exp(float64(v)))
+			}
+			x = tensor.FromFloat32s("", f, x.Shape...)
+		case strings.HasSuffix(part, "conv1d.weight"):
+			x, _ = x.Reshape(x.Shape[0], x.Shape[2])
+		case rope != nil && (strings.Contains(part, "q_proj") || strings.Contains(part, "k_proj")):
+			x = interleave(floats(x), x.Shape, c.Layers[0].Attention.HeadDim)
+		}
+		add(to, x)
+	}
+	if rope != nil && rope.Scaling == "llama3" {
+		add("rope_freqs.weight", tensor.FromFloat32s("", llama3Factors(rope, c.Layers[0].Attention.HeadDim), c.Layers[0].Attention.HeadDim/2))
+	}
+	path := filepath.Join(t.TempDir(), "model.gguf")
+	if err := gguf.WriteFile(path, meta, tensors); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// interleave reorders the rows of each head from halves to pairs.
+func interleave(f []float32, shape []int, headDim int) tensor.Tensor {
+	out := make([]float32, len(f))
+	k := shape[1]
+	for head := 0; head < shape[0]; head += headDim {
+		for i := range headDim / 2 {
+			copy(out[(head+2*i)*k:(head+2*i+1)*k], f[(head+i)*k:])
+			copy(out[(head+2*i+1)*k:(head+2*i+2)*k], f[(head+headDim/2+i)*k:])
+		}
+	}
+	return tensor.FromFloat32s("", out, shape...)
+}
+
+// llama3Factors is what llama.cpp's converter computes for Llama 3's scaling.
+func llama3Factors(r *model.RoPE, dim int) []float32 {
+	var factors []float32
+	low, high := float64(r.OriginalMax)/r.LowFreq, float64(r.OriginalMax)/r.HighFreq
+	for i := 0; i < dim; i += 2 {
+		wave := 2 * math.Pi * math.Pow(r.Theta, float64(i)/float64(dim))
+		switch {
+		case wave < high:
+			factors = append(factors, 1)
+		case wave > low:
+			factors = append(factors, float32(r.Factor))
+		default:
+			smooth := (float64(r.OriginalMax)/wave - r.LowFreq) / (r.HighFreq - r.LowFreq)
+			factors = append(factors, float32(1/((1-smooth)/r.Factor+smooth)))
+		}
+	}
+	return factors
+}
+
+// TestGGUF writes each reference checkpoint that the format can express as GGUF, and expects the reference's logits.
+func TestGGUF(t *testing.T) {
+	goldens(t, func(t *testing.T, g *golden) {
+		switch g.name {
+		case "jamba-odd-tied", "mistral-window", "jamba-v01-mini-bf16":
+			t.Skip("GGUF has no projection biases and no sliding window for these; in bfloat16 nothing is new")
+		}
+		dir := testutil.Golden("models", g.name)
+		if g.name == "model" {
+			dir = testutil.Golden("e2e", "model")
+		}
+		m, err := model.Open(convert(t, g, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		if len(m.Unused) > 0 {
+			t.Errorf("tensors that the network does not use: %v", m.Unused)
+		}
+		if got, want := fmt.Sprint(m.Config.EOSTokenIDs, m.Config.BOSTokenID, m.Config.VocabSize), fmt.Sprint(g.model.Config.EOSTokenIDs, g.model.Config.BOSTokenID, g.vocab); got != want {
+			t.Errorf("eos, bos, vocabulary %s, want %s", got, want)
+		}
+		if got, want := m.Sizes.Total(), g.model.Sizes.Total(); got.Params != want.Params || got.ActiveParams != want.ActiveParams {
+			t.Errorf("sizes %+v, want %+v", got, want)
+		}
+		want, _ := g.tensors.Floats("logits")
+		got, err := m.NewPass().Forward(context.Background(), model.Span{State: m.NewState(), Tokens: g.ids, Want: model.AllLogits})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.near(t, "logits", got, want)
+	})
+}
+
+// TestSmolLM2 compares a real model with real weights with the reference, if scripts/fetch-smollm2 has brought it.
+func TestSmolLM2(t *testing.T) {
+	path := filepath.Join(testutil.Path(), "..", "models", "SmolLM2-135M-Instruct.Q4_1.gguf")
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("run scripts/fetch-smollm2 for this test")
+	}
+	m, err := model.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	ref := testutil.JSON[struct {
+		Prompts []struct {
+			IDs       []int32      `json:"ids"`
+			SumNLL    float64      `json:"sum_nll"`
+			LastTop5  [][2]float64 `json:"last_top5"`
+			GreedyIDs []int32      `json:"greedy_ids"`
+		}
+	}](t, testutil.Golden("real", "smollm2-135m-q4_1.json"))
+	for i, prompt := range ref.Prompts {
+		p, s := m.NewPass(), m.NewState()
+		logits, err := p.Forward(context.Background(), model.Span{State: s, Tokens: prompt.IDs, Want: model.AllLogits})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := m.Config.VocabSize
+		nll := 0.0
+		for j, id := range prompt.IDs[1:] {
+			row := logits[j*v : (j+1)*v]
+			top, sum := slices.Max(row), 0.0
+			for _, x := range row {
+				sum += math.Exp(float64(x - top))
+			}
+			nll += math.Log(sum) + float64(top) - float64(row[id])
+		}
+		if math.Abs(nll-prompt.SumNLL) > 1e-3 {
+			t.Errorf("prompt %d: negative log-likelihood %v, want %v", i, nll, prompt.SumNLL)
+		}
+		last := logits[len(logits)-v:]
+		for _, top := range prompt.LastTop5 {
+			if d := math.Abs(float64(last[int(top[0])]) - top[1]); d > 1e-3 {
+				t.Errorf("prompt %d: logit of %v is %v, want %v", i, top[0], last[int(top[0])], top[1])
+			}
+		}
+		var got []int32
+		for len(got) < len(prompt.GreedyIDs) {
+			best := int32(slices.Index(last, slices.Max(last)))
+			got = append(got, best)
+			if last, err = p.Forward(context.Background(), model.Span{State: s, Tokens: []int32{best}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(got, prompt.GreedyIDs) {
+			t.Errorf("prompt %d: greedy tokens %v, want %v", i, got, prompt.GreedyIDs)
+		}
+	}
+}
