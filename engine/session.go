@@ -22,7 +22,8 @@ type Session struct {
 	model  *model.Model
 	pass   *model.Pass
 	state  *state.State
-	tokens []int32 // that state has seen
+	tokens []int32   // that state has seen
+	logits []float32 // after the last of them, if they were asked for; the pass's memory
 }
 
 // NewSession returns an empty session.
@@ -115,7 +116,7 @@ func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bo
 	stats.Prefill = time.Since(start)
 
 	start = time.Now()
-	sampler, stop, finish := sample.New(r.Sample, r.Prompt), &stopper{stops: r.Stop}, FinishLength
+	sampler, stop, finish, found := sample.New(r.Sample, r.Prompt), &stopper{stops: r.Stop}, FinishLength, false
 	for stats.AnswerTokens < room {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -131,7 +132,6 @@ func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bo
 			chosen, top := sample.Logprobs(logits, id, r.TopTokens)
 			p.Logprob, p.Top = &chosen, top
 		}
-		var found bool
 		p.Text, found = stop.push(r.Text.Push(id))
 		if !yield(p) {
 			return nil
@@ -148,11 +148,13 @@ func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bo
 		}
 	}
 	stats.Decode = time.Since(start)
-	text, found := stop.push(r.Text.Flush())
-	if found {
-		finish = FinishStop
-	} else {
-		text += stop.flush()
+	text := ""
+	if !found {
+		if text, found = stop.push(r.Text.Flush()); found {
+			finish = FinishStop
+		} else {
+			text += stop.flush()
+		}
 	}
 	yield(Piece{ID: -1, Text: text, Finish: finish, Stats: stats})
 	return nil
@@ -181,12 +183,12 @@ func (s *Session) room(r *Request) (int, error) {
 // prefill brings the state to the end of the prompt and returns the logits of its last token.
 func (s *Session) prefill(ctx context.Context, r *Request, stats *Stats) (logits []float32, err error) {
 	n := len(s.tokens)
-	if s.state.Broken() || n >= len(r.Prompt) || !slices.Equal(s.tokens, r.Prompt[:n]) {
+	if s.state.Broken() || n > len(r.Prompt) || !slices.Equal(s.tokens, r.Prompt[:n]) || n == len(r.Prompt) && len(s.logits) == 0 {
 		// A state cannot be cut back to a common beginning.
 		s.state.Reset()
 		s.tokens, n = s.tokens[:0], 0
 	}
-	stats.ReusedTokens = n
+	stats.ReusedTokens, logits = n, s.logits
 	for rest := r.Prompt[n:]; len(rest) > 0; {
 		now, want := rest[:min(chunk, len(rest))], model.NoLogits
 		if rest = rest[len(now):]; len(rest) == 0 {
@@ -209,7 +211,7 @@ func (s *Session) feed(ctx context.Context, tokens []int32, want model.Want) ([]
 	}
 	logits, err := s.pass.Forward(ctx, model.Span{State: s.state, Tokens: tokens, Want: want})
 	if err == nil {
-		s.tokens = append(s.tokens, tokens...)
+		s.tokens, s.logits = append(s.tokens, tokens...), logits
 	}
 	return logits, err
 }

@@ -103,6 +103,11 @@ func configFromGGUF(src ggufSource, names *naming) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	switch arch {
+	case "jamba", "mamba", "llama":
+	default:
+		return Config{}, fmt.Errorf("architecture %q is not supported; jamba, llama (also Mistral's and Mixtral's) and mamba are", arch)
+	}
 	r := &ggufReader{src, arch, nil}
 	c := Config{
 		Architecture: arch, HiddenSize: need[int](r, "embedding_length"),
@@ -115,24 +120,21 @@ func configFromGGUF(src ggufSource, names *naming) (Config, error) {
 			c.EOSTokenIDs = append(c.EOSTokenIDs, int32(id))
 		}
 	}
-	if shape := r.infos[names.embed].Shape; len(shape) == 2 {
-		c.VocabSize = shape[0]
-	} else {
-		return Config{}, fmt.Errorf("tensor %s is missing", names.embed)
-	}
 	layers := need[int](r, "block_count")
 	if r.err == nil {
 		r.err = sizes("block_count", layers)
 	}
-	if r.err == nil {
-		switch arch {
-		case "jamba", "mamba":
-			r.hybrid(&c, layers)
-		case "llama":
-			r.transformer(&c, layers)
-		default:
-			return Config{}, fmt.Errorf("architecture %q is not supported; jamba, llama (also Mistral's and Mixtral's) and mamba are", arch)
-		}
+	if shape := r.infos[names.embed].Shape; len(shape) == 2 {
+		c.VocabSize = shape[0]
+	} else if r.err == nil {
+		r.err = fmt.Errorf("tensor %s is missing", names.embed)
+	}
+	switch {
+	case r.err != nil:
+	case arch == "llama":
+		r.transformer(&c, layers)
+	default:
+		r.hybrid(&c, layers)
 	}
 	if r.err != nil {
 		return Config{}, r.err

@@ -248,6 +248,9 @@ func TestGGUF(t *testing.T) {
 // TestSmolLM2 compares a real model with real weights with the reference, if scripts/fetch-smollm2 has brought it.
 func TestSmolLM2(t *testing.T) {
 	path := filepath.Join(testutil.Path(), "..", "models", "SmolLM2-135M-Instruct.Q4_1.gguf")
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
 	if _, err := os.Stat(path); err != nil {
 		t.Skip("run scripts/fetch-smollm2 for this test")
 	}

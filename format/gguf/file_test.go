@@ -168,7 +168,7 @@ func TestOpenErrors(t *testing.T) {
 	} {
 		f, err := Open(path)
 		if err == nil {
-			f.Close()
+			_ = f.Close()
 		}
 		if err == nil || err.Error() != want {
 			t.Errorf("error %v\nwant  %s", err, want)
@@ -223,7 +223,7 @@ func TestSplitErrors(t *testing.T) {
 	} {
 		f, err := Open(c.path)
 		if err == nil {
-			f.Close()
+			_ = f.Close()
 			t.Errorf("no error, want %s", c.want)
 			continue
 		}
@@ -273,7 +273,7 @@ func TestSplitContradictions(t *testing.T) {
 		}
 		f, err := Open(filepath.Join(dir, "x"+splitSuffix(0, 2)))
 		if err == nil {
-			f.Close()
+			_ = f.Close()
 			t.Errorf("no error, want %s", c.want)
 			continue
 		}

@@ -76,7 +76,7 @@ func TestReleaseOutside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	for _, r := range [][2]int{{-1, 5}, {0, 101}, {6, 5}} {
 		func() {
 			defer func() {
@@ -101,7 +101,7 @@ func TestErrors(t *testing.T) {
 	} {
 		f, err := Open(c.path)
 		if err == nil {
-			f.Close()
+			_ = f.Close()
 			t.Errorf("%s: no error", c.path)
 			continue
 		}

@@ -14,7 +14,7 @@ func mapFile(f *os.File, size int) ([]byte, error) {
 		return nil, os.NewSyscallError("CreateFileMapping", err)
 	}
 	// The view keeps the mapping alive.
-	defer windows.CloseHandle(mapping)
+	defer func() { _ = windows.CloseHandle(mapping) }()
 	addr, err := windows.MapViewOfFile(mapping, windows.FILE_MAP_READ, 0, 0, uintptr(size))
 	if err != nil {
 		return nil, os.NewSyscallError("MapViewOfFile", err)

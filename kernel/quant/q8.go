@@ -23,7 +23,8 @@ func quantizeQ8_0(dst []byte, x *[blockLen]float32) bool {
 	d := top / 127
 	id := inverse(d)
 	for j, v := range x {
-		dst[2+j] = byte(round(v * id))
+		// Once round is inlined, arm64 would fuse an unrounded product with the subtraction there.
+		dst[2+j] = byte(round(float32(v * id)))
 	}
 	return putF16(dst, d)
 }

@@ -14,7 +14,8 @@ import (
 )
 
 var (
-	quantized  = []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K}
+	quantized = []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K}
+	// The half precisions come first.
 	quantizers = []tensor.DType{tensor.F16, tensor.BF16, tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1}
 )
 
@@ -131,19 +132,18 @@ func TestTinyScale(t *testing.T) {
 	for i := range x {
 		x[i] = math.SmallestNonzeroFloat32 * float32(i)
 	}
-	for _, d := range quantizers {
+	for _, d := range quantizers[2:] {
 		size, _ := d.RowBytes(len(x))
 		b := make([]byte, size)
 		if err := Quantize(b, d, x); err != nil {
 			t.Error(err)
 		}
-		y := make([]float32, len(x))
-		Dequantize(y, d, b)
-		for i, v := range y {
-			// BF16 has the exponents of F32 and holds the larger of these.
-			if v != 0 && d != tensor.BF16 || math.Abs(float64(v)) > 1e-40 {
-				t.Errorf("%v: %v became %v", d, x[i], v)
-			}
+		zeros := make([]byte, size)
+		if err := Quantize(zeros, d, make([]float32, len(x))); err != nil {
+			t.Error(err)
+		}
+		if !bytes.Equal(b, zeros) {
+			t.Errorf("%v: %x, want %x", d, b, zeros)
 		}
 	}
 }
@@ -216,7 +216,7 @@ func TestWrongLengths(t *testing.T) {
 	} {
 		for name, call := range map[string]func(){
 			"Dequantize": func() { Dequantize(make([]float32, c.values), c.d, make([]byte, c.bytes)) },
-			"Quantize":   func() { Quantize(make([]byte, c.bytes), c.d, make([]float32, c.values)) },
+			"Quantize":   func() { _ = Quantize(make([]byte, c.bytes), c.d, make([]float32, c.values)) },
 		} {
 			func() {
 				defer func() {

@@ -1,0 +1,314 @@
+package model_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"jamba/format/gguf"
+	"jamba/internal/testutil"
+	"jamba/model"
+	"jamba/tensor"
+)
+
+// damaged returns a copy of a reference checkpoint after changes to its config and its safetensors header and data.
+func damaged(t *testing.T, name string, config func(map[string]any), file func(header map[string]any, data []byte)) string {
+	t.Helper()
+	dir := t.TempDir()
+	c := testutil.JSON[map[string]any](t, testutil.Golden("models", name, "config.json"))
+	if config != nil {
+		config(c)
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "config.json", b)
+	b, err = os.ReadFile(testutil.Golden("models", name, "model.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := binary.LittleEndian.Uint64(b)
+	var header map[string]any
+	if err := json.Unmarshal(b[8:8+n], &header); err != nil {
+		t.Fatal(err)
+	}
+	data := bytes.Clone(b[8+n:])
+	if file != nil {
+		file(header, data)
+	}
+	h, err := json.Marshal(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := binary.LittleEndian.AppendUint64(nil, uint64(len(h)))
+	put(t, dir, "model.safetensors", append(append(out, h...), data...))
+	return dir
+}
+
+func put(t *testing.T, dir, name string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBadConfig(t *testing.T) {
+	for _, test := range []struct{ config, want string }{
+		{`{"architectures":`, "unexpected end of JSON input"},
+		{`[]`, "cannot unmarshal array"},
+		{`{}`, `architecture "" is not supported; JambaForCausalLM, LlamaForCausalLM, MistralForCausalLM, MixtralForCausalLM, MambaForCausalLM are`},
+		{`{"architectures":["BertModel"]}`, `architecture "BertModel" is not supported; JambaForCausalLM,`},
+		{`{"model_type":"gemma"}`, `architecture "GemmaForCausalLM" is not supported`},
+		{`{"model_type":"jamba","hidden_act":"gelu"}`, `hidden_act "gelu" is not supported; silu is`},
+		{`{"model_type":"jamba","num_hidden_layers":1000000000000}`, "num_hidden_layers is 1000000000000, want 1 to"},
+		{`{"model_type":"jamba","num_hidden_layers":-1}`, "num_hidden_layers is -1, want 1 to"},
+		{`{"model_type":"jamba","vocab_size":0}`, "vocab_size is 0, want 1 to"},
+		{`{"model_type":"jamba","hidden_size":"big"}`, "cannot unmarshal string"},
+		{`{"model_type":"jamba","hidden_size":100}`, "hidden_size 100 is no multiple of num_attention_heads 32"},
+		{`{"model_type":"jamba","num_attention_heads":0}`, "num_attention_heads is 0, want 1 to"},
+		{`{"model_type":"jamba","num_key_value_heads":7}`, "num_attention_heads 32 is no multiple of num_key_value_heads 7"},
+		{`{"model_type":"jamba","attn_layer_offset":8}`, "attn_layer_offset 8 is not smaller than attn_layer_period 8"},
+		{`{"model_type":"jamba","expert_layer_offset":2}`, "expert_layer_offset 2 is not smaller than expert_layer_period 2"},
+		{`{"model_type":"jamba","attn_layer_period":0}`, "attn_layer_period is 0, want 1 to"},
+		{`{"model_type":"jamba","num_experts_per_tok":17}`, "layer 1: num_experts_per_tok 17 is more than num_experts 16"},
+		{`{"model_type":"jamba","mamba_d_conv":0}`, "layer 0: mamba_d_conv is 0, want 1 to"},
+		{`{"model_type":"jamba","mamba_dt_rank":"many"}`, "cannot unmarshal string"},
+		{`{"model_type":"jamba","rms_norm_eps":-1}`, "rms_norm_eps is -1"},
+		{`{"model_type":"mamba","expand":9999999999}`, "layer 0: mamba d_inner is"},
+		{`{"model_type":"llama","rope_theta":0}`, "layer 0: rope_theta is 0"},
+		{`{"model_type":"llama","head_dim":7}`, "layer 0: head_dim 7 is odd"},
+		{`{"model_type":"llama","rope_scaling":{"type":"dynamic","factor":2}}`, `layer 0: rope scaling "dynamic" is not supported; linear, llama3 and yarn are`},
+		{`{"model_type":"llama","rope_scaling":{"type":"linear"}}`, "layer 0: rope scaling linear: factor is 0"},
+		{`{"model_type":"llama","rope_scaling":{"rope_type":"llama3","factor":8}}`, "layer 0: rope scaling llama3: original_max_position_embeddings 0"},
+		{`{"model_type":"mistral","sliding_window":-3}`, "layer 0: sliding_window is -3"},
+	} {
+		_, err := model.ParseConfig([]byte(test.config))
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v, want one with %q", test.config, err, test.want)
+		}
+	}
+}
+
+func TestParseConfigLeavesDefaultsAlone(t *testing.T) {
+	before, err := model.ParseConfig([]byte(`{"model_type":"jamba"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := model.ParseConfig([]byte(`{"model_type":"jamba","num_key_value_heads":32,"bos_token_id":77,"eos_token_id":[9]}`)); err != nil {
+		t.Fatal(err)
+	}
+	after, err := model.ParseConfig([]byte(`{"model_type":"jamba"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.BOSTokenID != before.BOSTokenID || after.EOSTokenIDs[0] != 2 || after.Layers[4].Attention.NumKeyValueHeads != 8 {
+		t.Errorf("one config changed the defaults of the next: %+v", after)
+	}
+}
+
+func TestBadCheckpoint(t *testing.T) {
+	set := func(key string, v any) func(map[string]any) { return func(c map[string]any) { c[key] = v } }
+	const name, down = "jamba-v01-mini", "model.layers.0.feed_forward.down_proj.weight"
+	for _, test := range []struct {
+		name   string
+		config func(map[string]any)
+		file   func(map[string]any, []byte)
+		want   string
+	}{
+		{"vocabulary", set("vocab_size", 300), nil, "model.embed_tokens.weight: shape [256 32], want [300 32]"},
+		{"width", set("intermediate_size", 64), nil, "model.layers.0.feed_forward.gate_proj.weight: shape [56 32], want [64 32]"},
+		{"attention elsewhere", set("attn_layer_offset", 3), nil, "tensor model.layers.3.self_attn.q_proj.weight is missing"},
+		{"more experts", set("num_experts", 6), nil, "model.layers.1.feed_forward.router.weight: shape [4 32], want [6 32]"},
+		{"more layers", set("num_hidden_layers", 9), nil, "tensor model.layers.8.input_layernorm.weight is missing"},
+		{"missing", nil, func(h map[string]any, _ []byte) { h["x"] = h[down]; delete(h, down) }, "tensor " + down + " is missing"},
+		{"dtype", nil, func(h map[string]any, _ []byte) { h[down].(map[string]any)["dtype"] = "I32" }, down + ": dtype I32 is not supported; F32, F16 and BF16 are"},
+		{"lying shape", nil, func(h map[string]any, _ []byte) { h[down].(map[string]any)["shape"] = []int{99, 99} }, down + ": F32 [99 99] does not take the 7168 bytes"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := damaged(t, name, test.config, test.file)
+			_, err := model.Open(dir)
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("error %v, want one with %q and the folder", err, test.want)
+			}
+		})
+	}
+	if _, err := model.Open(filepath.Join(t.TempDir(), "nothing")); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Error(err)
+	}
+	if _, err := model.Open(t.TempDir()); err == nil || !strings.Contains(err.Error(), "a model is a folder with config.json and model.safetensors, or a .gguf file") {
+		t.Error(err)
+	}
+}
+
+func TestUnusedTensors(t *testing.T) {
+	m, err := model.Open(damaged(t, "jamba-v01-mini", func(c map[string]any) { c["num_hidden_layers"] = 7 }, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if len(m.Unused) == 0 || !strings.HasPrefix(m.Unused[0], "model.layers.7.") {
+		t.Errorf("unused tensors %v", m.Unused)
+	}
+}
+
+// ggufMeta is the beginning of a jamba file's metadata and one more key.
+func ggufMeta(key string, v any) gguf.Metadata {
+	return gguf.Metadata{
+		{Key: "general.architecture", Value: "jamba"}, {Key: "jamba.embedding_length", Value: uint32(8)},
+		{Key: "jamba.attention.layer_norm_rms_epsilon", Value: float32(1e-6)}, {Key: "jamba." + key, Value: v},
+	}
+}
+
+func TestBadGGUF(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		meta gguf.Metadata
+		want string
+	}{
+		{"no architecture", nil, "general.architecture: not found"},
+		{"unknown architecture", gguf.Metadata{{Key: "general.architecture", Value: "gpt9"}}, `architecture "gpt9" is not supported; jamba, llama (also Mistral's and Mixtral's) and mamba are`},
+		{"no size", gguf.Metadata{{Key: "general.architecture", Value: "jamba"}}, "key jamba.embedding_length: not found"},
+		{"no tensor", ggufMeta("block_count", uint32(2)), "tensor token_embd.weight is missing"},
+		{"wrong type", ggufMeta("block_count", "two"), "key jamba.block_count"},
+		{"absurd layers", ggufMeta("block_count", uint64(1)<<60), "block_count is 1152921504606846976, want 1 to"},
+	} {
+		path := filepath.Join(t.TempDir(), "x.gguf")
+		if err := gguf.WriteFile(path, test.meta, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := model.Open(path); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v, want one with %q", test.name, err, test.want)
+		}
+	}
+}
+
+func TestBadTokens(t *testing.T) {
+	m, err := model.Open(testutil.Golden("models", "jamba-v01-mini"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	s := m.NewState()
+	for _, id := range []int32{-1, 256, math.MaxInt32} {
+		_, err := m.NewPass().Forward(context.Background(), model.Span{State: s, Tokens: []int32{1, id}})
+		if err == nil || !strings.Contains(err.Error(), "at position 1 is outside the vocabulary of 256") {
+			t.Errorf("token %d: error %v", id, err)
+		}
+	}
+	if s.Pos() != 0 || s.Broken() {
+		t.Error("a refused token changed the state")
+	}
+}
+
+// TestNonFinite asserts that a number that is none stops the pass, names the layer and spoils the state.
+func TestNonFinite(t *testing.T) {
+	for name, where := range map[string]string{
+		"model.layers.0.mamba.D":                     "layer 0 (mamba + mlp)",
+		"model.layers.4.self_attn.o_proj.weight":     "layer 4 (attention + mlp)",
+		"model.layers.5.feed_forward.router.weight":  "layer 5 (mamba + moe)",
+		"model.final_layernorm.weight":               "lm_head",
+		"model.layers.7.mamba.dt_layernorm.weight":   "layer 7 (mamba + moe)",
+		"model.layers.2.feed_forward.up_proj.weight": "layer 2 (mamba + mlp)",
+		"model.layers.3.pre_ff_layernorm.weight":     "layer 3 (mamba + moe)",
+		"model.layers.6.mamba.out_proj.weight":       "layer 6 (mamba + mlp)",
+	} {
+		dir := damaged(t, "jamba-v01-mini", nil, func(h map[string]any, data []byte) {
+			at := int(h[name].(map[string]any)["data_offsets"].([]any)[0].(float64))
+			binary.LittleEndian.PutUint32(data[at:], math.Float32bits(float32(math.NaN())))
+		})
+		m, err := model.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := m.NewState()
+		_, err = m.NewPass().Forward(context.Background(), model.Span{State: s, Tokens: []int32{5, 6}})
+		if err == nil || !strings.HasPrefix(err.Error(), where+": activations are infinite or NaN") {
+			t.Errorf("%s: error %v, want one that names %s", name, err, where)
+		}
+		if _, err := m.NewPass().Forward(context.Background(), model.Span{State: s, Tokens: []int32{5}}); err == nil || !strings.Contains(err.Error(), "reset it") {
+			t.Errorf("a broken state was used: %v", err)
+		}
+		m.Close()
+	}
+}
+
+func TestCancel(t *testing.T) {
+	m, err := model.Open(testutil.Golden("models", "jamba-v01-mini"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s := m.NewState()
+	if _, err := m.NewPass().Forward(ctx, model.Span{State: s, Tokens: []int32{1}}); err != context.Canceled || !s.Broken() {
+		t.Errorf("error %v, broken %v", err, s.Broken())
+	}
+}
+
+// TestStackedExperts reads a checkpoint whose experts are stacked as the reference keeps them in memory.
+func TestStackedExperts(t *testing.T) {
+	dir := t.TempDir()
+	g := openGolden(t, testutil.Golden("models", "jamba-v01-mini"))
+	b, err := os.ReadFile(testutil.Golden("models", "jamba-v01-mini", "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "config.json", b)
+	raw := testutil.OpenTensors(t, testutil.Golden("models", "jamba-v01-mini", "model.safetensors"))
+	header, data := map[string]any{}, []byte{}
+	add := func(name string, f []float32, shape []int) {
+		header[name] = map[string]any{"dtype": "F32", "shape": shape, "data_offsets": []int{len(data), len(data) + 4*len(f)}}
+		data = append(data, tensor.Bytes(f)...)
+	}
+	for _, name := range raw.Names() {
+		prefix, rest, isExpert := strings.Cut(name, ".experts.")
+		f, shape := raw.Floats(name)
+		if !isExpert {
+			add(name, f, shape)
+			continue
+		}
+		if rest != "0.gate_proj.weight" {
+			continue
+		}
+		var gateUp, down []float32
+		for e := range 4 {
+			for _, proj := range []string{"gate_proj", "up_proj", "down_proj"} {
+				f, _ := raw.Floats(prefix + ".experts." + string(rune('0'+e)) + "." + proj + ".weight")
+				if proj == "down_proj" {
+					down = append(down, f...)
+				} else {
+					gateUp = append(gateUp, f...)
+				}
+			}
+		}
+		add(prefix+".experts.gate_up_proj", gateUp, []int{4, 2 * shape[0], shape[1]})
+		add(prefix+".experts.down_proj", down, []int{4, shape[1], shape[0]})
+	}
+	h, err := json.Marshal(header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, "model.safetensors", append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(h))), h...), data...))
+	m, err := model.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if len(m.Unused) > 0 {
+		t.Errorf("unused tensors %v", m.Unused)
+	}
+	got, err := m.NewPass().Forward(context.Background(), model.Span{State: m.NewState(), Tokens: g.ids, Want: model.AllLogits})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := g.tensors.Floats("logits")
+	g.near(t, "logits", got, want)
+}

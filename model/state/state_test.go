@@ -1,0 +1,92 @@
+package state
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"jamba/kernel"
+)
+
+func TestWindowReleasesPages(t *testing.T) {
+	const window = 300
+	s := New([]Spec{{KVHeads: 2, HeadDim: 3, Window: window}})
+	kv := s.Layers[0].KV
+	for pos := range 2000 {
+		k, v := make([]float32, 6), make([]float32, 6)
+		for i := range k {
+			k[i], v[i] = float32(pos*10+i), float32(-pos*10-i)
+		}
+		kv.Store(pos, k, v)
+		kv.Release(pos + 1)
+		held := 0
+		for _, p := range kv.Pages() {
+			if p.K != nil {
+				held++
+			}
+		}
+		if bound := Bytes([]Spec{{KVHeads: 2, HeadDim: 3, Window: window}}, pos+1); int64(held)*kernel.PageLen*2*4*6 > bound {
+			t.Fatalf("position %d: %d pages held, more than the %d bytes foreseen", pos, held, bound)
+		}
+		// All that the next token sees is there.
+		for p := max(0, pos+1-window+1); p <= pos; p += 37 {
+			k, v := kv.At(p, 1)
+			if k[2] != float32(p*10+5) || v[0] != float32(-p*10-3) {
+				t.Fatalf("position %d: key %v value %v of position %d", pos, k, v, p)
+			}
+		}
+	}
+}
+
+func TestCloneSharesNothing(t *testing.T) {
+	s := New([]Spec{{KVHeads: 1, HeadDim: 2}, {DInner: 3, DState: 2, DConv: 4}})
+	s.Layers[0].KV.Store(0, []float32{1, 2}, []float32{3, 4})
+	s.Layers[1].SSM.H[0] = 5
+	s.Advance(1)
+	c := s.Clone()
+	s.Layers[0].KV.Store(0, []float32{9, 9}, []float32{9, 9})
+	s.Layers[1].SSM.H[0] = 9
+	s.Break()
+	k, v := c.Layers[0].KV.At(0, 0)
+	if !slices.Equal(k, []float32{1, 2}) || !slices.Equal(v, []float32{3, 4}) || c.Layers[1].SSM.H[0] != 5 || c.Pos() != 1 || c.Broken() {
+		t.Errorf("the clone changed with the original: %v %v %v", k, v, c.Layers[1].SSM.H)
+	}
+	s.Reset()
+	if s.Pos() != 0 || s.Broken() || s.Layers[1].SSM.H[0] != 0 || len(s.Layers[0].KV.Pages()) != 0 {
+		t.Error("reset left something")
+	}
+}
+
+// TestBytes uses Jamba v0.1's layout: 4 attention layers of 8 heads of 128, 28 Mamba layers of 8192 channels.
+func TestBytes(t *testing.T) {
+	specs := slices.Repeat([]Spec{{KVHeads: 8, HeadDim: 128}}, 4)
+	specs = append(specs, slices.Repeat([]Spec{{DInner: 8192, DState: 16, DConv: 4}}, 28)...)
+	const mamba = 28 * 8192 * (3 + 16) * 4
+	if got := Bytes(specs, 0); got != mamba {
+		t.Errorf("empty sequence: %d bytes, want %d", got, mamba)
+	}
+	// 256K tokens: 8 GiB in float32, twice the 4 GiB of 16-bit keys and values in the Jamba paper, table 1.
+	if got := Bytes(specs, 256<<10); got != mamba+8<<30 {
+		t.Errorf("256K tokens: %d bytes, want %d", got-mamba, int64(8)<<30)
+	}
+}
+
+func TestFits(t *testing.T) {
+	defer func(f func() (int64, bool)) { available = f }(available)
+	specs := slices.Repeat([]Spec{{KVHeads: 8, HeadDim: 128}}, 4)
+	available = func() (int64, bool) { return 1 << 30, true }
+	if err := Fits(specs, 0, 1000); err != nil {
+		t.Error(err)
+	}
+	err := Fits(specs, 0, 256<<10)
+	if err == nil || !strings.HasPrefix(err.Error(), "a context of 262144 tokens needs 8.0 GiB of memory, 1.0 GiB are free; shorten the prompt") {
+		t.Error(err)
+	}
+	if err := Fits(specs, 250<<10, 256<<10); err != nil {
+		t.Errorf("growing by a little: %v", err)
+	}
+	available = func() (int64, bool) { return 0, false }
+	if err := Fits(specs, 0, 256<<10); err != nil {
+		t.Errorf("unknown memory: %v", err)
+	}
+}
