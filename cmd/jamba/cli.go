@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"jamba/kernel/par"
+)
+
+const description = `Run hybrid language models (Jamba) and their relatives (Llama, Mistral, Mixtral, Mamba) on this machine's processor.
+
+MODEL is a folder as Hugging Face lays it out (config.json, model.safetensors, tokenizer.json) or a .gguf file. It may also stand in the environment variable JAMBA_MODEL.
+
+Examples:
+  jamba run -m MODEL                               chat
+  jamba run -m MODEL "Why is the sky blue?"        one answer
+  git diff | jamba run -m MODEL --system "Write a commit message." -
+  jamba show -m MODEL                              what is it, how large, layer by layer
+  jamba logits -m MODEL --tokens 1,2,3 -o out.npy  the raw numbers
+
+Every command has its own help: jamba run --help.`
+
+// grammar is the command line; each field is a verb with a file of its own.
+type grammar struct {
+	Run      runCmd      `cmd:"" help:"Answer a prompt, or chat."`
+	Show     showCmd     `cmd:"" help:"Show what a model is: its layers, sizes and memory."`
+	Logits   logitsCmd   `cmd:"" help:"Compute the logits of a sequence of token ids."`
+	Tokenize tokenizeCmd `cmd:"" help:"Turn text into token ids, or ids into text."`
+	Template templateCmd `cmd:"" help:"Render a conversation with the model's chat template."`
+
+	Version kong.VersionFlag `help:"Print the version and stop."`
+}
+
+// modelFlag is the flag that names a model.
+type modelFlag struct {
+	Model string `short:"m" env:"JAMBA_MODEL" placeholder:"MODEL" help:"A model folder or .gguf file."`
+}
+
+// path returns the model's path, or an error that says how to give one.
+func (f *modelFlag) path() (string, error) {
+	if f.Model == "" {
+		return "", usageError("no model given: name a model folder or .gguf file with -m, or in the environment variable JAMBA_MODEL")
+	}
+	return f.Model, nil
+}
+
+// threadsFlag is the flag that limits the threads.
+type threadsFlag struct {
+	Threads int `placeholder:"N" help:"Threads to compute with. Default: all cores."`
+}
+
+func (f *threadsFlag) apply() error {
+	if f.Threads < 0 || f.Threads > 1024 {
+		return usageError(fmt.Sprintf("--threads is %d, want 1 to 1024", f.Threads))
+	}
+	par.SetThreads(f.Threads)
+	return nil
+}
+
+// usageError is an error in how the command was called: exit status 2.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// streams are the command's standard streams.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// exitStatus is what kong's own exits (--help, --version) are turned into.
+type exitStatus int
+
+// run is the command: it returns the exit status, 0, 1 for an error, 2 for wrong usage.
+func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
+	defer func() {
+		if code, ok := recover().(exitStatus); ok {
+			status = int(code)
+		}
+	}()
+	var g grammar
+	parser, err := kong.New(&g, kong.Name("jamba"), kong.Description(description), kong.Writers(out, errOut),
+		kong.Exit(func(code int) { panic(exitStatus(code)) }), kong.Vars{"version": version()},
+		kong.WithHyphenPrefixedParameters(true), // penalties and biases may be negative
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 110}))
+	if err != nil {
+		fmt.Fprintln(errOut, "jamba:", err)
+		return 1
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(errOut, "jamba: %v\nTry jamba --help.\n", err)
+		return 2
+	}
+	err = ctx.Run(&streams{in, out, errOut})
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprintf(errOut, "jamba: %v\nTry jamba %s --help.\n", err, ctx.Selected().Name)
+		return 2
+	default:
+		fmt.Fprintln(errOut, "jamba:", err)
+		return 1
+	}
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v += " " + s.Value
+		}
+	}
+	return v + " " + info.GoVersion
+}
+
+// isTerminal reports whether f is a terminal.
+func isTerminal(f any) bool {
+	file, ok := f.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}

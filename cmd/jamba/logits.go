@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"jamba/model"
+	"jamba/model/state"
+	"jamba/tensor"
+)
+
+type logitsCmd struct {
+	modelFlag
+	threadsFlag
+	Tokens string `required:"" placeholder:"IDS" help:"Token ids: 1,2,3 or a JSON array; - reads them from standard input."`
+	Chunk  int    `default:"0" placeholder:"N" help:"Compute N tokens at a time on a growing state; 0: all at once; 1: step by step."`
+	Format string `enum:"npy,json" default:"npy" help:"npy (NumPy) or json."`
+	Output string `short:"o" placeholder:"FILE" help:"Write to FILE instead of standard output."`
+}
+
+func (c *logitsCmd) Help() string {
+	return `The result is float32, one row of the vocabulary's size for each token. No token is put in front of those given. Whatever the chunk, the numbers are the same.
+
+Example:
+  jamba logits -m MODEL --tokens 1,2,3 -o out.npy && python3 -c 'import numpy; print(numpy.load("out.npy").shape)'`
+}
+
+func (c *logitsCmd) Run(s *streams) error {
+	path, err := c.path()
+	if err != nil {
+		return err
+	}
+	if err := c.apply(); err != nil {
+		return err
+	}
+	if c.Chunk < 0 {
+		return usageError(fmt.Sprintf("--chunk is %d, want 0 or more", c.Chunk))
+	}
+	list, err := argument(&c.Tokens, s)
+	if err != nil {
+		return err
+	}
+	ids, err := parseIDs(list)
+	if err != nil {
+		return err
+	}
+	if len(ids) == 0 {
+		return usageError("--tokens is empty")
+	}
+	if c.Output == "" && c.Format == "npy" && isTerminal(s.out) {
+		return usageError("not writing binary data to a terminal; use -o FILE or --format json")
+	}
+	m, err := model.Open(path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	warnUnused(s.err, m)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if c.Output == "" {
+		return c.write(ctx, s.out, m, ids)
+	}
+	return writeFile(c.Output, func(w io.Writer) error { return c.write(ctx, w, m, ids) })
+}
+
+func (c *logitsCmd) write(ctx context.Context, w io.Writer, m *model.Model, ids []int32) error {
+	if err := state.Fits(m.StateSpecs(), 0, len(ids)); err != nil {
+		return err
+	}
+	chunk := c.Chunk
+	if chunk == 0 {
+		chunk = len(ids)
+	}
+	b := bufio.NewWriterSize(w, 1<<20)
+	if c.Format == "npy" {
+		b.Write(npyHeader(len(ids), m.Config.VocabSize))
+	} else {
+		b.WriteString("[")
+	}
+	pass, s := m.NewPass(), m.NewState()
+	for i := 0; i < len(ids); i += chunk {
+		logits, err := pass.Forward(ctx, model.Span{State: s, Tokens: ids[i:min(i+chunk, len(ids))], Want: model.AllLogits})
+		if err != nil {
+			return err
+		}
+		if c.Format == "npy" {
+			b.Write(tensor.Bytes(logits)) // little-endian, as all machines that Go and this project meet
+			continue
+		}
+		for j := 0; j < len(logits); j += m.Config.VocabSize {
+			if i+j > 0 {
+				b.WriteString(",\n")
+			}
+			row, err := json.Marshal(logits[j : j+m.Config.VocabSize])
+			if err != nil {
+				return err
+			}
+			b.Write(row)
+		}
+	}
+	if c.Format == "json" {
+		b.WriteString("]\n")
+	}
+	return b.Flush()
+}
+
+// npyHeader returns the beginning of a NumPy file of float32 [rows, columns] (NEP 1, version 1.0).
+func npyHeader(rows, columns int) []byte {
+	dict := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", rows, columns)
+	const magic = "\x93NUMPY\x01\x00"
+	pad := 63 - (len(magic)+2+len(dict))%64
+	b := binary.LittleEndian.AppendUint16([]byte(magic), uint16(len(dict)+pad+1))
+	b = append(b, dict...)
+	return append(append(b, bytes.Repeat([]byte{' '}, pad)...), '\n')
+}
+
+// writeFile writes a file that is there only when it is complete.
+func writeFile(path string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := write(f); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Chmod(0o644); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// warnUnused tells of tensors that the network has no use for.
+func warnUnused(w io.Writer, m *model.Model) {
+	if n := len(m.Unused); n > 0 {
+		fmt.Fprintf(w, "jamba: warning: %d tensors of the checkpoint are not used, such as %s\n", n, m.Unused[0])
+	}
+}

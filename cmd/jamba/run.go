@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"jamba"
+	"jamba/engine"
+	"jamba/engine/sample"
+)
+
+type runCmd struct {
+	modelFlag
+	threadsFlag
+	Prompt *string `arg:"" optional:"" help:"The prompt; - reads it from standard input, less a newline at its end. Without one, on a terminal: chat."`
+
+	System string `placeholder:"TEXT" help:"System message of the chat."`
+	Raw    bool   `help:"Continue the prompt as plain text, also if the model has a chat template."`
+	JSON   bool   `name:"json" help:"Print one JSON object when the answer is complete."`
+	Stats  bool   `help:"Print tokens per second on standard error."`
+
+	MaxTokens         *int              `group:"Sampling" placeholder:"N" help:"Longest answer in tokens. Default: until it ends."`
+	Temperature       *float64          `group:"Sampling" placeholder:"T" help:"0: always the most likely token; 1: as likely as the model says; higher: more varied."`
+	TopK              *int              `group:"Sampling" placeholder:"K" help:"Choose among the K most likely tokens; 0: all."`
+	TopP              *float64          `group:"Sampling" placeholder:"P" help:"Choose among the likeliest tokens that together have probability P."`
+	MinP              *float64          `group:"Sampling" placeholder:"P" help:"Choose among tokens at least P times as likely as the likeliest."`
+	RepetitionPenalty *float64          `group:"Sampling" placeholder:"X" help:"Divide the logits of tokens seen before by X; 1: none."`
+	PresencePenalty   *float64          `group:"Sampling" placeholder:"X" help:"Subtract X from the logits of tokens in the answer so far."`
+	FrequencyPenalty  *float64          `group:"Sampling" placeholder:"X" help:"Subtract X for each time that a token was in the answer so far."`
+	LogitBias         map[int32]float64 `group:"Sampling" placeholder:"ID=X" help:"Add X to the logit of token ID; may be repeated."`
+	Seed              *uint64           `group:"Sampling" placeholder:"N" help:"The same seed gives the same answer. Default: a random one."`
+	Stop              []string          `group:"Sampling" sep:"none" placeholder:"TEXT" help:"End the answer before TEXT; may be repeated."`
+	Logprobs          *int              `group:"Sampling" placeholder:"N" help:"With --json: log-probabilities of each token and of the N likeliest."`
+}
+
+func (c *runCmd) Help() string {
+	return `If the model has a chat template, the prompt is a message and the output the assistant's answer; otherwise, or with --raw, the output continues the prompt. Sampling defaults to what the model's generation_config.json says, and to the most likely token if that says nothing.
+
+In a chat: Ctrl-C stops the answer, Ctrl-D ends the chat, a line that ends in \ goes on, /help lists the commands.
+
+Examples:
+  jamba run -m MODEL
+  jamba run -m MODEL "Why is the sky blue?" --temperature 0.7 --seed 1
+  jamba run -m MODEL --raw "Once upon a time" --max-tokens 200 --stats
+  cat letter.txt | jamba run -m MODEL --system "Summarise in one sentence." -`
+}
+
+func (c *runCmd) Run(s *streams) error {
+	path, err := c.path()
+	if err != nil {
+		return err
+	}
+	if err := c.apply(); err != nil {
+		return err
+	}
+	if err := (&jamba.Options{Sampling: c.sampling(sample.Params{})}).Validate(); err != nil {
+		return usageError("--" + err.Error())
+	}
+	if c.MaxTokens != nil && *c.MaxTokens < 1 {
+		return usageError(fmt.Sprintf("--max-tokens is %d, want 1 or more", *c.MaxTokens))
+	}
+	if c.Logprobs != nil && *c.Logprobs < 0 {
+		return usageError(fmt.Sprintf("--logprobs is %d, want 0 or more", *c.Logprobs))
+	}
+	interactive := c.Prompt == nil && isTerminal(s.in) && isTerminal(s.out)
+	if interactive && c.JSON {
+		return usageError("--json needs a prompt")
+	}
+	m, err := jamba.Open(path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	warnUnused(s.err, m.Network())
+	if c.System != "" && (c.Raw || !m.CanChat()) {
+		return usageError("--system is for chats: the model has no chat template, or --raw is set")
+	}
+	if interactive {
+		return c.chat(s, m)
+	}
+	prompt, err := argument(c.Prompt, s)
+	if err != nil {
+		return err
+	}
+	if c.Prompt == nil || *c.Prompt == "-" {
+		// The newline that ends a line or a file is not part of what was to be said.
+		prompt = strings.TrimSuffix(strings.TrimSuffix(prompt, "\n"), "\r")
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	o := c.options(m)
+	o.Progress = progress(s.err)
+	pieces := c.answer(ctx, m.NewSession(), m, c.history(m), prompt, o)
+	if c.JSON {
+		return c.printJSON(s, m, pieces, o.Seed)
+	}
+	_, stats, err := printText(s.out, pieces)
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(s.out)
+		return errors.New("interrupted")
+	}
+	if err != nil {
+		return err
+	}
+	if isTerminal(s.out) {
+		fmt.Fprintln(s.out)
+	}
+	c.printStats(s, stats)
+	return nil
+}
+
+// sampling returns p with what the flags set.
+func (c *runCmd) sampling(p sample.Params) sample.Params {
+	override(&p.Temperature, c.Temperature)
+	override(&p.TopK, c.TopK)
+	override(&p.TopP, c.TopP)
+	override(&p.MinP, c.MinP)
+	override(&p.RepetitionPenalty, c.RepetitionPenalty)
+	override(&p.PresencePenalty, c.PresencePenalty)
+	override(&p.FrequencyPenalty, c.FrequencyPenalty)
+	override(&p.Seed, c.Seed)
+	p.LogitBias = c.LogitBias
+	return p
+}
+
+func override[T any](v, flag *T) {
+	if flag != nil {
+		*v = *flag
+	}
+}
+
+func (c *runCmd) options(m *jamba.Model) jamba.Options {
+	o := m.Defaults()
+	o.Seed = rand.Uint64()
+	o.Sampling = c.sampling(o.Sampling)
+	override(&o.MaxTokens, c.MaxTokens)
+	o.Stop = c.Stop
+	if c.Logprobs != nil {
+		o.Logprobs, o.TopTokens = true, *c.Logprobs
+	}
+	return o
+}
+
+// history returns the messages that a chat begins with.
+func (c *runCmd) history(*jamba.Model) []jamba.Message {
+	if c.System == "" {
+		return nil
+	}
+	return []jamba.Message{{Role: "system", Content: c.System}}
+}
+
+// answer answers prompt after the messages before it, or continues it as plain text.
+func (c *runCmd) answer(ctx context.Context, s *jamba.Session, m *jamba.Model, before []jamba.Message, prompt string, o jamba.Options) iter.Seq2[jamba.Piece, error] {
+	if c.Raw || !m.CanChat() {
+		return s.Generate(ctx, prompt, o)
+	}
+	return s.Chat(ctx, append(before[:len(before):len(before)], jamba.Message{Role: "user", Content: prompt}), o)
+}
+
+// printText writes an answer as it comes, and returns what was written.
+func printText(w io.Writer, pieces iter.Seq2[jamba.Piece, error]) (text string, stats *jamba.Stats, err error) {
+	for p, err := range pieces {
+		if err != nil {
+			return text, nil, err
+		}
+		text += p.Text
+		if _, err := io.WriteString(w, p.Text); err != nil {
+			return text, nil, err
+		}
+		stats = p.Stats
+	}
+	return text, stats, nil
+}
+
+func (c *runCmd) printStats(s *streams, stats *jamba.Stats) {
+	if c.Stats && stats != nil {
+		fmt.Fprintf(s.err, "prompt %d tokens, %d reused, %.1f tokens/s; answer %d tokens, %.1f tokens/s\n",
+			stats.PromptTokens, stats.ReusedTokens, stats.PrefillRate(), stats.AnswerTokens, stats.DecodeRate())
+	}
+}
+
+// result is what run prints with --json.
+type result struct {
+	Text         string        `json:"text"`
+	FinishReason engine.Finish `json:"finish_reason"`
+	Seed         string        `json:"seed"` // a string, as JSON's numbers have 53 bits
+	Tokens       []token       `json:"tokens"`
+	Usage        usage         `json:"usage"`
+}
+
+type token struct {
+	ID          int32        `json:"id"`
+	Token       string       `json:"token"`
+	Logprob     *float64     `json:"logprob,omitempty"`
+	TopLogprobs []topLogprob `json:"top_logprobs,omitempty"`
+}
+
+type topLogprob struct {
+	ID      int32   `json:"id"`
+	Token   string  `json:"token"`
+	Logprob float64 `json:"logprob"`
+}
+
+type usage struct {
+	PromptTokens     int     `json:"prompt_tokens"`
+	CompletionTokens int     `json:"completion_tokens"`
+	PrefillRate      float64 `json:"prefill_tokens_per_s"`
+	DecodeRate       float64 `json:"decode_tokens_per_s"`
+}
+
+func (c *runCmd) printJSON(s *streams, m *jamba.Model, pieces iter.Seq2[jamba.Piece, error], seed uint64) error {
+	r := result{Tokens: []token{}, Seed: strconv.FormatUint(seed, 10)}
+	spell := func(id int32) string { return string(m.Text().Tokenizer.TokenBytes(id)) }
+	for p, err := range pieces {
+		if err != nil {
+			return err
+		}
+		r.Text += p.Text
+		if p.Finish != "" {
+			r.FinishReason = p.Finish
+			r.Usage = usage{p.Stats.PromptTokens, p.Stats.AnswerTokens, p.Stats.PrefillRate(), p.Stats.DecodeRate()}
+			continue
+		}
+		t := token{ID: p.ID, Token: spell(p.ID)}
+		if p.Logprob != nil {
+			t.Logprob = &p.Logprob.Logprob
+			for _, top := range p.Top {
+				t.TopLogprobs = append(t.TopLogprobs, topLogprob{top.ID, spell(top.ID), top.Logprob})
+			}
+		}
+		r.Tokens = append(r.Tokens, t)
+	}
+	return writeJSON(s.out, r)
+}
+
+// progress returns a function that draws a bar on a terminal once a prompt has taken a second.
+func progress(w io.Writer) func(done, total int) {
+	if !isTerminal(w) {
+		return nil
+	}
+	start := time.Now()
+	var bar *progressbar.ProgressBar
+	return func(done, total int) {
+		if bar == nil && done < total && time.Since(start) > time.Second {
+			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("reading the prompt"),
+				progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
+		}
+		if bar != nil {
+			// A bar that cannot be drawn is no reason to stop.
+			_ = bar.Set(done)
+			if done == total {
+				_ = bar.Finish()
+				bar = nil
+			}
+		}
+	}
+}

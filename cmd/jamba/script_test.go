@@ -1,0 +1,43 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"jamba/internal/testutil"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"jamba": main})
+}
+
+// TestScripts runs the command as a person would: see testdata/*.txt.
+func TestScripts(t *testing.T) {
+	goldens, err := filepath.Abs(testutil.Golden())
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("MODELS", filepath.Join(goldens, "models"))
+			env.Setenv("E2E", filepath.Join(goldens, "e2e", "model"))
+			env.Setenv("TOKENIZERS", filepath.Join(goldens, "tokenizer"))
+			env.Setenv("CHAT", filepath.Join(goldens, "chat"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// truncate FILE N: keep the first N bytes.
+			"truncate": func(ts *testscript.TestScript, _ bool, args []string) {
+				n := 0
+				for _, c := range args[1] {
+					n = 10*n + int(c-'0')
+				}
+				ts.Check(os.Truncate(ts.MkAbs(args[0]), int64(n)))
+			},
+		},
+	})
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"jamba/model"
+)
+
+type showCmd struct {
+	modelFlag
+	JSON bool `name:"json" help:"Print a JSON object."`
+}
+
+func (c *showCmd) Help() string {
+	return `Active parameters are those that one token uses: all but those of the experts that the router does not choose.`
+}
+
+// summary is what show prints with --json.
+type summary struct {
+	Model                 string         `json:"model"`
+	Architecture          string         `json:"architecture"`
+	VocabSize             int            `json:"vocab_size"`
+	HiddenSize            int            `json:"hidden_size"`
+	MaxPositionEmbeddings int            `json:"max_position_embeddings"`
+	TieWordEmbeddings     bool           `json:"tie_word_embeddings"`
+	Params                int64          `json:"params"`
+	ActiveParams          int64          `json:"active_params"`
+	WeightBytes           int64          `json:"weight_bytes"`
+	KVBytesPerToken       int64          `json:"kv_bytes_per_token"`
+	StateBytes            int64          `json:"state_bytes_per_sequence"`
+	Layers                []layerSummary `json:"layers"`
+}
+
+type layerSummary struct {
+	Mixer       string           `json:"mixer"`
+	FeedForward string           `json:"feed_forward"`
+	Attention   *model.Attention `json:"attention,omitempty"`
+	Mamba       *model.Mamba     `json:"mamba,omitempty"`
+	MLP         *model.MLP       `json:"mlp,omitempty"`
+	MoE         *model.MoE       `json:"moe,omitempty"`
+	model.Size
+}
+
+func (c *showCmd) Run(s *streams) error {
+	path, err := c.path()
+	if err != nil {
+		return err
+	}
+	m, err := model.Open(path)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	warnUnused(s.err, m)
+	sum := summarise(path, m)
+	if c.JSON {
+		return writeJSON(s.out, sum)
+	}
+	return sum.print(s.out)
+}
+
+func summarise(path string, m *model.Model) summary {
+	total := m.Sizes.Total()
+	sum := summary{
+		Model: filepath.Base(path), Architecture: m.Config.Architecture, VocabSize: m.Config.VocabSize, HiddenSize: m.Config.HiddenSize,
+		MaxPositionEmbeddings: m.Config.MaxPositionEmbeddings, TieWordEmbeddings: m.Config.TieWordEmbeddings,
+		Params: total.Params, ActiveParams: total.ActiveParams, WeightBytes: total.Bytes,
+		KVBytesPerToken: m.Config.KVBytesPerToken(), StateBytes: m.Config.StateBytes(),
+	}
+	for i, l := range m.Config.Layers {
+		mixer, ff, _ := strings.Cut(l.String(), " + ")
+		sum.Layers = append(sum.Layers, layerSummary{mixer, ff, l.Attention, l.Mamba, l.MLP, l.MoE, m.Sizes.Layers[i]})
+	}
+	return sum
+}
+
+func (s summary) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s\t%s, %d layers, hidden size %d, vocabulary %d\n", s.Model, s.Architecture, len(s.Layers), s.HiddenSize, s.VocabSize)
+	fmt.Fprintf(w, "parameters\t%s, active %s\n", count(s.Params), count(s.ActiveParams))
+	fmt.Fprintf(w, "weights\t%s\n", bytesize(s.WeightBytes))
+	fmt.Fprintf(w, "keys and values\t%s a token\n", bytesize(s.KVBytesPerToken))
+	fmt.Fprintf(w, "Mamba states\t%s a sequence\n", bytesize(s.StateBytes))
+	if s.MaxPositionEmbeddings > 0 {
+		fmt.Fprintf(w, "context\t%d tokens\n", s.MaxPositionEmbeddings)
+	}
+	fmt.Fprint(w, "\nlayer\tmixer\tfeed-forward\tparameters\n")
+	for i, l := range s.Layers {
+		fmt.Fprintf(w, "%d\t%s\t%s", i, l.describe(), count(l.Params))
+		if l.ActiveParams != l.Params {
+			fmt.Fprintf(w, ", active %s", count(l.ActiveParams))
+		}
+		fmt.Fprintln(w)
+	}
+	return w.Flush()
+}
+
+// describe returns the columns of the mixer and of the feed-forward.
+func (l layerSummary) describe() string {
+	var mixer, ff string
+	if a := l.Attention; a != nil {
+		mixer = fmt.Sprintf("attention  %d heads of %d, %d key/value", a.NumAttentionHeads, a.HeadDim, a.NumKeyValueHeads)
+		if a.RoPE != nil {
+			mixer += ", RoPE"
+			if a.RoPE.Scaling != "" {
+				mixer += " " + a.RoPE.Scaling
+			}
+		}
+		if a.SlidingWindow > 0 {
+			mixer += fmt.Sprintf(", window %d", a.SlidingWindow)
+		}
+	} else {
+		mixer = fmt.Sprintf("mamba      d_inner %d, d_state %d, d_conv %d", l.Mamba.DInner, l.Mamba.DState, l.Mamba.DConv)
+	}
+	switch {
+	case l.MLP != nil:
+		ff = fmt.Sprintf("mlp  %d", l.MLP.IntermediateSize)
+	case l.MoE != nil:
+		ff = fmt.Sprintf("moe  %d of %d experts, %d", l.MoE.NumExpertsPerTok, l.MoE.NumExperts, l.MoE.IntermediateSize)
+	default:
+		ff = "-"
+	}
+	return mixer + "\t" + ff
+}
+
+// count writes a number of parameters, such as 51.57 B.
+func count(n int64) string {
+	for _, u := range []struct {
+		size float64
+		name string
+	}{{1e12, "T"}, {1e9, "B"}, {1e6, "M"}, {1e3, "K"}} {
+		if float64(n) >= u.size {
+			return fmt.Sprintf("%.2f %s", float64(n)/u.size, u.name)
+		}
+	}
+	return fmt.Sprint(n)
+}
+
+// bytesize writes a number of bytes, such as 1.50 GiB.
+func bytesize(n int64) string {
+	for _, u := range []struct {
+		shift int
+		name  string
+	}{{40, "TiB"}, {30, "GiB"}, {20, "MiB"}, {10, "KiB"}} {
+		if n >= 1<<u.shift {
+			return fmt.Sprintf("%.2f %s", float64(n)/float64(int64(1)<<u.shift), u.name)
+		}
+	}
+	return fmt.Sprintf("%d B", n)
+}

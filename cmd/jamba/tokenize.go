@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"jamba/text"
+)
+
+type tokenizeCmd struct {
+	modelFlag
+	Text      *string `arg:"" optional:"" help:"The text, taken byte for byte. Default: standard input."`
+	NoSpecial bool    `help:"Add no special tokens such as the one that begins a text; with --decode leave them out."`
+	JSON      bool    `name:"json" help:"Print a JSON array of ids, or with --decode a JSON string."`
+	Decode    bool    `help:"The other way round: ids, as a JSON array or spaced numbers, to text."`
+}
+
+func (c *tokenizeCmd) Help() string {
+	return `MODEL may be a folder that holds only the tokenizer's files.
+
+Examples:
+  jamba tokenize -m MODEL "Hello, world!"
+  jamba tokenize -m MODEL --json < file.txt
+  jamba tokenize -m MODEL --decode "[1, 2, 3]"`
+}
+
+func (c *tokenizeCmd) Run(s *streams) error {
+	path, err := c.path()
+	if err != nil {
+		return err
+	}
+	input, err := argument(c.Text, s)
+	if err != nil {
+		return err
+	}
+	t, err := text.Open(path)
+	if err != nil {
+		return err
+	}
+	if c.Decode {
+		ids, err := parseIDs(input)
+		if err != nil {
+			return err
+		}
+		for i, id := range ids {
+			if _, ok := t.Tokenizer.Token(id); !ok {
+				return fmt.Errorf("token id %d at position %d is not in the vocabulary of %d", id, i, t.Tokenizer.VocabSize())
+			}
+		}
+		decoded := t.Tokenizer.Decode(ids, c.NoSpecial)
+		if c.JSON {
+			return writeJSON(s.out, decoded)
+		}
+		_, err = io.WriteString(s.out, decoded)
+		return err
+	}
+	ids := t.Tokenizer.Encode(input, !c.NoSpecial)
+	if c.JSON {
+		if ids == nil {
+			ids = []int32{}
+		}
+		return writeJSON(s.out, ids)
+	}
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = strconv.Itoa(int(id))
+	}
+	_, err = fmt.Fprintln(s.out, strings.Join(words, " "))
+	return err
+}
+
+// argument returns the argument, or standard input if it is left out or "-".
+func argument(arg *string, s *streams) (string, error) {
+	if arg != nil && *arg != "-" {
+		return *arg, nil
+	}
+	b, err := io.ReadAll(s.in)
+	if err != nil {
+		return "", fmt.Errorf("standard input: %w", err)
+	}
+	return string(b), nil
+}
+
+// parseIDs reads token ids: a JSON array, or numbers between spaces or commas.
+func parseIDs(s string) ([]int32, error) {
+	s = strings.TrimSpace(s)
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		if inner, ok = strings.CutSuffix(inner, "]"); !ok {
+			return nil, fmt.Errorf("token ids: the JSON array has no end")
+		}
+		s = inner
+	}
+	fields := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' || r == '\r' })
+	ids := make([]int32, len(fields))
+	for i, f := range fields {
+		id, err := strconv.ParseInt(f, 10, 32)
+		if err != nil || id < 0 {
+			return nil, fmt.Errorf("token ids: %q at position %d is not a token id", f, i)
+		}
+		ids[i] = int32(id)
+	}
+	return ids, nil
+}
+
+// writeJSON writes v on one line, with < > & as they are.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,61 @@
+package jamba
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"jamba/model"
+)
+
+// generationConfig is what generation_config.json says of sampling.
+type generationConfig struct {
+	DoSample          bool           `json:"do_sample"`
+	Temperature       *float64       `json:"temperature"`
+	TopK              int            `json:"top_k"`
+	TopP              float64        `json:"top_p"`
+	MinP              float64        `json:"min_p"`
+	RepetitionPenalty float64        `json:"repetition_penalty"`
+	MaxNewTokens      int            `json:"max_new_tokens"`
+	EOSTokenID        model.TokenIDs `json:"eos_token_id"`
+}
+
+// readDefaults sets what answers end with and how they are sampled, from generation_config.json where there is one. As
+// the reference does, it takes the most likely tokens unless do_sample is true.
+func (m *Model) readDefaults(path string) error {
+	m.stops = slices.Clone(m.network.Config.EOSTokenIDs)
+	file := filepath.Join(path, "generation_config.json")
+	var c generationConfig
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		b, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(b, &c)
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	if c.EOSTokenID != nil {
+		m.stops = c.EOSTokenID
+	}
+	// A chat's turn may end with a token that only the tokenizer names.
+	if id, ok := m.text.Tokenizer.EOS(); ok && !slices.Contains(m.stops, id) {
+		m.stops = append(m.stops, id)
+	}
+	m.defaults = Options{MaxTokens: c.MaxNewTokens}
+	m.defaults.RepetitionPenalty = c.RepetitionPenalty
+	if c.DoSample {
+		m.defaults.Temperature = 1
+		if c.Temperature != nil {
+			m.defaults.Temperature = *c.Temperature
+		}
+		m.defaults.TopK, m.defaults.TopP, m.defaults.MinP = c.TopK, c.TopP, c.MinP
+	}
+	if err := m.defaults.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}

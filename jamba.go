@@ -1,0 +1,127 @@
+// Package jamba runs hybrid language models (Jamba) and their relatives (Llama, Mistral, Mixtral, Mamba) on this
+// machine's processor.
+//
+// Open a model, then Generate continues a text and Chat answers messages, both piece by piece. A Session keeps what it
+// has computed, so that a conversation which goes on costs only its new part.
+package jamba
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"jamba/engine"
+	"jamba/engine/sample"
+	"jamba/model"
+	"jamba/text"
+	"jamba/text/chat"
+)
+
+// Model is an open model. It is safe for concurrent use, until Close.
+type Model struct {
+	network  *model.Model
+	text     *text.Text
+	defaults Options
+	stops    []int32
+}
+
+// The types of the parts below that callers meet.
+type (
+	// Message is a message of a conversation.
+	Message = chat.Message
+	// Piece is a token of an answer with its text, or the end of the answer.
+	Piece = engine.Piece
+	// Stats are the counts and times of one answer.
+	Stats = engine.Stats
+	// Sampling says how tokens are picked.
+	Sampling = sample.Params
+)
+
+// Options say how to answer. Model.Defaults gives those that the model asks for; the zero value is the most likely
+// answer, of any length.
+type Options struct {
+	Sampling
+	MaxTokens int                   // 0: until the answer ends or the context is full
+	Stop      []string              // strings that end the answer, and are left out of it
+	Logprobs  bool                  // give the log-probability of each token
+	TopTokens int                   // and those of the n most likely ones
+	Progress  func(done, total int) // called while the prompt is computed
+}
+
+// Open opens the model at path: a folder in Hugging Face layout or a .gguf file. The weights are mapped, not read.
+// Errors name the file and what is wrong with it.
+func Open(path string) (*Model, error) {
+	network, err := model.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{network: network}
+	if m.text, err = text.Open(path); err == nil {
+		err = m.readDefaults(path)
+	}
+	if err != nil {
+		network.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Close releases the model, which must not be in use any more.
+func (m *Model) Close() error { return m.network.Close() }
+
+// Network returns the model's network, for what is beyond text.
+func (m *Model) Network() *model.Model { return m.network }
+
+// Text returns the model's tokenizer and chat templates.
+func (m *Model) Text() *text.Text { return m.text }
+
+// Defaults returns the options that the model asks for in its generation_config.json.
+func (m *Model) Defaults() Options { return m.defaults }
+
+// CanChat reports whether the model has a chat template.
+func (m *Model) CanChat() bool { return m.text.Templates != nil }
+
+// Generate continues prompt. See Session.Generate.
+func (m *Model) Generate(ctx context.Context, prompt string, o Options) iter.Seq2[Piece, error] {
+	return m.NewSession().Generate(ctx, prompt, o)
+}
+
+// Chat answers messages. See Session.Chat.
+func (m *Model) Chat(ctx context.Context, messages []Message, o Options) iter.Seq2[Piece, error] {
+	return m.NewSession().Chat(ctx, messages, o)
+}
+
+// Session is one text or conversation that goes on. What was computed for its beginning is kept. It is not safe for
+// concurrent use.
+type Session struct {
+	model  *Model
+	engine *engine.Session
+}
+
+// NewSession returns an empty session.
+func (m *Model) NewSession() *Session {
+	return &Session{m, engine.NewSession(m.network)}
+}
+
+// Generate continues prompt and yields the answer piece by piece; the last piece has Finish and Stats. An error ends
+// it, ctx.Err() if that was why; the session can be used on.
+func (s *Session) Generate(ctx context.Context, prompt string, o Options) iter.Seq2[Piece, error] {
+	return s.run(ctx, s.model.text.Encode(prompt), o)
+}
+
+// Chat answers the last of messages, as the model's chat template puts them, and yields the answer as Generate does.
+// It is an error if the model has no chat template or the template refuses the messages.
+func (s *Session) Chat(ctx context.Context, messages []Message, o Options) iter.Seq2[Piece, error] {
+	ids, err := s.model.text.EncodeChat(chat.NewRequest(messages...))
+	if err != nil {
+		return func(yield func(Piece, error) bool) { yield(Piece{}, fmt.Errorf("chat template: %w", err)) }
+	}
+	return s.run(ctx, ids, o)
+}
+
+func (s *Session) run(ctx context.Context, ids []int32, o Options) iter.Seq2[Piece, error] {
+	return s.engine.Generate(ctx, engine.Request{
+		Prompt: ids, MaxTokens: o.MaxTokens, StopTokens: s.model.stops, Stop: o.Stop, Sample: o.Sampling,
+		Logprobs: o.Logprobs, TopTokens: o.TopTokens, Text: s.model.text.Tokenizer.Stream(true), Progress: o.Progress,
+	})
+}

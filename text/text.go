@@ -1,0 +1,146 @@
+// Package text gives a model's tokenizer and chat template, wherever its files keep them.
+package text
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"jamba/format/gguf"
+	"jamba/text/chat"
+	"jamba/text/tokenizer"
+)
+
+// Text is a model's way between messages, text and token ids. It is safe for concurrent use.
+type Text struct {
+	Tokenizer *tokenizer.Tokenizer
+	Templates *chat.Templates // nil: the model has no chat template
+}
+
+// Open reads the tokenizer and the chat templates of the model at path: a folder in Hugging Face layout, of which only
+// the tokenizer's files are needed, or a .gguf file.
+func Open(path string) (*Text, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return openGGUF(path)
+	}
+	t := &Text{}
+	if t.Tokenizer, err = tokenizer.Load(path); err != nil {
+		return nil, err
+	}
+	t.Templates, err = chat.LoadDir(path)
+	return t, err
+}
+
+func openGGUF(path string) (*Text, error) {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // metadata outlives it
+	t := &Text{}
+	g, err := vocabulary(f.Metadata)
+	if err == nil {
+		t.Tokenizer, err = tokenizer.FromGGUF(g)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	t.Templates = chat.FromNamed(templates(f.Metadata), t.Tokenizer.SpecialTokens())
+	return t, nil
+}
+
+// templates returns the chat templates in a GGUF file's metadata by name; the one without a name is the default.
+func templates(m gguf.Metadata) map[string]string {
+	const key = "tokenizer.chat_template"
+	sources := map[string]string{}
+	for _, kv := range m {
+		source, ok := kv.Value.(string)
+		switch name, named := strings.CutPrefix(kv.Key, key+"."); {
+		case !ok:
+		case named:
+			sources[name] = source
+		case kv.Key == key:
+			sources["default"] = source
+		}
+	}
+	return sources
+}
+
+// Encode returns the ids of a text that a person wrote. The special tokens that begin a text are added, unless the
+// text begins with the first of them already.
+func (t *Text) Encode(s string) []int32 {
+	special := true
+	if bos, ok := t.Tokenizer.BOS(); ok && t.Tokenizer.AddsBOS() {
+		token, _ := t.Tokenizer.Token(bos)
+		special = token == "" || !strings.HasPrefix(s, token)
+	}
+	return t.Tokenizer.Encode(s, special)
+}
+
+// EncodeChat renders a conversation and returns its ids. The template writes all special tokens itself, so none is
+// added. It is an error if the model has no chat template.
+func (t *Text) EncodeChat(r chat.Request) ([]int32, error) {
+	if t.Templates == nil {
+		return nil, errors.New("the model has no chat template")
+	}
+	s, err := t.Templates.Render(r)
+	if err != nil {
+		return nil, err
+	}
+	return t.Tokenizer.Encode(s, false), nil
+}
+
+// vocabulary reads the tokenizer's part of a GGUF file's metadata.
+func vocabulary(m gguf.Metadata) (tokenizer.GGUF, error) {
+	var g tokenizer.GGUF
+	const prefix = "tokenizer.ggml."
+	err := errors.Join(
+		read(m, prefix+"model", &g.Model), optional(m, prefix+"pre", &g.Pre), read(m, prefix+"tokens", &g.Tokens),
+		optional(m, prefix+"scores", &g.Scores), optional(m, prefix+"merges", &g.Merges),
+		id(m, prefix+"bos_token_id", &g.BOS), id(m, prefix+"eos_token_id", &g.EOS),
+		id(m, prefix+"unknown_token_id", &g.UNK), id(m, prefix+"padding_token_id", &g.PAD),
+		flag(m, prefix+"add_bos_token", &g.AddBOS), flag(m, prefix+"add_eos_token", &g.AddEOS),
+		flag(m, prefix+"add_space_prefix", &g.AddSpacePrefix), flag(m, prefix+"remove_extra_whitespaces", &g.RemoveExtraWhitespaces),
+	)
+	if err != nil {
+		return g, err
+	}
+	types, err := gguf.GetOr[[]int](m, prefix+"token_type", nil)
+	for _, t := range types {
+		g.TokenTypes = append(g.TokenTypes, int32(t))
+	}
+	return g, err
+}
+
+func read[T gguf.Value](m gguf.Metadata, key string, v *T) (err error) {
+	*v, err = gguf.Get[T](m, key)
+	return err
+}
+
+func optional[T gguf.Value](m gguf.Metadata, key string, v *T) (err error) {
+	*v, err = gguf.GetOr(m, key, *v)
+	return err
+}
+
+// id reads a token id, -1 if it is absent.
+func id(m gguf.Metadata, key string, v *int) error {
+	*v = -1
+	return optional(m, key, v)
+}
+
+// flag reads a boolean, nil if it is absent.
+func flag(m gguf.Metadata, key string, v **bool) error {
+	b, err := gguf.Get[bool](m, key)
+	switch {
+	case errors.Is(err, gguf.ErrNotFound):
+		return nil
+	case err == nil:
+		*v = &b
+	}
+	return err
+}

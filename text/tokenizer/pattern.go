@@ -1,0 +1,163 @@
+package tokenizer
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dlclark/regexp2"
+)
+
+// A pattern finds its matches in a text.
+type pattern interface {
+	// each yields the matches from left to right, without overlaps, as byte offsets.
+	each(s string, yield func(lo, hi int))
+}
+
+// literal matches a fixed, non-empty string.
+type literal string
+
+func (l literal) each(s string, yield func(lo, hi int)) {
+	for at := 0; ; {
+		i := strings.Index(s[at:], string(l))
+		if i < 0 {
+			return
+		}
+		at += i + len(l)
+		yield(at-len(l), at)
+	}
+}
+
+// charIs matches every single character of a class.
+type charIs func(r rune) bool
+
+func (c charIs) each(s string, yield func(lo, hi int)) {
+	for at := 0; at < len(s); {
+		r, n := utf8.DecodeRuneInString(s[at:])
+		if c(r) {
+			yield(at, at+n)
+		}
+		at += n
+	}
+}
+
+// each of a scanner yields tokens that cover the text.
+func (f scanner) each(s string, yield func(lo, hi int)) {
+	for at := 0; at < len(s); {
+		n := f(s[at:])
+		yield(at, at+n)
+		at += n
+	}
+}
+
+// regex matches a regular expression in the syntax of Oniguruma, as far as regexp2 understands it alike.
+type regex struct{ re *regexp2.Regexp }
+
+const (
+	maxPattern  = 1 << 14 // bytes of a regular expression
+	matchLimit  = time.Second
+	textLimit   = 10 * time.Second // for all matches in a text, plus
+	textPerByte = 100 * time.Microsecond
+)
+
+// newPattern makes a regular expression, hand-written where the pattern is well known.
+func newPattern(path, expr string) (pattern, error) {
+	if p, ok := wellKnown[expr]; ok {
+		return p, nil
+	}
+	re, err := compile(expr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: regular expression %.200q: %w", path, expr, err)
+	}
+	return regex{re}, nil
+}
+
+func compile(expr string) (re *regexp2.Regexp, err error) {
+	// regexp2 is not hardened against hostile patterns.
+	defer func() {
+		if r := recover(); r != nil {
+			re, err = nil, fmt.Errorf("cannot be compiled: %v", r)
+		}
+	}()
+	if len(expr) > maxPattern {
+		return nil, fmt.Errorf("%d bytes, at most %d are supported", len(expr), maxPattern)
+	}
+	expr, err = translate(expr)
+	if err != nil {
+		return nil, err
+	}
+	// Oniguruma's ^ and $ match at every line.
+	re, err = regexp2.Compile(expr, regexp2.Multiline)
+	if err != nil {
+		return nil, err
+	}
+	re.MatchTimeout = matchLimit
+	return re, nil
+}
+
+func (p regex) each(s string, yield func(lo, hi int)) {
+	deadline := time.Now().Add(textLimit + time.Duration(len(s))*textPerByte)
+	// regexp2 works on runes. An ill-formed byte becomes one U+FFFD, here and in its conversion, so
+	// walking s along with the matches gives the byte offsets.
+	bytes, runes, last := 0, 0, -1
+	offset := func(rune int) int {
+		for ; runes < rune; runes++ {
+			_, n := utf8.DecodeRuneInString(s[bytes:])
+			bytes += n
+		}
+		return bytes
+	}
+	for m := p.first(s); m != nil; m = p.next(m) {
+		lo := offset(m.Index)
+		hi := offset(m.Index + m.Length)
+		// Unlike .NET, Oniguruma's search does not find an empty match where the previous match ended.
+		if lo < hi || lo != last {
+			yield(lo, hi)
+		}
+		last = hi
+		if time.Now().After(deadline) {
+			return
+		}
+	}
+}
+
+// first and next end the search on an error: the time limit, or a fault of the library.
+func (p regex) first(s string) (m *regexp2.Match) {
+	defer func() { _ = recover() }()
+	m, _ = p.re.FindStringMatch(s)
+	return m
+}
+
+func (p regex) next(prev *regexp2.Match) (m *regexp2.Match) {
+	defer func() { _ = recover() }()
+	m, _ = p.re.FindNextMatch(prev)
+	return m
+}
+
+// replaceGrowth bounds how many times longer replaceAll can make a text.
+func replaceGrowth(p pattern, content string) float64 {
+	if l, ok := p.(literal); ok {
+		return max(1, float64(len(content))/float64(len(l)))
+	}
+	return 1 + 2*float64(len(content)) // a match at every byte, and an empty one before each
+}
+
+// replaceAll puts content in the place of every match. The content is taken literally.
+func replaceAll(s string, p pattern, content string) string {
+	if l, ok := p.(literal); ok {
+		return strings.ReplaceAll(s, string(l), content)
+	}
+	var b strings.Builder
+	done := 0
+	p.each(s, func(lo, hi int) {
+		b.WriteString(s[done:lo])
+		b.WriteString(content)
+		done = hi
+	})
+	if done == 0 && b.Len() == 0 {
+		return s
+	}
+	b.WriteString(s[done:])
+	return b.String()
+}

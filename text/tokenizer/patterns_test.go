@@ -1,0 +1,90 @@
+package tokenizer
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// trickyText draws text with what the patterns tell apart: spaces of all kinds, contractions, digits,
+// letters of many scripts, marks, symbols and ill-formed bytes.
+func trickyText() *rapid.Generator[string] {
+	parts := []string{
+		" ", "  ", "\n", "\r\n", "\t", "\u00a0", "\u3000", "\u2028", "\u0085", "a", "Bc", "é", "ß", "中", "ก", "ſ", "'s", "'S", "'ll", "'", "'ſ",
+		"'Ve", "1", "23", "456", "²", "Ⅻ", "٣", "!", "..", "_", "-", "\u0301", "\u200d", "😀", "<|", "▁", "\xff", "\xe4\xb8", "\x00",
+	}
+	return rapid.Custom(func(t *rapid.T) string {
+		return strings.Join(rapid.SliceOfN(rapid.SampledFrom(parts), 0, 24).Draw(t, "parts"), "") + rapid.StringN(0, 4, -1).Draw(t, "any")
+	})
+}
+
+// The hand-written patterns agree with the regular expressions they stand for.
+func TestWellKnownPatterns(t *testing.T) {
+	for expr, fast := range wellKnown {
+		re, err := compile(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := func(p pattern, s string) (spans [][2]int) {
+			p.each(s, func(lo, hi int) { spans = append(spans, [2]int{lo, hi}) })
+			return spans
+		}
+		rapid.Check(t, func(t *rapid.T) {
+			s := trickyText().Draw(t, "text")
+			got, want := all(fast, s), all(regex{re}, s)
+			if !slices.Equal(got, want) {
+				t.Fatalf("%q on %q: %v, want %v", expr, s, got, want)
+			}
+		})
+	}
+}
+
+func TestTranslate(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{`a+b*`, `a+b*`},
+		{`a++`, `(?>a+)`},
+		{`x[^\]a]?+y`, `x(?>[^\]a]?)y`},
+		{`\p{L}*+`, `(?>\p{L}*)`},
+		{`(a|(?:b))++c`, `(?>(a|(?:b))+)c`},
+		{`é++`, `(?>é+)`},
+		{`[]a]+|[^]]`, `[]a]+|[^]]`},
+		{`\[++`, `(?>\[+)`},
+		{`a\++`, `a\++`},
+		{`(?i:'s|'t|'re|'ve|'m|'ll|'d)?`, `(?:'[sSſ]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?`},
+	} {
+		if got, err := translate(c.in); got != c.want || err != nil {
+			t.Errorf("translate(%q) = %q, %v, want %q", c.in, got, err, c.want)
+		}
+	}
+	for in, want := range map[string]string{
+		`[a&&b]`:   "intersection (&&) is not supported",
+		`x[a[b]]`:  "character class at offset 1: a class within it",
+		`[a`:       "has no end",
+		`|?+`:      "repetition of nothing at offset 1",
+		`a{2}{3`:   "",
+		`(`:        "",
+		`a**`:      "",
+		"\\":       "",
+		`(?<n>a)\`: "",
+	} {
+		if _, err := newPattern("p", in); want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: error %v, want %q", in, err, want)
+		}
+	}
+}
+
+// A pattern that backtracks without end gives up in time and leaves the rest of the text whole.
+func TestRegexTimeLimit(t *testing.T) {
+	re, err := compile(`(a+)+$|b`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	re.MatchTimeout = 1 << 20 // about a millisecond
+	s := "b" + strings.Repeat("a", 100) + "!"
+	got := splitter{pattern: regex{re}, behavior: isolated}.split(nil, piece{s: s})
+	if want := []piece{{s: "b"}, {s: s[1:]}}; !slices.Equal(got, want) {
+		t.Errorf("split = %v, want %v", got, want)
+	}
+}
