@@ -33,6 +33,15 @@ func softplusGeneric(x []float32) {
 	}
 }
 
+func expSumGeneric(x []float32, top float32) float32 {
+	var sum float32
+	for i, v := range x {
+		x[i] = exp(v - top)
+		sum += x[i]
+	}
+	return sum
+}
+
 func silu(x float32) float32 { return x / (1 + exp(-x)) }
 
 // exp returns e^x within 2 units in the last place; results below the smallest normal number are 0, those above the

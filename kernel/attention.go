@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"jamba/kernel/par"
 )
@@ -17,7 +18,7 @@ type Page struct{ K, V []float32 }
 // Attention is causal attention of M new rows of one sequence over its pages, which already hold the rows' own keys and
 // values. Query head h reads key/value head h/(H/G). Softmax is online, tile by tile (Milakov and Gimelshein 2018).
 type Attention struct {
-	Dst     []float32 // [M, H, D], written; not Q
+	Dst     []float32 // [M, H, D], written; may be Q
 	Q       []float32 // [M, H, D]
 	Pages   []Page    // pages before the window may be empty
 	Start   int       // absolute position of row 0
@@ -32,51 +33,95 @@ func Attend(a *Attention) {
 	if len(a.Dst) != a.M*a.H*a.D || len(a.Q) != a.M*a.H*a.D || a.H%a.G != 0 || len(a.Pages)*PageLen < a.Start+a.M {
 		panic(fmt.Sprintf("kernel: Attend with wrong shapes: M %d H %d G %d D %d, %d pages", a.M, a.H, a.G, a.D, len(a.Pages)))
 	}
-	par.For(a.M*a.G, 1, func(lo, hi int) {
-		scores := make([]float32, PageLen)
+	// The queries of a key/value head, row by row, are cut into chunks that read each key once: large ones, but enough
+	// of them for all threads.
+	const most = 48
+	queries := a.M * a.H / a.G
+	chunk := min(most, max(1, queries*a.G/par.Threads()))
+	chunks := (queries + chunk - 1) / chunk
+	par.For(a.G*chunks, 1, func(lo, hi int) {
+		s := scratches.Get().(*[]float32)
+		defer scratches.Put(s)
+		*s = slices.Grow((*s)[:0], chunk*(PageLen+2*a.D+2))[:chunk*(PageLen+2*a.D+2)]
 		for i := lo; i < hi; i++ {
-			active.attend(a, i/a.G, i%a.G, scores)
+			first := i % chunks * chunk
+			a.attend(i/chunks, first, min(first+chunk, queries), *s)
 		}
 	})
 }
 
-func attendGeneric(a *Attention, row, group int, scores []float32) {
-	pos := a.Start + row
-	first := 0
-	if a.Window > 0 {
-		first = max(0, pos-a.Window+1)
+// attend computes the queries [first, end) of one group.
+func (a *Attention) attend(group, first, end int, scratch []float32) {
+	heads, n := a.H/a.G, end-first
+	take := func(size int) []float32 {
+		part := scratch[:size]
+		scratch = scratch[size:]
+		return part
 	}
-	heads := a.H / a.G
-	for h := group * heads; h < (group+1)*heads; h++ {
-		q := a.Q[(row*a.H+h)*a.D : (row*a.H+h+1)*a.D]
-		dst := a.Dst[(row*a.H+h)*a.D : (row*a.H+h+1)*a.D]
-		clear(dst)
-		top, sum := float32(math.Inf(-1)), float32(0)
-		for p := first / PageLen; p*PageLen <= pos; p++ {
-			lo, hi := max(first-p*PageLen, 0), min(pos+1-p*PageLen, PageLen)
-			head := a.Pages[p].K[group*PageLen*a.D:]
-			tileTop := float32(math.Inf(-1))
-			for i := lo; i < hi; i++ {
-				scores[i] = dot(q, head[i*a.D:(i+1)*a.D]) * a.Scale
-				tileTop = max(tileTop, scores[i])
-			}
-			if tileTop > top {
-				scale := exp(top - tileTop)
-				for d := range dst {
-					dst[d] *= scale
-				}
-				sum *= scale
-				top = tileTop
-			}
-			head = a.Pages[p].V[group*PageLen*a.D:]
-			for i := lo; i < hi; i++ {
-				w := exp(scores[i] - top)
-				sum += w
-				AddScaled(dst, w, head[i*a.D:(i+1)*a.D])
-			}
+	q, sums, scores, tops, totals := take(n*a.D), take(n*a.D), take(n*PageLen), take(n), take(n)
+	at := func(i int) int { return ((first+i)/heads*a.H + group*heads + (first+i)%heads) * a.D }
+	for i := range n {
+		for d, v := range a.Q[at(i) : at(i)+a.D] {
+			q[i*a.D+d] = v * a.Scale
 		}
-		for d := range dst {
-			dst[d] /= sum
+		tops[i] = float32(math.Inf(-1))
+	}
+	clear(sums)
+	clear(totals)
+	// visible returns the positions [lo, hi) that query i sees.
+	visible := func(i int) (lo, hi int) {
+		hi = a.Start + (first+i)/heads + 1
+		if a.Window > 0 {
+			lo = max(0, hi-a.Window)
 		}
+		return lo, hi
+	}
+	lo, _ := visible(0)
+	_, hi := visible(n - 1)
+	for p := lo / PageLen; p*PageLen < hi; p++ {
+		keys := min(hi-p*PageLen, PageLen)
+		row := (keys + 7) &^ 7
+		page := a.Pages[p].K[group*PageLen*a.D : (group+1)*PageLen*a.D]
+		active.dot(scores, q, page, n, keys, a.D, PageLen)
+		for i := range n {
+			from, to := visible(i)
+			from, to = max(from-p*PageLen, 0), min(to-p*PageLen, keys)
+			a.weigh(scores[i*PageLen:i*PageLen+row], from, to, &tops[i], &totals[i], sums[i*a.D:(i+1)*a.D])
+		}
+		page = a.Pages[p].V[group*PageLen*a.D : (group+1)*PageLen*a.D]
+		active.gemm(sums, scores, page, n, a.D, keys, PageLen, true)
+	}
+	for i := range n {
+		dst := a.Dst[at(i) : at(i)+a.D]
+		for d, v := range sums[i*a.D : (i+1)*a.D] {
+			dst[d] = v / totals[i]
+		}
+	}
+}
+
+// weigh turns the scores of one query in one tile into weights, those outside of [from, to) into zeroes. If the tile
+// has the largest score so far, total and sum are scaled down to it.
+func (a *Attention) weigh(scores []float32, from, to int, top, total *float32, sum []float32) {
+	if from >= to {
+		clear(scores)
+		return
+	}
+	masked := float32(math.Inf(-1))
+	fill(scores[:from], masked)
+	fill(scores[to:], masked)
+	if most := active.most(scores); most > *top {
+		scale := exp(*top - most)
+		for d := range sum {
+			sum[d] *= scale
+		}
+		*total *= scale
+		*top = most
+	}
+	*total += active.expSum(scores, *top)
+}
+
+func fill(x []float32, v float32) {
+	for i := range x {
+		x[i] = v
 	}
 }

@@ -79,7 +79,7 @@ func randomMatrix(t *testing.T, r *rand.Rand, d tensor.DType, n, k int) (Matrix,
 func TestMatMul(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, d := range dtypes {
-		for _, shape := range [][3]int{{1, 1, 1}, {1, 9, 5}, {2, 8, 3}, {3, 17, 7}, {5, 100, 64}, {64, 33, 2}} {
+		for _, shape := range [][3]int{{1, 1, 1}, {1, 9, 5}, {2, 8, 3}, {3, 17, 7}, {5, 100, 64}, {64, 33, 2}, {4, 13, 2500}, {1, 14, 1029}} {
 			m, n, k := shape[0], shape[1], shape[2]*d.BlockValues()
 			w, f := randomMatrix(t, r, d, n, k)
 			x := random(r, m*k)
@@ -175,6 +175,25 @@ func TestActivations(t *testing.T) {
 	near(t, "Softplus", got, soft, 1e-6)
 }
 
+// TestActivationsAnywhere asserts that an element's value does not depend on where its slice begins and ends.
+func TestActivationsAnywhere(t *testing.T) {
+	r := rand.New(rand.NewPCG(17, 18))
+	x, up := random(r, 100), random(r, 100)
+	silu, soft := slices.Clone(x), slices.Clone(x)
+	SiLUMul(silu, up)
+	Softplus(soft)
+	for lo := range 20 {
+		for hi := lo; hi < 40; hi++ {
+			a, b := slices.Clone(x[lo:hi]), slices.Clone(x[lo:hi])
+			SiLUMul(a, up[lo:hi])
+			Softplus(b)
+			if !slices.Equal(a, silu[lo:hi]) || !slices.Equal(b, soft[lo:hi]) {
+				t.Fatalf("elements %d to %d have other bits alone", lo, hi)
+			}
+		}
+	}
+}
+
 func TestNorms(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, n := range []int{1, 2, 16, 37, 4096} {
@@ -264,10 +283,10 @@ func TestSelectiveScan(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	for _, shape := range [][3]int{{1, 1, 1}, {4, 5, 16}, {30, 130, 8}, {3, 64, 16}, {11, 65, 3}} {
 		l, e, s := shape[0], shape[1], shape[2]
-		stride := 2 * e
+		stride, padded := 2*e, ScanPanels(e)*ScanPanel
 		sc := Scan{
 			Y: make([]float32, l*e), X: random(r, l*e), Dt: random(r, l*e), Z: random(r, l*stride), ZStride: stride,
-			B: random(r, l*s), C: random(r, l*s), A: random(r, s*e), D: random(r, e), H: random(r, s*e), L: l, E: e, S: s,
+			B: random(r, l*s), C: random(r, l*s), A: random(r, padded*s), D: random(r, e), H: random(r, padded*s), L: l, E: e, S: s,
 		}
 		for i := range sc.Dt {
 			sc.Dt[i] = float32(math.Abs(float64(sc.Dt[i])))
@@ -275,7 +294,7 @@ func TestSelectiveScan(t *testing.T) {
 		for i := range sc.A {
 			sc.A[i] = -float32(math.Abs(float64(sc.A[i])))
 		}
-		y, h := make([]float64, l*e), make([]float64, s*e)
+		y, h := make([]float64, l*e), make([]float64, padded*s)
 		for i, v := range sc.H {
 			h[i] = float64(v)
 		}
@@ -284,7 +303,7 @@ func TestSelectiveScan(t *testing.T) {
 				x, dt, z := float64(sc.X[t*e+c]), float64(sc.Dt[t*e+c]), float64(sc.Z[t*stride+c])
 				sum := float64(sc.D[c]) * x
 				for n := range s {
-					i := n*e + c
+					i := (c/ScanPanel*s+n)*ScanPanel + c%ScanPanel
 					h[i] = math.Exp(dt*float64(sc.A[i]))*h[i] + dt*x*float64(sc.B[t*s+n])
 					sum += h[i] * float64(sc.C[t*s+n])
 				}

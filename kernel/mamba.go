@@ -23,19 +23,19 @@ func CausalConv(c *Conv) {
 	if len(c.Dst) != c.L*c.E || len(c.Weight) != c.W*c.E || len(c.State) != (c.W-1)*c.E || c.L > 0 && len(c.X) < (c.L-1)*c.XStride+c.E {
 		panic(fmt.Sprintf("kernel: CausalConv with wrong shapes: L %d E %d W %d", c.L, c.E, c.W))
 	}
-	par.For(c.E, 1+grain/max(1, c.L*c.W), func(lo, hi int) { active.conv(c, lo, hi) })
+	// Whole vectors to each thread.
+	const width = 8
+	par.For((c.E+width-1)/width, 1+grain/max(1, c.L*c.W*width), func(lo, hi int) { active.conv(c, lo*width, min(hi*width, c.E)) })
 }
 
 func convGeneric(c *Conv, lo, hi int) {
-	// input returns the channels [lo, hi) of the input at time t; times before 0 are in the state.
-	input := func(t int) []float32 {
-		if t < 0 {
-			t += c.W - 1
-			return c.State[t*c.E+lo : t*c.E+hi]
-		}
-		return c.X[t*c.XStride+lo : t*c.XStride+hi]
-	}
-	for t := range c.L {
+	convSum(c, lo, hi)
+	c.keep(lo, hi)
+}
+
+// convSum computes the channels [lo, hi) of all rows.
+func convSum(c *Conv, lo, hi int) {
+	for t := 0; t < c.L && lo < hi; t++ {
 		dst := c.Dst[t*c.E+lo : t*c.E+hi]
 		if c.Bias != nil {
 			copy(dst, c.Bias[lo:hi])
@@ -44,7 +44,7 @@ func convGeneric(c *Conv, lo, hi int) {
 		}
 		for j := range c.W {
 			w := c.Weight[j*c.E+lo : j*c.E+hi]
-			for e, v := range input(t - c.W + 1 + j) {
+			for e, v := range c.input(t-c.W+1+j, lo, hi) {
 				dst[e] += w[e] * v
 			}
 		}
@@ -52,11 +52,31 @@ func convGeneric(c *Conv, lo, hi int) {
 			dst[e] = silu(v)
 		}
 	}
+}
+
+// input returns the channels [lo, hi) of the input at time t; times before 0 are in the state.
+func (c *Conv) input(t, lo, hi int) []float32 {
+	if t < 0 {
+		t += c.W - 1
+		return c.State[t*c.E+lo : t*c.E+hi]
+	}
+	return c.X[t*c.XStride+lo : t*c.XStride+hi]
+}
+
+// keep moves the state on.
+func (c *Conv) keep(lo, hi int) {
 	// Ascending, so that a row is read before it is overwritten.
 	for j := range c.W - 1 {
-		copy(c.State[j*c.E+lo:j*c.E+hi], input(c.L-c.W+1+j))
+		copy(c.State[j*c.E+lo:j*c.E+hi], c.input(c.L-c.W+1+j, lo, hi))
 	}
 }
+
+// ScanPanel is how many channels lie side by side in a scan's state and in A: [panels, S, ScanPanel], the last panel
+// filled up. A panel's state is a few vectors that stay in the first cache, or in registers, over all rows.
+const ScanPanel = 16
+
+// ScanPanels returns the number of panels of e channels.
+func ScanPanels(e int) int { return (e + ScanPanel - 1) / ScanPanel }
 
 // Scan is the selective scan of one sequence: for every row t, channel e and state s
 //
@@ -71,43 +91,46 @@ type Scan struct {
 	Z       []float32 // L rows of E values, ZStride apart: the gate
 	ZStride int
 	B, C    []float32 // [L, S]
-	A       []float32 // [S, E], negative
+	A       []float32 // [panels, S, ScanPanel], negative
 	D       []float32 // [E]
-	H       []float32 // [S, E], the state; updated
+	H       []float32 // [panels, S, ScanPanel], the state; updated
 	L, E, S int
 }
 
 // SelectiveScan runs s.
 func SelectiveScan(s *Scan) {
+	state := ScanPanels(s.E) * ScanPanel * s.S
 	if len(s.Y) != s.L*s.E || len(s.X) != s.L*s.E || len(s.Dt) != s.L*s.E || len(s.B) != s.L*s.S || len(s.C) != s.L*s.S ||
-		len(s.A) != s.S*s.E || len(s.D) != s.E || len(s.H) != s.S*s.E || s.L > 0 && len(s.Z) < (s.L-1)*s.ZStride+s.E {
+		len(s.A) != state || len(s.D) != s.E || len(s.H) != state || s.L > 0 && len(s.Z) < (s.L-1)*s.ZStride+s.E {
 		panic(fmt.Sprintf("kernel: SelectiveScan with wrong shapes: L %d E %d S %d", s.L, s.E, s.S))
 	}
-	par.For(s.E, 1+grain/max(1, s.L*s.S), func(lo, hi int) { active.scan(s, lo, hi) })
+	par.For(ScanPanels(s.E), 1+grain/max(1, s.L*s.S*ScanPanel), func(lo, hi int) {
+		for p := lo; p < hi; p++ {
+			active.scan(s, p)
+		}
+	})
 }
 
-func scanGeneric(s *Scan, lo, hi int) {
-	// Tiles of channels keep h and A in the first-level cache over all rows.
-	const tile = 64
-	var sum [tile]float32
-	for ; lo < hi; lo += tile {
-		end := min(lo+tile, hi)
-		for t := range s.L {
-			x, dt := s.X[t*s.E+lo:t*s.E+end], s.Dt[t*s.E+lo:t*s.E+end]
-			y := sum[:len(x)]
-			clear(y)
-			for n := range s.S {
-				b, c := s.B[t*s.S+n], s.C[t*s.S+n]
-				h, a := s.H[n*s.E+lo:n*s.E+end], s.A[n*s.E+lo:n*s.E+end]
-				for e, d := range dt {
-					h[e] = exp(d*a[e])*h[e] + d*b*x[e]
-					y[e] += h[e] * c
-				}
+func scanGeneric(s *Scan, p int) {
+	lo := p * ScanPanel
+	n := min(ScanPanel, s.E-lo)
+	var sum [ScanPanel]float32
+	for t := range s.L {
+		x, dt := s.X[t*s.E+lo:t*s.E+lo+n], s.Dt[t*s.E+lo:t*s.E+lo+n]
+		y := sum[:n]
+		clear(y)
+		for i := range s.S {
+			b, c := s.B[t*s.S+i], s.C[t*s.S+i]
+			at := (p*s.S + i) * ScanPanel
+			h, a := s.H[at:at+n], s.A[at:at+n]
+			for e, d := range dt {
+				h[e] = exp(d*a[e])*h[e] + d*x[e]*b
+				y[e] += h[e] * c
 			}
-			z, out := s.Z[t*s.ZStride+lo:t*s.ZStride+end], s.Y[t*s.E+lo:t*s.E+end]
-			for e, v := range y {
-				out[e] = (v + s.D[lo+e]*x[e]) * silu(z[e])
-			}
+		}
+		z, out := s.Z[t*s.ZStride+lo:t*s.ZStride+lo+n], s.Y[t*s.E+lo:t*s.E+lo+n]
+		for e, v := range y {
+			out[e] = (v + s.D[lo+e]*x[e]) * silu(z[e])
 		}
 	}
 }

@@ -53,9 +53,6 @@ func (w *Matrix) rows(scratch []float32, lo, hi int) []float32 {
 	return scratch[:(hi-lo)*w.K]
 }
 
-// panel is how many rows of a matrix are widened at a time: they stay in the first-level caches while all rows of x pass.
-const panel = 8
-
 var scratches = sync.Pool{New: func() any { return new([]float32) }}
 
 // MatMul computes dst = x·wᵀ with x [M, K] and dst [M, N], which must not overlap. M is len(x)/K.
@@ -64,6 +61,7 @@ func MatMul(dst, x []float32, w *Matrix) {
 	if len(x) != m*w.K || len(dst) != m*w.N {
 		panic(fmt.Sprintf("kernel: MatMul of %d and %d values with a matrix [%d, %d]", len(dst), len(x), w.N, w.K))
 	}
+	panel := active.panel
 	// A thread is worth waking for some ten thousand multiplications.
 	par.For((w.N+panel-1)/panel, 1+(1<<14)/(panel*w.K*max(1, m)), func(lo, hi int) {
 		s := scratches.Get().(*[]float32)
@@ -71,6 +69,7 @@ func MatMul(dst, x []float32, w *Matrix) {
 		if w.f32 == nil {
 			*s = slices.Grow((*s)[:0], panel*w.K)[:panel*w.K]
 		}
+		// A panel of rows is widened at a time: it stays in the first caches while all rows of x pass.
 		for n := lo * panel; n < min(hi*panel, w.N); n += panel {
 			end := min(n+panel, w.N)
 			active.dot(dst[n:], x, w.rows(*s, n, end), m, end-n, w.K, w.N)
@@ -105,6 +104,18 @@ func dot(x, w []float32) float32 {
 		s0 += x[i] * v
 	}
 	return (s0 + s1) + (s2 + s3)
+}
+
+func gemmGeneric(dst, x, w []float32, m, n, k, ldx int, add bool) {
+	for i := range m {
+		out := dst[i*n : (i+1)*n]
+		if !add {
+			clear(out)
+		}
+		for j, v := range x[i*ldx : i*ldx+k] {
+			AddScaled(out, v, w[j*n:(j+1)*n])
+		}
+	}
 }
 
 // AddBias adds bias [N] to every row of x [M, N]. A nil bias is none.

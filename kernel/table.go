@@ -1,39 +1,86 @@
 package kernel
 
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
 // table holds the kernels of one tier.
 type table struct {
 	name string
 
-	// dot writes the products of rows of x with rows of w: dst[m*ldd+n] = x[m]·w[n] for m < M, n < N.
-	// x is [M, K], w is [N, K] and f32.
+	// panel is how many rows of a matrix dot likes at a time.
+	panel int
+	// dot writes the products of rows of x with rows of w: dst[i*ldd+j] = x[i]·w[j] for i < m, j < n. x is [m, k], w [n, k].
 	dot func(dst, x, w []float32, m, n, k, ldd int)
-	// rmsNorm is the row form of RMSNorm.
+	// gemm computes dst [m, n] = or += x·w with rows of x ldx apart and w [k, n], summing over ascending k.
+	gemm func(dst, x, w []float32, m, n, k, ldx int, add bool)
+	// rmsNorm is RMSNorm of one row.
 	rmsNorm func(dst, x, weight []float32, eps float32)
-	// siluMul is SiLUMul on one range.
+	// siluMul is SiLUMul of a range.
 	siluMul func(gate, up []float32)
-	// softplus is Softplus on one range.
+	// softplus is Softplus of a range.
 	softplus func(x []float32)
-	// conv is CausalConv on the channels [lo, hi).
+	// most returns the largest of x; len(x) is a positive multiple of 8.
+	most func(x []float32) float32
+	// expSum replaces x by exp(x-top), exactly 0 where that is below the smallest normal number, and returns the sum.
+	// len(x) is a positive multiple of 8.
+	expSum func(x []float32, top float32) float32
+	// conv is CausalConv of the channels [lo, hi).
 	conv func(c *Conv, lo, hi int)
-	// scan is SelectiveScan on the channels [lo, hi).
-	scan func(s *Scan, lo, hi int)
-	// attend is Attention for the query heads of one group and one row.
-	attend func(a *Attention, row, group int, scores []float32)
+	// scan is SelectiveScan of the panel p of ScanPanel channels.
+	scan func(s *Scan, p int)
 }
 
 var generic = table{
 	name:     "generic",
+	panel:    8,
 	dot:      dotGeneric,
+	gemm:     gemmGeneric,
 	rmsNorm:  rmsNormGeneric,
 	siluMul:  siluMulGeneric,
 	softplus: softplusGeneric,
+	most:     slices.Max[[]float32],
+	expSum:   expSumGeneric,
 	conv:     convGeneric,
 	scan:     scanGeneric,
-	attend:   attendGeneric,
 }
 
-// active is the tier in use.
-var active = &generic
+// tiers are those that this processor can run, the best last.
+var tiers = append([]*table{&generic}, platformTiers()...)
+
+// active is the tier in use: the best, unless the environment variable JAMBA_CPU names another.
+var active = tiers[len(tiers)-1]
 
 // Tier names the tier of kernels in use.
 func Tier() string { return active.name }
+
+// SetTier chooses a tier by its name, "" for the best. It is for the start of a program and for tests, not to be called
+// while kernels run. It is an error if there is no such tier or this processor cannot run it.
+func SetTier(name string) error {
+	if name == "" {
+		name = tiers[len(tiers)-1].name
+	}
+	var known []string
+	for _, t := range tiers {
+		if t.name == name {
+			active = t
+			return nil
+		}
+		known = append(known, t.name)
+	}
+	return fmt.Errorf("there are no kernels %q for this processor; it can run %s", name, strings.Join(known, " and "))
+}
+
+var errTier error
+
+func init() {
+	if err := SetTier(os.Getenv("JAMBA_CPU")); err != nil {
+		errTier = fmt.Errorf("environment variable JAMBA_CPU: %w", err)
+	}
+}
+
+// Check returns an error if the environment variable JAMBA_CPU names kernels that this processor cannot run.
+func Check() error { return errTier }

@@ -17,7 +17,7 @@ type attention struct {
 func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 	q := p.alloc(p.rows * a.NumAttentionHeads * a.HeadDim)
 	k := p.alloc(p.rows * a.NumKeyValueHeads * a.HeadDim)
-	v, mixed := p.alloc(len(k)), p.alloc(len(q))
+	v := p.alloc(len(k))
 	linear(q, h, &a.qProj, a.qBias)
 	linear(k, h, &a.kProj, a.kBias)
 	linear(v, h, &a.vProj, a.vBias)
@@ -31,13 +31,13 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 		kv, qs := a.NumKeyValueHeads*a.HeadDim, a.NumAttentionHeads*a.HeadDim
 		cache.Store(s.start, k[s.lo*kv:s.hi*kv], v[s.lo*kv:s.hi*kv])
 		kernel.Attend(&kernel.Attention{
-			Dst: mixed[s.lo*qs : s.hi*qs], Q: q[s.lo*qs : s.hi*qs], Pages: cache.Pages(), Start: s.start,
+			Dst: q[s.lo*qs : s.hi*qs], Q: q[s.lo*qs : s.hi*qs], Pages: cache.Pages(), Start: s.start,
 			Window: a.SlidingWindow, Scale: float32(1 / math.Sqrt(float64(a.HeadDim))),
 			M: s.hi - s.lo, H: a.NumAttentionHeads, G: a.NumKeyValueHeads, D: a.HeadDim,
 		})
 		cache.Release(s.start + s.hi - s.lo)
 	}
-	linear(out, mixed, &a.oProj, a.oBias)
+	linear(out, q, &a.oProj, a.oBias)
 }
 
 // linear computes out = x·wᵀ + bias.

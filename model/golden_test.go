@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"jamba/internal/testutil"
+	"jamba/kernel"
 	"jamba/model"
 	"jamba/model/state"
 )
@@ -209,7 +210,7 @@ func checkState(t *testing.T, g *golden, s *state.State, name string) {
 		got = nil
 		for c := range e {
 			for n := range shape[2] {
-				got = append(got, s.Layers[i].SSM.H[n*e+c])
+				got = append(got, s.Layers[i].SSM.H[(c/kernel.ScanPanel*shape[2]+n)*kernel.ScanPanel+c%kernel.ScanPanel])
 			}
 		}
 		nearRelative(t, fmt.Sprintf("%s: layer %d: ssm state", name, i), got, want)

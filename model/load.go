@@ -40,6 +40,9 @@ type source interface {
 // Open opens the model at path: a folder in Hugging Face layout or a .gguf file.
 // Errors name the file and the setting or tensor.
 func Open(path string) (*Model, error) {
+	if err := kernel.Check(); err != nil {
+		return nil, err
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -272,7 +275,7 @@ func (l *loader) mamba(i int, c *Mamba, hidden int) *mamba {
 		cNorm:    l.part(i, "mamba.c_layernorm.weight", s, c.InnerNorms),
 		dtProj:   l.weight(i, "mamba.dt_proj.weight", e, r),
 		dtBias:   l.part(i, "mamba.dt_proj.bias", e, true),
-		a:        transpose(l.vector(l.names.part(i, "mamba.A_log"), e, s), e),
+		a:        scanPanels(l.vector(l.names.part(i, "mamba.A_log"), e, s), e),
 		d:        l.part(i, "mamba.D", e, true),
 		outProj:  l.weight(i, "mamba.out_proj.weight", hidden, e),
 		outBias:  l.part(i, "mamba.out_proj.bias", hidden, c.ProjBias),
@@ -293,6 +296,18 @@ func transpose(x []float32, rows int) []float32 {
 		for j := range n {
 			t[j*rows+i] = x[i*n+j]
 		}
+	}
+	return t
+}
+
+// scanPanels returns A [E, S] as the scan reads it, [panels, S, ScanPanel], in new memory.
+func scanPanels(x []float32, e int) []float32 {
+	const width = kernel.ScanPanel
+	s := len(x) / e
+	t := make([]float32, kernel.ScanPanels(e)*width*s)
+	for i, v := range x {
+		c, n := i/s, i%s
+		t[(c/width*s+n)*width+c%width] = v
 	}
 	return t
 }

@@ -14,7 +14,7 @@ type mamba struct {
 	bNorm, cNorm []float32     // [S], nil: none
 	dtProj       kernel.Matrix // [E, R]
 	dtBias       []float32     // [E]
-	a            []float32     // [S, E], -exp(A_log)
+	a            []float32     // [panels, S, ScanPanel], -exp(A_log)
 	d            []float32     // [E]
 	outProj      kernel.Matrix // [M, E]
 	outBias      []float32     // [M], nil: none

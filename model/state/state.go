@@ -34,7 +34,7 @@ type Layer struct {
 // SSM is the memory of a Mamba layer.
 type SSM struct {
 	Conv []float32 // [d_conv-1, d_inner], the last inputs of the convolution, oldest first
-	H    []float32 // [d_state, d_inner]
+	H    []float32 // [panels, d_state, kernel.ScanPanel], see kernel.Scan
 }
 
 // New returns the state of an empty sequence.
@@ -44,7 +44,7 @@ func New(specs []Spec) *State {
 		if spec.KVHeads > 0 {
 			s.Layers[i].KV = &KV{heads: spec.KVHeads, dim: spec.HeadDim, window: spec.Window}
 		} else {
-			s.Layers[i].SSM = &SSM{Conv: make([]float32, (spec.DConv-1)*spec.DInner), H: make([]float32, spec.DState*spec.DInner)}
+			s.Layers[i].SSM = &SSM{Conv: make([]float32, (spec.DConv-1)*spec.DInner), H: make([]float32, kernel.ScanPanels(spec.DInner)*kernel.ScanPanel*spec.DState)}
 		}
 	}
 	return s

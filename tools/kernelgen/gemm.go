@@ -1,0 +1,189 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// rowsOf returns the address of rows 0 to 5 of a matrix whose rows lie stride bytes apart, and the registers that move
+// along the rows: x86 addresses are a base and a stride times 0, 1, 2 or 4.
+func rowsOf(base, stride Register, n int) (row func(i int) Mem, bases []Register) {
+	bases = []Register{base}
+	if n > 3 {
+		third := GP64()
+		LEAQ(Mem{Base: base, Index: stride, Scale: 2}, third)
+		ADDQ(stride, third)
+		bases = append(bases, third)
+	}
+	return func(i int) Mem {
+		if i%3 == 0 {
+			return Mem{Base: bases[i/3]}
+		}
+		return Mem{Base: bases[i/3], Index: stride, Scale: uint8(i % 3)}
+	}, bases
+}
+
+func disp(m Mem, off int) Mem {
+	m.Disp += off
+	return m
+}
+
+// dotF32 writes the kernels of f32 products with both operands contiguous in k: dst[i, j] = x[i]·w[j]. An output is
+// eight interleaved sums, s_l over k ≡ l (mod 8), added in a fixed order, whatever the tile.
+func dotF32() {
+	tailMask = GLOBL("tailMask", RODATA|NOPTR)
+	for i := range 16 {
+		DATA(4*i, U32(0xFFFFFFFF*uint32(1-i/8)))
+	}
+	// Four by three: 12 accumulators, three vectors of weights, one of activations.
+	for _, t := range [][2]int{{1, 1}, {2, 1}, {3, 1}, {4, 1}, {1, 3}, {2, 3}, {3, 3}, {4, 3}, {1, 6}} {
+		dotTile(t[0], t[1])
+	}
+}
+
+// tailMask is eight words of ones and eight of zeroes: read n words before the middle, it masks all but n.
+var tailMask Mem
+
+func dotTile(m, n int) {
+	TEXT(name("dotF32x", m, "x", n), NOSPLIT, "func(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int)")
+	Pragma("noescape")
+	dst, x, w := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("w"), GP64())
+	ldx, ldw, k := Load(Param("ldx"), GP64()), Load(Param("ldw"), GP64()), Load(Param("k"), GP64())
+	SHLQ(Imm(2), ldx)
+	SHLQ(Imm(2), ldw)
+	xrow, xbases := rowsOf(x, ldx, m)
+	wrow, wbases := rowsOf(w, ldw, n)
+	acc := make([][]VecVirtual, m)
+	for i := range acc {
+		acc[i] = vectors(n)
+		for _, a := range acc[i] {
+			VXORPS(a, a, a)
+		}
+	}
+	loop("k8", k, 8, func() {
+		if m == 1 {
+			a := YMM()
+			VMOVUPS(xrow(0), a)
+			for j := range n {
+				VFMADD231PS(wrow(j), a, acc[0][j])
+			}
+		} else {
+			b := vectors(n)
+			for j := range n {
+				VMOVUPS(wrow(j), b[j])
+			}
+			for i := range m {
+				a := YMM()
+				VMOVUPS(xrow(i), a)
+				for j := range n {
+					VFMADD231PS(b[j], a, acc[i][j])
+				}
+			}
+		}
+		for _, r := range append(xbases, wbases...) {
+			ADDQ(Imm(32), r)
+		}
+	})
+	// The rest, zeroes in the place of what is not there.
+	TESTQ(k, k)
+	JZ(LabelRef("sum"))
+	table, mask := GP64(), YMM()
+	LEAQ(tailMask, table)
+	SHLQ(Imm(2), k)
+	SUBQ(k, table)
+	VMOVUPS(at(table, 32), mask)
+	for i := range m {
+		a := YMM()
+		VMASKMOVPS(xrow(i), mask, a)
+		for j := range n {
+			b := YMM()
+			VMASKMOVPS(wrow(j), mask, b)
+			VFMADD231PS(b, a, acc[i][j])
+		}
+	}
+	Label("sum")
+	ldd := Load(Param("ldd"), GP64())
+	SHLQ(Imm(2), ldd)
+	for i := range m {
+		for j := range n {
+			VMOVSS(lanesSum(acc[i][j]), at(dst, 4*j))
+		}
+		if i < m-1 {
+			ADDQ(ldd, dst)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// gemmF32 writes the kernels of f32 products with rows of w contiguous in n: dst[i, 0:16] = or += Σ_k x[i, k]·w[k, 0:16].
+// An output is one sum over ascending k, whatever the tile. Six rows: 12 accumulators, two vectors of w, one broadcast.
+func gemmF32() {
+	for m := 1; m <= 6; m++ {
+		gemmTile(m)
+	}
+}
+
+func gemmTile(m int) {
+	TEXT(name("gemmF32x", m), NOSPLIT, "func(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int, add bool)")
+	Pragma("noescape")
+	dst, x, w := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("w"), GP64())
+	ldd, ldx, ldw, k := Load(Param("ldd"), GP64()), Load(Param("ldx"), GP64()), Load(Param("ldw"), GP64()), Load(Param("k"), GP64())
+	SHLQ(Imm(2), ldd)
+	SHLQ(Imm(2), ldx)
+	SHLQ(Imm(2), ldw)
+	row, bases := rowsOf(x, ldx, m)
+	acc := vectors(2 * m)
+	add := Load(Param("add"), GP8())
+	TESTB(add, add)
+	JZ(LabelRef("zero"))
+	out := GP64()
+	MOVQ(dst, out)
+	for i := range m {
+		VMOVUPS(at(out, 0), acc[2*i])
+		VMOVUPS(at(out, 32), acc[2*i+1])
+		ADDQ(ldd, out)
+	}
+	JMP(LabelRef("start"))
+	Label("zero")
+	for _, a := range acc {
+		VXORPS(a, a, a)
+	}
+	Label("start")
+	w0, w1, b := YMM(), YMM(), YMM()
+	step := func(off int) {
+		VMOVUPS(at(w, 0), w0)
+		VMOVUPS(at(w, 32), w1)
+		ADDQ(ldw, w)
+		for i := range m {
+			VBROADCASTSS(disp(row(i), 4*off), b)
+			VFMADD231PS(w0, b, acc[2*i])
+			VFMADD231PS(w1, b, acc[2*i+1])
+		}
+	}
+	advance := func(n int) {
+		for _, r := range bases {
+			ADDQ(Imm(uint64(4*n)), r)
+		}
+	}
+	loop("k4", k, 4, func() {
+		for i := range 4 {
+			step(i)
+		}
+		advance(4)
+	})
+	loop("k1", k, 1, func() {
+		step(0)
+		advance(1)
+	})
+	for i := range m {
+		VMOVUPS(acc[2*i], at(dst, 0))
+		VMOVUPS(acc[2*i+1], at(dst, 32))
+		if i < m-1 {
+			ADDQ(ldd, dst)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
