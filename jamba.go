@@ -48,10 +48,16 @@ type Options struct {
 	Progress  func(done, total int) // called while the prompt is computed
 }
 
-// Open opens the model at path: a folder in Hugging Face layout or a .gguf file. The weights are mapped, not read.
+// Open opens the model at path, a folder in Hugging Face layout or a .gguf file, for the fast pass.
 // Errors name the file and what is wrong with it.
 func Open(path string) (*Model, error) {
-	network, err := model.Open(path)
+	return OpenWith(path, model.Options{Precision: model.Fast})
+}
+
+// OpenWith is Open with options: exact or fast, and a function that is told of progress. The exact pass maps the weights
+// and does not read them.
+func OpenWith(path string, o model.Options) (*Model, error) {
+	network, err := model.OpenWith(path, o)
 	if err != nil {
 		return nil, err
 	}

@@ -172,7 +172,10 @@ func TestGenerateStopsWithContext(t *testing.T) {
 		t.Errorf("ids %v, stats %+v, error %v", ids, last.Stats, err)
 	}
 	// A reader that walks away is no error either.
-	for range s.Generate(context.Background(), Request{Prompt: prompt, MaxTokens: 30, Text: spell{}}) {
+	for _, err := range s.Generate(context.Background(), Request{Prompt: prompt, MaxTokens: 30, Text: spell{}}) {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 }

@@ -70,3 +70,81 @@ func sumSquaresAVX2(x *float32, n int) float64
 
 //go:noescape
 func scaleMulAVX2(dst *float32, x *float32, weight *float32, n int, scale float32)
+
+//go:noescape
+func gemmI8x1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8x2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8x3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8x4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8x5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8x6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8mx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8mx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8mx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8mx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8mx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8mx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8b16x1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8b16x2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8b16x3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8b16x4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8b16x5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8b16x6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI4x1(dst *float32, ldd int, x *int8, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI4x2(dst *float32, ldd int, x *int8, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI4x3(dst *float32, ldd int, x *int8, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI4x4(dst *float32, ldd int, x *int8, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func quantizeI16AVX2(q *int16, xs *float32, x *float32, blocks int)
+
+//go:noescape
+func quantizeI8AVX2(q *int8, xs *float32, x *float32, blocks int)
+
+//go:noescape
+func widenF16AVX2(dst *float32, src *byte, n int)
+
+//go:noescape
+func scalesKAVX2(dst *float32, d *byte, c *byte, count int, supers int)

@@ -319,8 +319,13 @@ func TestSelectiveScan(t *testing.T) {
 func TestAttend(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	for _, test := range []struct{ start, m, heads, groups, d, window int }{
-		{0, 1, 1, 1, 1, 0}, {0, 5, 4, 2, 8, 0}, {250, 20, 6, 2, 5, 0}, {700, 3, 5, 1, 16, 0},
-		{0, 30, 4, 4, 8, 7}, {600, 4, 2, 1, 8, 300}, {513, 2, 2, 2, 8, 1},
+		{0, 1, 1, 1, 1, 0},
+		{0, 5, 4, 2, 8, 0},
+		{250, 20, 6, 2, 5, 0},
+		{700, 3, 5, 1, 16, 0},
+		{0, 30, 4, 4, 8, 7},
+		{600, 4, 2, 1, 8, 300},
+		{513, 2, 2, 2, 8, 1},
 	} {
 		total := test.start + test.m
 		k, v := random(r, total*test.groups*test.d), random(r, total*test.groups*test.d)

@@ -13,10 +13,11 @@ import (
 // Matrix is a weight matrix [N, K], used from the bytes it was loaded from.
 // The zero Matrix is absent.
 type Matrix struct {
-	N, K  int
-	DType tensor.DType
-	data  []byte
-	f32   []float32 // data as float32 where it is such
+	N, K   int
+	DType  tensor.DType
+	data   []byte
+	f32    []float32 // data as float32 where it is such
+	packed *packed   // the weights again in the layout of the fast kernels, see Pack
 }
 
 // NewMatrix returns the matrix over t's bytes, which have to stay valid. It is an error if t is not two-dimensional.
@@ -60,6 +61,10 @@ func MatMul(dst, x []float32, w *Matrix) {
 	m := len(x) / w.K
 	if len(x) != m*w.K || len(dst) != m*w.N {
 		panic(fmt.Sprintf("kernel: MatMul of %d and %d values with a matrix [%d, %d]", len(dst), len(x), w.N, w.K))
+	}
+	if w.packed != nil {
+		active.mulPacked(dst, x, w)
+		return
 	}
 	panel := active.panel
 	// A thread is worth waking for some ten thousand multiplications.

@@ -15,6 +15,8 @@ type table struct {
 	panel int
 	// dot writes the products of rows of x with rows of w: dst[i*ldd+j] = x[i]·w[j] for i < m, j < n. x is [m, k], w [n, k].
 	dot func(dst, x, w []float32, m, n, k, ldd int)
+	// mulPacked is MatMul with a packed matrix; nil: the tier packs none.
+	mulPacked func(dst, x []float32, w *Matrix)
 	// gemm computes dst [m, n] = or += x·w with rows of x ldx apart and w [k, n], summing over ascending k.
 	gemm func(dst, x, w []float32, m, n, k, ldx int, add bool)
 	// rmsNorm is RMSNorm of one row.

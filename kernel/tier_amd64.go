@@ -20,17 +20,18 @@ func platformTiers() []*table {
 // A loop that does nothing but call assembly could not be stopped for the garbage collector: each call is made by an
 // ordinary Go function, and takes a few microseconds.
 var avx2 = table{
-	name:     "avx2",
-	panel:    12,
-	dot:      dotAVX2Rows,
-	gemm:     gemmAVX2Rows,
-	rmsNorm:  rmsNormAVX2,
-	siluMul:  siluMulAVX2Slice,
-	softplus: softplusAVX2Slice,
-	most:     mostAVX2Slice,
-	expSum:   expSumAVX2Slice,
-	conv:     convAVX2Rows,
-	scan:     scanAVX2Panel,
+	name:      "avx2",
+	panel:     12,
+	dot:       dotAVX2Rows,
+	mulPacked: mulPackedAVX2,
+	gemm:      gemmAVX2Rows,
+	rmsNorm:   rmsNormAVX2,
+	siluMul:   siluMulAVX2Slice,
+	softplus:  softplusAVX2Slice,
+	most:      mostAVX2Slice,
+	expSum:    expSumAVX2Slice,
+	conv:      convAVX2Rows,
+	scan:      scanAVX2Panel,
 }
 
 // kBlock is how far a product runs along k before the next rows: four rows of x and three of w fit the first cache.

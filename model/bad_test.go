@@ -161,8 +161,10 @@ func TestUnusedTensors(t *testing.T) {
 // ggufMeta is the beginning of a jamba file's metadata and one more key.
 func ggufMeta(key string, v any) gguf.Metadata {
 	return gguf.Metadata{
-		{Key: "general.architecture", Value: "jamba"}, {Key: "jamba.embedding_length", Value: uint32(8)},
-		{Key: "jamba.attention.layer_norm_rms_epsilon", Value: float32(1e-6)}, {Key: "jamba." + key, Value: v},
+		{Key: "general.architecture", Value: "jamba"},
+		{Key: "jamba.embedding_length", Value: uint32(8)},
+		{Key: "jamba.attention.layer_norm_rms_epsilon", Value: float32(1e-6)},
+		{Key: "jamba." + key, Value: v},
 	}
 }
 

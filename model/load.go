@@ -37,9 +37,26 @@ type source interface {
 	Close() error
 }
 
-// Open opens the model at path: a folder in Hugging Face layout or a .gguf file.
+// Options say how to open a model. The zero value is the exact pass.
+type Options struct {
+	Precision Precision
+	Progress  func(done, total int64) // told of the bytes of weights that are ready; may be nil
+}
+
+// Open opens the model at path, a folder in Hugging Face layout or a .gguf file, for the exact pass.
 // Errors name the file and the setting or tensor.
-func Open(path string) (*Model, error) {
+func Open(path string) (*Model, error) { return OpenWith(path, Options{}) }
+
+// OpenWith is Open with options.
+func OpenWith(path string, o Options) (*Model, error) {
+	m, err := open(path)
+	if err == nil && o.Precision == Fast {
+		m.pack(o.Progress)
+	}
+	return m, err
+}
+
+func open(path string) (*Model, error) {
 	if err := kernel.Check(); err != nil {
 		return nil, err
 	}

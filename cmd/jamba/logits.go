@@ -20,10 +20,11 @@ import (
 type logitsCmd struct {
 	modelFlag
 	threadsFlag
-	Tokens string `required:"" placeholder:"IDS" help:"Token ids: 1,2,3 or a JSON array; - reads them from standard input."`
-	Chunk  int    `default:"0" placeholder:"N" help:"Compute N tokens at a time on a growing state; 0: all at once; 1: step by step."`
-	Format string `enum:"npy,json" default:"npy" help:"npy (NumPy) or json."`
-	Output string `short:"o" placeholder:"FILE" help:"Write to FILE instead of standard output."`
+	Tokens    string          `required:"" placeholder:"IDS" help:"Token ids: 1,2,3 or a JSON array; - reads them from standard input."`
+	Chunk     int             `default:"0" placeholder:"N" help:"Compute N tokens at a time on a growing state; 0: all at once; 1: step by step."`
+	Precision model.Precision `default:"exact" placeholder:"P" help:"exact: float32. fast: as run computes."`
+	Format    string          `enum:"npy,json" default:"npy" help:"npy (NumPy) or json."`
+	Output    string          `short:"o" placeholder:"FILE" help:"Write to FILE instead of standard output."`
 }
 
 func (c *logitsCmd) Help() string {
@@ -58,7 +59,7 @@ func (c *logitsCmd) Run(s *streams) error {
 	if c.Output == "" && c.Format == "npy" && isTerminal(s.out) {
 		return usageError("not writing binary data to a terminal; use -o FILE or --format json")
 	}
-	m, err := model.Open(path)
+	m, err := model.OpenWith(path, model.Options{Precision: c.Precision, Progress: loading(s.err)})
 	if err != nil {
 		return err
 	}

@@ -11,13 +11,11 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
-	"time"
-
-	"github.com/schollz/progressbar/v3"
 
 	"jamba"
 	"jamba/engine"
 	"jamba/engine/sample"
+	"jamba/model"
 )
 
 type runCmd struct {
@@ -25,10 +23,11 @@ type runCmd struct {
 	threadsFlag
 	Prompt *string `arg:"" optional:"" help:"The prompt; - reads it from standard input, less a newline at its end. Without one, on a terminal: chat."`
 
-	System string `placeholder:"TEXT" help:"System message of the chat."`
-	Raw    bool   `help:"Continue the prompt as plain text, also if the model has a chat template."`
-	JSON   bool   `name:"json" help:"Print one JSON object when the answer is complete."`
-	Stats  bool   `help:"Print tokens per second on standard error."`
+	System    string          `placeholder:"TEXT" help:"System message of the chat."`
+	Raw       bool            `help:"Continue the prompt as plain text, also if the model has a chat template."`
+	JSON      bool            `name:"json" help:"Print one JSON object when the answer is complete."`
+	Precision model.Precision `default:"fast" placeholder:"P" help:"fast: quantized weights times activations rounded to 8 bits. exact: float32."`
+	Stats     bool            `help:"Print tokens per second on standard error."`
 
 	MaxTokens         *int              `group:"Sampling" placeholder:"N" help:"Longest answer in tokens. Default: until it ends."`
 	Temperature       *float64          `group:"Sampling" placeholder:"T" help:"0: always the most likely token; 1: as likely as the model says; higher: more varied."`
@@ -77,7 +76,7 @@ func (c *runCmd) Run(s *streams) error {
 	if interactive && c.JSON {
 		return usageError("--json needs a prompt")
 	}
-	m, err := jamba.Open(path)
+	m, err := jamba.OpenWith(path, model.Options{Precision: c.Precision, Progress: loading(s.err)})
 	if err != nil {
 		return err
 	}
@@ -242,27 +241,4 @@ func (c *runCmd) printJSON(s *streams, m *jamba.Model, pieces iter.Seq2[jamba.Pi
 		r.Tokens = append(r.Tokens, t)
 	}
 	return writeJSON(s.out, r)
-}
-
-// progress returns a function that draws a bar on a terminal once a prompt has taken a second.
-func progress(w io.Writer) func(done, total int) {
-	if !isTerminal(w) {
-		return nil
-	}
-	start := time.Now()
-	var bar *progressbar.ProgressBar
-	return func(done, total int) {
-		if bar == nil && done < total && time.Since(start) > time.Second {
-			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("reading the prompt"),
-				progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(true))
-		}
-		if bar != nil {
-			// A bar that cannot be drawn is no reason to stop.
-			_ = bar.Set(done)
-			if done == total {
-				_ = bar.Finish()
-				bar = nil
-			}
-		}
-	}
 }

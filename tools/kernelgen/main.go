@@ -19,6 +19,7 @@ func main() {
 	conv()
 	elementwise()
 	norm()
+	quantized()
 	Generate()
 }
 

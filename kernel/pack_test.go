@@ -1,0 +1,116 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"jamba/kernel/par"
+)
+
+// roundActivations is what the integer kernels are to make of activations: blocks of 32 multiples of a scale, the
+// largest 127 times it.
+func roundActivations(x []float32) []float64 {
+	out := make([]float64, len(x))
+	for b := 0; b < len(x); b += 32 {
+		most := float32(0)
+		for _, v := range x[b : b+32] {
+			most = max(most, max(v, -v))
+		}
+		if most == 0 {
+			continue
+		}
+		scale, inverse := most/127, 127/most
+		for i, v := range x[b : b+32] {
+			out[b+i] = math.RoundToEven(float64(v*inverse)) * float64(scale)
+		}
+	}
+	return out
+}
+
+func packedTypes(t *testing.T, f func(t *testing.T, r *rand.Rand, w *Matrix, weights []float32)) {
+	if active.mulPacked == nil {
+		t.Skip("these kernels pack nothing")
+	}
+	for _, d := range dtypes {
+		if !d.Quantized() {
+			continue
+		}
+		t.Run(d.String(), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(1, uint64(d)))
+			for _, shape := range [][2]int{{1, 1}, {8, 2}, {23, 3}} {
+				w, weights := randomMatrix(t, r, d, shape[0], shape[1]*max(d.BlockValues(), 32))
+				w.Pack()
+				if w.packed == nil {
+					t.Fatal("not packed")
+				}
+				f(t, r, &w, weights)
+			}
+		})
+	}
+}
+
+func TestPackedMatMul(t *testing.T) {
+	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, weights []float32) {
+		for _, m := range []int{1, 2, 3, 4, 5, 6, 7, 13, 100} {
+			x := random(r, m*w.K)
+			clear(x[:32])
+			x[w.K-1] = 1e6
+			got := make([]float32, m*w.N)
+			MatMul(got, x, w)
+			q := roundActivations(x)
+			for i := range m {
+				for j := range w.N {
+					var sum, scale float64
+					row := weights[j*w.K : (j+1)*w.K]
+					most := max(float64(slices.Max(row)), -float64(slices.Min(row)))
+					for k, v := range row {
+						sum += q[i*w.K+k] * float64(v)
+						// With minima the parts of a weight are larger than the weight.
+						scale += math.Abs(q[i*w.K+k]) * most
+					}
+					if e := math.Abs(float64(got[i*w.N+j]) - sum); !(e <= 2e-5*scale+1e-30) {
+						t.Fatalf("[%d, %d]·[%d, %d]: element %d, %d is %v, want %v", m, w.K, w.N, w.K, i, j, got[i*w.N+j], sum)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestPackedInvariance(t *testing.T) {
+	defer par.SetThreads(0)
+	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, _ []float32) {
+		const rows = 64
+		x, want := random(r, rows*w.K), make([]float32, rows*w.N)
+		par.SetThreads(1)
+		for i := range rows {
+			MatMul(want[i*w.N:(i+1)*w.N], x[i*w.K:(i+1)*w.K], w)
+		}
+		for _, threads := range []int{1, 2, 4} {
+			par.SetThreads(threads)
+			for m := 1; m <= rows; m++ {
+				got := make([]float32, m*w.N)
+				MatMul(got, x[:m*w.K], w)
+				if !slices.Equal(got, want[:m*w.N]) {
+					t.Fatalf("%d rows on %d threads give other bits than one row on one thread", m, threads)
+				}
+			}
+		}
+	})
+}
+
+// TestPackedNonFinite asserts that what is no number stays none: the model stops on it.
+func TestPackedNonFinite(t *testing.T) {
+	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, _ []float32) {
+		for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+			x, got := random(r, w.K), make([]float32, w.N)
+			x[w.K/2] = float32(v)
+			MatMul(got, x, w)
+			if Finite(got) {
+				t.Fatalf("%v among the activations gives the finite %v", v, got)
+			}
+		}
+	})
+}
