@@ -148,3 +148,10 @@ func widenF16AVX2(dst *float32, src *byte, n int)
 
 //go:noescape
 func scalesKAVX2(dst *float32, d *byte, c *byte, count int, supers int)
+
+//go:noescape
+func readAVX2(p *byte, n int) byte
+
+func peakF32AVX2(n int)
+
+func peakI8AVX2(n int)

@@ -33,7 +33,8 @@ type table struct {
 	// conv is CausalConv of the channels [lo, hi).
 	conv func(c *Conv, lo, hi int)
 	// scan is SelectiveScan of the panel p of ScanPanel channels.
-	scan func(s *Scan, p int)
+	scan   func(s *Scan, p int)
+	limits limits
 }
 
 var generic = table{
@@ -48,6 +49,7 @@ var generic = table{
 	expSum:   expSumGeneric,
 	conv:     convGeneric,
 	scan:     scanGeneric,
+	limits:   genericLimits,
 }
 
 // tiers are those that this processor can run, the best last.

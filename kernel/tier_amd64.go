@@ -32,6 +32,29 @@ var avx2 = table{
 	expSum:    expSumAVX2Slice,
 	conv:      convAVX2Rows,
 	scan:      scanAVX2Panel,
+	limits: limits{
+		read: func(b []byte) {
+			// Some at a time: a call has to end soon.
+			for ; len(b) > 0; b = b[min(len(b), 1<<18):] {
+				readAVX2(&b[0], min(len(b), 1<<18))
+			}
+		},
+		f32: func(n int) int { return rounds(n, 12*8, peakF32AVX2) },
+		i8:  func(n int) int { return rounds(n, 12*16, peakI8AVX2) },
+	},
+}
+
+// rounds runs a loop of n multiply-adds, each round of which does per.
+func rounds(n, per int, loop func(rounds int)) int {
+	const most = 1 << 15 // a call has to end soon
+	for done := 0; ; done += most {
+		if left := n/per - done; left > most {
+			loop(most)
+		} else {
+			loop(max(1, left))
+			return (done + max(1, left)) * per
+		}
+	}
 }
 
 // kBlock is how far a product runs along k before the next rows: four rows of x and three of w fit the first cache.

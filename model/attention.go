@@ -18,9 +18,9 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 	q := p.alloc(p.rows * a.NumAttentionHeads * a.HeadDim)
 	k := p.alloc(p.rows * a.NumKeyValueHeads * a.HeadDim)
 	v := p.alloc(len(k))
-	linear(q, h, &a.qProj, a.qBias)
-	linear(k, h, &a.kProj, a.kBias)
-	linear(v, h, &a.vProj, a.vBias)
+	p.linear("self_attn.q, k, v_proj", q, h, &a.qProj, a.qBias)
+	p.linear("self_attn.q, k, v_proj", k, h, &a.kProj, a.kBias)
+	p.linear("self_attn.q, k, v_proj", v, h, &a.vProj, a.vBias)
 	if a.rope != nil {
 		cos, sin := p.rotations(a.rope)
 		kernel.RoPE(q, cos, sin, a.NumAttentionHeads, a.HeadDim, a.RoPE.Interleaved)
@@ -37,13 +37,15 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 		})
 		cache.Release(s.start + s.hi - s.lo)
 	}
-	linear(out, q, &a.oProj, a.oBias)
+	p.lap("attention", 0, 0)
+	p.linear("self_attn.o_proj", out, q, &a.oProj, a.oBias)
 }
 
-// linear computes out = x·wᵀ + bias.
-func linear(out, x []float32, w *kernel.Matrix, bias []float32) {
+// linear computes out = x·wᵀ + bias, an operation of that name.
+func (p *Pass) linear(name string, out, x []float32, w *kernel.Matrix, bias []float32) {
 	kernel.MatMul(out, x, w)
 	kernel.AddBias(out, bias)
+	p.lap(name, w.Bytes(), len(out)*w.K)
 }
 
 // ropeTable is a RoPE made ready for one head dimension; layers with the same settings share one.

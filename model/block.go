@@ -27,11 +27,13 @@ func (b *block) forward(p *Pass, layer int, x []float32) {
 	h, out := p.alloc(len(x)), p.alloc(len(x))
 
 	kernel.RMSNorm(h, x, b.inputNorm, p.m.Config.RMSNormEps)
+	p.lap("norm, add", 0, 0)
 	b.mixer.forward(p, layer, out, h)
 	kernel.Add(x, out)
 
 	if b.feedForward != nil {
 		kernel.RMSNorm(h, x, b.ffNorm, p.m.Config.RMSNormEps)
+		p.lap("norm, add", 0, 0)
 		b.feedForward.forward(p, layer, out, h)
 		kernel.Add(x, out)
 	}

@@ -120,9 +120,10 @@ func load(path string, c Config, src source, names *naming) (*Model, error) {
 		size := l.take()
 		if e := layer.MoE; e != nil {
 			// All experts are of one size.
-			size.ActiveParams -= l.experts / int64(e.NumExperts) * int64(e.NumExperts-e.NumExpertsPerTok)
+			size.ActiveParams -= l.experts.Params / int64(e.NumExperts) * int64(e.NumExperts-e.NumExpertsPerTok)
+			size.ExpertBytes = l.experts.Bytes
 		}
-		l.experts = 0
+		l.experts = Size{}
 		m.Sizes.Layers = append(m.Sizes.Layers, size)
 	}
 	m.finalNorm = l.vector(names.finalNorm, c.HiddenSize)
@@ -154,8 +155,8 @@ type loader struct {
 	ropes  map[*RoPE]*ropeTable
 	err    error
 
-	size    Size  // of what was fetched since the last take
-	experts int64 // parameters of it that belong to experts
+	size    Size // of what was fetched since the last take
+	experts Size // of it, what belongs to experts
 }
 
 func (l *loader) take() Size {
@@ -342,9 +343,9 @@ func (l *loader) mlp(i int, c *MLP, hidden int) *mlp {
 
 func (l *loader) moe(i int, c *MoE, hidden int) *moe {
 	f := &moe{MoE: c, router: l.weight(i, "feed_forward.router.weight", c.NumExperts, hidden)}
-	before := l.size.Params
+	before := l.size
 	f.experts = l.expertMLPs(fmt.Sprintf(l.names.layer, i), c, hidden)
-	l.experts = l.size.Params - before
+	l.experts = Size{Params: l.size.Params - before.Params, Bytes: l.size.Bytes - before.Bytes}
 	return f
 }
 

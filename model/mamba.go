@@ -24,7 +24,7 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 	e, s, r := m.DInner, m.DState, m.DtRank
 
 	xz := p.alloc(p.rows * 2 * e)
-	linear(xz, h, &m.inProj, m.inBias)
+	p.linear("mamba.in_proj", xz, h, &m.inProj, m.inBias)
 	x := p.alloc(p.rows * e)
 	for _, span := range p.spans {
 		kernel.CausalConv(&kernel.Conv{
@@ -34,7 +34,8 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 	}
 
 	dbc := p.alloc(p.rows * (r + 2*s))
-	kernel.MatMul(dbc, x, &m.xProj)
+	p.lap("mamba.conv1d", 0, 0)
+	p.linear("mamba.x_proj", dbc, x, &m.xProj, nil)
 	low, b, c := p.alloc(p.rows*r), p.alloc(p.rows*s), p.alloc(p.rows*s)
 	for i := range p.rows {
 		row := dbc[i*(r+2*s) : (i+1)*(r+2*s)]
@@ -48,7 +49,8 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 		kernel.RMSNorm(c, c, m.cNorm, m.NormEps)
 	}
 	dt := p.alloc(p.rows * e)
-	linear(dt, low, &m.dtProj, m.dtBias)
+	p.lap("mamba.dt, b, c_layernorm", 0, 0)
+	p.linear("mamba.dt_proj", dt, low, &m.dtProj, m.dtBias)
 	kernel.Softplus(dt)
 
 	for _, span := range p.spans {
@@ -59,5 +61,6 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 			L: hi - lo, E: e, S: s,
 		})
 	}
-	linear(out, x, &m.outProj, m.outBias)
+	p.lap("mamba.scan", 0, 0)
+	p.linear("mamba.out_proj", out, x, &m.outProj, m.outBias)
 }

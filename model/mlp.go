@@ -11,8 +11,9 @@ type mlp struct {
 func (f *mlp) forward(p *Pass, _ int, out, h []float32) {
 	rows := len(h) / f.gateProj.K
 	gate, up := p.alloc(rows*f.gateProj.N), p.alloc(rows*f.upProj.N)
-	linear(gate, h, &f.gateProj, f.gateBias)
-	linear(up, h, &f.upProj, f.upBias)
+	p.linear("feed_forward.gate, up_proj", gate, h, &f.gateProj, f.gateBias)
+	p.linear("feed_forward.gate, up_proj", up, h, &f.upProj, f.upBias)
 	kernel.SiLUMul(gate, up)
-	linear(out, gate, &f.downProj, f.downBias)
+	p.lap("silu", 0, 0)
+	p.linear("feed_forward.down_proj", out, gate, &f.downProj, f.downBias)
 }

@@ -13,11 +13,12 @@ type moe struct {
 func (f *moe) forward(p *Pass, layer int, out, h []float32) {
 	n := f.NumExperts
 	probs := p.alloc(p.rows * n)
-	kernel.MatMul(probs, h, &f.router)
+	p.linear("feed_forward.router", probs, h, &f.router, nil)
 	if p.Probe != nil {
 		p.Probe(layer, RouterLogits, probs)
 	}
 	picks := f.route(p, probs)
+	p.lap("feed_forward.router", 0, 0)
 
 	// Rows are grouped by expert, so that each expert's weights are read once; experts are added in ascending order.
 	clear(out)
@@ -44,6 +45,7 @@ func (f *moe) forward(p *Pass, layer int, out, h []float32) {
 			kernel.AddScaled(out[at:at+m], picks[i].weight, y[j*m:(j+1)*m])
 		}
 		p.release(mark)
+		p.lap("experts: gather, add", 0, 0)
 	}
 }
 

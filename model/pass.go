@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"jamba/kernel"
 	"jamba/model/state"
@@ -14,6 +15,9 @@ import (
 type Pass struct {
 	// Probe, if set, is handed what a pass computes on the way, [rows, n]. It must not keep or change values.
 	Probe func(layer int, what Probe, values []float32)
+
+	// Profile, if set, adds up the time of each operation.
+	Profile *Profile
 
 	m      *Model
 	spans  []span
@@ -106,6 +110,9 @@ func (p *Pass) begin(spans []Span) error {
 }
 
 func (p *Pass) run(ctx context.Context) ([]float32, error) {
+	if p.Profile != nil {
+		p.Profile.last = time.Now()
+	}
 	h := p.m.Config.HiddenSize
 	p.x = grow(p.x, p.rows*h)
 	for _, s := range p.spans {
@@ -113,6 +120,7 @@ func (p *Pass) run(ctx context.Context) ([]float32, error) {
 			p.m.embed.Row(p.x[(s.lo+i)*h:(s.lo+i+1)*h], int(id))
 		}
 	}
+	p.lap("embed", 0, 0)
 	p.probe(-1, Hidden, p.x)
 	for i := range p.m.blocks {
 		if err := ctx.Err(); err != nil {
@@ -152,6 +160,7 @@ func (p *Pass) head() ([]float32, error) {
 	}
 	kernel.RMSNorm(wanted, wanted, p.m.finalNorm, p.m.Config.RMSNormEps)
 	kernel.MatMul(p.logits, wanted, &p.m.lmHead)
+	p.lap("lm_head", p.m.lmHead.Bytes(), len(p.logits)*h)
 	return p.logits, p.finite(p.logits, "lm_head")
 }
 

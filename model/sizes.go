@@ -8,6 +8,7 @@ type Size struct {
 	Params       int64 `json:"params"`
 	ActiveParams int64 `json:"active_params"`
 	Bytes        int64 `json:"bytes"`
+	ExpertBytes  int64 `json:"expert_bytes,omitempty"` // of Bytes, those of all experts
 }
 
 // Sizes are the sizes of a model's parts.
@@ -24,6 +25,7 @@ func (s *Sizes) Total() Size {
 		total.Params += part.Params
 		total.ActiveParams += part.ActiveParams
 		total.Bytes += part.Bytes
+		total.ExpertBytes += part.ExpertBytes
 	}
 	return total
 }

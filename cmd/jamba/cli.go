@@ -31,6 +31,7 @@ type grammar struct {
 	Run      runCmd      `cmd:"" help:"Answer a prompt, or chat."`
 	Show     showCmd     `cmd:"" help:"Show what a model is: its layers, sizes and memory."`
 	Logits   logitsCmd   `cmd:"" help:"Compute the logits of a sequence of token ids."`
+	Bench    benchCmd    `cmd:"" help:"Measure how fast a model runs, and how near that is to the machine's limits."`
 	Tokenize tokenizeCmd `cmd:"" help:"Turn text into token ids, or ids into text."`
 	Template templateCmd `cmd:"" help:"Render a conversation with the model's chat template."`
 

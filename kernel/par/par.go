@@ -12,7 +12,7 @@ import (
 
 var threads atomic.Int64
 
-func init() { threads.Store(int64(runtime.GOMAXPROCS(0))) }
+func init() { SetThreads(0) }
 
 // Threads returns the number of threads that For uses.
 func Threads() int { return int(threads.Load()) }
@@ -29,16 +29,20 @@ func SetThreads(n int) {
 // No range but the last is shorter than grain, so that small loops stay on one thread.
 func For(n, grain int, f func(lo, hi int)) {
 	parts := min(Threads(), max(1, n/max(1, grain)))
-	if parts == 1 {
-		if n > 0 {
-			f(0, n)
+	switch {
+	case n <= 0:
+	case parts == 1:
+		f(0, n)
+	case shared.mu.TryLock():
+		defer shared.mu.Unlock()
+		shared.run(n, parts, f)
+	default:
+		// The pool is at work for another loop, perhaps for one that this loop is inside of.
+		var wg sync.WaitGroup
+		for i := 1; i < parts; i++ {
+			wg.Go(func() { f(i*n/parts, (i+1)*n/parts) })
 		}
-		return
+		f(0, n/parts)
+		wg.Wait()
 	}
-	var wg sync.WaitGroup
-	for i := 1; i < parts; i++ {
-		wg.Go(func() { f(i*n/parts, (i+1)*n/parts) })
-	}
-	f(0, n/parts)
-	wg.Wait()
 }

@@ -1,8 +1,10 @@
 package par
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -30,4 +32,67 @@ func TestForCoversEachIndexOnce(t *testing.T) {
 			t.Fatalf("%d calls on %d threads", calls.Load(), Threads())
 		}
 	})
+}
+
+// TestForAtOnce runs loops within loops and from several goroutines.
+func TestForAtOnce(t *testing.T) {
+	defer SetThreads(0)
+	SetThreads(3)
+	var sum atomic.Int64
+	done := make(chan bool)
+	for range 4 {
+		go func() {
+			for range 200 {
+				For(10, 1, func(lo, hi int) {
+					For(hi-lo, 1, func(lo, hi int) { sum.Add(int64(hi - lo)) })
+				})
+			}
+			done <- true
+		}()
+	}
+	for range 4 {
+		<-done
+	}
+	if got := sum.Load(); got != 4*200*10 {
+		t.Errorf("%d iterations, want %d", got, 4*200*10)
+	}
+}
+
+// TestForAfterIdle asserts that parked workers wake up.
+func TestForAfterIdle(t *testing.T) {
+	defer SetThreads(0)
+	SetThreads(2)
+	for _, pause := range []time.Duration{0, time.Microsecond, 100 * time.Microsecond, time.Millisecond, 20 * time.Millisecond} {
+		for range 20 {
+			var n atomic.Int32
+			time.Sleep(pause)
+			For(2, 1, func(lo, hi int) { n.Add(int32(hi - lo)) })
+			if n.Load() != 2 {
+				t.Fatalf("after %v: %d", pause, n.Load())
+			}
+		}
+	}
+}
+
+// TestForLetsGCRun asserts that a collection does not wait for loops that follow each other without end.
+func TestForLetsGCRun(t *testing.T) {
+	stop := make(chan bool)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				For(64, 1, func(lo, hi int) {})
+			}
+		}
+	}()
+	defer close(stop)
+	for range 20 {
+		start := time.Now()
+		runtime.GC()
+		if d := time.Since(start); d > 2*time.Second {
+			t.Fatalf("a collection took %v", d)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"math/rand/v2"
 	"slices"
 
 	"jamba/kernel"
@@ -51,6 +52,19 @@ func (kv *KV) At(pos, head int) (k, v []float32) {
 	page := kv.pages[pos/kernel.PageLen]
 	at := (head*kernel.PageLen + pos%kernel.PageLen) * kv.dim
 	return page.K[at : at+kv.dim : at+kv.dim], page.V[at : at+kv.dim : at+kv.dim]
+}
+
+// fill stores n positions of random content, page by page.
+func (kv *KV) fill(n int, r *rand.Rand) {
+	k, v := make([]float32, kernel.PageLen*kv.heads*kv.dim), make([]float32, kernel.PageLen*kv.heads*kv.dim)
+	for pos := 0; pos < n; pos += kernel.PageLen {
+		for i := range k {
+			k[i], v[i] = r.Float32()-0.5, r.Float32()-0.5
+		}
+		rows := min(kernel.PageLen, n-pos) * kv.heads * kv.dim
+		kv.Store(pos, k[:rows], v[:rows])
+		kv.Release(pos + kernel.PageLen)
+	}
 }
 
 func (kv *KV) clone() *KV {

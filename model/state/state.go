@@ -7,6 +7,7 @@
 package state
 
 import (
+	"math/rand/v2"
 	"slices"
 
 	"jamba/kernel"
@@ -73,6 +74,24 @@ func (s *State) Reset() {
 			clear(l.SSM.H)
 		}
 	}
+}
+
+// Fill makes s the state of a sequence of n tokens that was never computed, with random content: a benchmark's way to a
+// depth.
+func (s *State) Fill(n int, r *rand.Rand) {
+	s.Reset()
+	for _, l := range s.Layers {
+		if l.KV != nil {
+			l.KV.fill(n, r)
+			continue
+		}
+		for _, x := range [][]float32{l.SSM.Conv, l.SSM.H} {
+			for i := range x {
+				x[i] = r.Float32() - 0.5
+			}
+		}
+	}
+	s.Advance(n)
 }
 
 // Clone returns a copy of s that shares no memory with it.

@@ -20,6 +20,7 @@ func main() {
 	elementwise()
 	norm()
 	quantized()
+	limits()
 	Generate()
 }
 

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"jamba/kernel"
+	"jamba/measure/bench"
+	"jamba/model"
+)
+
+type benchCmd struct {
+	modelFlag
+	Prefill    []int           `placeholder:"N,…" default:"512" help:"Prompts of N tokens. Default: 512."`
+	Decode     []int           `placeholder:"N,…" default:"64" help:"N steps of one token a sequence. Default: 64."`
+	Depth      []int           `placeholder:"N,…" default:"0" help:"Tokens that a sequence has before. Default: 0."`
+	Batch      []int           `placeholder:"N,…" default:"1" help:"Sequences that decode together. Default: 1."`
+	Threads    []int           `placeholder:"N,…" help:"Threads. Default: all cores."`
+	Reps       int             `default:"5" placeholder:"N" help:"Repetitions of each; the table shows the median. Default: 5."`
+	Precision  model.Precision `default:"fast" placeholder:"P" help:"fast or exact."`
+	JSON       bool            `name:"json" help:"Print a JSON array instead of tables."`
+	Profile    bool            `help:"Show where the time goes, by operation, for the first of each list."`
+	VsLlamaCpp string          `name:"vs-llama-cpp" placeholder:"DIR" help:"Run llama.cpp in turn on the same file, by the program lcbench in DIR."`
+}
+
+func (c *benchCmd) Help() string {
+	return `Every figure stands beside its bound: what the machine's memory (decoding) or arithmetic (prompts) would allow, measured in the same run. A depth is filled with random content, not computed.
+
+Examples:
+  jamba bench -m MODEL
+  jamba bench -m MODEL --prefill 512,2048 --decode 64 --depth 0,4096,16384 --batch 1,8,32
+  jamba bench -m MODEL --profile`
+}
+
+func (c *benchCmd) Run(s *streams) error {
+	path, err := c.path()
+	if err != nil {
+		return err
+	}
+	if len(c.Threads) == 0 {
+		c.Threads = []int{runtime.GOMAXPROCS(0)}
+	}
+	for _, list := range [][]int{c.Prefill, c.Decode, c.Batch, c.Threads, {c.Reps}} {
+		if len(list) > 0 && slices.Min(list) < 1 {
+			return usageError("numbers of tokens, sequences, threads and repetitions are 1 or more")
+		}
+	}
+	if len(c.Depth) > 0 && slices.Min(c.Depth) < 0 {
+		return usageError("a depth is 0 or more")
+	}
+	start := time.Now()
+	m, err := model.OpenWith(path, model.Options{Precision: c.Precision, Progress: loading(s.err)})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	opened := time.Since(start)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	plan := bench.Plan{
+		Prefill: c.Prefill, Decode: c.Decode, Depth: c.Depth, Batch: c.Batch, Threads: c.Threads, Reps: c.Reps, Fast: c.Precision == model.Fast,
+	}
+	if c.VsLlamaCpp != "" {
+		plan.Peer = bench.LlamaCpp(c.VsLlamaCpp, path)
+	}
+	if c.Profile {
+		return c.profile(ctx, s, m, plan)
+	}
+	if c.JSON {
+		results := []bench.Result{}
+		if err := bench.Run(ctx, m, plan, func(bench.Limits) {}, func(r bench.Result) { results = append(results, r) }); err != nil {
+			return err
+		}
+		return writeJSON(s.out, results)
+	}
+	total := m.Sizes.Total()
+	fmt.Fprintf(s.out, "%s parameters, active %s, weights %s; %s kernels, %v; open in %v\n",
+		count(total.Params), count(total.ActiveParams), bytesize(total.Bytes), kernel.Tier(), c.Precision, opened.Round(time.Millisecond))
+	return bench.Run(ctx, m, plan, func(l bench.Limits) { printLimits(s.out, l, plan.Peer != nil) }, func(r bench.Result) { printResult(s.out, r) })
+}
+
+func printLimits(w io.Writer, l bench.Limits, peer bool) {
+	fmt.Fprintf(w, "\n%d threads: memory %.1f GB/s, float32 %.0f GFLOPS, 8-bit %.0f GOPS\n", l.Threads, l.ReadBytes/1e9, 2*l.F32MACs/1e9, 2*l.I8MACs/1e9)
+	fmt.Fprint(w, "work      tokens   depth  batch     tok/s   (min …   max)   of the bound      peak RSS")
+	if peer {
+		fmt.Fprint(w, "   llama.cpp  ratio")
+	}
+	fmt.Fprintln(w)
+}
+
+func printResult(w io.Writer, r bench.Result) {
+	fmt.Fprintf(w, "%-8s %7d %7d %6d %9.1f (%6.1f %6.1f)  %5.1f %% %-10s %9s", r.Work, r.Tokens, r.Depth, r.Batch,
+		r.TokPerSec.Median, r.TokPerSec.Min, r.TokPerSec.Max, 100*r.Fraction, r.Bound.Kind, bytesize(r.PeakRSS))
+	if r.Peer != nil {
+		fmt.Fprintf(w, "   %9.1f  %4.2fx", r.Peer.Median, r.Ratio)
+	}
+	fmt.Fprintln(w)
+}
+
+func (c *benchCmd) profile(ctx context.Context, s *streams, m *model.Model, plan bench.Plan) error {
+	prefill, decode, err := bench.Profile(ctx, m, plan)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(s.out, map[string][]model.Operation{"prefill": prefill, "decode": decode})
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, work := range []struct {
+		name string
+		ops  []model.Operation
+	}{{"prefill", prefill}, {"decode", decode}} {
+		var total time.Duration
+		for _, o := range work.ops {
+			total += o.Time
+		}
+		slices.SortFunc(work.ops, func(a, b model.Operation) int { return int(b.Time - a.Time) })
+		fmt.Fprintf(w, "%s\tshare\tms\tcalls\tGB/s of weights\tGMAC/s\t\n", work.name)
+		for _, o := range work.ops {
+			fmt.Fprintf(w, "%s\t%.1f %%\t%.2f\t%d\t%.1f\t%.1f\t\n", o.Name, 100*o.Time.Seconds()/total.Seconds(), 1e3*o.Time.Seconds(), o.Calls,
+				float64(o.Bytes)/o.Time.Seconds()/1e9, float64(o.MACs)/o.Time.Seconds()/1e9)
+		}
+		fmt.Fprintln(w, "\t\t\t\t\t\t")
+	}
+	return w.Flush()
+}

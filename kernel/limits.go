@@ -1,0 +1,49 @@
+package kernel
+
+import "runtime"
+
+// The functions below do nothing but keep the processor at a limit, one thread each: benchmarks time them, to give
+// their figures as fractions of what the machine can do at that moment.
+
+// Read reads all of b, less a rest of under 256 bytes.
+func Read(b []byte) { active.limits.read(b[:len(b)&^255]) }
+
+// PeakF32 does n float32 multiply-adds, rounded to what a round of the loop does, and returns their number.
+func PeakF32(n int) int { return active.limits.f32(n) }
+
+// PeakI8 does n multiply-adds of whole numbers as products with 8-bit weights do them, rounded likewise, and returns
+// their number; 0 if the tier has no such products.
+func PeakI8(n int) int {
+	if active.limits.i8 == nil {
+		return 0
+	}
+	return active.limits.i8(n)
+}
+
+// limits are the loops of a tier.
+type limits struct {
+	read func(b []byte)
+	f32  func(n int) int
+	i8   func(n int) int
+}
+
+var genericLimits = limits{
+	read: func(b []byte) {
+		sum := byte(0)
+		for _, v := range b {
+			sum ^= v
+		}
+		runtime.KeepAlive(sum)
+	},
+	f32: func(n int) int {
+		var s0, s1, s2, s3 float32
+		for range n / 4 {
+			s0 += s0 * s1
+			s1 += s1 * s2
+			s2 += s2 * s3
+			s3 += s3 * s0
+		}
+		runtime.KeepAlive(s0 + s1 + s2 + s3)
+		return n &^ 3
+	},
+}

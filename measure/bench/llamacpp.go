@@ -1,0 +1,36 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// median finds the figure in what lcbench prints, such as "… tok/s min 1.00 med 1.00 max 1.00 (n=1)".
+var median = regexp.MustCompile(`tok/s min \S+ med (\S+) max`)
+
+// LlamaCpp returns a Plan.Peer that runs llama.cpp on the same GGUF file, by the program lcbench in the folder dir.
+func LlamaCpp(dir, file string) func(ctx context.Context, r Result) (float64, error) {
+	return func(ctx context.Context, r Result) (float64, error) {
+		args := []string{file, strconv.Itoa(r.Threads)}
+		if r.Work == "prefill" {
+			args = append(args, "pp", strconv.Itoa(r.Tokens), strconv.Itoa(r.Depth), "1", strconv.Itoa(Chunk))
+		} else {
+			args = append(args, "tg", strconv.Itoa(r.Tokens), strconv.Itoa(r.Depth), "1", strconv.Itoa(r.Batch))
+		}
+		cmd := exec.CommandContext(ctx, filepath.Join(dir, "lcbench"), args...)
+		out, err := cmd.Output()
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err)
+		}
+		found := median.FindSubmatch(out)
+		if found == nil {
+			return 0, fmt.Errorf("%s: no figure in its output", strings.Join(cmd.Args, " "))
+		}
+		return strconv.ParseFloat(string(found[1]), 64)
+	}
+}

@@ -1,0 +1,42 @@
+package model
+
+import "time"
+
+// Profile adds up where forward passes spend their time.
+type Profile struct {
+	Operations []Operation // in the order in which they first ran
+	last       time.Time
+}
+
+// Operation is one kind of work, summed over layers and passes.
+type Operation struct {
+	Name  string        `json:"name"`
+	Calls int           `json:"calls"`
+	Time  time.Duration `json:"ns"`
+	Bytes int64         `json:"bytes"` // of weights read
+	MACs  int64         `json:"macs"`  // multiply-adds with weights
+}
+
+// lap counts the time since the last lap as an operation that read weights of that many bytes and did that many
+// multiply-adds.
+func (p *Pass) lap(name string, bytes, macs int) {
+	if p.Profile == nil {
+		return
+	}
+	now := time.Now()
+	p.Profile.add(name, now.Sub(p.Profile.last), bytes, macs)
+	p.Profile.last = now
+}
+
+func (p *Profile) add(name string, d time.Duration, bytes, macs int) {
+	for i := range p.Operations {
+		if o := &p.Operations[i]; o.Name == name {
+			o.Calls++
+			o.Time += d
+			o.Bytes += int64(bytes)
+			o.MACs += int64(macs)
+			return
+		}
+	}
+	p.Operations = append(p.Operations, Operation{name, 1, d, int64(bytes), int64(macs)})
+}
