@@ -15,7 +15,8 @@ import (
 type generationConfig struct {
 	DoSample          bool           `json:"do_sample"`
 	Temperature       *float64       `json:"temperature"`
-	TopK              int            `json:"top_k"`
+	TopK              *int           `json:"top_k"`
+	StopStrings       stringList     `json:"stop_strings"`
 	TopP              float64        `json:"top_p"`
 	MinP              float64        `json:"min_p"`
 	RepetitionPenalty float64        `json:"repetition_penalty"`
@@ -23,8 +24,22 @@ type generationConfig struct {
 	EOSTokenID        model.TokenIDs `json:"eos_token_id"`
 }
 
+// stringList is one string or a list of them in JSON.
+type stringList []string
+
+// UnmarshalJSON reads a string, a list of strings or null.
+func (l *stringList) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil && one != "" {
+		*l = stringList{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(l))
+}
+
 // readDefaults sets what answers end with and how they are sampled, from generation_config.json where there is one. As
-// the reference does, it takes the most likely tokens unless do_sample is true.
+// the reference does, it takes the most likely tokens unless do_sample is true, and then the 50 most likely ones unless
+// top_k says otherwise. The reference's max_length of 20 is left out.
 func (m *Model) readDefaults(path string) error {
 	m.stops = slices.Clone(m.network.Config.EOSTokenIDs)
 	file := filepath.Join(path, "generation_config.json")
@@ -45,14 +60,17 @@ func (m *Model) readDefaults(path string) error {
 	if id, ok := m.text.Tokenizer.EOS(); ok && !slices.Contains(m.stops, id) {
 		m.stops = append(m.stops, id)
 	}
-	m.defaults = Options{MaxTokens: c.MaxNewTokens}
+	m.defaults = Options{MaxTokens: max(0, c.MaxNewTokens), Stop: c.StopStrings}
 	m.defaults.RepetitionPenalty = c.RepetitionPenalty
 	if c.DoSample {
 		m.defaults.Temperature = 1
 		if c.Temperature != nil {
 			m.defaults.Temperature = *c.Temperature
 		}
-		m.defaults.TopK, m.defaults.TopP, m.defaults.MinP = c.TopK, c.TopP, c.MinP
+		m.defaults.TopK, m.defaults.TopP, m.defaults.MinP = 50, c.TopP, c.MinP
+		if c.TopK != nil {
+			m.defaults.TopK = *c.TopK
+		}
 	}
 	if err := m.defaults.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", file, err)

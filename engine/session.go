@@ -177,7 +177,12 @@ func (s *Session) room(r *Request) (int, error) {
 	if room <= 0 {
 		room = int(^uint(0) >> 1)
 	}
-	return room, state.Fits(s.model.StateSpecs(), 0, len(r.Prompt)+max(0, r.MaxTokens))
+	// An answer without a limit is not refused for what it might become.
+	need := len(r.Prompt)
+	if r.MaxTokens > 0 {
+		need += min(room, 1<<40)
+	}
+	return room, state.Fits(s.model.StateSpecs(), 0, need)
 }
 
 // prefill brings the state to the end of the prompt and returns the logits of its last token.

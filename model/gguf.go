@@ -3,7 +3,6 @@ package model
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 
 	"jamba/format/gguf"
@@ -124,10 +123,14 @@ func configFromGGUF(src ggufSource, names *naming) (Config, error) {
 	if r.err == nil {
 		r.err = sizes("block_count", layers)
 	}
-	if shape := r.infos[names.embed].Shape; len(shape) == 2 {
-		c.VocabSize = shape[0]
-	} else if r.err == nil {
+	switch embed, ok := r.infos[names.embed]; {
+	case r.err != nil:
+	case !ok:
 		r.err = fmt.Errorf("tensor %s is missing", names.embed)
+	case len(embed.Shape) != 2:
+		r.err = fmt.Errorf("%s: shape %v, want [vocabulary, %d]", names.embed, embed.Shape, c.HiddenSize)
+	default:
+		c.VocabSize = embed.Shape[0]
 	}
 	switch {
 	case r.err != nil:
@@ -175,7 +178,9 @@ func (r *ggufReader) hybrid(c *Config, layers int) {
 		switch {
 		case r.arch == "mamba":
 		case r.tensorIn(i, "ffn_gate_inp.weight"):
-			l.MoE = moe
+			if l.MoE = moe; moe == nil {
+				r.err = fmt.Errorf("%s.expert_count is missing or 1, but layer %d has a router", r.arch, i)
+			}
 		default:
 			l.MLP = mlp
 		}
@@ -239,20 +244,20 @@ func (r *ggufReader) rope(headDim int) *RoPE {
 		r.err = fmt.Errorf("%s.rope.dimension_count %d is not the head's dimension %d", r.arch, n, headDim)
 	}
 	rope := &RoPE{Theta: float64(read(r, "rope.freq_base", float32(10000))), Interleaved: true}
-	scaling := read(r, "rope.scaling.type", "none")
-	if factor := read(r, "rope.scale_linear", float32(0)); factor != 0 && scaling == "none" {
-		scaling = "linear" // the key's older form
-		rope.Factor = float64(factor)
+	// The key's older form, and llama.cpp's default where there is a factor.
+	rope.Factor = float64(read(r, "rope.scaling.factor", read(r, "rope.scale_linear", float32(0))))
+	scaling := "none"
+	if rope.Factor != 0 {
+		scaling = "linear"
 	}
-	if scaling != "none" {
+	if scaling = read(r, "rope.scaling.type", scaling); scaling != "none" {
 		rope.Scaling = strings.ToLower(scaling)
-		rope.Factor = float64(read(r, "rope.scaling.factor", float32(rope.Factor)))
 		rope.OriginalMax = read(r, "rope.scaling.original_context_length", read(r, "context_length", 0))
 		rope.BetaFast = float64(read(r, "rope.scaling.yarn_beta_fast", float32(32)))
 		rope.BetaSlow = float64(read(r, "rope.scaling.yarn_beta_slow", float32(1)))
 		// llama.cpp multiplies this by the factor that the reference takes when the settings give none.
 		if f := float64(read(r, "rope.scaling.attn_factor", float32(1))); f != 1 && rope.Factor > 1 {
-			rope.AttnFactor = f * (0.1*math.Log(rope.Factor) + 1)
+			rope.AttnFactor = f * yarnScale(rope.Factor, 1)
 		}
 	}
 	if r.Has(ropeFactors) && r.err == nil {

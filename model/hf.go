@@ -2,7 +2,9 @@ package model
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -29,9 +31,10 @@ type hfConfig struct {
 	BOSTokenID            *int     `json:"bos_token_id"`
 	EOSTokenID            TokenIDs `json:"eos_token_id"`
 
-	RopeTheta      float64 `json:"rope_theta"`
-	RopeScaling    *hfRoPE `json:"rope_scaling"`    // the older style
-	RopeParameters *hfRoPE `json:"rope_parameters"` // the newer style, with rope_theta inside
+	RopeTheta      float64  `json:"rope_theta"`
+	PartialRotary  *float64 `json:"partial_rotary_factor"`
+	RopeScaling    *hfRoPE  `json:"rope_scaling"`    // the older style
+	RopeParameters *hfRoPE  `json:"rope_parameters"` // the newer style, with rope_theta inside
 
 	NumExperts        int      `json:"num_experts"`
 	NumLocalExperts   int      `json:"num_local_experts"`
@@ -65,6 +68,10 @@ type hfRoPE struct {
 	BetaFast        *float64 `json:"beta_fast"`
 	BetaSlow        *float64 `json:"beta_slow"`
 	AttentionFactor float64  `json:"attention_factor"`
+	MScale          float64  `json:"mscale"`
+	MScaleAllDim    float64  `json:"mscale_all_dim"`
+	Truncate        *bool    `json:"truncate"`
+	PartialRotary   *float64 `json:"partial_rotary_factor"`
 }
 
 // hfDtRank is a number or "auto".
@@ -142,7 +149,7 @@ var Architectures = []string{"JambaForCausalLM", "LlamaForCausalLM", "MistralFor
 // ParseConfig reads a Hugging Face config.json.
 func ParseConfig(b []byte) (Config, error) {
 	var head hfConfig
-	if err := json.Unmarshal(b, &head); err != nil {
+	if err := decode(b, &head); err != nil {
 		return Config{}, err
 	}
 	arch := ""
@@ -155,7 +162,7 @@ func ParseConfig(b []byte) (Config, error) {
 	if !ok {
 		return Config{}, fmt.Errorf("architecture %q is not supported; %s are", arch, strings.Join(Architectures, ", "))
 	}
-	if err := json.Unmarshal(b, &h); err != nil {
+	if err := decode(b, &h); err != nil {
 		return Config{}, err
 	}
 	if h.HiddenAct != "silu" {
@@ -182,6 +189,29 @@ func ParseConfig(b []byte) (Config, error) {
 		return Config{}, err
 	}
 	return c, c.Validate()
+}
+
+// decode is json.Unmarshal with errors that speak of the file and not of Go's types.
+func decode(b []byte, h *hfConfig) error {
+	err := json.Unmarshal(b, h)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if wrong.Field == "" {
+			return fmt.Errorf("is a JSON %s, want an object", wrong.Value)
+		}
+		want := "another type"
+		switch wrong.Type.Kind() {
+		case reflect.Int, reflect.Int32:
+			want = "a whole number"
+		case reflect.Float32, reflect.Float64:
+			want = "a number"
+		case reflect.Bool:
+			want = "true or false"
+		case reflect.Struct:
+			want = "an object"
+		}
+		return fmt.Errorf("%s is a JSON %s, want %s", wrong.Field, wrong.Value, want)
+	}
+	return err
 }
 
 func orNone(id *int) int {
@@ -282,12 +312,18 @@ func (h *hfConfig) mamba(c *Config) {
 
 func (h *hfConfig) rope() (*RoPE, error) {
 	r := &RoPE{Theta: h.RopeTheta}
+	if h.PartialRotary != nil && *h.PartialRotary != 1 {
+		return nil, fmt.Errorf("partial_rotary_factor %v is not supported", *h.PartialRotary)
+	}
 	p := h.RopeParameters
 	if p == nil {
 		p = h.RopeScaling
 	}
 	if p == nil {
 		return r, nil
+	}
+	if p.PartialRotary != nil && *p.PartialRotary != 1 {
+		return nil, fmt.Errorf("partial_rotary_factor %v is not supported", *p.PartialRotary)
 	}
 	if p.RopeTheta != 0 {
 		r.Theta = p.RopeTheta
@@ -313,6 +349,10 @@ func (h *hfConfig) rope() (*RoPE, error) {
 		}
 		if r.Factor == 0 && r.OriginalMax > 0 {
 			r.Factor = float64(h.MaxPositionEmbeddings) / float64(r.OriginalMax)
+		}
+		r.Fractional = p.Truncate != nil && !*p.Truncate
+		if r.AttnFactor == 0 && p.MScale != 0 && p.MScaleAllDim != 0 {
+			r.AttnFactor = yarnScale(r.Factor, p.MScale) / yarnScale(r.Factor, p.MScaleAllDim)
 		}
 	}
 	return r, nil

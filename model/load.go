@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -61,20 +62,29 @@ func open(path string) (*Model, error) {
 		return nil, err
 	}
 	info, err := os.Stat(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%s: no such file or folder; %s", path, whatIsAModel)
+	case err != nil:
 		return nil, err
-	}
-	if info.IsDir() {
+	case info.IsDir():
 		return openDir(path)
+	case strings.HasSuffix(path, ".safetensors") || strings.HasSuffix(path, ".json"):
+		return nil, fmt.Errorf("%s: give the folder that it is in; %s", path, whatIsAModel)
 	}
 	return openGGUF(path)
 }
 
+const whatIsAModel = "a model is a folder with config.json and model.safetensors, or a .gguf file"
+
 func openDir(dir string) (*Model, error) {
 	file := filepath.Join(dir, "config.json")
 	b, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s: no such file; %s", file, whatIsAModel)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w; a model is a folder with config.json and model.safetensors, or a .gguf file", err)
+		return nil, err
 	}
 	config, err := ParseConfig(b)
 	if err != nil {

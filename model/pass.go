@@ -76,7 +76,7 @@ func (m *Model) NewPass() *Pass { return &Pass{m: m} }
 // It is an error if a token id is outside the vocabulary or a state is broken, before anything is computed. If ctx ends
 // or a number comes out infinite or NaN, Forward stops: the error says where, and the states are broken.
 func (p *Pass) Forward(ctx context.Context, spans ...Span) ([]float32, error) {
-	if err := p.begin(spans); err != nil {
+	if err := p.begin(spans); err != nil || p.rows == 0 {
 		return nil, err
 	}
 	logits, err := p.run(ctx)
@@ -92,7 +92,12 @@ func (p *Pass) Forward(ctx context.Context, spans ...Span) ([]float32, error) {
 
 func (p *Pass) begin(spans []Span) error {
 	p.spans, p.rows, p.used, p.rope = p.spans[:0], 0, 0, nil
-	for _, s := range spans {
+	for i, s := range spans {
+		for _, other := range spans[:i] {
+			if s.State == other.State {
+				return fmt.Errorf("two spans of a pass continue the same sequence")
+			}
+		}
 		if s.State.Broken() {
 			return fmt.Errorf("the sequence's state is unusable after an earlier error; reset it")
 		}

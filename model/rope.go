@@ -16,6 +16,7 @@ type RoPE struct {
 	BetaFast    float64   // yarn
 	BetaSlow    float64   // yarn
 	AttnFactor  float64   // yarn: multiplies cos and sin; 0: 0.1·ln(Factor)+1
+	Fractional  bool      // yarn: the range of pairs that are blended is not rounded to whole ones
 	FreqFactors []float32 // divisors of the frequencies [D/2] as GGUF files hold them for llama3; nil: none
 	Interleaved bool      // pairs are (2i, 2i+1), as GGUF files of architecture llama order q and k, and not (i, i+D/2)
 }
@@ -67,10 +68,7 @@ func (r *RoPE) frequencies(headDim int) (invFreq []float32, scale float32) {
 		r.yarn(invFreq, headDim)
 		scale = float32(r.AttnFactor)
 		if scale == 0 {
-			scale = 1
-			if r.Factor > 1 {
-				scale = float32(0.1*math.Log(r.Factor) + 1)
-			}
+			scale = float32(yarnScale(r.Factor, 1))
 		}
 	}
 	for i, f := range r.FreqFactors {
@@ -89,6 +87,14 @@ func (r *RoPE) llama3(invFreq []float32) {
 	}
 }
 
+// yarnScale is the factor of cosines and sines for a context that is longer by factor.
+func yarnScale(factor, mscale float64) float64 {
+	if factor <= 1 {
+		return 1
+	}
+	return 0.1*mscale*math.Log(factor) + 1
+}
+
 // yarn divides by Factor what turns less than BetaSlow times over the original context, leaves what turns more than
 // BetaFast times, and blends linearly over the pairs in between (Peng et al. 2023, section 3.2).
 func (r *RoPE) yarn(invFreq []float32, headDim int) {
@@ -96,8 +102,11 @@ func (r *RoPE) yarn(invFreq []float32, headDim int) {
 	pair := func(turns float64) float64 {
 		return dim * math.Log(float64(r.OriginalMax)/(turns*2*math.Pi)) / (2 * math.Log(r.Theta))
 	}
-	low := max(math.Floor(pair(r.BetaFast)), 0)
-	high := min(math.Ceil(pair(r.BetaSlow)), dim-1)
+	low, high := pair(r.BetaFast), pair(r.BetaSlow)
+	if !r.Fractional {
+		low, high = math.Floor(low), math.Ceil(high)
+	}
+	low, high = max(low, 0), min(high, dim-1)
 	if low == high {
 		high += 0.001
 	}

@@ -44,6 +44,9 @@ func openGGUF(path string) (*Text, error) {
 	defer f.Close() // metadata outlives it
 	t := &Text{}
 	g, err := vocabulary(f.Metadata)
+	if errors.Is(err, gguf.ErrNotFound) {
+		err = errors.New("the file holds no tokenizer (tokenizer.ggml.model and tokenizer.ggml.tokens)")
+	}
 	if err == nil {
 		t.Tokenizer, err = tokenizer.FromGGUF(g)
 	}

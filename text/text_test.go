@@ -163,7 +163,7 @@ func TestOpenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for p, want := range map[string]string{
-		path:                               path + ": gguf: key tokenizer.ggml.model: not found",
+		path:                               path + ": the file holds no tokenizer (tokenizer.ggml.model and tokenizer.ggml.tokens)",
 		t.TempDir():                        "neither tokenizer.json nor tokenizer.model",
 		filepath.Join(t.TempDir(), "none"): "no such file",
 	} {

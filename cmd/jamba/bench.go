@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"runtime"
 	"slices"
 	"text/tabwriter"
@@ -62,7 +60,7 @@ func (c *benchCmd) Run(s *streams) error {
 	}
 	defer m.Close()
 	opened := time.Since(start)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := untilInterrupted()
 	defer stop()
 	plan := bench.Plan{
 		Prefill: c.Prefill, Decode: c.Decode, Depth: c.Depth, Batch: c.Batch, Threads: c.Threads, Reps: c.Reps, Fast: c.Precision == model.Fast,

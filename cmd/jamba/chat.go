@@ -26,6 +26,10 @@ func (c *runCmd) chat(s *streams, m *jamba.Model) error {
 	defer line.Close()
 	line.SetCtrlCAborts(true)
 	line.SetMultiLineMode(true)
+	// Where the terminal is too simple for line editing, Ctrl-C at the prompt is a signal: it must not end the chat.
+	ignored := make(chan os.Signal, 1)
+	signal.Notify(ignored, os.Interrupt)
+	defer signal.Stop(ignored)
 	loadHistory(line)
 	defer saveHistory(line)
 
@@ -55,7 +59,8 @@ func (c *runCmd) chat(s *streams, m *jamba.Model) error {
 			fmt.Fprintln(s.err, chatHelp)
 			continue
 		case "/system":
-			if c.System = strings.TrimSpace(rest); !turns {
+			text := strings.TrimSpace(rest)
+			if c.System = &text; !turns {
 				fmt.Fprintln(s.err, "There is no system message in plain completion.")
 			}
 			messages = c.history(m)
@@ -74,7 +79,7 @@ func (c *runCmd) chat(s *streams, m *jamba.Model) error {
 // turn answers one prompt. ok says whether the conversation goes on with it; an answer that was interrupted counts as
 // far as it came.
 func (c *runCmd) turn(s *streams, session *jamba.Session, m *jamba.Model, messages []jamba.Message, prompt string) (text string, ok bool) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := untilInterrupted()
 	defer stop()
 	o := c.options(m)
 	o.Progress = progress(s.err)
@@ -131,9 +136,8 @@ func saveHistory(line *liner.State) {
 	if path == "" || os.MkdirAll(filepath.Dir(path), 0o700) != nil {
 		return
 	}
-	_ = writeFile(path, func(w io.Writer) error {
+	_ = writeFile(path, 0o600, func(w io.Writer) error {
 		_, err := line.WriteHistory(w)
 		return err
 	})
-	_ = os.Chmod(path, 0o600)
 }

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
@@ -81,8 +84,12 @@ type exitStatus int
 // run is the command: it returns the exit status, 0, 1 for an error, 2 for wrong usage.
 func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 	defer func() {
-		if code, ok := recover().(exitStatus); ok {
-			status = int(code)
+		switch r := recover().(type) {
+		case nil:
+		case exitStatus:
+			status = int(r)
+		default:
+			panic(r)
 		}
 	}()
 	var g grammar
@@ -99,7 +106,11 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 	}
 	ctx, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(errOut, "jamba: %v\nTry jamba --help.\n", err)
+		verb := ""
+		if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context.Selected() != nil {
+			verb = " " + p.Context.Selected().Name
+		}
+		fmt.Fprintf(errOut, "jamba: %v\nTry jamba%s --help.\n", err, verb)
 		return 2
 	}
 	err = ctx.Run(&streams{in, out, errOut})
@@ -110,10 +121,18 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 	case errors.As(err, &usage):
 		fmt.Fprintf(errOut, "jamba: %v\nTry jamba %s --help.\n", err, ctx.Selected().Name)
 		return 2
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(errOut, "jamba: interrupted")
+		return 130 // what shells give for a program that Ctrl-C ended
 	default:
 		fmt.Fprintln(errOut, "jamba:", err)
 		return 1
 	}
+}
+
+// untilInterrupted returns a context that ends when the user or the system asks the program to stop.
+func untilInterrupted() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 }
 
 func version() string {

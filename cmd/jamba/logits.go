@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"path/filepath"
 
 	"jamba/model"
 	"jamba/model/state"
@@ -59,27 +57,34 @@ func (c *logitsCmd) Run(s *streams) error {
 	if c.Output == "" && c.Format == "npy" && isTerminal(s.out) {
 		return usageError("not writing binary data to a terminal; use -o FILE or --format json")
 	}
+	if info, err := os.Stat(c.Output); c.Output != "" && err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a folder; give a file with -o", c.Output)
+	}
 	m, err := model.OpenWith(path, model.Options{Precision: c.Precision, Progress: loading(s.err)})
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	warnUnused(s.err, m)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := untilInterrupted()
 	defer stop()
 	if c.Output == "" {
 		return c.write(ctx, s.out, m, ids)
 	}
-	return writeFile(c.Output, func(w io.Writer) error { return c.write(ctx, w, m, ids) })
+	return writeFile(c.Output, 0o666, func(w io.Writer) error { return c.write(ctx, w, m, ids) })
 }
+
+// mostAtOnce is how many tokens are computed at once at most: more would only take more memory, as the numbers are the
+// same.
+const mostAtOnce = 512
 
 func (c *logitsCmd) write(ctx context.Context, w io.Writer, m *model.Model, ids []int32) error {
 	if err := state.Fits(m.StateSpecs(), 0, len(ids)); err != nil {
 		return err
 	}
 	chunk := c.Chunk
-	if chunk == 0 {
-		chunk = len(ids)
+	if chunk == 0 || chunk > mostAtOnce {
+		chunk = mostAtOnce
 	}
 	b := bufio.NewWriterSize(w, 1<<20)
 	if c.Format == "npy" {
@@ -122,27 +127,6 @@ func npyHeader(rows, columns int) []byte {
 	b := binary.LittleEndian.AppendUint16([]byte(magic), uint16(len(dict)+pad+1))
 	b = append(b, dict...)
 	return append(append(b, bytes.Repeat([]byte{' '}, pad)...), '\n')
-}
-
-// writeFile writes a file that is there only when it is complete.
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if err := write(f); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
 
 // warnUnused tells of tensors that the network has no use for.

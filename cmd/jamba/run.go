@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"math/rand/v2"
-	"os"
-	"os/signal"
 	"strconv"
 	"strings"
 
@@ -23,7 +20,7 @@ type runCmd struct {
 	threadsFlag
 	Prompt *string `arg:"" optional:"" help:"The prompt; - reads it from standard input, less a newline at its end. Without one, on a terminal: chat."`
 
-	System    string          `placeholder:"TEXT" help:"System message of the chat."`
+	System    *string         `placeholder:"TEXT" help:"System message of the chat."`
 	Raw       bool            `help:"Continue the prompt as plain text, also if the model has a chat template."`
 	JSON      bool            `name:"json" help:"Print one JSON object when the answer is complete."`
 	Precision model.Precision `default:"fast" placeholder:"P" help:"fast: quantized weights times activations rounded to 8 bits. exact: float32."`
@@ -45,6 +42,8 @@ type runCmd struct {
 
 func (c *runCmd) Help() string {
 	return `If the model has a chat template, the prompt is a message and the output the assistant's answer; otherwise, or with --raw, the output continues the prompt. Sampling defaults to what the model's generation_config.json says, and to the most likely token if that says nothing.
+
+A prompt that begins with - goes after --, as in: jamba run -m MODEL -- "-5 + 3 ="
 
 In a chat: Ctrl-C stops the answer, Ctrl-D ends the chat, a line that ends in \ goes on, /help lists the commands.
 
@@ -72,6 +71,12 @@ func (c *runCmd) Run(s *streams) error {
 	if c.Logprobs != nil && *c.Logprobs < 0 {
 		return usageError(fmt.Sprintf("--logprobs is %d, want 0 or more", *c.Logprobs))
 	}
+	if c.Logprobs != nil && !c.JSON {
+		return usageError("--logprobs needs --json")
+	}
+	if c.TopP != nil && *c.TopP == 0 {
+		return usageError("--top-p is 0, want more than 0, up to 1")
+	}
 	interactive := c.Prompt == nil && isTerminal(s.in) && isTerminal(s.out)
 	if interactive && c.JSON {
 		return usageError("--json needs a prompt")
@@ -82,7 +87,12 @@ func (c *runCmd) Run(s *streams) error {
 	}
 	defer m.Close()
 	warnUnused(s.err, m.Network())
-	if c.System != "" && (c.Raw || !m.CanChat()) {
+	for id := range c.LogitBias {
+		if _, ok := m.Text().Tokenizer.Token(id); !ok {
+			return fmt.Errorf("--logit-bias: token id %d is not in the vocabulary of %d", id, m.Text().Tokenizer.VocabSize())
+		}
+	}
+	if c.System != nil && (c.Raw || !m.CanChat()) {
 		return usageError("--system is for chats: the model has no chat template, or --raw is set")
 	}
 	if interactive {
@@ -96,7 +106,7 @@ func (c *runCmd) Run(s *streams) error {
 		// The newline that ends a line or a file is not part of what was to be said.
 		prompt = strings.TrimSuffix(strings.TrimSuffix(prompt, "\n"), "\r")
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := untilInterrupted()
 	defer stop()
 	o := c.options(m)
 	o.Progress = progress(s.err)
@@ -104,12 +114,11 @@ func (c *runCmd) Run(s *streams) error {
 	if c.JSON {
 		return c.printJSON(s, m, pieces, o.Seed)
 	}
-	_, stats, err := printText(s.out, pieces)
-	if errors.Is(err, context.Canceled) {
-		fmt.Fprintln(s.out)
-		return errors.New("interrupted")
-	}
+	text, stats, err := printText(s.out, pieces)
 	if err != nil {
+		if text != "" {
+			fmt.Fprintln(s.out)
+		}
 		return err
 	}
 	if isTerminal(s.out) {
@@ -144,7 +153,7 @@ func (c *runCmd) options(m *jamba.Model) jamba.Options {
 	o.Seed = rand.Uint64()
 	o.Sampling = c.sampling(o.Sampling)
 	override(&o.MaxTokens, c.MaxTokens)
-	o.Stop = c.Stop
+	o.Stop = append(o.Stop[:len(o.Stop):len(o.Stop)], c.Stop...)
 	if c.Logprobs != nil {
 		o.Logprobs, o.TopTokens = true, *c.Logprobs
 	}
@@ -153,10 +162,10 @@ func (c *runCmd) options(m *jamba.Model) jamba.Options {
 
 // history returns the messages that a chat begins with.
 func (c *runCmd) history(*jamba.Model) []jamba.Message {
-	if c.System == "" {
+	if c.System == nil {
 		return nil
 	}
-	return []jamba.Message{{Role: "system", Content: c.System}}
+	return []jamba.Message{{Role: "system", Content: *c.System}}
 }
 
 // answer answers prompt after the messages before it, or continues it as plain text.
@@ -221,13 +230,14 @@ type usage struct {
 func (c *runCmd) printJSON(s *streams, m *jamba.Model, pieces iter.Seq2[jamba.Piece, error], seed uint64) error {
 	r := result{Tokens: []token{}, Seed: strconv.FormatUint(seed, 10)}
 	spell := func(id int32) string { return string(m.Text().Tokenizer.TokenBytes(id)) }
+	var stats *jamba.Stats
 	for p, err := range pieces {
 		if err != nil {
 			return err
 		}
 		r.Text += p.Text
 		if p.Finish != "" {
-			r.FinishReason = p.Finish
+			r.FinishReason, stats = p.Finish, p.Stats
 			r.Usage = usage{p.Stats.PromptTokens, p.Stats.AnswerTokens, p.Stats.PrefillRate(), p.Stats.DecodeRate()}
 			continue
 		}
@@ -240,5 +250,9 @@ func (c *runCmd) printJSON(s *streams, m *jamba.Model, pieces iter.Seq2[jamba.Pi
 		}
 		r.Tokens = append(r.Tokens, t)
 	}
-	return writeJSON(s.out, r)
+	if err := writeJSON(s.out, r); err != nil {
+		return err
+	}
+	c.printStats(s, stats)
+	return nil
 }

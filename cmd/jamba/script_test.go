@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -30,6 +33,16 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// status N COMMAND…: run it and expect the exit status N.
+			"status": func(ts *testscript.TestScript, _ bool, args []string) {
+				code := 0
+				if exit, ok := errors.AsType[*exec.ExitError](ts.Exec(args[1], args[2:]...)); ok {
+					code = exit.ExitCode()
+				}
+				if strconv.Itoa(code) != args[0] {
+					ts.Fatalf("exit status %d, want %s", code, args[0])
+				}
+			},
 			// truncate FILE N: keep the first N bytes.
 			"truncate": func(ts *testscript.TestScript, _ bool, args []string) {
 				n := 0

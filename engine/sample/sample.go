@@ -37,6 +37,11 @@ func (p Params) Validate() error {
 	if p.TopK < 0 {
 		return fmt.Errorf("top-k is %d, want 0 or more", p.TopK)
 	}
+	for id, b := range p.LogitBias {
+		if math.IsNaN(b) || math.IsInf(b, 0) {
+			return fmt.Errorf("logit-bias of token %d is %v, want a finite number", id, b)
+		}
+	}
 	return cmp.Or(
 		check("temperature", p.Temperature, 0, 100),
 		check("top-p", p.TopP, 0, 1),

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -165,6 +166,10 @@ func decode(header []byte) (map[string]entry, error) {
 	}
 	if _, err := d.Token(); err != nil {
 		return nil, err
+	}
+	// Spaces may fill the header up.
+	if _, err := d.Token(); err != io.EOF {
+		return nil, fmt.Errorf("something follows the JSON object")
 	}
 	return entries, nil
 }

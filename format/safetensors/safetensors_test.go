@@ -80,6 +80,7 @@ func TestOpenBad(t *testing.T) {
 		{"unknown dtype", file(one(`{"dtype":"F7","shape":[1],"data_offsets":[0,4]}`), 4), `a: unknown dtype "F7"`},
 		{"overlap", file(`{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}`, 6), "b: data_offsets [2 6] overlap with a, which ends at 4"},
 		{"hole", file(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}}`, 3), "b: data_offsets [2 3] leave a hole after a, which ends at 1"},
+		{"trailing", file(`{} x`, 0), "header: something follows the JSON object"},
 		{"twice", file(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 1), `tensor "a" is there twice`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -75,7 +75,7 @@ func openShards(dir string, index []byte) (_ *Set, err error) {
 		f := open[shard]
 		if f == nil {
 			// The index is untrusted: a shard lies beside it, not somewhere else on the disk.
-			if shard != filepath.Base(shard) {
+			if shard != filepath.Base(shard) || shard == "." || shard == ".." {
 				return nil, fmt.Errorf("weight_map: %s: %q is not the name of a file beside the index", name, shard)
 			}
 			if f, err = Open(filepath.Join(dir, shard)); err != nil {

@@ -10,6 +10,27 @@ import (
 
 // available returns the bytes of memory that are free for use, and whether that is known. Tests replace it.
 var available = func() (int64, bool) {
+	free, ok := meminfo()
+	// A container may have less than the machine.
+	limit, errLimit := number("/sys/fs/cgroup/memory.max")
+	used, errUsed := number("/sys/fs/cgroup/memory.current")
+	if errLimit == nil && errUsed == nil && (!ok || limit-used < free) {
+		return max(0, limit-used), true
+	}
+	return free, ok
+}
+
+// number reads a file that holds a number.
+func number(path string) (int64, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+}
+
+// meminfo returns the memory that Linux calls available.
+func meminfo() (int64, bool) {
 	f, err := os.Open("/proc/meminfo")
 	if err != nil {
 		return 0, false
@@ -28,9 +49,8 @@ var available = func() (int64, bool) {
 // Where the system does not tell how much that is, everything fits.
 func Fits(specs []Spec, from, to int) error {
 	need := Bytes(specs, to) - Bytes(specs, from)
-	if need < 1<<26 {
-		// Not worth asking for.
-		return nil
+	if need <= 0 {
+		return nil // what there is has room
 	}
 	free, ok := available()
 	if !ok || need <= free {
