@@ -92,6 +92,7 @@ func Profile(ctx context.Context, m *model.Model, plan Plan) (prefill, decode []
 	b := &bench{ctx: ctx, model: m, pass: m.NewPass(), random: rand.New(rand.NewPCG(1, 2))}
 	one := func(work string, tokens int, f func(r *Result) (time.Duration, error)) ([]model.Operation, error) {
 		r := &Result{Work: work, Tokens: tokens, Depth: plan.Depth[0], Batch: plan.Batch[0]}
+		b.pass.Profile = nil
 		if _, err := f(r); err != nil { // warm
 			return nil, err
 		}

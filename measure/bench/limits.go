@@ -35,7 +35,7 @@ func MeasureLimits() Limits {
 			done := make([]int, par.Threads())
 			par.For(par.Threads(), 1, func(lo, hi int) {
 				for i := lo; i < hi; i++ {
-					done[i] = loop(1 << 30)
+					done[i] = loop(1 << 28)
 				}
 			})
 			total := 0
@@ -50,10 +50,10 @@ func MeasureLimits() Limits {
 	return l
 }
 
-// best returns the highest rate of three runs.
+// best returns the highest rate of ten runs.
 func best(run func() float64) float64 {
 	rate := 0.0
-	for range 3 {
+	for range 10 {
 		start := time.Now()
 		n := run()
 		rate = max(rate, n/time.Since(start).Seconds())

@@ -16,10 +16,6 @@ func limits() {
 		VPXOR(s, s, s)
 	}
 	Label("line")
-	PREFETCHT0(at(p, 4096))
-	PREFETCHT0(at(p, 4096+64))
-	PREFETCHT0(at(p, 4096+128))
-	PREFETCHT0(at(p, 4096+192))
 	for i := range 8 {
 		VPXOR(at(p, 32*i), sum[i%4], sum[i%4])
 	}

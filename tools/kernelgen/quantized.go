@@ -69,7 +69,7 @@ func (o *operands) store(acc []VecVirtual) {
 }
 
 // prefetch is how far ahead of the products weights are fetched, in bytes.
-const prefetch = 4096
+const prefetch = 1024
 
 // gemmI8 writes the tile of m rows of int16 and 8 rows of int8 weights, [k/2, 8, 2], with a scale for each block of 32
 // or 16 weights. Weights are widened to int16 once for all rows; pairs of products fill an int32 without overflow.

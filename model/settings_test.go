@@ -1,0 +1,423 @@
+package model
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jamba/format/gguf"
+	"jamba/tensor"
+)
+
+// config parses a config.json of few words.
+func config(t *testing.T, src string) Config {
+	t.Helper()
+	c, err := ParseConfig([]byte(src))
+	if err != nil {
+		t.Fatalf("%s: %v", src, err)
+	}
+	return c
+}
+
+func TestHFSettings(t *testing.T) {
+	att := func(c Config) *Attention { return c.Layers[0].Attention }
+	for _, test := range []struct {
+		config    string
+		got       func(Config) any
+		want      any
+		condition string
+	}{
+		{`{"model_type":"jamba","num_local_experts":5}`, func(c Config) any { return c.Layers[1].MoE.NumExperts }, 5, "the alias of num_experts"},
+		{`{"model_type":"jamba","num_local_experts":1}`, func(c Config) any { return c.Layers[1].String() }, "mamba + mlp", "one expert is an MLP"},
+		{`{"model_type":"jamba","num_experts":6}`, func(c Config) any { return c.Layers[1].MoE.NumExperts }, 6, ""},
+		{`{"model_type":"mixtral","num_local_experts":3}`, func(c Config) any { return c.Layers[0].MoE.NumExperts }, 3, ""},
+
+		{`{"model_type":"llama","sliding_window":99}`, func(c Config) any { return att(c).SlidingWindow }, 0, "Llama has none, whatever its file says"},
+		{`{"model_type":"mistral","sliding_window":99}`, func(c Config) any { return att(c).SlidingWindow }, 99, ""},
+		{`{"model_type":"mixtral","sliding_window":99}`, func(c Config) any { return att(c).SlidingWindow }, 99, ""},
+		{`{"model_type":"mistral"}`, func(c Config) any { return att(c).SlidingWindow }, 4096, "Mistral's default"},
+		{`{"model_type":"mistral","sliding_window":null}`, func(c Config) any { return att(c).SlidingWindow }, 0, ""},
+		{`{"model_type":"mixtral"}`, func(c Config) any { return att(c).SlidingWindow }, 0, ""},
+
+		{`{"model_type":"jamba","hidden_size":6432,"mamba_dt_rank":"auto"}`, func(c Config) any { return c.Layers[0].Mamba.DtRank }, 402, "hidden_size/16"},
+		{`{"model_type":"jamba","hidden_size":4128}`, func(c Config) any { return c.Layers[0].Mamba.DtRank }, 258, "auto is the default"},
+		{`{"model_type":"jamba","mamba_dt_rank":7}`, func(c Config) any { return c.Layers[0].Mamba.DtRank }, 7, ""},
+		{`{"model_type":"mamba","hidden_size":770,"time_step_rank":"auto"}`, func(c Config) any { return c.Layers[0].Mamba.DtRank }, 49, "rounded up"},
+		{`{"model_type":"mamba","hidden_size":770,"time_step_rank":5}`, func(c Config) any { return c.Layers[0].Mamba.DtRank }, 5, ""},
+
+		{`{"model_type":"llama","head_dim":null}`, func(c Config) any { return att(c).HeadDim }, 128, "hidden_size/num_attention_heads"},
+		{`{"model_type":"llama","head_dim":64}`, func(c Config) any { return att(c).HeadDim }, 64, ""},
+		{`{"model_type":"llama","head_dim":64,"hidden_size":100}`, func(c Config) any { return att(c).HeadDim }, 64, "given, it need not divide"},
+		{`{"model_type":"llama"}`, func(c Config) any { return att(c).NumKeyValueHeads }, 32, "one for each head"},
+		{`{"model_type":"mistral","num_key_value_heads":null}`, func(c Config) any { return att(c).NumKeyValueHeads }, 32, "one for each head"},
+		{`{"model_type":"llama","attention_bias":true,"mlp_bias":true}`, func(c Config) any { return []bool{att(c).Bias, c.Layers[0].MLP.Bias} }, []bool{true, true}, ""},
+
+		{`{"model_type":"llama","eos_token_id":[3,5,7]}`, func(c Config) any { return c.EOSTokenIDs }, []int32{3, 5, 7}, ""},
+		{`{"model_type":"llama","eos_token_id":3}`, func(c Config) any { return c.EOSTokenIDs }, []int32{3}, ""},
+		{`{"model_type":"llama","eos_token_id":null}`, func(c Config) any { return len(c.EOSTokenIDs) }, 0, ""},
+		{`{"model_type":"llama","bos_token_id":null}`, func(c Config) any { return c.BOSTokenID }, -1, ""},
+	} {
+		if diff := cmp.Diff(test.want, test.got(config(t, test.config))); diff != "" {
+			t.Errorf("%s: %s (-want +got):\n%s", test.config, test.condition, diff)
+		}
+	}
+}
+
+func TestHFRoPE(t *testing.T) {
+	// YaRN's factor of cosines and sines for m (Peng et al. 2023, equation 22; m is DeepSeek's addition).
+	scale := func(factor, m float64) float64 { return 0.1*m*math.Log(factor) + 1 }
+	yarn := func(change func(*RoPE)) RoPE {
+		r := RoPE{Theta: 10000, Scaling: "yarn", Factor: 4, OriginalMax: 1024, BetaFast: 32, BetaSlow: 1}
+		if change != nil {
+			change(&r)
+		}
+		return r
+	}
+	for _, test := range []struct {
+		keys string // beside model_type and max_position_embeddings
+		want RoPE
+	}{
+		{``, RoPE{Theta: 10000}},
+		{`"rope_theta":5e5`, RoPE{Theta: 5e5}},
+		{`"rope_theta":5e5,"rope_scaling":null`, RoPE{Theta: 5e5}},
+		{`"rope_theta":5e5,"partial_rotary_factor":1.0`, RoPE{Theta: 5e5}},
+		{`"rope_parameters":{"rope_type":"default","rope_theta":7e5,"partial_rotary_factor":1}`, RoPE{Theta: 7e5}},
+		{`"rope_theta":5e5,"rope_parameters":{"rope_theta":7e5}`, RoPE{Theta: 7e5}},
+		{`"rope_theta":5e5,"rope_parameters":{"rope_type":"default","factor":8}`, RoPE{Theta: 5e5}},
+		{`"rope_parameters":{"rope_type":"linear","factor":2},"rope_scaling":{"type":"linear","factor":8}`, RoPE{Theta: 10000, Scaling: "linear", Factor: 2}},
+		{`"rope_scaling":{"type":"linear","factor":2}`, RoPE{Theta: 10000, Scaling: "linear", Factor: 2}},
+		{`"rope_scaling":{"rope_type":"linear","type":"yarn","factor":2}`, RoPE{Theta: 10000, Scaling: "linear", Factor: 2}},
+		{
+			`"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,"original_max_position_embeddings":512}`,
+			RoPE{Theta: 10000, Scaling: "llama3", Factor: 8, LowFreq: 1, HighFreq: 4, OriginalMax: 512},
+		},
+		{`"rope_scaling":{"rope_type":"yarn","factor":4,"original_max_position_embeddings":1024}`, yarn(nil)},
+		{`"rope_scaling":{"rope_type":"yarn","factor":4}`, yarn(func(r *RoPE) { r.OriginalMax = 4096 })},
+		{`"rope_scaling":{"rope_type":"yarn","original_max_position_embeddings":512}`, yarn(func(r *RoPE) { r.OriginalMax, r.Factor = 512, 8 })},
+		{`"rope_scaling":{"rope_type":"yarn","factor":3,"original_max_position_embeddings":512}`, yarn(func(r *RoPE) { r.OriginalMax, r.Factor = 512, 3 })},
+		{
+			`"rope_scaling":{"rope_type":"yarn","factor":4,"original_max_position_embeddings":1024,"beta_fast":20,"beta_slow":2}`,
+			yarn(func(r *RoPE) { r.BetaFast, r.BetaSlow = 20, 2 }),
+		},
+		{
+			`"rope_scaling":{"rope_type":"yarn","factor":4,"original_max_position_embeddings":1024,"attention_factor":0.7}`,
+			yarn(func(r *RoPE) { r.AttnFactor = 0.7 }),
+		},
+		{
+			`"rope_scaling":{"rope_type":"yarn","factor":4,"original_max_position_embeddings":1024,"mscale":0.8,"mscale_all_dim":0.5}`,
+			yarn(func(r *RoPE) { r.AttnFactor = scale(4, 0.8) / scale(4, 0.5) }),
+		},
+		{
+			`"rope_scaling":{"rope_type":"yarn","factor":4,"original_max_position_embeddings":1024,"mscale":0.8,"mscale_all_dim":0.5,"attention_factor":0.7}`,
+			yarn(func(r *RoPE) { r.AttnFactor = 0.7 }),
+		},
+		{`"rope_scaling":{"rope_type":"yarn","factor":4,"original_max_position_embeddings":1024,"mscale":0.8}`, yarn(nil)},
+		{`"rope_scaling":{"rope_type":"yarn","factor":4,"original_max_position_embeddings":1024,"truncate":false}`, yarn(func(r *RoPE) { r.Fractional = true })},
+		{`"rope_scaling":{"rope_type":"yarn","factor":4,"original_max_position_embeddings":1024,"truncate":true}`, yarn(nil)},
+	} {
+		src := `{"model_type":"llama","max_position_embeddings":4096`
+		if test.keys != "" {
+			src += "," + test.keys
+		}
+		if diff := cmp.Diff(&test.want, config(t, src+"}").Layers[0].Attention.RoPE); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.keys, diff)
+		}
+	}
+	for _, keys := range []string{
+		`"partial_rotary_factor":0.5`, `"rope_scaling":{"rope_type":"linear","factor":2,"partial_rotary_factor":0.5}`,
+		`"rope_parameters":{"rope_theta":10000,"partial_rotary_factor":0.5}`,
+	} {
+		if _, err := ParseConfig([]byte(`{"model_type":"llama",` + keys + `}`)); err == nil || !strings.Contains(err.Error(), "partial_rotary_factor 0.5 is not supported") {
+			t.Errorf("%s: error %v", keys, err)
+		}
+	}
+	c := config(t, `{"model_type":"jamba","rope_theta":5e5}`)
+	if c.Layers[4].Attention.RoPE != nil {
+		t.Error("Jamba has no positional encoding")
+	}
+	// All layers share one, so that its table is computed once.
+	if c = config(t, `{"model_type":"llama"}`); c.Layers[0].Attention.RoPE != c.Layers[31].Attention.RoPE {
+		t.Error("each layer has a rotary embedding of its own")
+	}
+}
+
+// TestFrequencies compares with the formulas of the papers in float64.
+func TestFrequencies(t *testing.T) {
+	const dim = 16
+	plain := func(theta float64, i int) float64 { return math.Pow(theta, -float64(2*i)/dim) }
+	// wave is the number of tokens that a pair takes to turn once.
+	wave := func(theta float64, i int) float64 { return 2 * math.Pi / plain(theta, i) }
+	// blend is YaRN's: 0 keeps the frequency, 1 divides it by the factor.
+	blend := func(f, factor, divided float64) float64 { return (1-divided)*f + divided*f/factor }
+	ramp := func(i int, low, high float64) float64 { return max(0, min(1, (float64(i)-low)/(high-low))) }
+	// turning is the pair, not a whole one, that turns so often over the original context.
+	turning := func(turns, original, theta float64) float64 {
+		return dim / 2 * math.Log(original/turns/(2*math.Pi)) / math.Log(theta)
+	}
+	for _, test := range []struct {
+		name  string
+		rope  RoPE
+		want  func(i int) float64
+		scale float64
+	}{
+		{"plain", RoPE{Theta: 5e5}, func(i int) float64 { return plain(5e5, i) }, 1},
+		{"linear", RoPE{Theta: 10000, Scaling: "linear", Factor: 4}, func(i int) float64 { return plain(10000, i) / 4 }, 1},
+		{
+			"llama3", RoPE{Theta: 5e5, Scaling: "llama3", Factor: 8, LowFreq: 1, HighFreq: 4, OriginalMax: 8192},
+			func(i int) float64 {
+				f, w := plain(5e5, i), wave(5e5, i)
+				switch {
+				case w > 8192/1.0:
+					return f / 8
+				case w < 8192/4.0:
+					return f
+				}
+				smooth := (8192/w - 1) / (4 - 1)
+				return (1-smooth)*f/8 + smooth*f
+			}, 1,
+		},
+		{
+			"yarn", RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 4096, BetaFast: 32, BetaSlow: 1},
+			// Between pair 2.6 and pair 5.6.
+			func(i int) float64 { return blend(plain(10000, i), 8, ramp(i, 2, 6)) }, 0.1*math.Log(8) + 1,
+		},
+		{
+			"yarn, not rounded", RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 4096, BetaFast: 32, BetaSlow: 1, Fractional: true},
+			func(i int) float64 {
+				return blend(plain(10000, i), 8, ramp(i, turning(32, 4096, 10000), turning(1, 4096, 10000)))
+			}, 0.1*math.Log(8) + 1,
+		},
+		{
+			"yarn, other betas", RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 4096, BetaFast: 200, BetaSlow: 4, Fractional: true},
+			func(i int) float64 {
+				return blend(plain(10000, i), 8, ramp(i, turning(200, 4096, 10000), turning(4, 4096, 10000)))
+			}, 0.1*math.Log(8) + 1,
+		},
+		{
+			"yarn, attention factor", RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 4096, BetaFast: 32, BetaSlow: 1, AttnFactor: 0.7},
+			func(i int) float64 { return blend(plain(10000, i), 8, ramp(i, 2, 6)) }, 0.7,
+		},
+		{
+			"yarn, factor below 1", RoPE{Theta: 10000, Scaling: "yarn", Factor: 0.5, OriginalMax: 4096, BetaFast: 32, BetaSlow: 1},
+			func(i int) float64 { return blend(plain(10000, i), 0.5, ramp(i, 2, 6)) }, 1,
+		},
+		{
+			// The context of 5 is shorter than one turn of the first pair: both ends of the range are at pair 0.
+			"yarn, a range of nothing", RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 5, BetaFast: 32, BetaSlow: 1},
+			func(i int) float64 {
+				if i == 0 {
+					return 1
+				}
+				return plain(10000, i) / 8
+			}, 0.1*math.Log(8) + 1,
+		},
+		{
+			// The reference bounds the range by the dimension and not by the number of pairs.
+			"yarn, a range beyond the last pair", RoPE{Theta: 10, Scaling: "yarn", Factor: 8, OriginalMax: 1 << 20, BetaFast: 32000, BetaSlow: 1},
+			func(i int) float64 {
+				return blend(plain(10, i), 8, ramp(i, math.Floor(turning(32000, 1<<20, 10)), dim-1))
+			}, 0.1*math.Log(8) + 1,
+		},
+		{
+			"divisors", RoPE{Theta: 10000, FreqFactors: []float32{1, 1, 2, 3, 4, 5, 8, 8}, Interleaved: true},
+			func(i int) float64 { return plain(10000, i) / []float64{1, 1, 2, 3, 4, 5, 8, 8}[i] }, 1,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if err := test.rope.validate(dim); err != nil {
+				t.Fatal(err)
+			}
+			got, scale := test.rope.frequencies(dim)
+			if len(got) != dim/2 || math.Abs(float64(scale)-test.scale) > 1e-6 {
+				t.Fatalf("%d frequencies, scale %v; want %d, %v", len(got), scale, dim/2, test.scale)
+			}
+			for i, f := range got {
+				if want := test.want(i); !(math.Abs(float64(f)-want) <= 1e-6*want) {
+					t.Errorf("pair %d: %v, want %v", i, f, want)
+				}
+			}
+		})
+	}
+}
+
+// ggufConfig writes a file of zeros and reads its configuration. keys are of the architecture unless they have a dot at
+// the beginning, and nil takes one away.
+func ggufConfig(t *testing.T, arch string, keys map[string]any, tensors map[string][]int) (Config, error) {
+	t.Helper()
+	all := map[string]any{
+		".general.architecture": arch, "embedding_length": uint32(8), "block_count": uint32(2), "context_length": uint32(64),
+		"attention.layer_norm_rms_epsilon": float32(1e-5), "attention.head_count": uint32(2), "feed_forward_length": uint32(16),
+	}
+	if arch != "llama" {
+		maps.Copy(all, map[string]any{
+			"attention.head_count_kv": []int32{0, 1}, "ssm.inner_size": uint32(16), "ssm.state_size": uint32(4), "ssm.conv_kernel": uint32(3), "ssm.time_step_rank": uint32(2),
+		})
+	}
+	maps.Copy(all, keys)
+	var meta gguf.Metadata
+	for key, v := range all {
+		name, plain := strings.CutPrefix(key, ".")
+		if !plain {
+			name = arch + "." + key
+		}
+		if v != nil {
+			meta = append(meta, gguf.KV{Key: name, Value: v})
+		}
+	}
+	shapes := map[string][]int{"token_embd.weight": {32, 8}}
+	maps.Copy(shapes, tensors)
+	var sources []gguf.Source
+	for name, shape := range shapes {
+		n := 1
+		for _, d := range shape {
+			n *= d
+		}
+		sources = append(sources, gguf.FromTensor(tensor.FromFloat32s(name, slices.Repeat([]float32{2}, n), shape...)))
+	}
+	path := filepath.Join(t.TempDir(), "model.gguf")
+	if err := gguf.WriteFile(path, meta, sources); err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	src := ggufSource{f, map[string]gguf.Info{}}
+	for _, info := range f.Tensors() {
+		src.infos[info.Name] = info
+	}
+	names := ggufNames
+	return configFromGGUF(src, &names)
+}
+
+func TestGGUFSettings(t *testing.T) {
+	att := func(c Config) *Attention { return c.Layers[0].Attention }
+	rope := func(c Config) any { return *att(c).RoPE }
+	plain := RoPE{Theta: 10000, Interleaved: true}
+	linear := RoPE{Theta: 10000, Scaling: "linear", Factor: 4, OriginalMax: 64, BetaFast: 32, BetaSlow: 1, Interleaved: true}
+	yarn := func(change func(*RoPE)) RoPE {
+		r := linear
+		r.Scaling = "yarn"
+		change(&r)
+		return r
+	}
+	f := func(x float64) float32 { return float32(x) }
+	for _, test := range []struct {
+		name, arch string
+		keys       map[string]any
+		tensors    map[string][]int
+		got        func(Config) any
+		want       any
+	}{
+		{"no scaling", "llama", nil, nil, rope, plain},
+		{"theta", "llama", map[string]any{"rope.freq_base": f(5e5)}, nil, rope, RoPE{Theta: 5e5, Interleaved: true}},
+		{"a factor alone is linear", "llama", map[string]any{"rope.scaling.factor": f(4)}, nil, rope, linear},
+		{"its older name", "llama", map[string]any{"rope.scale_linear": f(4)}, nil, rope, linear},
+		{"the newer name goes first", "llama", map[string]any{"rope.scaling.factor": f(4), "rope.scale_linear": f(2)}, nil, rope, linear},
+		{"linear", "llama", map[string]any{"rope.scaling.type": "linear", "rope.scaling.factor": f(4)}, nil, rope, linear},
+		{"type none", "llama", map[string]any{"rope.scaling.type": "none", "rope.scaling.factor": f(4)}, nil, func(c Config) any { return att(c).RoPE.Scaling }, ""},
+		{
+			"yarn", "llama", map[string]any{"rope.scaling.type": "yarn", "rope.scaling.factor": f(4), "rope.scaling.original_context_length": uint32(16)}, nil, rope,
+			yarn(func(r *RoPE) { r.OriginalMax = 16 }),
+		},
+		{
+			"yarn's betas", "llama", map[string]any{
+				"rope.scaling.type": "yarn", "rope.scaling.factor": f(4), "rope.scaling.yarn_beta_fast": f(20), "rope.scaling.yarn_beta_slow": f(2),
+			}, nil, rope,
+			yarn(func(r *RoPE) { r.BetaFast, r.BetaSlow = 20, 2 }),
+		},
+		{
+			// llama.cpp multiplies the key's factor by 0.1 ln(factor) + 1.
+			"yarn's attention factor", "llama", map[string]any{"rope.scaling.type": "yarn", "rope.scaling.factor": f(4), "rope.scaling.attn_factor": f(0.75)}, nil, rope,
+			yarn(func(r *RoPE) { r.AttnFactor = 0.75 * (0.1*math.Log(4) + 1) }),
+		},
+		{"yarn's attention factor of 1", "llama", map[string]any{"rope.scaling.type": "yarn", "rope.scaling.factor": f(4), "rope.scaling.attn_factor": f(1)}, nil, rope, yarn(func(*RoPE) {})},
+		{
+			"divisors", "llama", nil, map[string][]int{"rope_freqs.weight": {2}}, rope,
+			RoPE{Theta: 10000, FreqFactors: []float32{2, 2}, Interleaved: true},
+		},
+
+		{"no bias", "llama", nil, nil, func(c Config) any { return att(c).Bias }, false},
+		{"bias", "llama", nil, map[string][]int{"blk.0.attn_q.bias": {8}, "blk.1.attn_q.bias": {8}}, func(c Config) any { return att(c).Bias }, true},
+		{"bias of another layer", "llama", nil, map[string][]int{"blk.1.attn_q.bias": {8}}, func(c Config) any { return []bool{att(c).Bias, c.Layers[1].Attention.Bias} }, []bool{false, true}},
+		{"mlp bias", "llama", nil, map[string][]int{"blk.0.ffn_gate.bias": {16}}, func(c Config) any { return c.Layers[0].MLP.Bias }, true},
+
+		{"head dim", "llama", nil, nil, func(c Config) any { return att(c).HeadDim }, 4},
+		{"key length", "llama", map[string]any{"attention.key_length": uint32(6)}, nil, func(c Config) any { return att(c).HeadDim }, 6},
+		{"key length in Jamba", "jamba", map[string]any{"attention.key_length": uint32(6)}, nil, func(c Config) any { return c.Layers[1].Attention.HeadDim }, 6},
+		{"a key/value head for each", "llama", nil, nil, func(c Config) any { return att(c).NumKeyValueHeads }, 2},
+		{"key/value heads", "llama", map[string]any{"attention.head_count_kv": uint32(1)}, nil, func(c Config) any { return att(c).NumKeyValueHeads }, 1},
+
+		{"no end token", "llama", nil, nil, func(c Config) any { return len(c.EOSTokenIDs) }, 0},
+		{"eos", "llama", map[string]any{".tokenizer.ggml.eos_token_id": uint32(3)}, nil, func(c Config) any { return c.EOSTokenIDs }, []int32{3}},
+		{
+			"eos, eot and eom", "llama", map[string]any{
+				".tokenizer.ggml.eos_token_id": uint32(3), ".tokenizer.ggml.eot_token_id": uint32(5), ".tokenizer.ggml.eom_token_id": uint32(0),
+			}, nil, func(c Config) any { return c.EOSTokenIDs }, []int32{3, 5, 0},
+		},
+
+		{"tied", "llama", nil, nil, func(c Config) any { return c.TieWordEmbeddings }, true},
+		{"not tied", "llama", nil, map[string][]int{"output.weight": {32, 8}}, func(c Config) any { return c.TieWordEmbeddings }, false},
+		{"vocabulary", "jamba", nil, map[string][]int{"token_embd.weight": {40, 8}}, func(c Config) any { return c.VocabSize }, 40},
+		{"schedule", "jamba", nil, nil, func(c Config) any { return fmt.Sprint(c.Layers) }, "[mamba + mlp attention + mlp]"},
+		{
+			"experts", "jamba", map[string]any{"expert_count": uint32(4), "expert_used_count": uint32(2)}, map[string][]int{"blk.1.ffn_gate_inp.weight": {4, 8}},
+			func(c Config) any { return []any{c.Layers[0].String(), *c.Layers[1].MoE} }, []any{"mamba + mlp", MoE{16, 4, 2, false}},
+		},
+		{
+			"mixtral", "llama", map[string]any{"expert_count": uint32(4), "expert_used_count": uint32(2)}, nil,
+			func(c Config) any { return []any{c.Architecture, *c.Layers[0].MoE} }, []any{"mixtral", MoE{16, 4, 2, true}},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, err := ggufConfig(t, test.arch, test.keys, test.tensors)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, test.got(c)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestBadGGUFSettings(t *testing.T) {
+	for _, test := range []struct {
+		name, arch string
+		keys       map[string]any
+		tensors    map[string][]int
+		want       string
+	}{
+		{"falcon", "mamba", map[string]any{"ssm.dt_b_c_rms": true}, nil, "mamba.ssm.dt_b_c_rms (Falcon-Mamba) is not supported"},
+		{"router without experts", "jamba", nil, map[string][]int{"blk.1.ffn_gate_inp.weight": {4, 8}}, "jamba.expert_count is missing or 1, but layer 1 has a router"},
+		{
+			"router with one expert", "jamba", map[string]any{"expert_count": uint32(1)}, map[string][]int{"blk.0.ffn_gate_inp.weight": {1, 8}},
+			"jamba.expert_count is missing or 1, but layer 0 has a router",
+		},
+		{"experts without how many are used", "jamba", map[string]any{"expert_count": uint32(4)}, nil, "jamba.expert_used_count"},
+		{"embedding of 1 dimension", "llama", nil, map[string][]int{"token_embd.weight": {8}}, "token_embd.weight: shape [8], want [vocabulary, 8]"},
+		{"embedding of 3 dimensions", "llama", nil, map[string][]int{"token_embd.weight": {2, 32, 8}}, "token_embd.weight: shape [2 32 8], want [vocabulary, 8]"},
+		{"key/value heads", "jamba", map[string]any{"attention.head_count_kv": []int32{0, 1, 1}}, nil, "jamba.attention.head_count_kv has 3 values for 2 layers"},
+		{"partial rotation", "llama", map[string]any{"rope.dimension_count": uint32(2)}, nil, "llama.rope.dimension_count 2 is not the head's dimension 4"},
+		{"divisors", "llama", nil, map[string][]int{"rope_freqs.weight": {3}}, "rope_freqs.weight: shape [3], want [2]"},
+		{"heads", "llama", map[string]any{"attention.head_count": nil}, nil, "llama.attention.head_count"},
+		{"scaling", "llama", map[string]any{"rope.scaling.type": "longrope", "rope.scaling.factor": float32(4)}, nil, `rope scaling "longrope" is not supported`},
+		{"type", "llama", map[string]any{"rope.scaling.factor": "four"}, nil, "llama.rope.scaling.factor"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if _, err := ggufConfig(t, test.arch, test.keys, test.tensors); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want one with %q", err, test.want)
+			}
+		})
+	}
+	if _, err := ggufConfig(t, "mamba", map[string]any{"ssm.dt_b_c_rms": false, "attention.head_count_kv": nil}, nil); err != nil {
+		t.Errorf("Mamba without Falcon's norms: %v", err)
+	}
+}
