@@ -30,6 +30,60 @@ func dotF32x4x3(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int,
 func dotF32x1x6(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int)
 
 //go:noescape
+func dotBF16x1x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotBF16x2x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotBF16x3x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotBF16x4x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotBF16x1x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotBF16x2x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotBF16x3x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotBF16x4x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotBF16x1x6(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotF16x1x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotF16x2x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotF16x3x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotF16x4x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotF16x1x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotF16x2x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotF16x3x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotF16x4x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
+func dotF16x1x6(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+
+//go:noescape
 func gemmF32x1(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int, add bool)
 
 //go:noescape

@@ -803,7 +803,7 @@ sum:
 	RET
 
 // func dotF32x1x6(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·dotF32x1x6(SB), NOSPLIT, $0-56
 	MOVQ   dst+0(FP), AX
 	MOVQ   x+16(FP), CX
@@ -821,7 +821,63 @@ TEXT ·dotF32x1x6(SB), NOSPLIT, $0-56
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
+	LEAQ   (DX)(SI*4), R8
+	LEAQ   (R8)(SI*2), R8
+	LEAQ   (R8)(SI*2), R9
+	ADDQ   SI, R9
 
+k32:
+	CMPQ        DI, $0x20
+	JLT         k32_end
+	PREFETCHT0  (R8)
+	PREFETCHT0  64(R8)
+	PREFETCHT0  (R8)(SI*1)
+	PREFETCHT0  64(R8)(SI*1)
+	PREFETCHT0  (R8)(SI*2)
+	PREFETCHT0  64(R8)(SI*2)
+	PREFETCHT0  (R9)
+	PREFETCHT0  64(R9)
+	PREFETCHT0  (R9)(SI*1)
+	PREFETCHT0  64(R9)(SI*1)
+	PREFETCHT0  (R9)(SI*2)
+	PREFETCHT0  64(R9)(SI*2)
+	VMOVUPS     (CX), Y6
+	VFMADD231PS (DX), Y6, Y0
+	VFMADD231PS (DX)(SI*1), Y6, Y1
+	VFMADD231PS (DX)(SI*2), Y6, Y2
+	VFMADD231PS (BX), Y6, Y3
+	VFMADD231PS (BX)(SI*1), Y6, Y4
+	VFMADD231PS (BX)(SI*2), Y6, Y5
+	VMOVUPS     32(CX), Y6
+	VFMADD231PS 32(DX), Y6, Y0
+	VFMADD231PS 32(DX)(SI*1), Y6, Y1
+	VFMADD231PS 32(DX)(SI*2), Y6, Y2
+	VFMADD231PS 32(BX), Y6, Y3
+	VFMADD231PS 32(BX)(SI*1), Y6, Y4
+	VFMADD231PS 32(BX)(SI*2), Y6, Y5
+	VMOVUPS     64(CX), Y6
+	VFMADD231PS 64(DX), Y6, Y0
+	VFMADD231PS 64(DX)(SI*1), Y6, Y1
+	VFMADD231PS 64(DX)(SI*2), Y6, Y2
+	VFMADD231PS 64(BX), Y6, Y3
+	VFMADD231PS 64(BX)(SI*1), Y6, Y4
+	VFMADD231PS 64(BX)(SI*2), Y6, Y5
+	VMOVUPS     96(CX), Y6
+	VFMADD231PS 96(DX), Y6, Y0
+	VFMADD231PS 96(DX)(SI*1), Y6, Y1
+	VFMADD231PS 96(DX)(SI*2), Y6, Y2
+	VFMADD231PS 96(BX), Y6, Y3
+	VFMADD231PS 96(BX)(SI*1), Y6, Y4
+	VFMADD231PS 96(BX)(SI*2), Y6, Y5
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, DX
+	ADDQ        $0x00000080, BX
+	ADDQ        $0x00000080, R8
+	ADDQ        $0x00000080, R9
+	SUBQ        $0x20, DI
+	JMP         k32
+
+k32_end:
 k8:
 	CMPQ        DI, $0x08
 	JLT         k8_end
@@ -860,6 +916,1624 @@ k8_end:
 	VFMADD231PS Y6, Y7, Y5
 
 sum:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X6
+	VADDPS       X0, X6, X6
+	VMOVHLPS     X6, X6, X0
+	VADDPS       X0, X6, X6
+	VMOVSHDUP    X6, X0
+	VADDSS       X0, X6, X6
+	VMOVSS       X6, (AX)
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X3, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 12(AX)
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X4, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 16(AX)
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPS       X5, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 20(AX)
+	VZEROUPPER
+	RET
+
+// func dotBF16x1x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·dotBF16x1x1(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	VXORPS Y0, Y0, Y0
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VMOVUPS     (CX), Y1
+	VPMOVZXWD   (DX), Y2
+	VPSLLD      $0x10, Y2, Y2
+	VFMADD231PS Y2, Y1, Y0
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X0, X1, X1
+	VMOVHLPS     X1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSHDUP    X1, X0
+	VADDSS       X0, X1, X1
+	VMOVSS       X1, (AX)
+	VZEROUPPER
+	RET
+
+// func dotBF16x2x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·dotBF16x2x1(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VPMOVZXWD   (DX), Y2
+	VPSLLD      $0x10, Y2, Y2
+	VMOVUPS     (CX), Y3
+	VFMADD231PS Y2, Y3, Y0
+	VMOVUPS     (CX)(BX*1), Y3
+	VFMADD231PS Y2, Y3, Y1
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPS       X0, X2, X2
+	VMOVHLPS     X2, X2, X0
+	VADDPS       X0, X2, X2
+	VMOVSHDUP    X2, X0
+	VADDSS       X0, X2, X2
+	VMOVSS       X2, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotBF16x3x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·dotBF16x3x1(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VPMOVZXWD   (DX), Y3
+	VPSLLD      $0x10, Y3, Y3
+	VMOVUPS     (CX), Y4
+	VFMADD231PS Y3, Y4, Y0
+	VMOVUPS     (CX)(BX*1), Y4
+	VFMADD231PS Y3, Y4, Y1
+	VMOVUPS     (CX)(BX*2), Y4
+	VFMADD231PS Y3, Y4, Y2
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X3
+	VADDPS       X0, X3, X3
+	VMOVHLPS     X3, X3, X0
+	VADDPS       X0, X3, X3
+	VMOVSHDUP    X3, X0
+	VADDSS       X0, X3, X3
+	VMOVSS       X3, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotBF16x4x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·dotBF16x4x1(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	LEAQ   (CX)(BX*2), SI
+	ADDQ   BX, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VPMOVZXWD   (DX), Y4
+	VPSLLD      $0x10, Y4, Y4
+	VMOVUPS     (CX), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     (CX)(BX*1), Y5
+	VFMADD231PS Y4, Y5, Y1
+	VMOVUPS     (CX)(BX*2), Y5
+	VFMADD231PS Y4, Y5, Y2
+	VMOVUPS     (SI), Y5
+	VFMADD231PS Y4, Y5, Y3
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, SI
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X4
+	VADDPS       X0, X4, X4
+	VMOVHLPS     X4, X4, X0
+	VADDPS       X0, X4, X4
+	VMOVSHDUP    X4, X0
+	VADDSS       X0, X4, X4
+	VMOVSS       X4, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X3, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotBF16x1x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·dotBF16x1x3(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VMOVUPS     (CX), Y3
+	VPMOVZXWD   (DX), Y4
+	VPSLLD      $0x10, Y4, Y4
+	VFMADD231PS Y4, Y3, Y0
+	VPMOVZXWD   (DX)(SI*1), Y4
+	VPSLLD      $0x10, Y4, Y4
+	VFMADD231PS Y4, Y3, Y1
+	VPMOVZXWD   (DX)(SI*2), Y4
+	VPSLLD      $0x10, Y4, Y4
+	VFMADD231PS Y4, Y3, Y2
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X3
+	VADDPS       X0, X3, X3
+	VMOVHLPS     X3, X3, X0
+	VADDPS       X0, X3, X3
+	VMOVSHDUP    X3, X0
+	VADDSS       X0, X3, X3
+	VMOVSS       X3, (AX)
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	VZEROUPPER
+	RET
+
+// func dotBF16x2x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·dotBF16x2x3(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VPMOVZXWD   (DX), Y6
+	VPSLLD      $0x10, Y6, Y6
+	VPMOVZXWD   (DX)(SI*1), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VPMOVZXWD   (DX)(SI*2), Y8
+	VPSLLD      $0x10, Y8, Y8
+	VMOVUPS     (CX), Y9
+	VFMADD231PS Y6, Y9, Y0
+	VFMADD231PS Y7, Y9, Y1
+	VFMADD231PS Y8, Y9, Y2
+	VMOVUPS     (CX)(BX*1), Y9
+	VFMADD231PS Y6, Y9, Y3
+	VFMADD231PS Y7, Y9, Y4
+	VFMADD231PS Y8, Y9, Y5
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X6
+	VADDPS       X0, X6, X6
+	VMOVHLPS     X6, X6, X0
+	VADDPS       X0, X6, X6
+	VMOVSHDUP    X6, X0
+	VADDSS       X0, X6, X6
+	VMOVSS       X6, (AX)
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X3, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X4, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPS       X5, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	VZEROUPPER
+	RET
+
+// func dotBF16x3x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·dotBF16x3x3(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VPMOVZXWD   (DX), Y9
+	VPSLLD      $0x10, Y9, Y9
+	VPMOVZXWD   (DX)(SI*1), Y10
+	VPSLLD      $0x10, Y10, Y10
+	VPMOVZXWD   (DX)(SI*2), Y11
+	VPSLLD      $0x10, Y11, Y11
+	VMOVUPS     (CX), Y12
+	VFMADD231PS Y9, Y12, Y0
+	VFMADD231PS Y10, Y12, Y1
+	VFMADD231PS Y11, Y12, Y2
+	VMOVUPS     (CX)(BX*1), Y12
+	VFMADD231PS Y9, Y12, Y3
+	VFMADD231PS Y10, Y12, Y4
+	VFMADD231PS Y11, Y12, Y5
+	VMOVUPS     (CX)(BX*2), Y12
+	VFMADD231PS Y9, Y12, Y6
+	VFMADD231PS Y10, Y12, Y7
+	VFMADD231PS Y11, Y12, Y8
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X9
+	VADDPS       X0, X9, X9
+	VMOVHLPS     X9, X9, X0
+	VADDPS       X0, X9, X9
+	VMOVSHDUP    X9, X0
+	VADDSS       X0, X9, X9
+	VMOVSS       X9, (AX)
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X3, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X4, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPS       X5, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X6, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VEXTRACTF128 $0x01, Y7, X0
+	VADDPS       X7, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPS       X8, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	VZEROUPPER
+	RET
+
+// func dotBF16x4x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·dotBF16x4x3(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	LEAQ   (CX)(BX*2), R8
+	ADDQ   BX, R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VPMOVZXWD   (DX), Y12
+	VPSLLD      $0x10, Y12, Y12
+	VPMOVZXWD   (DX)(SI*1), Y13
+	VPSLLD      $0x10, Y13, Y13
+	VPMOVZXWD   (DX)(SI*2), Y14
+	VPSLLD      $0x10, Y14, Y14
+	VMOVUPS     (CX), Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y1
+	VFMADD231PS Y14, Y15, Y2
+	VMOVUPS     (CX)(BX*1), Y15
+	VFMADD231PS Y12, Y15, Y3
+	VFMADD231PS Y13, Y15, Y4
+	VFMADD231PS Y14, Y15, Y5
+	VMOVUPS     (CX)(BX*2), Y15
+	VFMADD231PS Y12, Y15, Y6
+	VFMADD231PS Y13, Y15, Y7
+	VFMADD231PS Y14, Y15, Y8
+	VMOVUPS     (R8), Y15
+	VFMADD231PS Y12, Y15, Y9
+	VFMADD231PS Y13, Y15, Y10
+	VFMADD231PS Y14, Y15, Y11
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, R8
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X12
+	VADDPS       X0, X12, X12
+	VMOVHLPS     X12, X12, X0
+	VADDPS       X0, X12, X12
+	VMOVSHDUP    X12, X0
+	VADDSS       X0, X12, X12
+	VMOVSS       X12, (AX)
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X3, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X4, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPS       X5, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X6, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VEXTRACTF128 $0x01, Y7, X0
+	VADDPS       X7, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPS       X8, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y9, X0
+	VADDPS       X9, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VEXTRACTF128 $0x01, Y10, X0
+	VADDPS       X10, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y11, X0
+	VADDPS       X11, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	VZEROUPPER
+	RET
+
+// func dotBF16x1x6(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·dotBF16x1x6(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	LEAQ   (DX)(SI*2), BX
+	ADDQ   SI, BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	LEAQ   (DX)(SI*4), R8
+	LEAQ   (R8)(SI*2), R8
+	LEAQ   (R8)(SI*2), R9
+	ADDQ   SI, R9
+
+k32:
+	CMPQ        DI, $0x20
+	JLT         k32_end
+	PREFETCHT0  (R8)
+	PREFETCHT0  (R8)(SI*1)
+	PREFETCHT0  (R8)(SI*2)
+	PREFETCHT0  (R9)
+	PREFETCHT0  (R9)(SI*1)
+	PREFETCHT0  (R9)(SI*2)
+	VMOVUPS     (CX), Y6
+	VPMOVZXWD   (DX), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y0
+	VPMOVZXWD   (DX)(SI*1), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y1
+	VPMOVZXWD   (DX)(SI*2), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VPMOVZXWD   (BX), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y3
+	VPMOVZXWD   (BX)(SI*1), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y4
+	VPMOVZXWD   (BX)(SI*2), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y5
+	VMOVUPS     32(CX), Y6
+	VPMOVZXWD   16(DX), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y0
+	VPMOVZXWD   16(DX)(SI*1), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y1
+	VPMOVZXWD   16(DX)(SI*2), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VPMOVZXWD   16(BX), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y3
+	VPMOVZXWD   16(BX)(SI*1), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y4
+	VPMOVZXWD   16(BX)(SI*2), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y5
+	VMOVUPS     64(CX), Y6
+	VPMOVZXWD   32(DX), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y0
+	VPMOVZXWD   32(DX)(SI*1), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y1
+	VPMOVZXWD   32(DX)(SI*2), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VPMOVZXWD   32(BX), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y3
+	VPMOVZXWD   32(BX)(SI*1), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y4
+	VPMOVZXWD   32(BX)(SI*2), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y5
+	VMOVUPS     96(CX), Y6
+	VPMOVZXWD   48(DX), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y0
+	VPMOVZXWD   48(DX)(SI*1), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y1
+	VPMOVZXWD   48(DX)(SI*2), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VPMOVZXWD   48(BX), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y3
+	VPMOVZXWD   48(BX)(SI*1), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y4
+	VPMOVZXWD   48(BX)(SI*2), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y5
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, R8
+	ADDQ        $0x00000040, R9
+	SUBQ        $0x20, DI
+	JMP         k32
+
+k32_end:
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VMOVUPS     (CX), Y6
+	VPMOVZXWD   (DX), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y0
+	VPMOVZXWD   (DX)(SI*1), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y1
+	VPMOVZXWD   (DX)(SI*2), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VPMOVZXWD   (BX), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y3
+	VPMOVZXWD   (BX)(SI*1), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y4
+	VPMOVZXWD   (BX)(SI*2), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VFMADD231PS Y7, Y6, Y5
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	ADDQ        $0x10, BX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X6
+	VADDPS       X0, X6, X6
+	VMOVHLPS     X6, X6, X0
+	VADDPS       X0, X6, X6
+	VMOVSHDUP    X6, X0
+	VADDSS       X0, X6, X6
+	VMOVSS       X6, (AX)
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X3, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 12(AX)
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X4, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 16(AX)
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPS       X5, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 20(AX)
+	VZEROUPPER
+	RET
+
+// func dotF16x1x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, F16C, FMA3
+TEXT ·dotF16x1x1(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	VXORPS Y0, Y0, Y0
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VMOVUPS     (CX), Y1
+	VCVTPH2PS   (DX), Y2
+	VFMADD231PS Y2, Y1, Y0
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X0, X1, X1
+	VMOVHLPS     X1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSHDUP    X1, X0
+	VADDSS       X0, X1, X1
+	VMOVSS       X1, (AX)
+	VZEROUPPER
+	RET
+
+// func dotF16x2x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, F16C, FMA3
+TEXT ·dotF16x2x1(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VCVTPH2PS   (DX), Y2
+	VMOVUPS     (CX), Y3
+	VFMADD231PS Y2, Y3, Y0
+	VMOVUPS     (CX)(BX*1), Y3
+	VFMADD231PS Y2, Y3, Y1
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPS       X0, X2, X2
+	VMOVHLPS     X2, X2, X0
+	VADDPS       X0, X2, X2
+	VMOVSHDUP    X2, X0
+	VADDSS       X0, X2, X2
+	VMOVSS       X2, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotF16x3x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, F16C, FMA3
+TEXT ·dotF16x3x1(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VCVTPH2PS   (DX), Y3
+	VMOVUPS     (CX), Y4
+	VFMADD231PS Y3, Y4, Y0
+	VMOVUPS     (CX)(BX*1), Y4
+	VFMADD231PS Y3, Y4, Y1
+	VMOVUPS     (CX)(BX*2), Y4
+	VFMADD231PS Y3, Y4, Y2
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X3
+	VADDPS       X0, X3, X3
+	VMOVHLPS     X3, X3, X0
+	VADDPS       X0, X3, X3
+	VMOVSHDUP    X3, X0
+	VADDSS       X0, X3, X3
+	VMOVSS       X3, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotF16x4x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, F16C, FMA3
+TEXT ·dotF16x4x1(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	LEAQ   (CX)(BX*2), SI
+	ADDQ   BX, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VCVTPH2PS   (DX), Y4
+	VMOVUPS     (CX), Y5
+	VFMADD231PS Y4, Y5, Y0
+	VMOVUPS     (CX)(BX*1), Y5
+	VFMADD231PS Y4, Y5, Y1
+	VMOVUPS     (CX)(BX*2), Y5
+	VFMADD231PS Y4, Y5, Y2
+	VMOVUPS     (SI), Y5
+	VFMADD231PS Y4, Y5, Y3
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, SI
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X4
+	VADDPS       X0, X4, X4
+	VMOVHLPS     X4, X4, X0
+	VADDPS       X0, X4, X4
+	VMOVSHDUP    X4, X0
+	VADDSS       X0, X4, X4
+	VMOVSS       X4, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X3, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotF16x1x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, F16C, FMA3
+TEXT ·dotF16x1x3(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VMOVUPS     (CX), Y3
+	VCVTPH2PS   (DX), Y4
+	VFMADD231PS Y4, Y3, Y0
+	VCVTPH2PS   (DX)(SI*1), Y4
+	VFMADD231PS Y4, Y3, Y1
+	VCVTPH2PS   (DX)(SI*2), Y4
+	VFMADD231PS Y4, Y3, Y2
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X3
+	VADDPS       X0, X3, X3
+	VMOVHLPS     X3, X3, X0
+	VADDPS       X0, X3, X3
+	VMOVSHDUP    X3, X0
+	VADDSS       X0, X3, X3
+	VMOVSS       X3, (AX)
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	VZEROUPPER
+	RET
+
+// func dotF16x2x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, F16C, FMA3
+TEXT ·dotF16x2x3(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VCVTPH2PS   (DX), Y6
+	VCVTPH2PS   (DX)(SI*1), Y7
+	VCVTPH2PS   (DX)(SI*2), Y8
+	VMOVUPS     (CX), Y9
+	VFMADD231PS Y6, Y9, Y0
+	VFMADD231PS Y7, Y9, Y1
+	VFMADD231PS Y8, Y9, Y2
+	VMOVUPS     (CX)(BX*1), Y9
+	VFMADD231PS Y6, Y9, Y3
+	VFMADD231PS Y7, Y9, Y4
+	VFMADD231PS Y8, Y9, Y5
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X6
+	VADDPS       X0, X6, X6
+	VMOVHLPS     X6, X6, X0
+	VADDPS       X0, X6, X6
+	VMOVSHDUP    X6, X0
+	VADDSS       X0, X6, X6
+	VMOVSS       X6, (AX)
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X3, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X4, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPS       X5, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	VZEROUPPER
+	RET
+
+// func dotF16x3x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, F16C, FMA3
+TEXT ·dotF16x3x3(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VCVTPH2PS   (DX), Y9
+	VCVTPH2PS   (DX)(SI*1), Y10
+	VCVTPH2PS   (DX)(SI*2), Y11
+	VMOVUPS     (CX), Y12
+	VFMADD231PS Y9, Y12, Y0
+	VFMADD231PS Y10, Y12, Y1
+	VFMADD231PS Y11, Y12, Y2
+	VMOVUPS     (CX)(BX*1), Y12
+	VFMADD231PS Y9, Y12, Y3
+	VFMADD231PS Y10, Y12, Y4
+	VFMADD231PS Y11, Y12, Y5
+	VMOVUPS     (CX)(BX*2), Y12
+	VFMADD231PS Y9, Y12, Y6
+	VFMADD231PS Y10, Y12, Y7
+	VFMADD231PS Y11, Y12, Y8
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X9
+	VADDPS       X0, X9, X9
+	VMOVHLPS     X9, X9, X0
+	VADDPS       X0, X9, X9
+	VMOVSHDUP    X9, X0
+	VADDSS       X0, X9, X9
+	VMOVSS       X9, (AX)
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X3, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X4, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPS       X5, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X6, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VEXTRACTF128 $0x01, Y7, X0
+	VADDPS       X7, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPS       X8, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	VZEROUPPER
+	RET
+
+// func dotF16x4x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, F16C, FMA3
+TEXT ·dotF16x4x3(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	LEAQ   (CX)(BX*2), R8
+	ADDQ   BX, R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VCVTPH2PS   (DX), Y12
+	VCVTPH2PS   (DX)(SI*1), Y13
+	VCVTPH2PS   (DX)(SI*2), Y14
+	VMOVUPS     (CX), Y15
+	VFMADD231PS Y12, Y15, Y0
+	VFMADD231PS Y13, Y15, Y1
+	VFMADD231PS Y14, Y15, Y2
+	VMOVUPS     (CX)(BX*1), Y15
+	VFMADD231PS Y12, Y15, Y3
+	VFMADD231PS Y13, Y15, Y4
+	VFMADD231PS Y14, Y15, Y5
+	VMOVUPS     (CX)(BX*2), Y15
+	VFMADD231PS Y12, Y15, Y6
+	VFMADD231PS Y13, Y15, Y7
+	VFMADD231PS Y14, Y15, Y8
+	VMOVUPS     (R8), Y15
+	VFMADD231PS Y12, Y15, Y9
+	VFMADD231PS Y13, Y15, Y10
+	VFMADD231PS Y14, Y15, Y11
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, R8
+	ADDQ        $0x10, DX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
+	MOVQ         ldd+8(FP), CX
+	SHLQ         $0x02, CX
+	VEXTRACTF128 $0x01, Y0, X12
+	VADDPS       X0, X12, X12
+	VMOVHLPS     X12, X12, X0
+	VADDPS       X0, X12, X12
+	VMOVSHDUP    X12, X0
+	VADDSS       X0, X12, X12
+	VMOVSS       X12, (AX)
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X2, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X3, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPS       X4, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y5, X0
+	VADDPS       X5, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPS       X6, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VEXTRACTF128 $0x01, Y7, X0
+	VADDPS       X7, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPS       X8, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	ADDQ         CX, AX
+	VEXTRACTF128 $0x01, Y9, X0
+	VADDPS       X9, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, (AX)
+	VEXTRACTF128 $0x01, Y10, X0
+	VADDPS       X10, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 4(AX)
+	VEXTRACTF128 $0x01, Y11, X0
+	VADDPS       X11, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, 8(AX)
+	VZEROUPPER
+	RET
+
+// func dotF16x1x6(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
+// Requires: AVX, F16C, FMA3, MMX+
+TEXT ·dotF16x1x6(SB), NOSPLIT, $0-56
+	MOVQ   dst+0(FP), AX
+	MOVQ   x+16(FP), CX
+	MOVQ   w+32(FP), DX
+	MOVQ   ldx+24(FP), BX
+	MOVQ   ldw+40(FP), SI
+	MOVQ   k+48(FP), DI
+	SHLQ   $0x02, BX
+	SHLQ   $0x01, SI
+	LEAQ   (DX)(SI*2), BX
+	ADDQ   SI, BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	LEAQ   (DX)(SI*4), R8
+	LEAQ   (R8)(SI*2), R8
+	LEAQ   (R8)(SI*2), R9
+	ADDQ   SI, R9
+
+k32:
+	CMPQ        DI, $0x20
+	JLT         k32_end
+	PREFETCHT0  (R8)
+	PREFETCHT0  (R8)(SI*1)
+	PREFETCHT0  (R8)(SI*2)
+	PREFETCHT0  (R9)
+	PREFETCHT0  (R9)(SI*1)
+	PREFETCHT0  (R9)(SI*2)
+	VMOVUPS     (CX), Y6
+	VCVTPH2PS   (DX), Y7
+	VFMADD231PS Y7, Y6, Y0
+	VCVTPH2PS   (DX)(SI*1), Y7
+	VFMADD231PS Y7, Y6, Y1
+	VCVTPH2PS   (DX)(SI*2), Y7
+	VFMADD231PS Y7, Y6, Y2
+	VCVTPH2PS   (BX), Y7
+	VFMADD231PS Y7, Y6, Y3
+	VCVTPH2PS   (BX)(SI*1), Y7
+	VFMADD231PS Y7, Y6, Y4
+	VCVTPH2PS   (BX)(SI*2), Y7
+	VFMADD231PS Y7, Y6, Y5
+	VMOVUPS     32(CX), Y6
+	VCVTPH2PS   16(DX), Y7
+	VFMADD231PS Y7, Y6, Y0
+	VCVTPH2PS   16(DX)(SI*1), Y7
+	VFMADD231PS Y7, Y6, Y1
+	VCVTPH2PS   16(DX)(SI*2), Y7
+	VFMADD231PS Y7, Y6, Y2
+	VCVTPH2PS   16(BX), Y7
+	VFMADD231PS Y7, Y6, Y3
+	VCVTPH2PS   16(BX)(SI*1), Y7
+	VFMADD231PS Y7, Y6, Y4
+	VCVTPH2PS   16(BX)(SI*2), Y7
+	VFMADD231PS Y7, Y6, Y5
+	VMOVUPS     64(CX), Y6
+	VCVTPH2PS   32(DX), Y7
+	VFMADD231PS Y7, Y6, Y0
+	VCVTPH2PS   32(DX)(SI*1), Y7
+	VFMADD231PS Y7, Y6, Y1
+	VCVTPH2PS   32(DX)(SI*2), Y7
+	VFMADD231PS Y7, Y6, Y2
+	VCVTPH2PS   32(BX), Y7
+	VFMADD231PS Y7, Y6, Y3
+	VCVTPH2PS   32(BX)(SI*1), Y7
+	VFMADD231PS Y7, Y6, Y4
+	VCVTPH2PS   32(BX)(SI*2), Y7
+	VFMADD231PS Y7, Y6, Y5
+	VMOVUPS     96(CX), Y6
+	VCVTPH2PS   48(DX), Y7
+	VFMADD231PS Y7, Y6, Y0
+	VCVTPH2PS   48(DX)(SI*1), Y7
+	VFMADD231PS Y7, Y6, Y1
+	VCVTPH2PS   48(DX)(SI*2), Y7
+	VFMADD231PS Y7, Y6, Y2
+	VCVTPH2PS   48(BX), Y7
+	VFMADD231PS Y7, Y6, Y3
+	VCVTPH2PS   48(BX)(SI*1), Y7
+	VFMADD231PS Y7, Y6, Y4
+	VCVTPH2PS   48(BX)(SI*2), Y7
+	VFMADD231PS Y7, Y6, Y5
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, R8
+	ADDQ        $0x00000040, R9
+	SUBQ        $0x20, DI
+	JMP         k32
+
+k32_end:
+k8:
+	CMPQ        DI, $0x08
+	JLT         k8_end
+	VMOVUPS     (CX), Y6
+	VCVTPH2PS   (DX), Y7
+	VFMADD231PS Y7, Y6, Y0
+	VCVTPH2PS   (DX)(SI*1), Y7
+	VFMADD231PS Y7, Y6, Y1
+	VCVTPH2PS   (DX)(SI*2), Y7
+	VFMADD231PS Y7, Y6, Y2
+	VCVTPH2PS   (BX), Y7
+	VFMADD231PS Y7, Y6, Y3
+	VCVTPH2PS   (BX)(SI*1), Y7
+	VFMADD231PS Y7, Y6, Y4
+	VCVTPH2PS   (BX)(SI*2), Y7
+	VFMADD231PS Y7, Y6, Y5
+	ADDQ        $0x20, CX
+	ADDQ        $0x10, DX
+	ADDQ        $0x10, BX
+	SUBQ        $0x08, DI
+	JMP         k8
+
+k8_end:
 	MOVQ         ldd+8(FP), CX
 	SHLQ         $0x02, CX
 	VEXTRACTF128 $0x01, Y0, X6

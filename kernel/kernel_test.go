@@ -79,7 +79,7 @@ func randomMatrix(t *testing.T, r *rand.Rand, d tensor.DType, n, k int) (Matrix,
 func TestMatMul(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, d := range dtypes {
-		for _, shape := range [][3]int{{1, 1, 1}, {1, 9, 5}, {2, 8, 3}, {3, 17, 7}, {5, 100, 64}, {64, 33, 2}, {4, 13, 2500}, {1, 14, 1029}} {
+		for _, shape := range [][3]int{{1, 1, 1}, {1, 9, 5}, {2, 8, 3}, {3, 17, 7}, {5, 100, 64}, {64, 33, 2}, {4, 13, 2500}, {1, 14, 1029}, {7, 20, 2504}, {1, 13, 1032}} {
 			m, n, k := shape[0], shape[1], shape[2]*d.BlockValues()
 			w, f := randomMatrix(t, r, d, n, k)
 			x := random(r, m*k)

@@ -66,7 +66,7 @@ func MatMul(dst, x []float32, w *Matrix) {
 		active.mulPacked(dst, x, w)
 		return
 	}
-	panel := active.panel
+	panel, half := active.panel, active.dotHalf != nil && (w.DType == tensor.F16 || w.DType == tensor.BF16)
 	// A thread is worth waking for some ten thousand multiplications.
 	par.For((w.N+panel-1)/panel, 1+(1<<14)/(panel*w.K*max(1, m)), func(lo, hi int) {
 		s := scratches.Get().(*[]float32)
@@ -77,6 +77,9 @@ func MatMul(dst, x []float32, w *Matrix) {
 		// A panel of rows is widened at a time: it stays in the first caches while all rows of x pass.
 		for n := lo * panel; n < min(hi*panel, w.N); n += panel {
 			end := min(n+panel, w.N)
+			if half && active.dotHalf(w.DType, dst[n:], x, w.data[n*w.K*2:end*w.K*2], m, end-n, w.K, w.N) {
+				continue
+			}
 			active.dot(dst[n:], x, w.rows(*s, n, end), m, end-n, w.K, w.N)
 		}
 	})

@@ -5,6 +5,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"jamba/tensor"
 )
 
 // table holds the kernels of one tier.
@@ -15,6 +17,9 @@ type table struct {
 	panel int
 	// dot writes the products of rows of x with rows of w: dst[i*ldd+j] = x[i]·w[j] for i < m, j < n. x is [m, k], w [n, k].
 	dot func(dst, x, w []float32, m, n, k, ldd int)
+	// dotHalf is dot with weights of type F16 or BF16; it returns false if it has no way for this k, and is nil if the
+	// tier has none.
+	dotHalf func(d tensor.DType, dst, x []float32, w []byte, m, n, k, ldd int) bool
 	// mulPacked is MatMul with a packed matrix; nil: the tier packs none.
 	mulPacked func(dst, x []float32, w *Matrix)
 	// gemm computes dst [m, n] = or += x·w with rows of x ldx apart and w [k, n], summing over ascending k.

@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"golang.org/x/sys/cpu"
+
+	"jamba/tensor"
 )
 
 func platformTiers() []*table {
@@ -23,6 +25,7 @@ var avx2 = table{
 	name:      "avx2",
 	panel:     12,
 	dot:       dotAVX2Rows,
+	dotHalf:   dotHalfAVX2,
 	mulPacked: mulPackedAVX2,
 	gemm:      gemmAVX2Rows,
 	rmsNorm:   rmsNormAVX2,
@@ -60,28 +63,60 @@ func rounds(n, per int, loop func(rounds int)) int {
 // kBlock is how far a product runs along k before the next rows: four rows of x and three of w fit the first cache.
 const kBlock = 1024
 
-var dotTiles = [5]func(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw, k int){
-	1: dotF32x1x3, 2: dotF32x2x3, 3: dotF32x3x3, 4: dotF32x4x3,
+// dotTiles are the kernels of products with both operands contiguous in k: by rows of x, for one, three or six rows of
+// w at once.
+type dotTiles[W any] struct {
+	one, three [5]func(dst *float32, ldd int, x *float32, ldx int, w *W, ldw, k int)
+	six        func(dst *float32, ldd int, x *float32, ldx int, w *W, ldw, k int)
 }
 
-var dotColumns = [5]func(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw, k int){
-	1: dotF32x1x1, 2: dotF32x2x1, 3: dotF32x3x1, 4: dotF32x4x1,
+var (
+	tilesF32 = dotTiles[float32]{
+		[5]dotTile[float32]{1: dotF32x1x1, 2: dotF32x2x1, 3: dotF32x3x1, 4: dotF32x4x1},
+		[5]dotTile[float32]{1: dotF32x1x3, 2: dotF32x2x3, 3: dotF32x3x3, 4: dotF32x4x3}, dotF32x1x6,
+	}
+	tilesBF16 = dotTiles[byte]{
+		[5]dotTile[byte]{1: dotBF16x1x1, 2: dotBF16x2x1, 3: dotBF16x3x1, 4: dotBF16x4x1},
+		[5]dotTile[byte]{1: dotBF16x1x3, 2: dotBF16x2x3, 3: dotBF16x3x3, 4: dotBF16x4x3}, dotBF16x1x6,
+	}
+	tilesF16 = dotTiles[byte]{
+		[5]dotTile[byte]{1: dotF16x1x1, 2: dotF16x2x1, 3: dotF16x3x1, 4: dotF16x4x1},
+		[5]dotTile[byte]{1: dotF16x1x3, 2: dotF16x2x3, 3: dotF16x3x3, 4: dotF16x4x3}, dotF16x1x6,
+	}
+)
+
+type dotTile[W any] = func(dst *float32, ldd int, x *float32, ldx int, w *W, ldw, k int)
+
+func dotAVX2Rows(dst, x, w []float32, m, n, k, ldd int) { tilesF32.rows(dst, x, w, m, n, k, ldd, 1) }
+
+// dotHalfAVX2 is dotAVX2Rows with weights of 16 bits, BF16 or F16, if k is a multiple of 8.
+func dotHalfAVX2(d tensor.DType, dst, x []float32, w []byte, m, n, k, ldd int) bool {
+	if k%8 != 0 {
+		return false
+	}
+	if d == tensor.BF16 {
+		tilesBF16.rows(dst, x, w, m, n, k, ldd, 2)
+	} else {
+		tilesF16.rows(dst, x, w, m, n, k, ldd, 2)
+	}
+	return true
 }
 
-func dotAVX2Rows(dst, x, w []float32, m, n, k, ldd int) {
+// rows runs the tiles; an element of w, as the tiles count them, takes size elements of the slice.
+func (t *dotTiles[W]) rows(dst, x []float32, w []W, m, n, k, ldd, size int) {
 	for at := 0; at < k; at += kBlock {
 		kb := min(kBlock, k-at)
 		for i := 0; i < m; i += 4 {
 			rows := min(4, m-i)
 			for j := 0; j < n; {
-				columns, f := 1, dotColumns[rows]
+				columns, f := 1, t.one[rows]
 				switch {
 				case rows == 1 && n-j >= 6:
-					columns, f = 6, dotF32x1x6
+					columns, f = 6, t.six
 				case n-j >= 3:
-					columns, f = 3, dotTiles[rows]
+					columns, f = 3, t.three[rows]
 				}
-				out, src, weights := dst[i*ldd+j:(i+rows-1)*ldd+j+columns], x[i*k+at:(i+rows)*k], w[j*k+at:(j+columns)*k]
+				out, src, weights := dst[i*ldd+j:(i+rows-1)*ldd+j+columns], x[i*k+at:(i+rows)*k], w[(j*k+at)*size:(j+columns)*k*size]
 				if at == 0 {
 					f(&out[0], ldd, &src[0], k, &weights[0], k, kb)
 				} else {

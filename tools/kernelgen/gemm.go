@@ -37,21 +37,41 @@ func dotF32() {
 		DATA(4*i, U32(0xFFFFFFFF*uint32(1-i/8)))
 	}
 	// Four by three: 12 accumulators, three vectors of weights, one of activations.
-	for _, t := range [][2]int{{1, 1}, {2, 1}, {3, 1}, {4, 1}, {1, 3}, {2, 3}, {3, 3}, {4, 3}, {1, 6}} {
-		dotTile(t[0], t[1])
+	for _, w := range []weightType{weightF32, weightBF16, weightF16} {
+		for _, t := range [][2]int{{1, 1}, {2, 1}, {3, 1}, {4, 1}, {1, 3}, {2, 3}, {3, 3}, {4, 3}, {1, 6}} {
+			dotTile(w, t[0], t[1])
+		}
 	}
 }
 
 // tailMask is eight words of ones and eight of zeroes: read n words before the middle, it masks all but n.
 var tailMask Mem
 
-func dotTile(m, n int) {
-	TEXT(name("dotF32x", m, "x", n), NOSPLIT, "func(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int)")
+// weightType is a type of weights that is widened to float32 on the way into a register.
+type weightType struct {
+	title, pointer string
+	shift          uint64 // of an index to bytes
+	load           func(from Mem, to VecVirtual)
+}
+
+var (
+	weightF32  = weightType{"F32", "*float32", 2, func(from Mem, to VecVirtual) { VMOVUPS(from, to) }}
+	weightBF16 = weightType{"BF16", "*byte", 1, func(from Mem, to VecVirtual) {
+		VPMOVZXWD(from, to)
+		VPSLLD(Imm(16), to, to)
+	}}
+	weightF16 = weightType{"F16", "*byte", 1, func(from Mem, to VecVirtual) { VCVTPH2PS(from, to) }}
+)
+
+// dotTile writes the tile of m rows of x and n of w. With half the width, k is a multiple of 8: there are no masked
+// loads of 16 bits.
+func dotTile(wt weightType, m, n int) {
+	TEXT(name("dot", wt.title, "x", m, "x", n), NOSPLIT, name("func(dst *float32, ldd int, x *float32, ldx int, w ", wt.pointer, ", ldw int, k int)"))
 	Pragma("noescape")
 	dst, x, w := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("w"), GP64())
 	ldx, ldw, k := Load(Param("ldx"), GP64()), Load(Param("ldw"), GP64()), Load(Param("k"), GP64())
 	SHLQ(Imm(2), ldx)
-	SHLQ(Imm(2), ldw)
+	SHLQ(Imm(wt.shift), ldw)
 	xrow, xbases := rowsOf(x, ldx, m)
 	wrow, wbases := rowsOf(w, ldw, n)
 	acc := make([][]VecVirtual, m)
@@ -61,17 +81,50 @@ func dotTile(m, n int) {
 			VXORPS(a, a, a)
 		}
 	}
+	one := func(off int) { // vector off of a single row of x
+		a := YMM()
+		VMOVUPS(disp(xrow(0), 32*off), a)
+		for j := range n {
+			from := disp(wrow(j), off*8<<wt.shift)
+			if wt.shift == 2 {
+				VFMADD231PS(from, a, acc[0][j])
+				continue
+			}
+			b := YMM()
+			wt.load(from, b)
+			VFMADD231PS(b, a, acc[0][j])
+		}
+	}
+	if m == 1 && n == 6 {
+		// One row passes the weights at the speed of memory: fetch the six rows after these, which follow in memory.
+		next := GP64()
+		LEAQ(Mem{Base: w, Index: ldw, Scale: 4}, next)
+		LEAQ(Mem{Base: next, Index: ldw, Scale: 2}, next)
+		nextRow, nextBases := rowsOf(next, ldw, n)
+		loop("k32", k, 32, func() {
+			for j := range n {
+				for line := 0; line < 32<<wt.shift; line += 64 {
+					PREFETCHT0(disp(nextRow(j), line))
+				}
+			}
+			for off := range 4 {
+				one(off)
+			}
+			for _, r := range xbases {
+				ADDQ(U32(128), r)
+			}
+			for _, r := range append(wbases, nextBases...) {
+				ADDQ(U32(32<<wt.shift), r)
+			}
+		})
+	}
 	loop("k8", k, 8, func() {
 		if m == 1 {
-			a := YMM()
-			VMOVUPS(xrow(0), a)
-			for j := range n {
-				VFMADD231PS(wrow(j), a, acc[0][j])
-			}
+			one(0)
 		} else {
 			b := vectors(n)
 			for j := range n {
-				VMOVUPS(wrow(j), b[j])
+				wt.load(wrow(j), b[j])
 			}
 			for i := range m {
 				a := YMM()
@@ -81,28 +134,16 @@ func dotTile(m, n int) {
 				}
 			}
 		}
-		for _, r := range append(xbases, wbases...) {
+		for _, r := range xbases {
 			ADDQ(Imm(32), r)
 		}
-	})
-	// The rest, zeroes in the place of what is not there.
-	TESTQ(k, k)
-	JZ(LabelRef("sum"))
-	table, mask := GP64(), YMM()
-	LEAQ(tailMask, table)
-	SHLQ(Imm(2), k)
-	SUBQ(k, table)
-	VMOVUPS(at(table, 32), mask)
-	for i := range m {
-		a := YMM()
-		VMASKMOVPS(xrow(i), mask, a)
-		for j := range n {
-			b := YMM()
-			VMASKMOVPS(wrow(j), mask, b)
-			VFMADD231PS(b, a, acc[i][j])
+		for _, r := range wbases {
+			ADDQ(Imm(8<<wt.shift), r)
 		}
+	})
+	if wt.shift == 2 {
+		tail(k, xrow, wrow, acc)
 	}
-	Label("sum")
 	ldd := Load(Param("ldd"), GP64())
 	SHLQ(Imm(2), ldd)
 	for i := range m {
@@ -115,6 +156,27 @@ func dotTile(m, n int) {
 	}
 	VZEROUPPER()
 	RET()
+}
+
+// tail adds the last products, less than eight, with zeroes in the place of what is not there.
+func tail(k Register, xrow, wrow func(i int) Mem, acc [][]VecVirtual) {
+	TESTQ(k, k)
+	JZ(LabelRef("sum"))
+	table, mask := GP64(), YMM()
+	LEAQ(tailMask, table)
+	SHLQ(Imm(2), k)
+	SUBQ(k, table)
+	VMOVUPS(at(table, 32), mask)
+	for i := range acc {
+		a := YMM()
+		VMASKMOVPS(xrow(i), mask, a)
+		for j := range acc[i] {
+			b := YMM()
+			VMASKMOVPS(wrow(j), mask, b)
+			VFMADD231PS(b, a, acc[i][j])
+		}
+	}
+	Label("sum")
 }
 
 // gemmF32 writes the kernels of f32 products with rows of w contiguous in n: dst[i, 0:16] = or += Σ_k x[i, k]·w[k, 0:16].

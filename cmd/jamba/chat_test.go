@@ -1,0 +1,252 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"jamba"
+	"jamba/internal/testutil"
+	"jamba/text"
+	"jamba/text/chat"
+)
+
+// terminal is a command that runs on a pseudo-terminal.
+type terminal struct {
+	t     *testing.T
+	ctrl  *os.File // the side of the person who types
+	exit  chan error
+	state string // the folder of its history
+
+	mu   sync.Mutex
+	seen string // what was written since the last expect
+}
+
+// start runs jamba on a terminal of its own.
+func start(t *testing.T, args ...string) *terminal {
+	t.Helper()
+	ctrl, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("no pseudo-terminals here: ", err)
+	}
+	t.Cleanup(func() { ctrl.Close() })
+	n, err := unix.IoctlGetInt(int(ctrl.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(ctrl.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(int(ctrl.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 50, Col: 200})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tty.Close()
+	term := &terminal{t: t, ctrl: ctrl, exit: make(chan error, 1), state: t.TempDir()}
+	cmd := exec.Command("jamba", args...)
+	cmd.Env = append(os.Environ(), "TERM=xterm", "XDG_STATE_HOME="+term.state)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	go func() { term.exit <- cmd.Wait() }()
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			n, err := ctrl.Read(b)
+			term.mu.Lock()
+			term.seen += string(b[:n])
+			term.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return term
+}
+
+func (term *terminal) send(keys string) {
+	term.t.Helper()
+	if _, err := term.ctrl.WriteString(keys); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+// expect waits until what was written since the last expect matches, and returns the groups.
+func (term *terminal) expect(pattern string) []string {
+	term.t.Helper()
+	re := regexp.MustCompile(`(?s)` + pattern)
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		term.mu.Lock()
+		text := strings.ReplaceAll(term.seen, "\r\n", "\n")
+		if m := re.FindStringSubmatchIndex(text); m != nil {
+			term.seen = text[m[1]:]
+			term.mu.Unlock()
+			groups := make([]string, len(m)/2)
+			for i := range groups {
+				groups[i] = text[m[2*i]:m[2*i+1]]
+			}
+			return groups
+		}
+		term.mu.Unlock()
+		if time.Now().After(end) {
+			term.t.Fatalf("the terminal shows %q, want %s", text, pattern)
+		}
+	}
+}
+
+// turn sends a prompt and returns how many tokens it had with what was before, and the answer.
+func (term *terminal) turn(keys string) (tokens, answer string) {
+	term.t.Helper()
+	term.send(keys + "\r")
+	groups := term.expect(`\n([^\n]*)\nprompt (\d+) tokens, .*? tokens/s\n.*?> `)
+	return groups[2], groups[1]
+}
+
+// ends waits for the end of the command.
+func (term *terminal) ends() {
+	term.t.Helper()
+	select {
+	case err := <-term.exit:
+		if err != nil {
+			term.t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		term.t.Fatal("the chat does not end")
+	}
+}
+
+const hello, more = "Seven tree green,", "And then?"
+
+func TestChat(t *testing.T) {
+	path := testutil.Golden("e2e", "model")
+	m, err := jamba.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	user := func(s string) jamba.Message { return jamba.Message{Role: "user", Content: s} }
+	// want is what a chat would print after messages.
+	want := func(messages ...jamba.Message) (tokens, answer string) {
+		ids, err := m.Text().EncodeChat(chat.NewRequest(messages...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p, err := range m.Chat(context.Background(), messages, jamba.Options{MaxTokens: 6}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer += p.Text
+		}
+		return fmt.Sprint(len(ids)), answer
+	}
+	term := start(t, "run", "-m", path, "--max-tokens", "6", "--stats")
+	turn := func(what, keys string, messages ...jamba.Message) (answer string) {
+		t.Helper()
+		tokens, answer := term.turn(keys)
+		wantTokens, wantAnswer := want(messages...)
+		if tokens != wantTokens || answer != wantAnswer {
+			t.Errorf("%s: a prompt of %s tokens is answered by %q, want %s, %q", what, tokens, answer, wantTokens, wantAnswer)
+		}
+		return wantAnswer
+	}
+	term.expect("> ")
+	term.send("/help\r")
+	term.expect("/clear  +forget the conversation\n/system TEXT .*> ")
+	term.send("  \r")
+	term.expect("\n.*> ")
+
+	first := jamba.Message{Role: "assistant", Content: turn("first", hello, user(hello))}
+	second := jamba.Message{Role: "assistant", Content: turn("second", more, user(hello), first, user(more))}
+	turn("third", "Again", user(hello), first, user(more), second, user("Again"))
+	term.send("/clear\r")
+	term.expect("\n.*> ")
+	turn("after /clear", more, user(more))
+
+	system := jamba.Message{Role: "system", Content: "Be brief."}
+	term.send("/system  Be brief.\r")
+	term.expect("\n.*> ")
+	first.Content = turn("after /system", hello, system, user(hello))
+	turn("second after /system", more, system, user(hello), first, user(more))
+	term.send("/clear\r")
+	term.expect("\n.*> ")
+	turn("/clear keeps the system message", more, system, user(more))
+	term.send("/clear\r")
+	term.expect("\n.*> ")
+
+	term.send("Seven\\\r")
+	term.expect(`\n.*\. `)
+	turn("of two lines", "tree", system, user("Seven\ntree"))
+	term.send("/clear\r")
+	term.expect("\n.*> ")
+	term.send("never mind\x03")
+	term.expect("\n.*> ")
+	turn("after Ctrl-C at the prompt", hello, system, user(hello))
+
+	term.send("/exit\r")
+	term.ends()
+	history, err := os.ReadFile(filepath.Join(term.state, "jamba", "history"))
+	if err != nil || !strings.Contains(string(history), hello+"\n") || !strings.Contains(string(history), "Seven tree\n") {
+		t.Errorf("history %q, error %v", history, err)
+	}
+}
+
+// TestChatInterrupted stops an answer: the conversation goes on with as much as there was of it.
+func TestChatInterrupted(t *testing.T) {
+	const limit = 1000
+	term := start(t, "run", "-m", testutil.Golden("e2e", "model"), "--stats", "--max-tokens", fmt.Sprint(limit))
+	term.expect("> ")
+	term.send(hello + "\r")
+	term.expect(`\n[^\n]+`)
+	term.send("\x03")
+	term.expect(`\n\r?> `)
+	term.send(hello + "\r")
+	two, err := strconv.Atoi(term.expect(`\nprompt (\d+) tokens, .*? tokens/s\n.*?> `)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Both prompts and no answer, or a whole one, would be so long.
+	words, err := text.Open(testutil.Golden("e2e", "model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	none, err := words.EncodeChat(chat.NewRequest(jamba.Message{Role: "user", Content: hello}, jamba.Message{Role: "assistant"}, jamba.Message{Role: "user", Content: hello}))
+	if err != nil || two <= len(none) || two >= len(none)+limit {
+		t.Errorf("after an answer that was stopped the next prompt has %d tokens, %d without it, error %v", two, len(none), err)
+	}
+	term.send("\x04")
+	term.ends()
+}
+
+// TestChatRaw has prompts that stand alone.
+func TestChatRaw(t *testing.T) {
+	term := start(t, "run", "-m", testutil.Golden("e2e", "model"), "--max-tokens", "3", "--stats", "--raw")
+	term.expect(`Plain completion: each prompt stands alone\. /help for help\.\n.*> `)
+	for range 2 {
+		if tokens, answer := term.turn(hello); tokens != "8" || answer != " again peroely" {
+			t.Errorf("a prompt of %s tokens is answered by %q", tokens, answer)
+		}
+	}
+	term.send("/system Be brief.\r")
+	term.expect(`There is no system message in plain completion\.\n.*> `)
+	term.send("\x04")
+	term.ends()
+}
