@@ -88,7 +88,8 @@ func TestDefaults(t *testing.T) {
 		{"sample", `{"do_sample": true}`, sampling(Sampling{Temperature: 1, TopK: 50}), []int32{eos}},
 		{
 			"sample with all", `{"do_sample": true, "temperature": 0.6, "top_k": 9, "top_p": 0.9, "min_p": 0.05, "repetition_penalty": 1.1}`,
-			sampling(Sampling{Temperature: 0.6, TopK: 9, TopP: 0.9, MinP: 0.05, RepetitionPenalty: 1.1}), []int32{eos},
+			sampling(Sampling{Temperature: 0.6, TopK: 9, TopP: 0.9, MinP: 0.05, RepetitionPenalty: 1.1}),
+			[]int32{eos},
 		},
 		{"sample from all", `{"do_sample": true, "temperature": 0.6, "top_k": 0}`, sampling(Sampling{Temperature: 0.6}), []int32{eos}},
 		{"sample at 0", `{"do_sample": true, "temperature": 0}`, sampling(Sampling{TopK: 50}), []int32{eos}},

@@ -73,15 +73,18 @@ type dotTiles[W any] struct {
 var (
 	tilesF32 = dotTiles[float32]{
 		[5]dotTile[float32]{1: dotF32x1x1, 2: dotF32x2x1, 3: dotF32x3x1, 4: dotF32x4x1},
-		[5]dotTile[float32]{1: dotF32x1x3, 2: dotF32x2x3, 3: dotF32x3x3, 4: dotF32x4x3}, dotF32x1x6,
+		[5]dotTile[float32]{1: dotF32x1x3, 2: dotF32x2x3, 3: dotF32x3x3, 4: dotF32x4x3},
+		dotF32x1x6,
 	}
 	tilesBF16 = dotTiles[byte]{
 		[5]dotTile[byte]{1: dotBF16x1x1, 2: dotBF16x2x1, 3: dotBF16x3x1, 4: dotBF16x4x1},
-		[5]dotTile[byte]{1: dotBF16x1x3, 2: dotBF16x2x3, 3: dotBF16x3x3, 4: dotBF16x4x3}, dotBF16x1x6,
+		[5]dotTile[byte]{1: dotBF16x1x3, 2: dotBF16x2x3, 3: dotBF16x3x3, 4: dotBF16x4x3},
+		dotBF16x1x6,
 	}
 	tilesF16 = dotTiles[byte]{
 		[5]dotTile[byte]{1: dotF16x1x1, 2: dotF16x2x1, 3: dotF16x3x1, 4: dotF16x4x1},
-		[5]dotTile[byte]{1: dotF16x1x3, 2: dotF16x2x3, 3: dotF16x3x3, 4: dotF16x4x3}, dotF16x1x6,
+		[5]dotTile[byte]{1: dotF16x1x3, 2: dotF16x2x3, 3: dotF16x3x3, 4: dotF16x4x3},
+		dotF16x1x6,
 	}
 )
 

@@ -13,6 +13,7 @@ import (
 	"jamba/format/gguf"
 	"jamba/format/safetensors"
 	"jamba/internal/testutil"
+	"jamba/kernel/quant"
 	"jamba/model"
 	"jamba/tensor"
 )
@@ -31,7 +32,7 @@ var ggufLayer = strings.NewReplacer(
 )
 
 // convert writes the reference checkpoint in dir as llama.cpp's converter would, and returns the file's path.
-func convert(t *testing.T, g *golden, dir string) string {
+func convert(t *testing.T, g *golden, dir string, quantized ...tensor.DType) string {
 	t.Helper()
 	set, err := safetensors.OpenDir(dir)
 	if err != nil {
@@ -107,8 +108,10 @@ func convert(t *testing.T, g *golden, dir string) string {
 	var tensors []gguf.Source
 	add := func(name string, x tensor.Tensor) {
 		x.Name = name
-		src := gguf.FromTensor(x)
-		tensors = append(tensors, src)
+		if len(quantized) > 0 {
+			x = quantize(t, x, quantized[0])
+		}
+		tensors = append(tensors, gguf.FromTensor(x))
 	}
 	floats := func(x tensor.Tensor) []float32 {
 		f, ok := x.Float32s()
@@ -177,6 +180,24 @@ func convert(t *testing.T, g *golden, dir string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// quantize returns a matrix, or a stack of them, in a block format if its rows are whole blocks.
+func quantize(t *testing.T, x tensor.Tensor, d tensor.DType) tensor.Tensor {
+	k := x.Shape[len(x.Shape)-1]
+	f, ok := x.Float32s()
+	if !ok || len(x.Shape) < 2 || k%d.BlockValues() != 0 || strings.Contains(x.Name, "ssm_conv1d") || strings.Contains(x.Name, "ffn_gate_inp") {
+		return x
+	}
+	size, err := tensor.Size(d, x.Shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := make([]byte, size)
+	if err := quant.Quantize(data, d, f); err != nil {
+		t.Fatal(err)
+	}
+	return tensor.Tensor{Name: x.Name, DType: d, Shape: x.Shape, Data: data}
 }
 
 // interleave reorders the rows of each head from halves to pairs.

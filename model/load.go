@@ -19,9 +19,10 @@ import (
 // Model is a network with its weights, most of them used in place from the mapped checkpoint. It never changes and is
 // safe for concurrent use, until Close.
 type Model struct {
-	Config Config
-	Sizes  Sizes
-	Unused []string // the checkpoint's tensors that the network has no use for
+	Config    Config
+	Sizes     Sizes
+	Unused    []string   // the checkpoint's tensors that the network has no use for
+	Quantized *Quantized // what Options.Weights did; nil if it was not set
 
 	embed     kernel.Matrix // [V, M]
 	blocks    []block
@@ -41,6 +42,7 @@ type source interface {
 // Options say how to open a model. The zero value is the exact pass.
 type Options struct {
 	Precision Precision
+	Weights   tensor.DType            // round weights that are not quantized to this block format; Invalid: use them as they are
 	Progress  func(done, total int64) // told of the bytes of weights that are ready; may be nil
 }
 
@@ -51,10 +53,19 @@ func Open(path string) (*Model, error) { return OpenWith(path, Options{}) }
 // OpenWith is Open with options.
 func OpenWith(path string, o Options) (*Model, error) {
 	m, err := open(path)
-	if err == nil && o.Precision == Fast {
+	if err != nil {
+		return nil, err
+	}
+	if o.Weights != tensor.Invalid {
+		if err := m.quantize(o.Weights, o.Progress); err != nil {
+			m.Close()
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if o.Precision == Fast {
 		m.pack(o.Progress)
 	}
-	return m, err
+	return m, nil
 }
 
 func open(path string) (*Model, error) {

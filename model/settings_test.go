@@ -169,7 +169,8 @@ func TestFrequencies(t *testing.T) {
 		{"plain", RoPE{Theta: 5e5}, func(i int) float64 { return plain(5e5, i) }, 1},
 		{"linear", RoPE{Theta: 10000, Scaling: "linear", Factor: 4}, func(i int) float64 { return plain(10000, i) / 4 }, 1},
 		{
-			"llama3", RoPE{Theta: 5e5, Scaling: "llama3", Factor: 8, LowFreq: 1, HighFreq: 4, OriginalMax: 8192},
+			"llama3",
+			RoPE{Theta: 5e5, Scaling: "llama3", Factor: 8, LowFreq: 1, HighFreq: 4, OriginalMax: 8192},
 			func(i int) float64 {
 				f, w := plain(5e5, i), wave(5e5, i)
 				switch {
@@ -183,33 +184,39 @@ func TestFrequencies(t *testing.T) {
 			}, 1,
 		},
 		{
-			"yarn", RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 4096, BetaFast: 32, BetaSlow: 1},
+			"yarn",
+			RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 4096, BetaFast: 32, BetaSlow: 1},
 			// Between pair 2.6 and pair 5.6.
 			func(i int) float64 { return blend(plain(10000, i), 8, ramp(i, 2, 6)) }, 0.1*math.Log(8) + 1,
 		},
 		{
-			"yarn, not rounded", RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 4096, BetaFast: 32, BetaSlow: 1, Fractional: true},
+			"yarn, not rounded",
+			RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 4096, BetaFast: 32, BetaSlow: 1, Fractional: true},
 			func(i int) float64 {
 				return blend(plain(10000, i), 8, ramp(i, turning(32, 4096, 10000), turning(1, 4096, 10000)))
 			}, 0.1*math.Log(8) + 1,
 		},
 		{
-			"yarn, other betas", RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 4096, BetaFast: 200, BetaSlow: 4, Fractional: true},
+			"yarn, other betas",
+			RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 4096, BetaFast: 200, BetaSlow: 4, Fractional: true},
 			func(i int) float64 {
 				return blend(plain(10000, i), 8, ramp(i, turning(200, 4096, 10000), turning(4, 4096, 10000)))
 			}, 0.1*math.Log(8) + 1,
 		},
 		{
-			"yarn, attention factor", RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 4096, BetaFast: 32, BetaSlow: 1, AttnFactor: 0.7},
+			"yarn, attention factor",
+			RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 4096, BetaFast: 32, BetaSlow: 1, AttnFactor: 0.7},
 			func(i int) float64 { return blend(plain(10000, i), 8, ramp(i, 2, 6)) }, 0.7,
 		},
 		{
-			"yarn, factor below 1", RoPE{Theta: 10000, Scaling: "yarn", Factor: 0.5, OriginalMax: 4096, BetaFast: 32, BetaSlow: 1},
+			"yarn, factor below 1",
+			RoPE{Theta: 10000, Scaling: "yarn", Factor: 0.5, OriginalMax: 4096, BetaFast: 32, BetaSlow: 1},
 			func(i int) float64 { return blend(plain(10000, i), 0.5, ramp(i, 2, 6)) }, 1,
 		},
 		{
 			// The context of 5 is shorter than one turn of the first pair: both ends of the range are at pair 0.
-			"yarn, a range of nothing", RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 5, BetaFast: 32, BetaSlow: 1},
+			"yarn, a range of nothing",
+			RoPE{Theta: 10000, Scaling: "yarn", Factor: 8, OriginalMax: 5, BetaFast: 32, BetaSlow: 1},
 			func(i int) float64 {
 				if i == 0 {
 					return 1
@@ -219,13 +226,15 @@ func TestFrequencies(t *testing.T) {
 		},
 		{
 			// The reference bounds the range by the dimension and not by the number of pairs.
-			"yarn, a range beyond the last pair", RoPE{Theta: 10, Scaling: "yarn", Factor: 8, OriginalMax: 1 << 20, BetaFast: 32000, BetaSlow: 1},
+			"yarn, a range beyond the last pair",
+			RoPE{Theta: 10, Scaling: "yarn", Factor: 8, OriginalMax: 1 << 20, BetaFast: 32000, BetaSlow: 1},
 			func(i int) float64 {
 				return blend(plain(10, i), 8, ramp(i, math.Floor(turning(32000, 1<<20, 10)), dim-1))
 			}, 0.1*math.Log(8) + 1,
 		},
 		{
-			"divisors", RoPE{Theta: 10000, FreqFactors: []float32{1, 1, 2, 3, 4, 5, 8, 8}, Interleaved: true},
+			"divisors",
+			RoPE{Theta: 10000, FreqFactors: []float32{1, 1, 2, 3, 4, 5, 8, 8}, Interleaved: true},
 			func(i int) float64 { return plain(10000, i) / []float64{1, 1, 2, 3, 4, 5, 8, 8}[i] }, 1,
 		},
 	} {
@@ -246,16 +255,22 @@ func TestFrequencies(t *testing.T) {
 	}
 }
 
+// kv are keys and values, dims the shapes of tensors by name.
+type (
+	kv   = map[string]any
+	dims = map[string][]int
+)
+
 // ggufConfig writes a file of zeros and reads its configuration. keys are of the architecture unless they have a dot at
 // the beginning, and nil takes one away.
-func ggufConfig(t *testing.T, arch string, keys map[string]any, tensors map[string][]int) (Config, error) {
+func ggufConfig(t *testing.T, arch string, keys kv, tensors dims) (Config, error) {
 	t.Helper()
-	all := map[string]any{
+	all := kv{
 		".general.architecture": arch, "embedding_length": uint32(8), "block_count": uint32(2), "context_length": uint32(64),
 		"attention.layer_norm_rms_epsilon": float32(1e-5), "attention.head_count": uint32(2), "feed_forward_length": uint32(16),
 	}
 	if arch != "llama" {
-		maps.Copy(all, map[string]any{
+		maps.Copy(all, kv{
 			"attention.head_count_kv": []int32{0, 1}, "ssm.inner_size": uint32(16), "ssm.state_size": uint32(4), "ssm.conv_kernel": uint32(3), "ssm.time_step_rank": uint32(2),
 		})
 	}
@@ -270,7 +285,7 @@ func ggufConfig(t *testing.T, arch string, keys map[string]any, tensors map[stri
 			meta = append(meta, gguf.KV{Key: name, Value: v})
 		}
 	}
-	shapes := map[string][]int{"token_embd.weight": {32, 8}}
+	shapes := dims{"token_embd.weight": {32, 8}}
 	maps.Copy(shapes, tensors)
 	var sources []gguf.Source
 	for name, shape := range shapes {
@@ -311,69 +326,83 @@ func TestGGUFSettings(t *testing.T) {
 	f := func(x float64) float32 { return float32(x) }
 	for _, test := range []struct {
 		name, arch string
-		keys       map[string]any
-		tensors    map[string][]int
+		keys       kv
+		tensors    dims
 		got        func(Config) any
 		want       any
 	}{
 		{"no scaling", "llama", nil, nil, rope, plain},
-		{"theta", "llama", map[string]any{"rope.freq_base": f(5e5)}, nil, rope, RoPE{Theta: 5e5, Interleaved: true}},
-		{"a factor alone is linear", "llama", map[string]any{"rope.scaling.factor": f(4)}, nil, rope, linear},
-		{"its older name", "llama", map[string]any{"rope.scale_linear": f(4)}, nil, rope, linear},
-		{"the newer name goes first", "llama", map[string]any{"rope.scaling.factor": f(4), "rope.scale_linear": f(2)}, nil, rope, linear},
-		{"linear", "llama", map[string]any{"rope.scaling.type": "linear", "rope.scaling.factor": f(4)}, nil, rope, linear},
-		{"type none", "llama", map[string]any{"rope.scaling.type": "none", "rope.scaling.factor": f(4)}, nil, func(c Config) any { return att(c).RoPE.Scaling }, ""},
+		{"theta", "llama", kv{"rope.freq_base": f(5e5)}, nil, rope, RoPE{Theta: 5e5, Interleaved: true}},
+		{"a factor alone is linear", "llama", kv{"rope.scaling.factor": f(4)}, nil, rope, linear},
+		{"its older name", "llama", kv{"rope.scale_linear": f(4)}, nil, rope, linear},
+		{"the newer name goes first", "llama", kv{"rope.scaling.factor": f(4), "rope.scale_linear": f(2)}, nil, rope, linear},
+		{"linear", "llama", kv{"rope.scaling.type": "linear", "rope.scaling.factor": f(4)}, nil, rope, linear},
+		{"type none", "llama", kv{"rope.scaling.type": "none", "rope.scaling.factor": f(4)}, nil, func(c Config) any { return att(c).RoPE.Scaling }, ""},
 		{
-			"yarn", "llama", map[string]any{"rope.scaling.type": "yarn", "rope.scaling.factor": f(4), "rope.scaling.original_context_length": uint32(16)}, nil, rope,
+			"yarn", "llama",
+			kv{"rope.scaling.type": "yarn", "rope.scaling.factor": f(4), "rope.scaling.original_context_length": uint32(16)},
+			nil, rope,
 			yarn(func(r *RoPE) { r.OriginalMax = 16 }),
 		},
 		{
-			"yarn's betas", "llama", map[string]any{
+			"yarn's betas", "llama",
+			kv{
 				"rope.scaling.type": "yarn", "rope.scaling.factor": f(4), "rope.scaling.yarn_beta_fast": f(20), "rope.scaling.yarn_beta_slow": f(2),
-			}, nil, rope,
+			},
+			nil, rope,
 			yarn(func(r *RoPE) { r.BetaFast, r.BetaSlow = 20, 2 }),
 		},
 		{
 			// llama.cpp multiplies the key's factor by 0.1 ln(factor) + 1.
-			"yarn's attention factor", "llama", map[string]any{"rope.scaling.type": "yarn", "rope.scaling.factor": f(4), "rope.scaling.attn_factor": f(0.75)}, nil, rope,
+			"yarn's attention factor", "llama",
+			kv{"rope.scaling.type": "yarn", "rope.scaling.factor": f(4), "rope.scaling.attn_factor": f(0.75)},
+			nil, rope,
 			yarn(func(r *RoPE) { r.AttnFactor = 0.75 * (0.1*math.Log(4) + 1) }),
 		},
-		{"yarn's attention factor of 1", "llama", map[string]any{"rope.scaling.type": "yarn", "rope.scaling.factor": f(4), "rope.scaling.attn_factor": f(1)}, nil, rope, yarn(func(*RoPE) {})},
+		{"yarn's attention factor of 1", "llama", kv{"rope.scaling.type": "yarn", "rope.scaling.factor": f(4), "rope.scaling.attn_factor": f(1)}, nil, rope, yarn(func(*RoPE) {})},
 		{
-			"divisors", "llama", nil, map[string][]int{"rope_freqs.weight": {2}}, rope,
+			"divisors", "llama", nil,
+			dims{"rope_freqs.weight": {2}},
+			rope,
 			RoPE{Theta: 10000, FreqFactors: []float32{2, 2}, Interleaved: true},
 		},
 
 		{"no bias", "llama", nil, nil, func(c Config) any { return att(c).Bias }, false},
-		{"bias", "llama", nil, map[string][]int{"blk.0.attn_q.bias": {8}, "blk.1.attn_q.bias": {8}}, func(c Config) any { return att(c).Bias }, true},
-		{"bias of another layer", "llama", nil, map[string][]int{"blk.1.attn_q.bias": {8}}, func(c Config) any { return []bool{att(c).Bias, c.Layers[1].Attention.Bias} }, []bool{false, true}},
-		{"mlp bias", "llama", nil, map[string][]int{"blk.0.ffn_gate.bias": {16}}, func(c Config) any { return c.Layers[0].MLP.Bias }, true},
+		{"bias", "llama", nil, dims{"blk.0.attn_q.bias": {8}, "blk.1.attn_q.bias": {8}}, func(c Config) any { return att(c).Bias }, true},
+		{"bias of another layer", "llama", nil, dims{"blk.1.attn_q.bias": {8}}, func(c Config) any { return []bool{att(c).Bias, c.Layers[1].Attention.Bias} }, []bool{false, true}},
+		{"mlp bias", "llama", nil, dims{"blk.0.ffn_gate.bias": {16}}, func(c Config) any { return c.Layers[0].MLP.Bias }, true},
 
 		{"head dim", "llama", nil, nil, func(c Config) any { return att(c).HeadDim }, 4},
-		{"key length", "llama", map[string]any{"attention.key_length": uint32(6)}, nil, func(c Config) any { return att(c).HeadDim }, 6},
-		{"key length in Jamba", "jamba", map[string]any{"attention.key_length": uint32(6)}, nil, func(c Config) any { return c.Layers[1].Attention.HeadDim }, 6},
+		{"key length", "llama", kv{"attention.key_length": uint32(6)}, nil, func(c Config) any { return att(c).HeadDim }, 6},
+		{"key length in Jamba", "jamba", kv{"attention.key_length": uint32(6)}, nil, func(c Config) any { return c.Layers[1].Attention.HeadDim }, 6},
 		{"a key/value head for each", "llama", nil, nil, func(c Config) any { return att(c).NumKeyValueHeads }, 2},
-		{"key/value heads", "llama", map[string]any{"attention.head_count_kv": uint32(1)}, nil, func(c Config) any { return att(c).NumKeyValueHeads }, 1},
+		{"key/value heads", "llama", kv{"attention.head_count_kv": uint32(1)}, nil, func(c Config) any { return att(c).NumKeyValueHeads }, 1},
 
 		{"no end token", "llama", nil, nil, func(c Config) any { return len(c.EOSTokenIDs) }, 0},
-		{"eos", "llama", map[string]any{".tokenizer.ggml.eos_token_id": uint32(3)}, nil, func(c Config) any { return c.EOSTokenIDs }, []int32{3}},
+		{"eos", "llama", kv{".tokenizer.ggml.eos_token_id": uint32(3)}, nil, func(c Config) any { return c.EOSTokenIDs }, []int32{3}},
 		{
-			"eos, eot and eom", "llama", map[string]any{
+			"eos, eot and eom", "llama", kv{
 				".tokenizer.ggml.eos_token_id": uint32(3), ".tokenizer.ggml.eot_token_id": uint32(5), ".tokenizer.ggml.eom_token_id": uint32(0),
 			}, nil, func(c Config) any { return c.EOSTokenIDs }, []int32{3, 5, 0},
 		},
 
 		{"tied", "llama", nil, nil, func(c Config) any { return c.TieWordEmbeddings }, true},
-		{"not tied", "llama", nil, map[string][]int{"output.weight": {32, 8}}, func(c Config) any { return c.TieWordEmbeddings }, false},
-		{"vocabulary", "jamba", nil, map[string][]int{"token_embd.weight": {40, 8}}, func(c Config) any { return c.VocabSize }, 40},
+		{"not tied", "llama", nil, dims{"output.weight": {32, 8}}, func(c Config) any { return c.TieWordEmbeddings }, false},
+		{"vocabulary", "jamba", nil, dims{"token_embd.weight": {40, 8}}, func(c Config) any { return c.VocabSize }, 40},
 		{"schedule", "jamba", nil, nil, func(c Config) any { return fmt.Sprint(c.Layers) }, "[mamba + mlp attention + mlp]"},
 		{
-			"experts", "jamba", map[string]any{"expert_count": uint32(4), "expert_used_count": uint32(2)}, map[string][]int{"blk.1.ffn_gate_inp.weight": {4, 8}},
-			func(c Config) any { return []any{c.Layers[0].String(), *c.Layers[1].MoE} }, []any{"mamba + mlp", MoE{16, 4, 2, false}},
+			"experts", "jamba",
+			kv{"expert_count": uint32(4), "expert_used_count": uint32(2)},
+			dims{"blk.1.ffn_gate_inp.weight": {4, 8}},
+			func(c Config) any { return []any{c.Layers[0].String(), *c.Layers[1].MoE} },
+			[]any{"mamba + mlp", MoE{16, 4, 2, false}},
 		},
 		{
-			"mixtral", "llama", map[string]any{"expert_count": uint32(4), "expert_used_count": uint32(2)}, nil,
-			func(c Config) any { return []any{c.Architecture, *c.Layers[0].MoE} }, []any{"mixtral", MoE{16, 4, 2, true}},
+			"mixtral", "llama",
+			kv{"expert_count": uint32(4), "expert_used_count": uint32(2)},
+			nil,
+			func(c Config) any { return []any{c.Architecture, *c.Layers[0].MoE} },
+			[]any{"mixtral", MoE{16, 4, 2, true}},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -391,25 +420,27 @@ func TestGGUFSettings(t *testing.T) {
 func TestBadGGUFSettings(t *testing.T) {
 	for _, test := range []struct {
 		name, arch string
-		keys       map[string]any
-		tensors    map[string][]int
+		keys       kv
+		tensors    dims
 		want       string
 	}{
-		{"falcon", "mamba", map[string]any{"ssm.dt_b_c_rms": true}, nil, "mamba.ssm.dt_b_c_rms (Falcon-Mamba) is not supported"},
-		{"router without experts", "jamba", nil, map[string][]int{"blk.1.ffn_gate_inp.weight": {4, 8}}, "jamba.expert_count is missing or 1, but layer 1 has a router"},
+		{"falcon", "mamba", kv{"ssm.dt_b_c_rms": true}, nil, "mamba.ssm.dt_b_c_rms (Falcon-Mamba) is not supported"},
+		{"router without experts", "jamba", nil, dims{"blk.1.ffn_gate_inp.weight": {4, 8}}, "jamba.expert_count is missing or 1, but layer 1 has a router"},
 		{
-			"router with one expert", "jamba", map[string]any{"expert_count": uint32(1)}, map[string][]int{"blk.0.ffn_gate_inp.weight": {1, 8}},
+			"router with one expert", "jamba",
+			kv{"expert_count": uint32(1)},
+			dims{"blk.0.ffn_gate_inp.weight": {1, 8}},
 			"jamba.expert_count is missing or 1, but layer 0 has a router",
 		},
-		{"experts without how many are used", "jamba", map[string]any{"expert_count": uint32(4)}, nil, "jamba.expert_used_count"},
-		{"embedding of 1 dimension", "llama", nil, map[string][]int{"token_embd.weight": {8}}, "token_embd.weight: shape [8], want [vocabulary, 8]"},
-		{"embedding of 3 dimensions", "llama", nil, map[string][]int{"token_embd.weight": {2, 32, 8}}, "token_embd.weight: shape [2 32 8], want [vocabulary, 8]"},
-		{"key/value heads", "jamba", map[string]any{"attention.head_count_kv": []int32{0, 1, 1}}, nil, "jamba.attention.head_count_kv has 3 values for 2 layers"},
-		{"partial rotation", "llama", map[string]any{"rope.dimension_count": uint32(2)}, nil, "llama.rope.dimension_count 2 is not the head's dimension 4"},
-		{"divisors", "llama", nil, map[string][]int{"rope_freqs.weight": {3}}, "rope_freqs.weight: shape [3], want [2]"},
-		{"heads", "llama", map[string]any{"attention.head_count": nil}, nil, "llama.attention.head_count"},
-		{"scaling", "llama", map[string]any{"rope.scaling.type": "longrope", "rope.scaling.factor": float32(4)}, nil, `rope scaling "longrope" is not supported`},
-		{"type", "llama", map[string]any{"rope.scaling.factor": "four"}, nil, "llama.rope.scaling.factor"},
+		{"experts without how many are used", "jamba", kv{"expert_count": uint32(4)}, nil, "jamba.expert_used_count"},
+		{"embedding of 1 dimension", "llama", nil, dims{"token_embd.weight": {8}}, "token_embd.weight: shape [8], want [vocabulary, 8]"},
+		{"embedding of 3 dimensions", "llama", nil, dims{"token_embd.weight": {2, 32, 8}}, "token_embd.weight: shape [2 32 8], want [vocabulary, 8]"},
+		{"key/value heads", "jamba", kv{"attention.head_count_kv": []int32{0, 1, 1}}, nil, "jamba.attention.head_count_kv has 3 values for 2 layers"},
+		{"partial rotation", "llama", kv{"rope.dimension_count": uint32(2)}, nil, "llama.rope.dimension_count 2 is not the head's dimension 4"},
+		{"divisors", "llama", nil, dims{"rope_freqs.weight": {3}}, "rope_freqs.weight: shape [3], want [2]"},
+		{"heads", "llama", kv{"attention.head_count": nil}, nil, "llama.attention.head_count"},
+		{"scaling", "llama", kv{"rope.scaling.type": "longrope", "rope.scaling.factor": float32(4)}, nil, `rope scaling "longrope" is not supported`},
+		{"type", "llama", kv{"rope.scaling.factor": "four"}, nil, "llama.rope.scaling.factor"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, err := ggufConfig(t, test.arch, test.keys, test.tensors); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -417,7 +448,7 @@ func TestBadGGUFSettings(t *testing.T) {
 			}
 		})
 	}
-	if _, err := ggufConfig(t, "mamba", map[string]any{"ssm.dt_b_c_rms": false, "attention.head_count_kv": nil}, nil); err != nil {
+	if _, err := ggufConfig(t, "mamba", kv{"ssm.dt_b_c_rms": false, "attention.head_count_kv": nil}, nil); err != nil {
 		t.Errorf("Mamba without Falcon's norms: %v", err)
 	}
 }

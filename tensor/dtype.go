@@ -5,6 +5,7 @@ package tensor
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
 // DType is the type of a tensor's elements as they are stored. The zero value is invalid.
@@ -52,6 +53,17 @@ func (d DType) String() string {
 		return fmt.Sprintf("DType(%d)", uint8(d))
 	}
 	return dtypes[d].name
+}
+
+// UnmarshalText reads a type's name in upper or lower case.
+func (d *DType) UnmarshalText(b []byte) error {
+	for i, t := range dtypes {
+		if i != int(Invalid) && strings.EqualFold(string(b), t.name) {
+			*d = DType(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("type %q is not known", b)
 }
 
 // BlockValues returns the number of values that one block holds: 1 for the plain types.

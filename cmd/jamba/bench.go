@@ -16,6 +16,7 @@ import (
 
 type benchCmd struct {
 	modelFlag
+	openFlags
 	Prefill    []int           `placeholder:"N,…" default:"512" help:"Prompts of N tokens. Default: 512."`
 	Decode     []int           `placeholder:"N,…" default:"64" help:"N steps of one token a sequence. Default: 64."`
 	Depth      []int           `placeholder:"N,…" default:"0" help:"Tokens that a sequence has before. Default: 0."`
@@ -54,11 +55,12 @@ func (c *benchCmd) Run(s *streams) error {
 		return usageError("a depth is 0 or more")
 	}
 	start := time.Now()
-	m, err := model.OpenWith(path, model.Options{Precision: c.Precision, Progress: loading(s.err)})
+	m, err := model.OpenWith(path, c.options(s.err, c.Precision))
 	if err != nil {
 		return err
 	}
 	defer m.Close()
+	c.tell(s.err, m)
 	opened := time.Since(start)
 	ctx, stop := untilInterrupted()
 	defer stop()

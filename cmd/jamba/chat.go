@@ -81,7 +81,7 @@ func (c *runCmd) chat(s *streams, m *jamba.Model) error {
 func (c *runCmd) turn(s *streams, session *jamba.Session, m *jamba.Model, messages []jamba.Message, prompt string) (text string, ok bool) {
 	ctx, stop := untilInterrupted()
 	defer stop()
-	o := c.options(m)
+	o := c.sampled(m)
 	o.Progress = progress(s.err)
 	text, stats, err := printText(s.out, c.answer(ctx, session, m, messages, prompt, o))
 	fmt.Fprintln(s.out)

@@ -18,6 +18,7 @@ import (
 type logitsCmd struct {
 	modelFlag
 	threadsFlag
+	openFlags
 	Tokens    string          `required:"" placeholder:"IDS" help:"Token ids: 1,2,3 or a JSON array; - reads them from standard input."`
 	Chunk     int             `default:"0" placeholder:"N" help:"Compute N tokens at a time on a growing state; 0: all at once; 1: step by step."`
 	Precision model.Precision `default:"exact" placeholder:"P" help:"exact: float32. fast: as run computes."`
@@ -60,12 +61,12 @@ func (c *logitsCmd) Run(s *streams) error {
 	if info, err := os.Stat(c.Output); c.Output != "" && err == nil && info.IsDir() {
 		return fmt.Errorf("%s is a folder; give a file with -o", c.Output)
 	}
-	m, err := model.OpenWith(path, model.Options{Precision: c.Precision, Progress: loading(s.err)})
+	m, err := model.OpenWith(path, c.options(s.err, c.Precision))
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	warnUnused(s.err, m)
+	c.tell(s.err, m)
 	ctx, stop := untilInterrupted()
 	defer stop()
 	if c.Output == "" {

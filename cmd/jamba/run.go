@@ -18,6 +18,7 @@ import (
 type runCmd struct {
 	modelFlag
 	threadsFlag
+	openFlags
 	Prompt *string `arg:"" optional:"" help:"The prompt; - reads it from standard input, less a newline at its end. Without one, on a terminal: chat."`
 
 	System    *string         `placeholder:"TEXT" help:"System message of the chat."`
@@ -81,12 +82,12 @@ func (c *runCmd) Run(s *streams) error {
 	if interactive && c.JSON {
 		return usageError("--json needs a prompt")
 	}
-	m, err := jamba.OpenWith(path, model.Options{Precision: c.Precision, Progress: loading(s.err)})
+	m, err := jamba.OpenWith(path, c.options(s.err, c.Precision))
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	warnUnused(s.err, m.Network())
+	c.tell(s.err, m.Network())
 	for id := range c.LogitBias {
 		if _, ok := m.Text().Tokenizer.Token(id); !ok {
 			return fmt.Errorf("--logit-bias: token id %d is not in the vocabulary of %d", id, m.Text().Tokenizer.VocabSize())
@@ -108,7 +109,7 @@ func (c *runCmd) Run(s *streams) error {
 	}
 	ctx, stop := untilInterrupted()
 	defer stop()
-	o := c.options(m)
+	o := c.sampled(m)
 	o.Progress = progress(s.err)
 	pieces := c.answer(ctx, m.NewSession(), m, c.history(m), prompt, o)
 	if c.JSON {
@@ -148,7 +149,7 @@ func override[T any](v, flag *T) {
 	}
 }
 
-func (c *runCmd) options(m *jamba.Model) jamba.Options {
+func (c *runCmd) sampled(m *jamba.Model) jamba.Options {
 	o := m.Defaults()
 	o.Seed = rand.Uint64()
 	o.Sampling = c.sampling(o.Sampling)
