@@ -29,12 +29,15 @@ type stringList []string
 
 // UnmarshalJSON reads a string, a list of strings or null.
 func (l *stringList) UnmarshalJSON(b []byte) error {
-	var one string
-	if json.Unmarshal(b, &one) == nil && one != "" {
-		*l = stringList{one}
-		return nil
+	if len(b) == 0 || b[0] != '"' {
+		return json.Unmarshal(b, (*[]string)(l))
 	}
-	return json.Unmarshal(b, (*[]string)(l))
+	var one string
+	if err := json.Unmarshal(b, &one); err != nil || one == "" {
+		return err
+	}
+	*l = stringList{one}
+	return nil
 }
 
 // readDefaults sets what answers end with and how they are sampled, from generation_config.json where there is one. As

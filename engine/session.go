@@ -180,7 +180,7 @@ func (s *Session) room(r *Request) (int, error) {
 	// An answer without a limit is not refused for what it might become.
 	need := len(r.Prompt)
 	if r.MaxTokens > 0 {
-		need += min(room, 1<<40)
+		need += min(room, 1<<32)
 	}
 	return room, state.Fits(s.model.StateSpecs(), 0, need)
 }

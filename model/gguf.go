@@ -251,12 +251,15 @@ func (r *ggufReader) rope(headDim int) *RoPE {
 		scaling = "linear"
 	}
 	if scaling = read(r, "rope.scaling.type", scaling); scaling != "none" {
+		if rope.Factor == 0 {
+			rope.Factor = 1
+		}
 		rope.Scaling = strings.ToLower(scaling)
 		rope.OriginalMax = read(r, "rope.scaling.original_context_length", read(r, "context_length", 0))
 		rope.BetaFast = float64(read(r, "rope.scaling.yarn_beta_fast", float32(32)))
 		rope.BetaSlow = float64(read(r, "rope.scaling.yarn_beta_slow", float32(1)))
 		// llama.cpp multiplies this by the factor that the reference takes when the settings give none.
-		if f := float64(read(r, "rope.scaling.attn_factor", float32(1))); f != 1 && rope.Factor > 1 {
+		if f := float64(read(r, "rope.scaling.attn_factor", float32(1))); f != 1 {
 			rope.AttnFactor = f * yarnScale(rope.Factor, 1)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 const chatHelp = `/clear         forget the conversation
-/system TEXT   set the system message and forget the conversation
+/system TEXT   set the system message, or without TEXT have none, and forget the conversation
 /exit          end the chat (so does Ctrl-D)
 A line that ends in \ goes on in the next. Ctrl-C stops an answer.`
 
@@ -59,8 +59,11 @@ func (c *runCmd) chat(s *streams, m *jamba.Model) error {
 			fmt.Fprintln(s.err, chatHelp)
 			continue
 		case "/system":
-			text := strings.TrimSpace(rest)
-			if c.System = &text; !turns {
+			if c.System = nil; strings.TrimSpace(rest) != "" {
+				text := strings.TrimSpace(rest)
+				c.System = &text
+			}
+			if !turns {
 				fmt.Fprintln(s.err, "There is no system message in plain completion.")
 			}
 			messages = c.history(m)
