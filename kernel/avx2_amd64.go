@@ -180,22 +180,25 @@ func gemmI8b16x5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int
 func gemmI8b16x6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
-func gemmI4x1(dst *float32, ldd int, x *int8, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func gemmI4x1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
-func gemmI4x2(dst *float32, ldd int, x *int8, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func gemmI4x2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
-func gemmI4x3(dst *float32, ldd int, x *int8, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func gemmI4x3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
-func gemmI4x4(dst *float32, ldd int, x *int8, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func gemmI4x4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
-func quantizeI16AVX2(q *int16, xs *float32, x *float32, blocks int)
+func gemmI4x5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
-func quantizeI8AVX2(q *int8, xs *float32, x *float32, blocks int)
+func gemmI4x6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func roundAVX2(q *int16, xs *float32, x *float32, blocks int)
 
 //go:noescape
 func widenF16AVX2(dst *float32, src *byte, n int)

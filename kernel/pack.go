@@ -15,7 +15,7 @@ const packRows = 8
 // The numbers are those of the file; only their order differs.
 //
 // A panel's numbers are in blocks of 32 columns. In 8 bits: [16, 8, 2], pairs of columns of each row, signed. In 4 bits:
-// four vectors of [8, 4] bytes; byte i of vector j holds column 4j+i in its lower half and 16+4j+i in its upper.
+// [8, 8, 2], a byte of pair j holding a column of pair j in its lower half and one of pair 8+j in its upper.
 // The scales follow apart, with eight rows side by side, as half floats for each block or, for K formats, half floats
 // for each super-block of 256 columns and signed bytes for each sub-block.
 type packed struct {
@@ -69,7 +69,7 @@ func (w *Matrix) Quantize(d tensor.DType) (bool, error) {
 }
 
 // Pack brings w into the layout of the fast kernels, if the active tier has them for its type: products with it then
-// round activations to 8 bits, in blocks of 32 with a scale each. It takes about as much memory as the weights; the
+// round activations to 16 bits, in blocks of 32 with a scale each. It takes about as much memory as the weights; the
 // bytes that w was made from are needed no more, except by Row.
 func (w *Matrix) Pack() {
 	if !w.DType.Quantized() || active.mulPacked == nil {
@@ -148,10 +148,9 @@ func (p *packed) put(b *quant.Block, panel, r, i, blocks, k int) {
 			}
 			continue
 		}
-		for j := range 4 {
-			for l := range 4 {
-				quants[column*packRows/2+(j*packRows+r)*4+l] = byte(q[4*j+l] | q[16+4*j+l]<<4)
-			}
+		for j := range 8 {
+			at := column*packRows/2 + (j*packRows+r)*2
+			quants[at], quants[at+1] = byte(q[2*j]|q[16+2*j]<<4), byte(q[2*j+1]|q[17+2*j]<<4)
 		}
 	}
 }

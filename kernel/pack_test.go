@@ -10,7 +10,7 @@ import (
 )
 
 // roundActivations is what the integer kernels are to make of activations: blocks of 32 multiples of a scale, the
-// largest 127 times it.
+// largest 32767 times it.
 func roundActivations(x []float32) []float64 {
 	out := make([]float64, len(x))
 	for b := 0; b < len(x); b += 32 {
@@ -21,7 +21,7 @@ func roundActivations(x []float32) []float64 {
 		if most == 0 {
 			continue
 		}
-		scale, inverse := most/127, 127/most
+		scale, inverse := most/32767, 32767/most
 		for i, v := range x[b : b+32] {
 			out[b+i] = math.RoundToEven(float64(v*inverse)) * float64(scale)
 		}

@@ -9,8 +9,7 @@ import (
 
 // rounded is activations [m, K] rounded to blocks of 32 whole numbers, as the integer kernels read them.
 type rounded struct {
-	i16    []int16   // [m, K], for weights of 8 bits
-	i8     []int8    // [m, K], for weights of 4 bits
+	q      []int16   // [m, K]
 	scales []float32 // [m, K/32, 2]: scale and scale·sum
 }
 
@@ -22,16 +21,15 @@ var (
 	expansions = sync.Pool{New: func() any { return new(expanded) }}
 )
 
-type (
-	tileI8 = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws, wm *float32, blocks int)
-	tileI4 = func(dst *float32, ldd int, x *int8, ldx int, xs *float32, ldxs int, w *byte, ws, wm *float32, blocks int)
-)
+type packedTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws, wm *float32, blocks int)
 
+// The tiles of one to six rows, by the weights: 8 bits with a scale for 32 columns, with a minimum, too, or with a scale
+// for 16 columns; 4 bits with both.
 var (
-	tilesI8    = [7]tileI8{1: gemmI8x1, 2: gemmI8x2, 3: gemmI8x3, 4: gemmI8x4, 5: gemmI8x5, 6: gemmI8x6}
-	tilesI8m   = [7]tileI8{1: gemmI8mx1, 2: gemmI8mx2, 3: gemmI8mx3, 4: gemmI8mx4, 5: gemmI8mx5, 6: gemmI8mx6}
-	tilesI8b16 = [7]tileI8{1: gemmI8b16x1, 2: gemmI8b16x2, 3: gemmI8b16x3, 4: gemmI8b16x4, 5: gemmI8b16x5, 6: gemmI8b16x6}
-	tilesI4    = [5]tileI4{1: gemmI4x1, 2: gemmI4x2, 3: gemmI4x3, 4: gemmI4x4}
+	tilesI8    = [7]packedTile{1: gemmI8x1, 2: gemmI8x2, 3: gemmI8x3, 4: gemmI8x4, 5: gemmI8x5, 6: gemmI8x6}
+	tilesI8m   = [7]packedTile{1: gemmI8mx1, 2: gemmI8mx2, 3: gemmI8mx3, 4: gemmI8mx4, 5: gemmI8mx5, 6: gemmI8mx6}
+	tilesI8b16 = [7]packedTile{1: gemmI8b16x1, 2: gemmI8b16x2, 3: gemmI8b16x3, 4: gemmI8b16x4, 5: gemmI8b16x5, 6: gemmI8b16x6}
+	tilesI4    = [7]packedTile{1: gemmI4x1, 2: gemmI4x2, 3: gemmI4x3, 4: gemmI4x4, 5: gemmI4x5, 6: gemmI4x6}
 )
 
 // rowBlock is how many rows of activations pass a panel before the next: they fit the second cache.
@@ -72,22 +70,16 @@ func (p *packed) tiles(dst []float32, ldd int, r *rounded, first, end int, quant
 	k := 32 * blocks
 	tiles := &tilesI8
 	switch {
+	case p.bits == 4:
+		tiles = &tilesI4
 	case p.sub == 16:
 		tiles = &tilesI8b16
 	case least != nil:
 		tiles = &tilesI8m
 	}
-	for i := first; i < end; {
+	for i := first; i < end; i += 6 {
 		out, xs := dst[(i-first)*ldd:], r.scales[i*blocks*2:]
-		if p.bits == 4 {
-			rows := min(4, end-i)
-			tilesI4[rows](&out[0], ldd, &r.i8[i*k], k, &xs[0], 2*blocks, &quants[0], &scale[0], least, blocks)
-			i += rows
-			continue
-		}
-		rows := min(6, end-i)
-		tiles[rows](&out[0], ldd, &r.i16[i*k], 2*k, &xs[0], 2*blocks, &quants[0], &scale[0], least, blocks)
-		i += rows
+		tiles[min(6, end-i)](&out[0], ldd, &r.q[i*k], 2*k, &xs[0], 2*blocks, &quants[0], &scale[0], least, blocks)
 	}
 }
 
@@ -95,19 +87,11 @@ func (p *packed) tiles(dst []float32, ldd int, r *rounded, first, end int, quant
 func (r *rounded) round(x []float32, m, k int, p *packed) {
 	blocks := k / 32
 	r.scales = slices.Grow(r.scales[:0], m*blocks*2)[:m*blocks*2]
-	if p.bits == 4 {
-		r.i8 = slices.Grow(r.i8[:0], m*k)[:m*k]
-	} else {
-		r.i16 = slices.Grow(r.i16[:0], m*k)[:m*k]
-	}
+	r.q = slices.Grow(r.q[:0], m*k)[:m*k]
 	par.For(m, 1+(1<<15)/k, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			xs := r.scales[i*blocks*2 : (i+1)*blocks*2]
-			if p.bits == 4 {
-				quantizeI8AVX2(&r.i8[i*k], &xs[0], &x[i*k], blocks)
-			} else {
-				quantizeI16AVX2(&r.i16[i*k], &xs[0], &x[i*k], blocks)
-			}
+			roundAVX2(&r.q[i*k], &xs[0], &x[i*k], blocks)
 			if p.kind == scaleOffset {
 				// d·(q-8) has the minimum -8·d: the kernel multiplies the scales themselves with this.
 				for j := 1; j < len(xs); j += 2 {

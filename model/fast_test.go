@@ -13,7 +13,7 @@ import (
 
 // TestFast runs quantized copies of reference models, those whose rows are whole blocks in the main, and asserts of the
 // fast pass what holds for the exact one: the same bits however a sequence is cut, and beside whatever others. Its
-// results may differ from the exact pass's on the same weights by what rounding activations to 8 bits costs.
+// results may differ from the exact pass's on the same weights by what rounding activations to 16 bits costs.
 func TestFast(t *testing.T) {
 	for _, name := range []string{"jamba-v01-mini", "jamba-attn-moe-sharded", "mixtral-tiny", "jamba-pure-mamba"} {
 		for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1} {
@@ -33,7 +33,7 @@ func TestFast(t *testing.T) {
 					mean += math.Abs(float64(got[i]-want[i])) / float64(len(got))
 				}
 				// Logits have a standard deviation of 2. A choice of another expert may move single ones far.
-				if mean > 0.1 {
+				if mean > 1e-3 {
 					t.Errorf("mean abs difference to the exact pass %.3g", mean)
 				}
 

@@ -13,7 +13,7 @@ type Precision int
 const (
 	// Exact computes with float32 activations, keys and values, and with the weights as they are in the file, in place.
 	Exact Precision = iota
-	// Fast multiplies quantized weights with activations rounded to 8 bits, in blocks of 32 with a scale each. The
+	// Fast multiplies quantized weights with activations rounded to 16 bits, in blocks of 32 with a scale each. The
 	// weights are copied into the layout of the kernels once, when the model is opened.
 	Fast
 )

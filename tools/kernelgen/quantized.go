@@ -6,8 +6,8 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// quantized writes the integer products of the fast pass: rows of activations in blocks of 32 whole numbers with a
-// scale, times a panel of 8 weight rows with a scale and often a minimum for each block (see Panel in package kernel).
+// quantized writes the integer products of the fast pass: rows of activations in blocks of 32 whole numbers of 16 bits
+// with a scale, times a panel of 8 weight rows with a scale and often a minimum for each block (see Panel in package kernel).
 // An output is one float, to which each block in ascending order adds scale·scale·(sum of products) and then, if there
 // are minima, minimum·(sum of activations): the same for every tile.
 func quantized() {
@@ -20,11 +20,10 @@ func quantized() {
 	for m := 1; m <= 6; m++ {
 		gemmI8(m, 16, false)
 	}
-	for m := 1; m <= 4; m++ {
+	for m := 1; m <= 6; m++ {
 		gemmI4(m)
 	}
-	quantizeActivations("quantizeI16AVX2", 16)
-	quantizeActivations("quantizeI8AVX2", 8)
+	roundActivations()
 	scalesF16()
 	scalesK()
 }
@@ -72,7 +71,7 @@ func (o *operands) store(acc []VecVirtual) {
 const prefetch = 1024
 
 // gemmI8 writes the tile of m rows of int16 and 8 rows of int8 weights, [k/2, 8, 2], with a scale for each block of 32
-// or 16 weights. Weights are widened to int16 once for all rows; pairs of products fill an int32 without overflow.
+// or 16 weights. Weights are widened to int16 once for all rows. A block of products is at most 32·128·32767, which an int32 holds.
 func gemmI8(m, block int, minima bool) {
 	title := name("gemmI8x", m)
 	if block != 32 {
@@ -118,7 +117,7 @@ func gemmI8(m, block int, minima bool) {
 		o.minima(acc)
 		ADDQ(U32(256), o.w)
 		ADDQ(Imm(uint64(32*32/block)), o.ws)
-		o.next(64)
+		o.next()
 	})
 	o.store(acc)
 }
@@ -138,76 +137,66 @@ func (o *operands) minima(acc []VecVirtual) {
 	ADDQ(Imm(32), o.wm)
 }
 
-// next moves the activations on by a block of that many bytes.
-func (o *operands) next(bytes int) {
+// next moves the activations on by a block.
+func (o *operands) next() {
 	for _, r := range o.xbases {
-		ADDQ(Imm(uint64(bytes)), r)
+		ADDQ(Imm(64), r)
 	}
 	for _, r := range o.xsbases {
 		ADDQ(Imm(8), r)
 	}
 }
 
-// gemmI4 writes the tile of m rows of int8 and 8 rows of 4-bit weights. A block is 4 vectors of [8, 4] bytes; byte i of
-// vector j has weight 4j+i in its lower half and weight 16+4j+i in its upper. Eight pairs of products, at most
-// 2·15·127 each, fit an int16.
+// gemmI4 writes the tile of m rows of int16 and 8 rows of 4-bit weights. A block is 8 half vectors of [8, 2] bytes; byte
+// i of half vector j has weight 2j+i in its lower half and weight 16+2j+i in its upper.
 func gemmI4(m int) {
-	TEXT(name("gemmI4x", m), NOSPLIT, "func(dst *float32, ldd int, x *int8, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)")
+	TEXT(name("gemmI4x", m), NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)")
 	Pragma("noescape")
 	o := loadOperands(m, true)
 	acc, sum := vectors(m), vectors(m)
 	for _, a := range acc {
 		VXORPS(a, a, a)
 	}
-	mask := YMM()
-	VMOVUPS(f32x8(0x0F0F0F0F), mask)
 	loop("block", o.n, 1, func() {
-		for j := range 4 {
-			if j%2 == 0 {
-				PREFETCHT0(at(o.w, 32*j+prefetch))
+		for _, s := range sum {
+			VPXOR(s, s, s)
+		}
+		for j := range 8 {
+			if j%4 == 0 {
+				PREFETCHT0(at(o.w, 16*j+prefetch))
 			}
 			lower, upper := YMM(), YMM()
-			VMOVDQU(at(o.w, 32*j), lower)
+			VPMOVZXBW(at(o.w, 16*j), lower)
 			VPSRLW(Imm(4), lower, upper)
-			VPAND(mask, lower, lower)
-			VPAND(mask, upper, upper)
-			for i := range m {
-				t := YMM()
-				VPBROADCASTD(disp(o.x(i), 4*j), t)
-				if j == 0 {
-					VPMADDUBSW(t, lower, sum[i])
-				} else {
-					VPMADDUBSW(t, lower, t)
-					VPADDW(t, sum[i], sum[i])
+			VPAND(f32x8(0x000F000F), lower, lower)
+			for half, weights := range []VecVirtual{lower, upper} {
+				for i := range m {
+					t := YMM()
+					VPBROADCASTD(disp(o.x(i), 4*j+32*half), t)
+					VPMADDWD(weights, t, t)
+					VPADDD(t, sum[i], sum[i])
 				}
-				u := YMM()
-				VPBROADCASTD(disp(o.x(i), 4*j+16), u)
-				VPMADDUBSW(u, upper, u)
-				VPADDW(u, sum[i], sum[i])
 			}
 		}
-		scale := YMM()
-		VMOVUPS(at(o.ws, 0), scale)
 		for i := range m {
 			s := YMM()
 			VBROADCASTSS(o.xs(i), s)
-			VMULPS(scale, s, s)
-			VPMADDWD(f32x8(0x00010001), sum[i], sum[i])
+			VMULPS(at(o.ws, 0), s, s)
 			VCVTDQ2PS(sum[i], sum[i])
 			VFMADD231PS(s, sum[i], acc[i])
 		}
 		o.minima(acc)
-		ADDQ(Imm(128), o.w)
+		ADDQ(U32(128), o.w)
 		ADDQ(Imm(32), o.ws)
-		o.next(32)
+		o.next()
 	})
 	o.store(acc)
 }
 
-// quantizeActivations writes the rounding of a row to blocks of 32 whole numbers from -127 to 127, in that many bits,
-// each with its scale and scale·sum.
-func quantizeActivations(title string, bits int) {
-	TEXT(title, NOSPLIT, name("func(q *int", bits, ", xs *float32, x *float32, blocks int)"))
+// roundActivations writes the rounding of a row to blocks of 32 whole numbers from -32767 to 32767, each block with its
+// scale and scale·sum.
+func roundActivations() {
+	TEXT("roundAVX2", NOSPLIT, "func(q *int16, xs *float32, x *float32, blocks int)")
 	Pragma("noescape")
 	q, xs, x, n := Load(Param("q"), GP64()), Load(Param("xs"), GP64()), Load(Param("x"), GP64()), Load(Param("blocks"), GP64())
 	loop("block", n, 1, func() {
@@ -230,9 +219,9 @@ func quantizeActivations(title string, bits int) {
 		VPMAXSD(other, half, half)
 		VPSHUFD(Imm(0xB1), half, other)
 		VPMAXSD(other, half, half)
-		// scale = most/127, its inverse 127/most, or 0 if that is not finite.
+		// scale = most/32767, its inverse 32767/most, or 0 if that is not finite.
 		scale, inverse, zero, limit := XMM(), XMM(), XMM(), XMM()
-		VMOVSS(f32(127), limit)
+		VMOVSS(f32(32767), limit)
 		VDIVSS(limit, half, scale)
 		VDIVSS(half, limit, inverse)
 		VXORPS(zero, zero, zero)
@@ -263,34 +252,16 @@ func quantizeActivations(title string, bits int) {
 		// Packing works within halves of a vector: the quarters are put in order after it.
 		VPACKSSDW(v[1], v[0], v[0])
 		VPACKSSDW(v[3], v[2], v[2])
-		if bits == 16 {
-			VPERMQ(Imm(0xD8), v[0], v[0])
-			VPERMQ(Imm(0xD8), v[2], v[2])
-			VMOVDQU(v[0], at(q, 0))
-			VMOVDQU(v[2], at(q, 32))
-			ADDQ(Imm(64), q)
-		} else {
-			VPACKSSWB(v[2], v[0], v[0])
-			order := YMM()
-			VMOVDQU(dwords("packOrder", 0, 4, 1, 5, 2, 6, 3, 7), order)
-			VPERMD(v[0], order, v[0])
-			VMOVDQU(v[0], at(q, 0))
-			ADDQ(Imm(32), q)
-		}
+		VPERMQ(Imm(0xD8), v[0], v[0])
+		VPERMQ(Imm(0xD8), v[2], v[2])
+		VMOVDQU(v[0], at(q, 0))
+		VMOVDQU(v[2], at(q, 32))
+		ADDQ(Imm(64), q)
 		ADDQ(Imm(128), x)
 		ADDQ(Imm(8), xs)
 	})
 	VZEROUPPER()
 	RET()
-}
-
-// dwords returns a constant of eight words.
-func dwords(title string, words ...uint32) Mem {
-	m := GLOBL(title, RODATA|NOPTR)
-	for i, w := range words {
-		DATA(4*i, U32(w))
-	}
-	return m
 }
 
 // scalesF16 writes the widening of n vectors of eight half floats.
