@@ -10,6 +10,9 @@ import (
 	"sync/atomic"
 )
 
+// chunks is how many ranges a thread gets if a loop is long enough.
+const chunks = 4
+
 var threads atomic.Int64
 
 func init() { SetThreads(0) }
@@ -26,16 +29,18 @@ func SetThreads(n int) {
 }
 
 // For calls f on disjoint ranges that cover [0, n), on up to Threads() threads, and returns when all are done.
-// No range but the last is shorter than grain, so that small loops stay on one thread.
+// Ranges are about grain long or longer, so that small loops stay on one thread, and there are several for each thread,
+// so that one which the system holds up does not hold up all.
 func For(n, grain int, f func(lo, hi int)) {
-	parts := min(Threads(), max(1, n/max(1, grain)))
+	most := max(1, n/max(1, grain))
+	parts := min(Threads(), most)
 	switch {
 	case n <= 0:
 	case parts == 1:
 		f(0, n)
 	case shared.mu.TryLock():
 		defer shared.mu.Unlock()
-		shared.run(n, parts, f)
+		shared.run(n, min(most, parts*chunks), parts, f)
 	default:
 		// The pool is at work for another loop, perhaps for one that this loop is inside of.
 		var wg sync.WaitGroup

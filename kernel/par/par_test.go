@@ -28,7 +28,7 @@ func TestForCoversEachIndexOnce(t *testing.T) {
 				t.Fatalf("index %d was visited %d times", i, c)
 			}
 		}
-		if int(calls.Load()) > Threads() {
+		if int(calls.Load()) > chunks*Threads() {
 			t.Fatalf("%d calls on %d threads", calls.Load(), Threads())
 		}
 	})

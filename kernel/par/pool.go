@@ -6,41 +6,54 @@ import (
 	"sync/atomic"
 )
 
-// spins is how often a worker looks for its next part before it parks, some tens of microseconds: the parts of one
+// spins is how often a worker looks for its next loop before it parks, some tens of microseconds: the loops of one
 // forward pass follow each other faster, and waking a parked thread takes longer than many of them.
 const spins = 2000
 
 // shared is the pool of all loops.
 var shared pool
 
-// pool is workers that wait for parts of one loop at a time.
+// pool is workers that wait for one loop at a time.
 type pool struct {
 	mu      sync.Mutex
 	workers []*worker
 	job     job
 }
 
-// job is a loop in parts. It is written while no worker holds it.
+// job is a loop in chunks, which are taken by whoever is free. It is written while no worker holds it.
 type job struct {
-	n, parts int
-	f        func(lo, hi int)
-	pending  atomic.Int32
+	n, chunks int
+	f         func(lo, hi int)
+	next      atomic.Int64 // chunk
+	pending   atomic.Int32 // workers
 }
 
-// run runs all parts, the first in the caller's goroutine. The caller holds mu.
-func (p *pool) run(n, parts int, f func(lo, hi int)) {
-	for len(p.workers) < parts-1 {
-		w := &worker{index: len(p.workers) + 1, wake: make(chan struct{}, 1)}
+// work runs chunks until none is left.
+func (j *job) work() {
+	for {
+		c := int(j.next.Add(1)) - 1
+		if c >= j.chunks {
+			return
+		}
+		j.f(c*j.n/j.chunks, (c+1)*j.n/j.chunks)
+	}
+}
+
+// run runs all chunks on that many threads, the caller's among them. The caller holds mu.
+func (p *pool) run(n, chunks, threads int, f func(lo, hi int)) {
+	for len(p.workers) < threads-1 {
+		w := &worker{wake: make(chan struct{}, 1)}
 		p.workers = append(p.workers, w)
 		go w.loop()
 	}
 	j := &p.job
-	j.n, j.parts, j.f = n, parts, f
-	j.pending.Store(int32(parts - 1))
-	for _, w := range p.workers[:parts-1] {
+	j.n, j.chunks, j.f = n, chunks, f
+	j.next.Store(0)
+	j.pending.Store(int32(threads - 1))
+	for _, w := range p.workers[:threads-1] {
 		w.give(j)
 	}
-	f(0, n/parts)
+	j.work()
 	for i := 0; j.pending.Load() > 0; i++ {
 		pause()
 		if i > spins {
@@ -50,9 +63,8 @@ func (p *pool) run(n, parts int, f func(lo, hi int)) {
 	j.f = nil
 }
 
-// worker runs the part of each job that has its index.
+// worker takes part in each job that it is given.
 type worker struct {
-	index  int
 	job    atomic.Pointer[job]
 	parked atomic.Bool
 	wake   chan struct{}
@@ -68,7 +80,7 @@ func (w *worker) give(j *job) {
 func (w *worker) loop() {
 	for {
 		j := w.take()
-		j.f(w.index*j.n/j.parts, (w.index+1)*j.n/j.parts)
+		j.work()
 		j.pending.Add(-1)
 	}
 }
