@@ -73,7 +73,7 @@ func Run(ctx context.Context, m *model.Model, plan Plan, limits func(Limits), re
 			for _, batch := range plan.Batch {
 				for _, steps := range plan.Decode {
 					r := Result{Work: "decode", Tokens: steps, Depth: depth, Batch: batch, Threads: threads}
-					r.Bound = decodeBound(m, batch, depth+steps/2, l)
+					r.Bound = decodeBound(m, batch, depth+steps/2, plan.Fast, l)
 					if err := b.run(&r, plan.Reps, b.decode); err != nil {
 						return err
 					}

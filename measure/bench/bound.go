@@ -13,10 +13,10 @@ type Bound struct {
 	TokPerSec float64 `json:"tok_per_s"`
 }
 
-// decodeBound is set by memory: a step reads all weights but those of experts that none of the batch's tokens choose,
+// decodeBound is set by memory for few sequences, and by arithmetic for many. A step reads all weights but those of experts that none of the batch's tokens choose,
 // each sequence's keys and values, and reads and writes its Mamba states. With routing at random a batch of B misses an
 // expert with probability (1-k/n)^B.
-func decodeBound(m *model.Model, batch, depth int, l Limits) Bound {
+func decodeBound(m *model.Model, batch, depth int, fast bool, l Limits) Bound {
 	bytes := float64(m.Sizes.Head.Bytes)
 	if m.Config.TieWordEmbeddings {
 		bytes = float64(m.Sizes.Embedding.Bytes)
@@ -32,27 +32,49 @@ func decodeBound(m *model.Model, batch, depth int, l Limits) Bound {
 		bytes += float64(size.Bytes) + experts
 	}
 	sequence := float64(m.Config.KVBytesPerToken())*float64(depth) + 2*float64(m.Config.StateBytes())
-	return Bound{"memory", float64(batch) * l.ReadBytes / (bytes + float64(batch)*sequence)}
+	memory := Bound{"memory", float64(batch) * l.ReadBytes / (bytes + float64(batch)*sequence)}
+	head := float64(m.Config.VocabSize) * float64(m.Config.HiddenSize)
+	arithmetic := Bound{"arithmetic", 1 / (macs(m, depth)/l.F32MACs + (weights(m)+head)/peak(m, fast, l))}
+	if arithmetic.TokPerSec < memory.TokPerSec {
+		return arithmetic
+	}
+	return memory
+}
+
+// weights returns the multiply-adds of a token with the layers' weights.
+func weights(m *model.Model) float64 {
+	n := 0.0
+	for _, size := range m.Sizes.Layers {
+		n += float64(size.ActiveParams)
+	}
+	return n
+}
+
+// macs returns the multiply-adds of a token that sees so many positions with keys and values.
+func macs(m *model.Model, seen int) float64 {
+	n := 0.0
+	for _, layer := range m.Config.Layers {
+		if a := layer.Attention; a != nil {
+			if a.SlidingWindow > 0 {
+				seen = min(seen, a.SlidingWindow)
+			}
+			n += 2 * float64(seen) * float64(a.NumAttentionHeads*a.HeadDim)
+		}
+	}
+	return n
+}
+
+// peak returns the limit of products with the model's weights.
+func peak(m *model.Model, fast bool, l Limits) float64 {
+	if fast && l.I8MACs > 0 && quantized(m) {
+		return l.I8MACs
+	}
+	return l.F32MACs
 }
 
 // prefillBound is set by arithmetic: the products with weights, and those of queries, keys and values in float32.
 func prefillBound(m *model.Model, tokens, depth int, fast bool, l Limits) Bound {
-	var weights, attention float64
-	for i, layer := range m.Config.Layers {
-		weights += float64(m.Sizes.Layers[i].ActiveParams)
-		if a := layer.Attention; a != nil {
-			seen := float64(depth) + float64(tokens)/2
-			if a.SlidingWindow > 0 {
-				seen = min(seen, float64(a.SlidingWindow))
-			}
-			attention += 2 * seen * float64(a.NumAttentionHeads*a.HeadDim)
-		}
-	}
-	peak := l.F32MACs
-	if fast && l.I8MACs > 0 && quantized(m) {
-		peak = l.I8MACs
-	}
-	return Bound{"arithmetic", 1 / (weights/peak + attention/l.F32MACs)}
+	return Bound{"arithmetic", 1 / (weights(m)/peak(m, fast, l) + macs(m, depth+tokens/2)/l.F32MACs)}
 }
 
 // quantized reports whether most of the model's weights are in block formats.

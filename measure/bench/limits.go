@@ -20,8 +20,8 @@ type Limits struct {
 func MeasureLimits() Limits {
 	l := Limits{Threads: par.Threads()}
 	memory := make([]byte, 512<<20)
-	for i := range memory {
-		memory[i] = byte(i >> 12) // written, so that the pages are there
+	for i := 0; i < len(memory); i += 1 << 12 {
+		memory[i] = 1 // written, so that the pages are there
 	}
 	l.ReadBytes = best(func() float64 {
 		par.For(par.Threads(), 1, func(lo, hi int) {
