@@ -17,7 +17,7 @@ import (
 
 func openE2E(t testing.TB) *jamba.Model {
 	t.Helper()
-	m, err := jamba.Open(testutil.Golden("e2e", "model"))
+	m, err := jamba.OpenWith(testutil.Golden("e2e", "model"), model.Options{Precision: model.Exact})
 	if err != nil {
 		t.Fatal(err)
 	}

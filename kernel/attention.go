@@ -1,19 +1,37 @@
 package kernel
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
 
 	"jamba/kernel/par"
+	"jamba/kernel/quant"
+	"jamba/tensor"
 )
 
 // PageLen is the number of positions in one page of a K/V cache, and the length of the tiles that attention walks:
 // tiles lie at absolute positions, so that the order of sums does not depend on how a sequence came in.
 const PageLen = 256
 
-// Page is PageLen positions of keys and values of one layer, each [G, PageLen, D].
-type Page struct{ K, V []float32 }
+// Page is PageLen positions of keys and values of one layer, each [G, PageLen, D], as float32 or as half floats (F16).
+type Page struct {
+	K, V         []float32
+	HalfK, HalfV []byte
+}
+
+// NarrowF16 rounds src to half floats, to the nearest; what is too large becomes infinite.
+func NarrowF16(dst []byte, src []float32) {
+	whole := 0
+	if active.narrow != nil && len(src) >= 8 {
+		whole = len(src) &^ 7
+		active.narrow(dst[:2*whole], src[:whole])
+	}
+	for i, v := range src[whole:] {
+		binary.LittleEndian.PutUint16(dst[2*(whole+i):], quant.F32ToF16(v))
+	}
+}
 
 // Attention is causal attention of M new rows of one sequence over its pages, which already hold the rows' own keys and
 // values. Query head h reads key/value head h/(H/G). Softmax is online, tile by tile (Milakov and Gimelshein 2018).
@@ -42,7 +60,8 @@ func Attend(a *Attention) {
 	par.For(a.G*chunks, 1, func(lo, hi int) {
 		s := scratches.Get().(*[]float32)
 		defer scratches.Put(s)
-		*s = slices.Grow((*s)[:0], chunk*(PageLen+2*a.D+2))[:chunk*(PageLen+2*a.D+2)]
+		size := chunk*(PageLen+2*a.D+2) + PageLen*a.D
+		*s = slices.Grow((*s)[:0], size)[:size]
 		for i := lo; i < hi; i++ {
 			first := i % chunks * chunk
 			a.attend(i/chunks, first, min(first+chunk, queries), *s)
@@ -59,6 +78,7 @@ func (a *Attention) attend(group, first, end int, scratch []float32) {
 		return part
 	}
 	q, sums, scores, tops, totals := take(n*a.D), take(n*a.D), take(n*PageLen), take(n), take(n)
+	wide := take(PageLen * a.D)
 	at := func(i int) int { return ((first+i)/heads*a.H + group*heads + (first+i)%heads) * a.D }
 	for i := range n {
 		for d, v := range a.Q[at(i) : at(i)+a.D] {
@@ -81,15 +101,13 @@ func (a *Attention) attend(group, first, end int, scratch []float32) {
 	for p := lo / PageLen; p*PageLen < hi; p++ {
 		keys := min(hi-p*PageLen, PageLen)
 		row := (keys + 7) &^ 7
-		page := a.Pages[p].K[group*PageLen*a.D : (group+1)*PageLen*a.D]
-		active.dot(scores, q, page, n, keys, a.D, PageLen)
+		a.score(scores, q, &a.Pages[p], group, n, keys, wide)
 		for i := range n {
 			from, to := visible(i)
 			from, to = max(from-p*PageLen, 0), min(to-p*PageLen, keys)
 			a.weigh(scores[i*PageLen:i*PageLen+row], from, to, &tops[i], &totals[i], sums[i*a.D:(i+1)*a.D])
 		}
-		page = a.Pages[p].V[group*PageLen*a.D : (group+1)*PageLen*a.D]
-		active.gemm(sums, scores, page, n, a.D, keys, PageLen, true)
+		a.mix(sums, scores, &a.Pages[p], group, n, keys, wide)
 	}
 	for i := range n {
 		dst := a.Dst[at(i) : at(i)+a.D]
@@ -97,6 +115,35 @@ func (a *Attention) attend(group, first, end int, scratch []float32) {
 			dst[d] = v / totals[i]
 		}
 	}
+}
+
+// score computes the products of n queries with the first keys of a page; wide is memory for widening.
+func (a *Attention) score(scores, q []float32, page *Page, group, n, keys int, wide []float32) {
+	if page.HalfK == nil {
+		active.dot(scores, q, page.K[group*PageLen*a.D:(group+1)*PageLen*a.D], n, keys, a.D, PageLen)
+		return
+	}
+	half := page.HalfK[2*group*PageLen*a.D : 2*(group+1)*PageLen*a.D]
+	if active.dotHalf != nil && active.dotHalf(tensor.F16, scores, q, half, n, keys, a.D, PageLen) {
+		return
+	}
+	quant.Dequantize(wide[:keys*a.D], tensor.F16, half[:2*keys*a.D])
+	active.dot(scores, q, wide, n, keys, a.D, PageLen)
+}
+
+// mix adds the first values of a page to the sums of n queries, each times its weight.
+func (a *Attention) mix(sums, weights []float32, page *Page, group, n, keys int, wide []float32) {
+	if page.HalfV == nil {
+		active.gemm(sums, weights, page.V[group*PageLen*a.D:(group+1)*PageLen*a.D], n, a.D, keys, PageLen, true)
+		return
+	}
+	half := page.HalfV[2*group*PageLen*a.D : 2*(group+1)*PageLen*a.D]
+	if active.gemmHalf != nil && a.D%16 == 0 {
+		active.gemmHalf(sums, weights, half, n, a.D, keys, PageLen, true)
+		return
+	}
+	quant.Dequantize(wide[:keys*a.D], tensor.F16, half[:2*keys*a.D])
+	active.gemm(sums, weights, wide, n, a.D, keys, PageLen, true)
 }
 
 // weigh turns the scores of one query in one tile into weights, those outside of [from, to) into zeroes. If the tile

@@ -102,6 +102,24 @@ func gemmF32x5(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, 
 func gemmF32x6(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int, add bool)
 
 //go:noescape
+func gemmF16x1(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int, add bool)
+
+//go:noescape
+func gemmF16x2(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int, add bool)
+
+//go:noescape
+func gemmF16x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int, add bool)
+
+//go:noescape
+func gemmF16x4(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int, add bool)
+
+//go:noescape
+func gemmF16x5(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int, add bool)
+
+//go:noescape
+func gemmF16x6(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int, add bool)
+
+//go:noescape
 func scanAVX2(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
 
 //go:noescape
@@ -202,6 +220,9 @@ func roundAVX2(q *int16, xs *float32, x *float32, blocks int)
 
 //go:noescape
 func widenF16AVX2(dst *float32, src *byte, n int)
+
+//go:noescape
+func narrowF16AVX2(dst *byte, src *float32, n int)
 
 //go:noescape
 func scalesKAVX2(dst *float32, d *byte, c *byte, count int, supers int)

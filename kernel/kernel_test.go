@@ -317,6 +317,11 @@ func TestSelectiveScan(t *testing.T) {
 }
 
 func TestAttend(t *testing.T) {
+	t.Run("F32", func(t *testing.T) { attend(t, false) })
+	t.Run("F16", func(t *testing.T) { attend(t, true) })
+}
+
+func attend(t *testing.T, half bool) {
 	r := rand.New(rand.NewPCG(11, 12))
 	for _, test := range []struct{ start, m, heads, groups, d, window int }{
 		{0, 1, 1, 1, 1, 0},
@@ -326,9 +331,17 @@ func TestAttend(t *testing.T) {
 		{0, 30, 4, 4, 8, 7},
 		{600, 4, 2, 1, 8, 300},
 		{513, 2, 2, 2, 8, 1},
+		{300, 9, 6, 2, 48, 0},
 	} {
 		total := test.start + test.m
 		k, v := random(r, total*test.groups*test.d), random(r, total*test.groups*test.d)
+		if half { // the reference computes with the rounded values
+			for _, x := range [][]float32{k, v} {
+				for i := range x {
+					x[i] = quant.F16ToF32(quant.F32ToF16(x[i]))
+				}
+			}
+		}
 		var pages []Page
 		for p := 0; p*PageLen < total; p++ {
 			size := PageLen * test.groups * test.d
@@ -339,6 +352,14 @@ func TestAttend(t *testing.T) {
 				from, to := (pos*test.groups+g)*test.d, (g*PageLen+pos%PageLen)*test.d
 				copy(pages[pos/PageLen].K[to:to+test.d], k[from:])
 				copy(pages[pos/PageLen].V[to:to+test.d], v[from:])
+			}
+		}
+		for i := range pages {
+			if p := &pages[i]; half {
+				p.HalfK, p.HalfV = make([]byte, 2*len(p.K)), make([]byte, 2*len(p.V))
+				NarrowF16(p.HalfK, p.K)
+				NarrowF16(p.HalfV, p.V)
+				p.K, p.V = nil, nil
 			}
 		}
 		q := random(r, test.m*test.heads*test.d)
@@ -374,6 +395,22 @@ func TestAttend(t *testing.T) {
 		}
 		Attend(&a)
 		near(t, "attention", a.Dst, want, 5e-6)
+	}
+}
+
+func TestNarrowF16(t *testing.T) {
+	r := rand.New(rand.NewPCG(19, 20))
+	for n := range 40 {
+		x, got := random(r, n), make([]byte, 2*n)
+		for i := range x {
+			x[i] *= float32(math.Exp(r.NormFloat64() * 8)) // also beyond the range of half floats
+		}
+		NarrowF16(got, x)
+		for i, v := range x {
+			if h := binary.LittleEndian.Uint16(got[2*i:]); h != quant.F32ToF16(v) {
+				t.Fatalf("%v gives %#x, want %#x", v, h, quant.F32ToF16(v))
+			}
+		}
 	}
 }
 

@@ -20,6 +20,10 @@ type table struct {
 	// dotHalf is dot with weights of type F16 or BF16; it returns false if it has no way for this k, and is nil if the
 	// tier has none.
 	dotHalf func(d tensor.DType, dst, x []float32, w []byte, m, n, k, ldd int) bool
+	// gemmHalf is gemm with w of type F16 and n a multiple of 16; nil if the tier has none.
+	gemmHalf func(dst, x []float32, w []byte, m, n, k, ldx int, add bool)
+	// narrow is NarrowF16 of a multiple of 8; nil if the tier has none.
+	narrow func(dst []byte, src []float32)
 	// mulPacked is MatMul with a packed matrix; nil: the tier packs none.
 	mulPacked func(dst, x []float32, w *Matrix)
 	// gemm computes dst [m, n] = or += x·w with rows of x ldx apart and w [k, n], summing over ascending k.

@@ -26,6 +26,8 @@ var avx2 = table{
 	panel:     12,
 	dot:       dotAVX2Rows,
 	dotHalf:   dotHalfAVX2,
+	gemmHalf:  gemmHalfAVX2,
+	narrow:    narrowAVX2,
 	mulPacked: mulPackedAVX2,
 	gemm:      gemmAVX2Rows,
 	rmsNorm:   rmsNormAVX2,
@@ -135,9 +137,14 @@ func (t *dotTiles[W]) rows(dst, x []float32, w []W, m, n, k, ldd, size int) {
 	}
 }
 
-var gemmTiles = [7]func(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw, k int, add bool){
-	1: gemmF32x1, 2: gemmF32x2, 3: gemmF32x3, 4: gemmF32x4, 5: gemmF32x5, 6: gemmF32x6,
-}
+var (
+	gemmTiles = [7]func(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw, k int, add bool){
+		1: gemmF32x1, 2: gemmF32x2, 3: gemmF32x3, 4: gemmF32x4, 5: gemmF32x5, 6: gemmF32x6,
+	}
+	gemmHalfTiles = [7]func(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw, k int, add bool){
+		1: gemmF16x1, 2: gemmF16x2, 3: gemmF16x3, 4: gemmF16x4, 5: gemmF16x5, 6: gemmF16x6,
+	}
+)
 
 // gemmColumns computes the columns from first on, less than 16, as gemmGeneric does.
 func gemmColumns(dst, x, w []float32, m, first, n, k, ldx int, add bool) {
@@ -163,6 +170,20 @@ func gemmAVX2Rows(dst, x, w []float32, m, n, k, ldx int, add bool) {
 		gemmColumns(out, src, w, rows, whole, n, k, ldx, add)
 	}
 }
+
+// gemmHalfAVX2 is gemmAVX2Rows with w in F16, if n is a multiple of 16.
+func gemmHalfAVX2(dst, x []float32, w []byte, m, n, k, ldx int, add bool) {
+	for i := 0; i < m; i += 6 {
+		rows := min(6, m-i)
+		out, src := dst[i*n:(i+rows)*n], x[i*ldx:(i+rows-1)*ldx+k]
+		for j := 0; j < n; j += 16 {
+			gemmHalfTiles[rows](&out[j], n, &src[0], ldx, &w[2*j], n, k, add)
+		}
+	}
+}
+
+// narrowAVX2 is NarrowF16 of whole vectors.
+func narrowAVX2(dst []byte, src []float32) { narrowF16AVX2(&dst[0], &src[0], len(src)/8) }
 
 func rmsNormAVX2(dst, x, weight []float32, eps float32) {
 	whole := len(x) &^ 7

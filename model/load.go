@@ -20,6 +20,7 @@ import (
 // safe for concurrent use, until Close.
 type Model struct {
 	Config    Config
+	Precision Precision
 	Sizes     Sizes
 	Unused    []string   // the checkpoint's tensors that the network has no use for
 	Quantized *Quantized // what Options.Weights did; nil if it was not set
@@ -62,7 +63,7 @@ func OpenWith(path string, o Options) (*Model, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	if o.Precision == Fast {
+	if m.Precision = o.Precision; o.Precision == Fast {
 		m.pack(o.Progress)
 	}
 	return m, nil
@@ -112,17 +113,17 @@ func openDir(dir string) (*Model, error) {
 func (m *Model) Close() error { return m.source.Close() }
 
 // StateSpecs says what a sequence remembers, layer by layer.
-func (m *Model) StateSpecs() []state.Spec { return m.Config.StateSpecs() }
+func (m *Model) StateSpecs() []state.Spec { return m.Config.StateSpecs(m.Precision) }
 
 // NewState returns the state of an empty sequence.
 func (m *Model) NewState() *state.State { return state.New(m.StateSpecs()) }
 
-// StateSpecs says what a sequence remembers, layer by layer.
-func (c *Config) StateSpecs() []state.Spec {
+// StateSpecs says what a sequence remembers, layer by layer, in a pass of that precision.
+func (c *Config) StateSpecs(p Precision) []state.Spec {
 	specs := make([]state.Spec, len(c.Layers))
 	for i, l := range c.Layers {
 		if a := l.Attention; a != nil {
-			specs[i] = state.Spec{KVHeads: a.NumKeyValueHeads, HeadDim: a.HeadDim, Window: a.SlidingWindow}
+			specs[i] = state.Spec{KVHeads: a.NumKeyValueHeads, HeadDim: a.HeadDim, Window: a.SlidingWindow, Half: p == Fast}
 		} else {
 			specs[i] = state.Spec{DInner: l.Mamba.DInner, DState: l.Mamba.DState, DConv: l.Mamba.DConv}
 		}

@@ -31,18 +31,13 @@ func (s *Sizes) Total() Size {
 }
 
 // KVBytesPerToken returns the bytes that one more token adds to the keys and values of all attention layers.
-func (c *Config) KVBytesPerToken() int64 {
+func (c *Config) KVBytesPerToken(p Precision) int64 {
 	var n int64
-	for _, l := range c.Layers {
-		if a := l.Attention; a != nil {
-			n += 2 * 4 * int64(a.NumKeyValueHeads) * int64(a.HeadDim)
-		}
+	for _, s := range c.StateSpecs(p) {
+		n += s.KVBytes()
 	}
 	return n
 }
 
 // StateBytes returns the bytes of the Mamba layers' states, which every sequence has once, whatever its length.
-func (c *Config) StateBytes() int64 { return state.Bytes(c.StateSpecs(), 0) }
-
-// SequenceBytes returns the bytes that a sequence of n tokens takes, rounded up to whole pages of keys and values.
-func (c *Config) SequenceBytes(n int) int64 { return state.Bytes(c.StateSpecs(), n) }
+func (c *Config) StateBytes() int64 { return state.Bytes(c.StateSpecs(Exact), 0) }

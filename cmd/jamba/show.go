@@ -30,7 +30,8 @@ type summary struct {
 	Params                int64          `json:"params"`
 	ActiveParams          int64          `json:"active_params"`
 	WeightBytes           int64          `json:"weight_bytes"`
-	KVBytesPerToken       int64          `json:"kv_bytes_per_token"`
+	KVBytesPerToken       int64          `json:"kv_bytes_per_token"`      // in the exact pass
+	KVBytesPerTokenFast   int64          `json:"kv_bytes_per_token_fast"` // in the fast pass
 	StateBytes            int64          `json:"state_bytes_per_sequence"`
 	Layers                []layerSummary `json:"layers"`
 }
@@ -69,7 +70,7 @@ func summarise(path string, m *model.Model) summary {
 		Model: filepath.Base(path), Architecture: m.Config.Architecture, VocabSize: m.Config.VocabSize, HiddenSize: m.Config.HiddenSize,
 		MaxPositionEmbeddings: m.Config.MaxPositionEmbeddings, TieWordEmbeddings: m.Config.TieWordEmbeddings,
 		Params: total.Params, ActiveParams: total.ActiveParams, WeightBytes: total.Bytes,
-		KVBytesPerToken: m.Config.KVBytesPerToken(), StateBytes: m.Config.StateBytes(),
+		KVBytesPerToken: m.Config.KVBytesPerToken(model.Exact), KVBytesPerTokenFast: m.Config.KVBytesPerToken(model.Fast), StateBytes: m.Config.StateBytes(),
 	}
 	for i, l := range m.Config.Layers {
 		mixer, ff, _ := strings.Cut(l.String(), " + ")
@@ -83,7 +84,7 @@ func (s summary) print(out io.Writer) error {
 	fmt.Fprintf(w, "%s\t%s, %d layers, hidden size %d, vocabulary %d\n", s.Model, s.Architecture, len(s.Layers), s.HiddenSize, s.VocabSize)
 	fmt.Fprintf(w, "parameters\t%s, active %s\n", count(s.Params), count(s.ActiveParams))
 	fmt.Fprintf(w, "weights\t%s\n", bytesize(s.WeightBytes))
-	fmt.Fprintf(w, "keys and values\t%s a token\n", bytesize(s.KVBytesPerToken))
+	fmt.Fprintf(w, "keys and values\t%s a token, %s in the fast pass\n", bytesize(s.KVBytesPerToken), bytesize(s.KVBytesPerTokenFast))
 	fmt.Fprintf(w, "Mamba states\t%s a sequence\n", bytesize(s.StateBytes))
 	if s.MaxPositionEmbeddings > 0 {
 		fmt.Fprintf(w, "context\t%d tokens\n", s.MaxPositionEmbeddings)

@@ -31,7 +31,7 @@ func decodeBound(m *model.Model, batch, depth int, fast bool, l Limits) Bound {
 		}
 		bytes += float64(size.Bytes) + experts
 	}
-	sequence := float64(m.Config.KVBytesPerToken())*float64(depth) + 2*float64(m.Config.StateBytes())
+	sequence := float64(m.Config.KVBytesPerToken(m.Precision))*float64(depth) + 2*float64(m.Config.StateBytes())
 	memory := Bound{"memory", float64(batch) * l.ReadBytes / (bytes + float64(batch)*sequence)}
 	head := float64(m.Config.VocabSize) * float64(m.Config.HiddenSize)
 	arithmetic := Bound{"arithmetic", 1 / (macs(m, depth)/l.F32MACs + (weights(m)+head)/peak(m, fast, l))}

@@ -5,11 +5,14 @@ import (
 	"slices"
 
 	"jamba/kernel"
+	"jamba/kernel/quant"
+	"jamba/tensor"
 )
 
 // KV is the memory of an attention layer: pages of keys and values. Pages wholly before the window are let go.
 type KV struct {
 	heads, dim, window int
+	half               bool // pages are half floats
 	pages              []kernel.Page
 }
 
@@ -22,17 +25,35 @@ func (kv *KV) Store(pos int, k, v []float32) {
 			kv.pages = append(kv.pages, kernel.Page{})
 		}
 		page := &kv.pages[p]
-		if page.K == nil {
-			page.K = make([]float32, kernel.PageLen*row)
-			page.V = make([]float32, kernel.PageLen*row)
-		}
+		kv.allocate(page)
 		for h := range kv.heads {
 			at := (h*kernel.PageLen + i) * kv.dim
-			copy(page.K[at:at+kv.dim], k[t*row+h*kv.dim:])
-			copy(page.V[at:at+kv.dim], v[t*row+h*kv.dim:])
+			key, value := k[t*row+h*kv.dim:t*row+(h+1)*kv.dim], v[t*row+h*kv.dim:t*row+(h+1)*kv.dim]
+			if kv.half {
+				kernel.NarrowF16(page.HalfK[2*at:2*(at+kv.dim)], key)
+				kernel.NarrowF16(page.HalfV[2*at:2*(at+kv.dim)], value)
+				continue
+			}
+			copy(page.K[at:at+kv.dim], key)
+			copy(page.V[at:at+kv.dim], value)
 		}
 	}
 }
+
+// allocate gives a page its memory, if it has none.
+func (kv *KV) allocate(page *kernel.Page) {
+	n := kernel.PageLen * kv.heads * kv.dim
+	switch {
+	case !empty(*page):
+	case kv.half:
+		page.HalfK, page.HalfV = make([]byte, 2*n), make([]byte, 2*n)
+	default:
+		page.K, page.V = make([]float32, n), make([]float32, n)
+	}
+}
+
+// empty reports whether a page has no memory.
+func empty(page kernel.Page) bool { return page.K == nil && page.HalfK == nil }
 
 // Pages returns the pages for kernel.Attention.
 func (kv *KV) Pages() []kernel.Page { return kv.pages }
@@ -42,16 +63,22 @@ func (kv *KV) Release(pos int) {
 	if kv.window == 0 {
 		return
 	}
-	for p := (pos-kv.window+1)/kernel.PageLen - 1; p >= 0 && kv.pages[p].K != nil; p-- {
+	for p := (pos-kv.window+1)/kernel.PageLen - 1; p >= 0 && !empty(kv.pages[p]); p-- {
 		kv.pages[p] = kernel.Page{}
 	}
 }
 
-// At returns the key and the value [D] of one position and key/value head, which share the cache's memory.
+// At returns copies of the key and the value [D] of one position and key/value head.
 func (kv *KV) At(pos, head int) (k, v []float32) {
 	page := kv.pages[pos/kernel.PageLen]
 	at := (head*kernel.PageLen + pos%kernel.PageLen) * kv.dim
-	return page.K[at : at+kv.dim : at+kv.dim], page.V[at : at+kv.dim : at+kv.dim]
+	if !kv.half {
+		return slices.Clone(page.K[at : at+kv.dim]), slices.Clone(page.V[at : at+kv.dim])
+	}
+	k, v = make([]float32, kv.dim), make([]float32, kv.dim)
+	quant.Dequantize(k, tensor.F16, page.HalfK[2*at:2*(at+kv.dim)])
+	quant.Dequantize(v, tensor.F16, page.HalfV[2*at:2*(at+kv.dim)])
+	return k, v
 }
 
 // fill stores n positions of random content, page by page.
@@ -71,7 +98,7 @@ func (kv *KV) clone() *KV {
 	c := *kv
 	c.pages = slices.Clone(kv.pages)
 	for i, p := range c.pages {
-		c.pages[i] = kernel.Page{K: slices.Clone(p.K), V: slices.Clone(p.V)}
+		c.pages[i] = kernel.Page{K: slices.Clone(p.K), V: slices.Clone(p.V), HalfK: slices.Clone(p.HalfK), HalfV: slices.Clone(p.HalfV)}
 	}
 	return &c
 }

@@ -15,7 +15,8 @@ import (
 
 // Spec says what one layer remembers: keys and values if KVHeads is positive, else Mamba's states.
 type Spec struct {
-	KVHeads, HeadDim, Window int // Window 0: all positions are kept
+	KVHeads, HeadDim, Window int  // Window 0: all positions are kept
+	Half                     bool // keys and values are half floats, else float32
 	DInner, DState, DConv    int
 }
 
@@ -43,7 +44,7 @@ func New(specs []Spec) *State {
 	s := &State{Layers: make([]Layer, len(specs))}
 	for i, spec := range specs {
 		if spec.KVHeads > 0 {
-			s.Layers[i].KV = &KV{heads: spec.KVHeads, dim: spec.HeadDim, window: spec.Window}
+			s.Layers[i].KV = &KV{heads: spec.KVHeads, dim: spec.HeadDim, window: spec.Window, half: spec.Half}
 		} else {
 			s.Layers[i].SSM = &SSM{Conv: make([]float32, (spec.DConv-1)*spec.DInner), H: make([]float32, kernel.ScanPanels(spec.DInner)*kernel.ScanPanel*spec.DState)}
 		}
@@ -107,6 +108,15 @@ func (s *State) Clone() *State {
 	return c
 }
 
+// KVBytes returns the bytes of one position's keys and values.
+func (s Spec) KVBytes() int64 {
+	n := 2 * int64(s.KVHeads) * int64(s.HeadDim)
+	if s.Half {
+		return 2 * n
+	}
+	return 4 * n
+}
+
 // Bytes returns the memory that a sequence of n tokens takes.
 func Bytes(specs []Spec, n int) int64 {
 	var total int64
@@ -120,7 +130,7 @@ func Bytes(specs []Spec, n int) int64 {
 			// The window may begin and end within a page.
 			pages = min(pages, int64(s.Window)/kernel.PageLen+2)
 		}
-		total += pages * kernel.PageLen * 2 * 4 * int64(s.KVHeads) * int64(s.HeadDim)
+		total += pages * kernel.PageLen * s.KVBytes()
 	}
 	return total
 }

@@ -4,34 +4,36 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"jamba/kernel"
 )
 
 func TestWindowReleasesPages(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { windowReleasesPages(t, false) })
+	t.Run("half", func(t *testing.T) { windowReleasesPages(t, true) })
+}
+
+func windowReleasesPages(t *testing.T, half bool) {
 	const window = 300
-	s := New([]Spec{{KVHeads: 2, HeadDim: 3, Window: window}})
+	specs := []Spec{{KVHeads: 2, HeadDim: 3, Window: window, Half: half}}
+	s := New(specs)
 	kv := s.Layers[0].KV
 	for pos := range 2000 {
 		k, v := make([]float32, 6), make([]float32, 6)
 		for i := range k {
-			k[i], v[i] = float32(pos*10+i), float32(-pos*10-i)
+			k[i], v[i] = float32(pos+i), float32(-pos-i) // whole numbers that half floats hold
 		}
 		kv.Store(pos, k, v)
 		kv.Release(pos + 1)
 		held := 0
 		for _, p := range kv.Pages() {
-			if p.K != nil {
-				held++
-			}
+			held += 4*len(p.K) + 4*len(p.V) + len(p.HalfK) + len(p.HalfV)
 		}
-		if bound := Bytes([]Spec{{KVHeads: 2, HeadDim: 3, Window: window}}, pos+1); int64(held)*kernel.PageLen*2*4*6 > bound {
-			t.Fatalf("position %d: %d pages held, more than the %d bytes foreseen", pos, held, bound)
+		if bound := Bytes(specs, pos+1); int64(held) > bound {
+			t.Fatalf("position %d: %d bytes held, more than the %d foreseen", pos, held, bound)
 		}
 		// All that the next token sees is there.
 		for p := max(0, pos+1-window+1); p <= pos; p += 37 {
 			k, v := kv.At(p, 1)
-			if k[2] != float32(p*10+5) || v[0] != float32(-p*10-3) {
+			if k[2] != float32(p+5) || v[0] != float32(-p-3) {
 				t.Fatalf("position %d: key %v value %v of position %d", pos, k, v, p)
 			}
 		}
@@ -65,9 +67,15 @@ func TestBytes(t *testing.T) {
 	if got := Bytes(specs, 0); got != mamba {
 		t.Errorf("empty sequence: %d bytes, want %d", got, mamba)
 	}
-	// 256K tokens: 8 GiB in float32, twice the 4 GiB of 16-bit keys and values in the Jamba paper, table 1.
+	// 256K tokens: 8 GiB in float32, and in half floats the 4 GiB of the Jamba paper's table 1.
 	if got := Bytes(specs, 256<<10); got != mamba+8<<30 {
 		t.Errorf("256K tokens: %d bytes, want %d", got-mamba, int64(8)<<30)
+	}
+	for i := range 4 {
+		specs[i].Half = true
+	}
+	if got := Bytes(specs, 256<<10); got != mamba+4<<30 {
+		t.Errorf("256K tokens in half floats: %d bytes, want %d", got-mamba, int64(4)<<30)
 	}
 }
 

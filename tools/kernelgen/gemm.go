@@ -182,19 +182,21 @@ func tail(k Register, xrow, wrow func(i int) Mem, acc [][]VecVirtual) {
 // gemmF32 writes the kernels of f32 products with rows of w contiguous in n: dst[i, 0:16] = or += Σ_k x[i, k]·w[k, 0:16].
 // An output is one sum over ascending k, whatever the tile. Six rows: 12 accumulators, two vectors of w, one broadcast.
 func gemmF32() {
-	for m := 1; m <= 6; m++ {
-		gemmTile(m)
+	for _, wt := range []weightType{weightF32, weightF16} {
+		for m := 1; m <= 6; m++ {
+			gemmTile(wt, m)
+		}
 	}
 }
 
-func gemmTile(m int) {
-	TEXT(name("gemmF32x", m), NOSPLIT, "func(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int, add bool)")
+func gemmTile(wt weightType, m int) {
+	TEXT(name("gemm", wt.title, "x", m), NOSPLIT, name("func(dst *float32, ldd int, x *float32, ldx int, w ", wt.pointer, ", ldw int, k int, add bool)"))
 	Pragma("noescape")
 	dst, x, w := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("w"), GP64())
 	ldd, ldx, ldw, k := Load(Param("ldd"), GP64()), Load(Param("ldx"), GP64()), Load(Param("ldw"), GP64()), Load(Param("k"), GP64())
 	SHLQ(Imm(2), ldd)
 	SHLQ(Imm(2), ldx)
-	SHLQ(Imm(2), ldw)
+	SHLQ(Imm(wt.shift), ldw)
 	row, bases := rowsOf(x, ldx, m)
 	acc := vectors(2 * m)
 	add := Load(Param("add"), GP8())
@@ -215,8 +217,8 @@ func gemmTile(m int) {
 	Label("start")
 	w0, w1, b := YMM(), YMM(), YMM()
 	step := func(off int) {
-		VMOVUPS(at(w, 0), w0)
-		VMOVUPS(at(w, 32), w1)
+		wt.load(at(w, 0), w0)
+		wt.load(at(w, 8<<wt.shift), w1)
 		ADDQ(ldw, w)
 		for i := range m {
 			VBROADCASTSS(disp(row(i), 4*off), b)

@@ -25,6 +25,7 @@ func quantized() {
 	}
 	roundActivations()
 	scalesF16()
+	narrowF16()
 	scalesK()
 }
 
@@ -275,6 +276,22 @@ func scalesF16() {
 		VMOVUPS(v, at(dst, 0))
 		ADDQ(Imm(32), dst)
 		ADDQ(Imm(16), src)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// narrowF16 writes the rounding of n vectors of eight floats to half floats, to the nearest, ties to even.
+func narrowF16() {
+	TEXT("narrowF16AVX2", NOSPLIT, "func(dst *byte, src *float32, n int)")
+	Pragma("noescape")
+	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	loop("vector", n, 1, func() {
+		v := YMM()
+		VMOVUPS(at(src, 0), v)
+		VCVTPS2PH(Imm(0), v, at(dst, 0))
+		ADDQ(Imm(16), dst)
+		ADDQ(Imm(32), src)
 	})
 	VZEROUPPER()
 	RET()
