@@ -15,8 +15,10 @@ import (
 type Matrix struct {
 	N, K   int
 	DType  tensor.DType
-	data   []byte
+	size   int       // of data
+	data   []byte    // nil if they were made here and are packed now
 	f32    []float32 // data as float32 where it is such
+	owned  bool      // data was made here, not mapped
 	packed *packed   // the weights again in the layout of the fast kernels, see Pack
 }
 
@@ -25,13 +27,13 @@ func NewMatrix(t tensor.Tensor) (Matrix, error) {
 	if len(t.Shape) != 2 {
 		return Matrix{}, fmt.Errorf("%s: shape %v is not that of a matrix", t.Name, t.Shape)
 	}
-	w := Matrix{N: t.Shape[0], K: t.Shape[1], DType: t.DType, data: t.Data}
+	w := Matrix{N: t.Shape[0], K: t.Shape[1], DType: t.DType, size: len(t.Data), data: t.Data}
 	w.f32, _ = t.Float32s()
 	return w, nil
 }
 
 // Bytes returns the number of bytes that the weights take.
-func (w *Matrix) Bytes() int { return len(w.data) }
+func (w *Matrix) Bytes() int { return w.size }
 
 // Row writes row n, widened to float32, to dst [K].
 func (w *Matrix) Row(dst []float32, n int) {
@@ -39,7 +41,7 @@ func (w *Matrix) Row(dst []float32, n int) {
 		copy(dst, w.f32[n*w.K:(n+1)*w.K])
 		return
 	}
-	size := len(w.data) / w.N
+	size := w.size / w.N
 	quant.Dequantize(dst[:w.K], w.DType, w.data[n*size:(n+1)*size])
 }
 

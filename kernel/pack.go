@@ -64,16 +64,16 @@ func (w *Matrix) Quantize(d tensor.DType) (bool, error) {
 	if err := errors.Join(errs...); err != nil {
 		return false, err
 	}
-	*w = Matrix{N: w.N, K: w.K, DType: d, data: data}
+	*w = Matrix{N: w.N, K: w.K, DType: d, size: len(data), data: data, owned: true}
 	return true, nil
 }
 
 // Pack brings w into the layout of the fast kernels, if the active tier has them for its type: products with it then
-// round activations to 16 bits, in blocks of 32 with a scale each. It takes about as much memory as the weights; the
-// bytes that w was made from are needed no more, except by Row.
-func (w *Matrix) Pack() {
-	if !w.DType.Quantized() || active.mulPacked == nil {
-		return
+// round activations to 16 bits, in blocks of 32 with a scale each. It takes about as much memory as the weights;
+// those that Quantize made are let go, others are returned, nil if there are none: they are needed no more, except by Row.
+func (w *Matrix) Pack() (unpacked []byte) {
+	if !w.DType.Quantized() || active.mulPacked == nil || w.packed != nil {
+		return nil
 	}
 	p := &packed{bits: 8, sub: 32, panels: (w.N + packRows - 1) / packRows}
 	switch w.DType {
@@ -114,6 +114,10 @@ func (w *Matrix) Pack() {
 		}
 	})
 	w.packed = p
+	if w.owned {
+		w.data = nil
+	}
+	return w.data
 }
 
 func (p *packed) quantBytes(k int) int { return k * packRows * p.bits / 8 }

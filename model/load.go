@@ -37,6 +37,7 @@ type source interface {
 	Has(name string) bool
 	Tensor(name string) (tensor.Tensor, error)
 	Names() []string
+	ReleaseBytes(b []byte) // that are not needed for now; other memory is left alone
 	Close() error
 }
 

@@ -117,7 +117,10 @@ func (m *Model) pack(progress func(done, total int64)) {
 	all, total := m.large()
 	done := int64(0)
 	for _, l := range all {
-		l.Pack()
+		if source := l.Pack(); source != nil {
+			// One copy is enough to have in memory.
+			m.source.ReleaseBytes(source)
+		}
 		if done += int64(l.Bytes()); progress != nil {
 			progress(done, total)
 		}

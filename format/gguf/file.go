@@ -105,6 +105,13 @@ func (f *File) Tensor(name string) (tensor.Tensor, error) {
 	return t, nil
 }
 
+// ReleaseBytes is Release of part of a tensor, by its bytes. It does nothing to a slice of other memory.
+func (f *File) ReleaseBytes(b []byte) {
+	for _, p := range f.parts {
+		p.bytes.ReleaseBytes(b)
+	}
+}
+
 // Release tells the system that the bytes of the tensor of that name are not needed for now, as when they have been
 // copied in another layout. They stay valid and are read from the file again if need be.
 func (f *File) Release(name string) {

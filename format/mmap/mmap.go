@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"unsafe"
 )
 
 // File is a file whose contents are in memory. Its methods may be called by several goroutines at once, except
@@ -105,6 +106,18 @@ func (f *File) Release(lo, hi int) {
 	if first < last {
 		release(f.data[first:last])
 	}
+}
+
+// ReleaseBytes is Release of a slice of Bytes. It does nothing to any other slice.
+func (f *File) ReleaseBytes(b []byte) {
+	if len(b) == 0 || len(f.data) == 0 {
+		return
+	}
+	from, start := uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&f.data[0]))
+	if from < start || from-start > uintptr(len(f.data)) || uintptr(len(b)) > uintptr(len(f.data))-(from-start) {
+		return
+	}
+	f.Release(int(from-start), int(from-start)+len(b))
 }
 
 // Close unmaps the file. All slices of its bytes become invalid. Closing again does nothing and returns nil.

@@ -134,3 +134,24 @@ func TestCheckSize(t *testing.T) {
 		}
 	}
 }
+
+// TestReleaseBytes hands over slices of the file and of other memory, which must keep its contents.
+func TestReleaseBytes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	want := bytes.Repeat([]byte("0123456789abcdef"), 4096)
+	if err := os.WriteFile(path, want, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	other := bytes.Clone(want)
+	for _, b := range [][]byte{nil, {}, f.Bytes(), f.Bytes()[5000:40000], f.Bytes()[len(want):], other, other[100:]} {
+		f.ReleaseBytes(b)
+		if !bytes.Equal(f.Bytes(), want) || !bytes.Equal(other, want) {
+			t.Fatal("contents differ")
+		}
+	}
+}

@@ -101,6 +101,14 @@ func (s *Set) Close() error {
 	return errors.Join(errs...)
 }
 
+// ReleaseBytes tells the system that bytes of a tensor are not needed for now: they stay valid and are read from the file
+// again if need be. It does nothing to a slice of other memory.
+func (s *Set) ReleaseBytes(b []byte) {
+	for _, f := range s.files {
+		f.mem.ReleaseBytes(b)
+	}
+}
+
 // Names returns the names of the tensors, sorted.
 func (s *Set) Names() []string { return slices.Sorted(maps.Keys(s.of)) }
 
