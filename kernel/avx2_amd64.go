@@ -233,3 +233,18 @@ func readAVX2(p *byte, n int) byte
 func peakF32AVX2(n int)
 
 func peakI8AVX2(n int)
+
+//go:noescape
+func dequantizeQ8_0AVX2(dst *float32, src *byte, n int)
+
+//go:noescape
+func dequantizeQ4_0AVX2(dst *float32, src *byte, n int)
+
+//go:noescape
+func dequantizeQ4_1AVX2(dst *float32, src *byte, n int)
+
+//go:noescape
+func dequantizeQ4KAVX2(dst *float32, src *byte, scale *float32, least *float32)
+
+//go:noescape
+func dequantizeQ6KAVX2(dst *float32, src *byte, scale *float32)

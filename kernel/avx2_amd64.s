@@ -11322,3 +11322,466 @@ round:
 	JNZ      round
 	VZEROUPPER
 	RET
+
+// func dequantizeQ8_0AVX2(dst *float32, src *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·dequantizeQ8_0AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+block:
+	CMPQ         DX, $0x01
+	JLT          block_end
+	MOVWLZX      (CX), BX
+	VMOVD        BX, X0
+	VCVTPH2PS    X0, X0
+	VBROADCASTSS X0, Y0
+	VPMOVSXBD    2(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VPMOVSXBD    10(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	VPMOVSXBD    18(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 64(AX)
+	VPMOVSXBD    26(CX), Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 96(AX)
+	ADDQ         $0x80, AX
+	ADDQ         $0x22, CX
+	SUBQ         $0x01, DX
+	JMP          block
+
+block_end:
+	VZEROUPPER
+	RET
+
+// func dequantizeQ4_0AVX2(dst *float32, src *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·dequantizeQ4_0AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+block:
+	CMPQ         DX, $0x01
+	JLT          block_end
+	MOVWLZX      (CX), BX
+	VMOVD        BX, X0
+	VCVTPH2PS    X0, X0
+	VBROADCASTSS X0, Y0
+	VPMOVZXBD    2(CX), Y1
+	VPAND        c0000000f<>+0(SB), Y1, Y1
+	VPSUBD       c00000008<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	VPMOVZXBD    10(CX), Y1
+	VPAND        c0000000f<>+0(SB), Y1, Y1
+	VPSUBD       c00000008<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 32(AX)
+	VPMOVZXBD    2(CX), Y1
+	VPSRLD       $0x04, Y1, Y1
+	VPSUBD       c00000008<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 64(AX)
+	VPMOVZXBD    10(CX), Y1
+	VPSRLD       $0x04, Y1, Y1
+	VPSUBD       c00000008<>+0(SB), Y1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 96(AX)
+	ADDQ         $0x80, AX
+	ADDQ         $0x12, CX
+	SUBQ         $0x01, DX
+	JMP          block
+
+block_end:
+	VZEROUPPER
+	RET
+
+DATA c0000000f<>+0(SB)/4, $0x0000000f
+DATA c0000000f<>+4(SB)/4, $0x0000000f
+DATA c0000000f<>+8(SB)/4, $0x0000000f
+DATA c0000000f<>+12(SB)/4, $0x0000000f
+DATA c0000000f<>+16(SB)/4, $0x0000000f
+DATA c0000000f<>+20(SB)/4, $0x0000000f
+DATA c0000000f<>+24(SB)/4, $0x0000000f
+DATA c0000000f<>+28(SB)/4, $0x0000000f
+GLOBL c0000000f<>(SB), RODATA|NOPTR, $32
+
+DATA c00000008<>+0(SB)/4, $0x00000008
+DATA c00000008<>+4(SB)/4, $0x00000008
+DATA c00000008<>+8(SB)/4, $0x00000008
+DATA c00000008<>+12(SB)/4, $0x00000008
+DATA c00000008<>+16(SB)/4, $0x00000008
+DATA c00000008<>+20(SB)/4, $0x00000008
+DATA c00000008<>+24(SB)/4, $0x00000008
+DATA c00000008<>+28(SB)/4, $0x00000008
+GLOBL c00000008<>(SB), RODATA|NOPTR, $32
+
+// func dequantizeQ4_1AVX2(dst *float32, src *byte, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·dequantizeQ4_1AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+block:
+	CMPQ         DX, $0x01
+	JLT          block_end
+	MOVWLZX      (CX), BX
+	VMOVD        BX, X0
+	VCVTPH2PS    X0, X0
+	VBROADCASTSS X0, Y0
+	MOVWLZX      2(CX), BX
+	VMOVD        BX, X1
+	VCVTPH2PS    X1, X1
+	VBROADCASTSS X1, Y1
+	VPMOVZXBD    4(CX), Y2
+	VPAND        c0000000f<>+0(SB), Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VPMOVZXBD    12(CX), Y2
+	VPAND        c0000000f<>+0(SB), Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VPMOVZXBD    4(CX), Y2
+	VPSRLD       $0x04, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 64(AX)
+	VPMOVZXBD    12(CX), Y2
+	VPSRLD       $0x04, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 96(AX)
+	ADDQ         $0x80, AX
+	ADDQ         $0x14, CX
+	SUBQ         $0x01, DX
+	JMP          block
+
+block_end:
+	VZEROUPPER
+	RET
+
+// func dequantizeQ4KAVX2(dst *float32, src *byte, scale *float32, least *float32)
+// Requires: AVX, AVX2
+TEXT ·dequantizeQ4KAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ scale+16(FP), DX
+	MOVQ least+24(FP), BX
+	MOVQ $0x00000004, SI
+
+pair:
+	CMPQ         SI, $0x01
+	JLT          pair_end
+	VBROADCASTSS (DX), Y0
+	VBROADCASTSS (BX), Y1
+	VPMOVZXBD    (CX), Y2
+	VPAND        c0000000f<>+0(SB), Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VPMOVZXBD    8(CX), Y2
+	VPAND        c0000000f<>+0(SB), Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	VPMOVZXBD    16(CX), Y2
+	VPAND        c0000000f<>+0(SB), Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 64(AX)
+	VPMOVZXBD    24(CX), Y2
+	VPAND        c0000000f<>+0(SB), Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 96(AX)
+	VBROADCASTSS 4(DX), Y0
+	VBROADCASTSS 4(BX), Y1
+	VPMOVZXBD    (CX), Y2
+	VPSRLD       $0x04, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 128(AX)
+	VPMOVZXBD    8(CX), Y2
+	VPSRLD       $0x04, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 160(AX)
+	VPMOVZXBD    16(CX), Y2
+	VPSRLD       $0x04, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 192(AX)
+	VPMOVZXBD    24(CX), Y2
+	VPSRLD       $0x04, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 224(AX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x08, DX
+	ADDQ         $0x08, BX
+	ADDQ         $0x00000100, AX
+	SUBQ         $0x01, SI
+	JMP          pair
+
+pair_end:
+	VZEROUPPER
+	RET
+
+// func dequantizeQ6KAVX2(dst *float32, src *byte, scale *float32)
+// Requires: AVX, AVX2
+TEXT ·dequantizeQ6KAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ scale+16(FP), DX
+	LEAQ 128(CX), BX
+	MOVQ $0x00000002, SI
+
+half:
+	CMPQ         SI, $0x01
+	JLT          half_end
+	VPMOVZXBD    (CX), Y0
+	VPAND        c0000000f<>+0(SB), Y0, Y0
+	VPMOVZXBD    (BX), Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS (DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VPMOVZXBD    8(CX), Y0
+	VPAND        c0000000f<>+0(SB), Y0, Y0
+	VPMOVZXBD    8(BX), Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS (DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 32(AX)
+	VPMOVZXBD    16(CX), Y0
+	VPAND        c0000000f<>+0(SB), Y0, Y0
+	VPMOVZXBD    16(BX), Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 4(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 64(AX)
+	VPMOVZXBD    24(CX), Y0
+	VPAND        c0000000f<>+0(SB), Y0, Y0
+	VPMOVZXBD    24(BX), Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 4(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 96(AX)
+	VPMOVZXBD    32(CX), Y0
+	VPAND        c0000000f<>+0(SB), Y0, Y0
+	VPMOVZXBD    (BX), Y1
+	VPSRLD       $0x02, Y1, Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 8(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 128(AX)
+	VPMOVZXBD    40(CX), Y0
+	VPAND        c0000000f<>+0(SB), Y0, Y0
+	VPMOVZXBD    8(BX), Y1
+	VPSRLD       $0x02, Y1, Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 8(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 160(AX)
+	VPMOVZXBD    48(CX), Y0
+	VPAND        c0000000f<>+0(SB), Y0, Y0
+	VPMOVZXBD    16(BX), Y1
+	VPSRLD       $0x02, Y1, Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 12(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 192(AX)
+	VPMOVZXBD    56(CX), Y0
+	VPAND        c0000000f<>+0(SB), Y0, Y0
+	VPMOVZXBD    24(BX), Y1
+	VPSRLD       $0x02, Y1, Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 12(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 224(AX)
+	VPMOVZXBD    (CX), Y0
+	VPSRLD       $0x04, Y0, Y0
+	VPMOVZXBD    (BX), Y1
+	VPSRLD       $0x04, Y1, Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 16(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 256(AX)
+	VPMOVZXBD    8(CX), Y0
+	VPSRLD       $0x04, Y0, Y0
+	VPMOVZXBD    8(BX), Y1
+	VPSRLD       $0x04, Y1, Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 16(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 288(AX)
+	VPMOVZXBD    16(CX), Y0
+	VPSRLD       $0x04, Y0, Y0
+	VPMOVZXBD    16(BX), Y1
+	VPSRLD       $0x04, Y1, Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 20(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 320(AX)
+	VPMOVZXBD    24(CX), Y0
+	VPSRLD       $0x04, Y0, Y0
+	VPMOVZXBD    24(BX), Y1
+	VPSRLD       $0x04, Y1, Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 20(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 352(AX)
+	VPMOVZXBD    32(CX), Y0
+	VPSRLD       $0x04, Y0, Y0
+	VPMOVZXBD    (BX), Y1
+	VPSRLD       $0x06, Y1, Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 24(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 384(AX)
+	VPMOVZXBD    40(CX), Y0
+	VPSRLD       $0x04, Y0, Y0
+	VPMOVZXBD    8(BX), Y1
+	VPSRLD       $0x06, Y1, Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 24(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 416(AX)
+	VPMOVZXBD    48(CX), Y0
+	VPSRLD       $0x04, Y0, Y0
+	VPMOVZXBD    16(BX), Y1
+	VPSRLD       $0x06, Y1, Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 28(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 448(AX)
+	VPMOVZXBD    56(CX), Y0
+	VPSRLD       $0x04, Y0, Y0
+	VPMOVZXBD    24(BX), Y1
+	VPSRLD       $0x06, Y1, Y1
+	VPAND        c00000003<>+0(SB), Y1, Y1
+	VPSLLD       $0x04, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPSUBD       c00000020<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 28(DX), Y1
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 480(AX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, DX
+	ADDQ         $0x00000200, AX
+	SUBQ         $0x01, SI
+	JMP          half
+
+half_end:
+	VZEROUPPER
+	RET
+
+DATA c00000003<>+0(SB)/4, $0x00000003
+DATA c00000003<>+4(SB)/4, $0x00000003
+DATA c00000003<>+8(SB)/4, $0x00000003
+DATA c00000003<>+12(SB)/4, $0x00000003
+DATA c00000003<>+16(SB)/4, $0x00000003
+DATA c00000003<>+20(SB)/4, $0x00000003
+DATA c00000003<>+24(SB)/4, $0x00000003
+DATA c00000003<>+28(SB)/4, $0x00000003
+GLOBL c00000003<>(SB), RODATA|NOPTR, $32
+
+DATA c00000020<>+0(SB)/4, $0x00000020
+DATA c00000020<>+4(SB)/4, $0x00000020
+DATA c00000020<>+8(SB)/4, $0x00000020
+DATA c00000020<>+12(SB)/4, $0x00000020
+DATA c00000020<>+16(SB)/4, $0x00000020
+DATA c00000020<>+20(SB)/4, $0x00000020
+DATA c00000020<>+24(SB)/4, $0x00000020
+DATA c00000020<>+28(SB)/4, $0x00000020
+GLOBL c00000020<>(SB), RODATA|NOPTR, $32

@@ -102,6 +102,22 @@ func TestMatMul(t *testing.T) {
 	}
 }
 
+// TestRow asserts that widening a row gives the bits that package quant gives.
+func TestRow(t *testing.T) {
+	r := rand.New(rand.NewPCG(21, 22))
+	for _, d := range dtypes {
+		const n = 9
+		w, got := randomMatrix(t, r, d, n, 512)
+		want := make([]float32, n*512)
+		quant.Dequantize(want, d, w.data)
+		for i := range want {
+			if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+				t.Fatalf("%v: value %d is %v, want %v", d, i, got[i], want[i])
+			}
+		}
+	}
+}
+
 // TestMatMulInvariance asserts that a product does not depend, bit for bit, on the rows beside it nor on the threads.
 func TestMatMulInvariance(t *testing.T) {
 	defer par.SetThreads(0)

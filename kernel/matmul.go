@@ -42,7 +42,10 @@ func (w *Matrix) Row(dst []float32, n int) {
 		return
 	}
 	size := w.size / w.N
-	quant.Dequantize(dst[:w.K], w.DType, w.data[n*size:(n+1)*size])
+	row := w.data[n*size : (n+1)*size]
+	if active.dequantize == nil || !active.dequantize(dst[:w.K], w.DType, row) {
+		quant.Dequantize(dst[:w.K], w.DType, row)
+	}
 }
 
 // rows returns rows [lo, hi) as float32, from w itself or widened into scratch.

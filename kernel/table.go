@@ -24,6 +24,8 @@ type table struct {
 	gemmHalf func(dst, x []float32, w []byte, m, n, k, ldx int, add bool)
 	// narrow is NarrowF16 of a multiple of 8; nil if the tier has none.
 	narrow func(dst []byte, src []float32)
+	// dequantize is quant.Dequantize; it returns false for types that it has no way for, and is nil if the tier has none.
+	dequantize func(dst []float32, d tensor.DType, src []byte) bool
 	// mulPacked is MatMul with a packed matrix; nil: the tier packs none.
 	mulPacked func(dst, x []float32, w *Matrix)
 	// gemm computes dst [m, n] = or += x·w with rows of x ldx apart and w [k, n], summing over ascending k.

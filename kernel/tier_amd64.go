@@ -22,21 +22,22 @@ func platformTiers() []*table {
 // A loop that does nothing but call assembly could not be stopped for the garbage collector: each call is made by an
 // ordinary Go function, and takes a few microseconds.
 var avx2 = table{
-	name:      "avx2",
-	panel:     12,
-	dot:       dotAVX2Rows,
-	dotHalf:   dotHalfAVX2,
-	gemmHalf:  gemmHalfAVX2,
-	narrow:    narrowAVX2,
-	mulPacked: mulPackedAVX2,
-	gemm:      gemmAVX2Rows,
-	rmsNorm:   rmsNormAVX2,
-	siluMul:   siluMulAVX2Slice,
-	softplus:  softplusAVX2Slice,
-	most:      mostAVX2Slice,
-	expSum:    expSumAVX2Slice,
-	conv:      convAVX2Rows,
-	scan:      scanAVX2Panel,
+	name:       "avx2",
+	panel:      12,
+	dot:        dotAVX2Rows,
+	dotHalf:    dotHalfAVX2,
+	gemmHalf:   gemmHalfAVX2,
+	narrow:     narrowAVX2,
+	dequantize: dequantizeAVX2,
+	mulPacked:  mulPackedAVX2,
+	gemm:       gemmAVX2Rows,
+	rmsNorm:    rmsNormAVX2,
+	siluMul:    siluMulAVX2Slice,
+	softplus:   softplusAVX2Slice,
+	most:       mostAVX2Slice,
+	expSum:     expSumAVX2Slice,
+	conv:       convAVX2Rows,
+	scan:       scanAVX2Panel,
 	limits: limits{
 		read: func(b []byte) {
 			// Some at a time: a call has to end soon.

@@ -18,7 +18,7 @@ import (
 
 const description = `Run hybrid language models (Jamba) and their relatives (Llama, Mistral, Mixtral, Mamba) on this machine's processor.
 
-MODEL is a folder as Hugging Face lays it out (config.json, model.safetensors, tokenizer.json) or a .gguf file. It may also stand in the environment variable JAMBA_MODEL.
+MODEL is a folder as Hugging Face lays it out (config.json, model.safetensors, tokenizer.json) or a .gguf file. It may also stand in the environment variable JAMBA_MODEL. JAMBA_CPU=generic|avx2 forces the kernels; by default they are the best that the processor has.
 
 Examples:
   jamba run -m MODEL                               chat

@@ -12,7 +12,7 @@ const superLen = 256
 func dequantizeQ4_K(dst []float32, src []byte) {
 	for len(src) >= 144 && len(dst) >= superLen {
 		b, out := (*[144]byte)(src), (*[superLen]float32)(dst)
-		scale, minimum := scales((*[16]byte)(b[:]))
+		scale, minimum := ScalesQ4K((*[16]byte)(b[:]))
 		for i := range 4 {
 			qs := (*[32]byte)(b[16+32*i:])
 			lower, upper := (*[32]float32)(out[64*i:]), (*[32]float32)(out[64*i+32:])
@@ -32,7 +32,7 @@ func dequantizeQ4_K(dst []float32, src []byte) {
 func dequantizeQ5_K(dst []float32, src []byte) {
 	for len(src) >= 176 && len(dst) >= superLen {
 		b, out := (*[176]byte)(src), (*[superLen]float32)(dst)
-		scale, minimum := scales((*[16]byte)(b[:]))
+		scale, minimum := ScalesQ4K((*[16]byte)(b[:]))
 		high := (*[32]byte)(b[16:])
 		for i := range 4 {
 			qs := (*[32]byte)(b[48+32*i:])
@@ -48,10 +48,10 @@ func dequantizeQ5_K(dst []float32, src []byte) {
 	}
 }
 
-// scales returns d·s and dmin·m of the 8 sub-blocks from the first 16 bytes of a Q4_K or Q5_K super-block.
+// ScalesQ4K returns d·s and dmin·m of the 8 sub-blocks from the first 16 bytes of a Q4_K or Q5_K super-block.
 // Of the 12 bytes that hold s and m, the first four have s₀ to s₃ in their lower 6 bits, the next four m₀ to m₃.
 // The others are put together from the 4 bits in each half of the last four bytes and the 2 upper bits of the rest.
-func scales(b *[16]byte) (scale, minimum [8]float32) {
+func ScalesQ4K(b *[16]byte) (scale, minimum [8]float32) {
 	d := F16ToF32(binary.LittleEndian.Uint16(b[:]))
 	dmin := F16ToF32(binary.LittleEndian.Uint16(b[2:]))
 	for i := range 4 {
@@ -100,4 +100,13 @@ func dequantizeQ6_K(dst []float32, src []byte) {
 		}
 		src, dst = src[210:], dst[superLen:]
 	}
+}
+
+// ScalesQ6K returns d·s of the 16 sub-blocks of a Q6_K super-block.
+func ScalesQ6K(b *[210]byte) (scale [16]float32) {
+	d := F16ToF32(binary.LittleEndian.Uint16(b[208:]))
+	for i, s := range b[192:208] {
+		scale[i] = d * float32(int8(s))
+	}
+	return scale
 }

@@ -21,6 +21,7 @@ func main() {
 	norm()
 	quantized()
 	limits()
+	dequantize()
 	Generate()
 }
 
