@@ -11,7 +11,12 @@ const grain = 1 << 12
 
 // SiLUMul computes gate = silu(gate)·up, with silu(x) = x/(1+exp(-x)).
 func SiLUMul(gate, up []float32) {
-	par.For(len(gate), grain, func(lo, hi int) { active.siluMul(gate[lo:hi], up[lo:hi]) })
+	par.For(len(gate), grain, func(lo, hi int) {
+		for ; lo < hi; lo += grain { // some at a time: a call has to end soon
+			end := min(lo+grain, hi)
+			active.siluMul(gate[lo:end], up[lo:end])
+		}
+	})
 }
 
 func siluMulGeneric(gate, up []float32) {
@@ -22,7 +27,11 @@ func siluMulGeneric(gate, up []float32) {
 
 // Softplus replaces x by log(1+exp(x)), and leaves values above 20 as they are, as torch does.
 func Softplus(x []float32) {
-	par.For(len(x), grain, func(lo, hi int) { active.softplus(x[lo:hi]) })
+	par.For(len(x), grain, func(lo, hi int) {
+		for ; lo < hi; lo += grain {
+			active.softplus(x[lo:min(lo+grain, hi)])
+		}
+	})
 }
 
 func softplusGeneric(x []float32) {

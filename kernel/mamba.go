@@ -20,7 +20,7 @@ type Conv struct {
 
 // CausalConv runs c.
 func CausalConv(c *Conv) {
-	if len(c.Dst) != c.L*c.E || len(c.Weight) != c.W*c.E || len(c.State) != (c.W-1)*c.E || c.L > 0 && len(c.X) < (c.L-1)*c.XStride+c.E {
+	if len(c.Dst) != c.L*c.E || len(c.Weight) != c.W*c.E || len(c.State) != (c.W-1)*c.E || c.Bias != nil && len(c.Bias) != c.E || c.L > 0 && len(c.X) < (c.L-1)*c.XStride+c.E {
 		panic(fmt.Sprintf("kernel: CausalConv with wrong shapes: L %d E %d W %d", c.L, c.E, c.W))
 	}
 	// Whole vectors to each thread.

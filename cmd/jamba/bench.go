@@ -46,13 +46,17 @@ func (c *benchCmd) Run(s *streams) error {
 	if len(c.Threads) == 0 {
 		c.Threads = []int{runtime.GOMAXPROCS(0)}
 	}
-	for _, list := range [][]int{c.Prefill, c.Decode, c.Batch, c.Threads, {c.Reps}} {
-		if len(list) > 0 && slices.Min(list) < 1 {
+	const most = 1 << 30
+	for _, list := range [][]int{c.Prefill, c.Decode, c.Batch, {c.Reps}} {
+		if len(list) == 0 || slices.Min(list) < 1 || slices.Max(list) > most {
 			return usageError("numbers of tokens, sequences, threads and repetitions are 1 or more")
 		}
 	}
-	if len(c.Depth) > 0 && slices.Min(c.Depth) < 0 {
+	if len(c.Depth) == 0 || slices.Min(c.Depth) < 0 || slices.Max(c.Depth) > most {
 		return usageError("a depth is 0 or more")
+	}
+	if slices.Min(c.Threads) < 1 || slices.Max(c.Threads) > 1024 {
+		return usageError("threads are 1 to 1024")
 	}
 	start := time.Now()
 	m, err := model.OpenWith(path, c.options(s.err, c.Precision))

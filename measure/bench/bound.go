@@ -31,7 +31,12 @@ func decodeBound(m *model.Model, batch, depth int, fast bool, l Limits) Bound {
 		}
 		bytes += float64(size.Bytes) + experts
 	}
-	sequence := float64(m.Config.KVBytesPerToken(m.Precision))*float64(depth) + 2*float64(m.Config.StateBytes())
+	sequence := 2 * float64(m.Config.StateBytes())
+	for i, spec := range m.StateSpecs() {
+		if a := m.Config.Layers[i].Attention; a != nil {
+			sequence += float64(spec.KVBytes()) * float64(visible(a, depth))
+		}
+	}
 	memory := Bound{"memory", float64(batch) * l.ReadBytes / (bytes + float64(batch)*sequence)}
 	head := float64(m.Config.VocabSize) * float64(m.Config.HiddenSize)
 	arithmetic := Bound{"arithmetic", 1 / (macs(m, depth)/l.F32MACs + (weights(m)+head)/peak(m, fast, l))}
@@ -55,13 +60,18 @@ func macs(m *model.Model, seen int) float64 {
 	n := 0.0
 	for _, layer := range m.Config.Layers {
 		if a := layer.Attention; a != nil {
-			if a.SlidingWindow > 0 {
-				seen = min(seen, a.SlidingWindow)
-			}
-			n += 2 * float64(seen) * float64(a.NumAttentionHeads*a.HeadDim)
+			n += 2 * float64(visible(a, seen)) * float64(a.NumAttentionHeads*a.HeadDim)
 		}
 	}
 	return n
+}
+
+// visible returns how many of the positions an attention layer sees.
+func visible(a *model.Attention, seen int) int {
+	if a.SlidingWindow > 0 {
+		return min(seen, a.SlidingWindow)
+	}
+	return seen
 }
 
 // peak returns the limit of products with the model's weights.

@@ -7,7 +7,7 @@ import (
 )
 
 // quantized writes the integer products of the fast pass: rows of activations in blocks of 32 whole numbers of 16 bits
-// with a scale, times a panel of 8 weight rows with a scale and often a minimum for each block (see Panel in package kernel).
+// with a scale, times a panel of 8 weight rows with a scale and often a minimum for each block (see packed in package kernel).
 // An output is one float, to which each block in ascending order adds scale·scale·(sum of products) and then, if there
 // are minima, minimum·(sum of activations): the same for every tile.
 func quantized() {
