@@ -157,6 +157,35 @@ func TestGGUF(t *testing.T) {
 	}
 }
 
+// TestSmolLM2 encodes with the vocabulary of the real file, if scripts/fetch-smollm2 has brought it.
+func TestSmolLM2(t *testing.T) {
+	path := filepath.Join(testutil.Path(), "..", "models", "SmolLM2-135M-Instruct.Q4_1.gguf")
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("run scripts/fetch-smollm2 for this test")
+	}
+	m, err := text.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := testutil.JSON[struct {
+		Encode []struct {
+			Text string
+			IDs  []int32
+		}
+	}](t, testutil.Golden("real", "smollm2-135m-q4_1.json"))
+	if len(ref.Encode) == 0 {
+		t.Fatal("nothing to compare with")
+	}
+	for _, e := range ref.Encode {
+		if got := m.Encode(e.Text); !slices.Equal(got, e.IDs) {
+			t.Errorf("%q gives %v, want %v", e.Text, got, e.IDs)
+		}
+		if got := m.Tokenizer.Decode(e.IDs, false); got != e.Text {
+			t.Errorf("%v is %q, want %q", e.IDs, got, e.Text)
+		}
+	}
+}
+
 func TestOpenErrors(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.gguf")
 	if err := gguf.WriteFile(path, gguf.Metadata{{Key: "general.architecture", Value: "jamba"}}, nil); err != nil {

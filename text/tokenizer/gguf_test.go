@@ -1,14 +1,7 @@
 package tokenizer
 
 import (
-	"bytes"
-	"encoding/binary"
-	"errors"
-	"fmt"
-	"io"
-	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -195,112 +188,6 @@ func TestSmolLM2Reduced(t *testing.T) {
 			t.Errorf("Encode(%q) = %v, want %v", e.Text, got, e.IDs)
 		}
 	}
-}
-
-// TestSmolLM2 encodes with the vocabulary of the real file, where that is present.
-func TestSmolLM2(t *testing.T) {
-	path := filepath.Join(testutil.Path(), "..", "models", "SmolLM2-135M-Instruct.Q4_1.gguf")
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("no model file")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	head := make([]byte, 4<<20) // the metadata comes first
-	if _, err := io.ReadFull(f, head); err != nil {
-		t.Fatal(err)
-	}
-	kv, err := ggufMetadata(head)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := GGUF{
-		Model: kv["tokenizer.ggml.model"].(string), Pre: kv["tokenizer.ggml.pre"].(string),
-		Tokens: list[string](kv["tokenizer.ggml.tokens"]), Merges: list[string](kv["tokenizer.ggml.merges"]),
-		TokenTypes: list[int32](kv["tokenizer.ggml.token_type"]),
-		BOS:        int(kv["tokenizer.ggml.bos_token_id"].(uint32)), EOS: int(kv["tokenizer.ggml.eos_token_id"].(uint32)), UNK: -1, PAD: -1,
-	}
-	addBOS := kv["tokenizer.ggml.add_bos_token"].(bool)
-	g.AddBOS = &addBOS
-	tk, err := FromGGUF(g)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range testutil.JSON[realGolden](t, testutil.Golden("real", "smollm2-135m-q4_1.json")).Encode {
-		if got := tk.Encode(e.Text, true); !slices.Equal(got, e.IDs) {
-			t.Errorf("Encode(%q) = %v, want %v", e.Text, got, e.IDs)
-		}
-		if got := tk.Decode(e.IDs, true); got != e.Text {
-			t.Errorf("Decode(%v) = %q, want %q", e.IDs, got, e.Text)
-		}
-	}
-	if got, want := tk.Encode("<|im_start|>user", false)[0], int32(1); got != want {
-		t.Errorf("<|im_start|> is %d, want %d", got, want)
-	}
-	if want := (map[string]string{"bos_token": "<|im_start|>", "eos_token": "<|im_end|>"}); fmt.Sprint(tk.SpecialTokens()) != fmt.Sprint(want) {
-		t.Errorf("SpecialTokens = %v, want %v", tk.SpecialTokens(), want)
-	}
-}
-
-func list[T any](v any) []T {
-	var out []T
-	for _, e := range v.([]any) {
-		out = append(out, e.(T))
-	}
-	return out
-}
-
-// ggufMetadata reads the key-value part of a GGUF file, enough for the one file above.
-func ggufMetadata(data []byte) (map[string]any, error) {
-	r := bytes.NewReader(data)
-	var failed error
-	read := func(v any) {
-		if err := binary.Read(r, binary.LittleEndian, v); err != nil && failed == nil {
-			failed = err
-		}
-	}
-	u32 := func() (v uint32) { read(&v); return v }
-	u64 := func() (v uint64) { read(&v); return v }
-	str := func() string {
-		b := make([]byte, min(u64(), 1<<20))
-		read(b)
-		return string(b)
-	}
-	var value func(kind uint32) any
-	value = func(kind uint32) any {
-		switch kind {
-		case 4:
-			return u32()
-		case 5:
-			return int32(u32())
-		case 6:
-			return math.Float32frombits(u32())
-		case 7:
-			b, _ := r.ReadByte()
-			return b != 0
-		case 8:
-			return str()
-		case 9:
-			of, n := u32(), u64()
-			var all []any
-			for i := uint64(0); i < n && failed == nil; i++ {
-				all = append(all, value(of))
-			}
-			return all
-		}
-		failed = fmt.Errorf("value type %d", kind)
-		return nil
-	}
-	u64() // magic and version
-	u64() // tensors
-	kv := map[string]any{}
-	for n := u64(); n > 0 && failed == nil; n-- {
-		key := str()
-		kv[key] = value(u32())
-	}
-	return kv, failed
 }
 
 func TestGGUFErrors(t *testing.T) {
