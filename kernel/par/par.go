@@ -28,26 +28,40 @@ func SetThreads(n int) {
 	threads.Store(int64(n))
 }
 
+// Body is the body of a loop. A value that is reused makes loops that allocate nothing, which a closure does.
+type Body interface {
+	// Range runs the iterations [lo, hi).
+	Range(lo, hi int)
+}
+
+// function is a Body that calls itself.
+type function func(lo, hi int)
+
+func (f function) Range(lo, hi int) { f(lo, hi) }
+
 // For calls f on disjoint ranges that cover [0, n), on up to Threads() threads, and returns when all are done.
 // Ranges are about grain long or longer, so that small loops stay on one thread, and there are several for each thread,
 // so that one which the system holds up does not hold up all.
-func For(n, grain int, f func(lo, hi int)) {
+func For(n, grain int, f func(lo, hi int)) { Run(n, grain, function(f)) }
+
+// Run is For with a Body.
+func Run(n, grain int, body Body) {
 	most := max(1, n/max(1, grain))
 	parts := min(Threads(), most)
 	switch {
 	case n <= 0:
 	case parts == 1:
-		f(0, n)
+		body.Range(0, n)
 	case shared.mu.TryLock():
 		defer shared.mu.Unlock()
-		shared.run(n, min(most, parts*chunks), parts, f)
+		shared.run(n, min(most, parts*chunks), parts, body)
 	default:
 		// The pool is at work for another loop, perhaps for one that this loop is inside of.
 		var wg sync.WaitGroup
 		for i := 1; i < parts; i++ {
-			wg.Go(func() { f(i*n/parts, (i+1)*n/parts) })
+			wg.Go(func() { body.Range(i*n/parts, (i+1)*n/parts) })
 		}
-		f(0, n/parts)
+		body.Range(0, n/parts)
 		wg.Wait()
 	}
 }

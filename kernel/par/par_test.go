@@ -96,3 +96,75 @@ func TestForLetsGCRun(t *testing.T) {
 		}
 	}
 }
+
+// TestForDoesNotWaitForSleepers asserts that a loop is done when its chunks are, whether or not the workers came: here
+// the only processor is the caller's.
+func TestForDoesNotWaitForSleepers(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	defer SetThreads(0)
+	SetThreads(8)
+	var busy atomic.Bool
+	busy.Store(true)
+	defer busy.Store(false)
+	go func() {
+		for busy.Load() { // a neighbour that never gives way
+			pause()
+		}
+	}()
+	start := time.Now()
+	var sum atomic.Int64
+	for range 1000 {
+		For(64, 1, func(lo, hi int) { sum.Add(int64(hi - lo)) })
+	}
+	if sum.Load() != 64*1000 {
+		t.Errorf("%d iterations, want %d", sum.Load(), 64*1000)
+	}
+	// Waiting for a time slice of the neighbour's in each loop would take ten seconds.
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("1000 short loops took %v", d)
+	}
+}
+
+// TestForAfterPanic asserts that a loop whose panic the caller survives has ended: no worker comes to it later. The only
+// processor is the caller's, so it is the caller that panics.
+func TestForAfterPanic(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	defer SetThreads(0)
+	SetThreads(2)
+	var calls atomic.Int32
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was lost")
+			}
+		}()
+		For(64, 1, func(lo, hi int) {
+			if calls.Add(1) == 2 {
+				panic("second chunk")
+			}
+		})
+	}()
+	time.Sleep(time.Millisecond)
+	if calls.Load() != 2 {
+		t.Errorf("%d calls, want 2", calls.Load())
+	}
+	calls.Store(0)
+	For(64, 1, func(lo, hi int) { calls.Add(int32(hi - lo)) })
+	if calls.Load() != 64 {
+		t.Errorf("afterwards %d iterations, want 64", calls.Load())
+	}
+}
+
+type counter struct{ sum atomic.Int64 }
+
+func (c *counter) Range(lo, hi int) { c.sum.Add(int64(hi - lo)) }
+
+func TestRunAllocatesNothing(t *testing.T) {
+	defer SetThreads(0)
+	SetThreads(2)
+	c := &counter{}
+	Run(100, 1, c)
+	if n := testing.AllocsPerRun(100, func() { Run(100, 1, c) }); n != 0 {
+		t.Errorf("%v allocations a loop", n)
+	}
+}

@@ -13,91 +13,127 @@ const spins = 2000
 // shared is the pool of all loops.
 var shared pool
 
-// pool is workers that wait for one loop at a time.
+// pool is workers that take part in one loop at a time.
 type pool struct {
 	mu      sync.Mutex
 	workers []*worker
-	job     job
+	number  uint32 // of the loop
+	loop    loop
+	gate    gate
 }
 
-// job is a loop in chunks, which are taken by whoever is free. It is written while no worker holds it.
-type job struct {
+// loop is a loop in chunks, which are taken by whoever is free. It is written while the gate is closed and nobody is
+// inside, and read by those inside.
+type loop struct {
 	n, chunks int
-	f         func(lo, hi int)
+	body      Body
 	next      atomic.Int64 // chunk
-	pending   atomic.Int32 // workers
 }
 
 // work runs chunks until none is left.
-func (j *job) work() {
+func (l *loop) work() {
 	for {
-		c := int(j.next.Add(1)) - 1
-		if c >= j.chunks {
+		c := int(l.next.Add(1)) - 1
+		if c >= l.chunks {
 			return
 		}
-		j.f(c*j.n/j.chunks, (c+1)*j.n/j.chunks)
+		l.body.Range(c*l.n/l.chunks, (c+1)*l.n/l.chunks)
 	}
 }
 
-// run runs all chunks on that many threads, the caller's among them. The caller holds mu.
-func (p *pool) run(n, chunks, threads int, f func(lo, hi int)) {
-	for len(p.workers) < threads-1 {
-		w := &worker{wake: make(chan struct{}, 1)}
-		p.workers = append(p.workers, w)
-		go w.loop()
+// gate lets workers into the loop of one number until it is closed, and counts those inside: the number in the upper 32
+// bits, then whether it is closed, then the count.
+type gate struct{ atomic.Uint64 }
+
+const closed = 1 << 31
+
+func (g *gate) enter(number uint32) bool {
+	for {
+		v := g.Load()
+		if uint32(v>>32) != number || v&closed != 0 {
+			return false
+		}
+		if g.CompareAndSwap(v, v+1) {
+			return true
+		}
 	}
-	j := &p.job
-	j.n, j.chunks, j.f = n, chunks, f
-	j.next.Store(0)
-	j.pending.Store(int32(threads - 1))
-	for _, w := range p.workers[:threads-1] {
-		w.give(j)
-	}
-	j.work()
-	for i := 0; j.pending.Load() > 0; i++ {
+}
+
+func (g *gate) leave() { g.Add(^uint64(0)) }
+
+// shut closes the gate and returns when nobody is inside.
+func (g *gate) shut() {
+	g.Or(closed)
+	for i := 0; uint32(g.Load()) != closed; i++ {
 		pause()
 		if i > spins {
 			runtime.Gosched()
 		}
 	}
-	j.f = nil
 }
 
-// worker takes part in each job that it is given.
+// run runs all chunks on up to that many threads, the caller's among them. The caller holds mu. A worker that the
+// system does not let run in time is not waited for: whoever runs does its chunks.
+func (p *pool) run(n, chunks, threads int, body Body) {
+	for len(p.workers) < threads-1 {
+		w := &worker{wake: make(chan struct{}, 1)}
+		p.workers = append(p.workers, w)
+		go w.run(p)
+	}
+	p.number++
+	p.loop.n, p.loop.chunks, p.loop.body = n, chunks, body
+	p.loop.next.Store(0)
+	p.gate.Store(uint64(p.number) << 32)
+	// Also if body panics and a caller further up goes on: nobody may be inside when the pool is free again.
+	defer p.finish()
+	for _, w := range p.workers[:threads-1] {
+		w.give(p.number)
+	}
+	p.loop.work()
+}
+
+func (p *pool) finish() {
+	p.gate.shut()
+	p.loop.body = nil
+}
+
+// worker takes part in the loops whose numbers it is given, if it comes in time.
 type worker struct {
-	job    atomic.Pointer[job]
+	number atomic.Uint32
 	parked atomic.Bool
 	wake   chan struct{}
 }
 
-func (w *worker) give(j *job) {
-	w.job.Store(j)
+func (w *worker) give(number uint32) {
+	w.number.Store(number)
 	if w.parked.CompareAndSwap(true, false) {
 		w.wake <- struct{}{}
 	}
 }
 
-func (w *worker) loop() {
-	for {
-		j := w.take()
-		j.work()
-		j.pending.Add(-1)
+func (w *worker) run(p *pool) {
+	for last := uint32(0); ; {
+		last = w.take(last)
+		if p.gate.enter(last) {
+			p.loop.work()
+			p.gate.leave()
+		}
 	}
 }
 
-// take waits for a job, spinning first.
-func (w *worker) take() *job {
+// take waits for another number than the last, spinning first.
+func (w *worker) take(last uint32) uint32 {
 	for {
 		for range spins {
-			if w.job.Load() != nil {
-				return w.job.Swap(nil)
+			if number := w.number.Load(); number != last {
+				return number
 			}
 			pause()
 		}
 		w.parked.Store(true)
-		if w.job.Load() == nil || !w.parked.CompareAndSwap(true, false) {
+		if w.number.Load() == last || !w.parked.CompareAndSwap(true, false) {
 			// Nothing came before the flag was up, or give has seen the flag: it sends. What it sends may be late and
-			// belong to a job that was taken while spinning, so look again.
+			// belong to a loop that was seen while spinning, so look again.
 			<-w.wake
 		}
 	}
