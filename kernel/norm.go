@@ -44,6 +44,20 @@ func Softmax(x []float32) {
 	}
 }
 
+// MaxAbs returns the largest absolute value of x, at least 0; a NaN counts for nothing.
+func MaxAbs(x []float32) float32 {
+	var most float32
+	for _, v := range x {
+		if v < 0 {
+			v = -v
+		}
+		if v > most {
+			most = v
+		}
+	}
+	return most
+}
+
 // Finite reports whether x holds neither infinities nor NaN.
 func Finite(x []float32) bool {
 	// v-v is 0 for finite numbers and NaN for all others.

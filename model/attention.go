@@ -29,7 +29,10 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 	for _, s := range p.spans {
 		cache := s.State.Layers[layer].KV
 		kv, qs := a.NumKeyValueHeads*a.HeadDim, a.NumAttentionHeads*a.HeadDim
-		cache.Store(s.start, k[s.lo*kv:s.hi*kv], v[s.lo*kv:s.hi*kv])
+		if err := cache.Store(s.start, k[s.lo*kv:s.hi*kv], v[s.lo*kv:s.hi*kv]); err != nil {
+			p.err = err
+			return
+		}
 		kernel.Attend(&kernel.Attention{
 			Dst: q[s.lo*qs : s.hi*qs], Q: q[s.lo*qs : s.hi*qs], Pages: cache.Pages(), Start: s.start,
 			Window: a.SlidingWindow, Scale: float32(1 / math.Sqrt(float64(a.HeadDim))),

@@ -241,6 +241,32 @@ func TestNonFinite(t *testing.T) {
 	}
 }
 
+// TestHalfOverflow makes values of 1e5: float32 holds them, half floats do not, and the error says what helps.
+func TestHalfOverflow(t *testing.T) {
+	const name = "model.layers.4.self_attn.v_proj.weight"
+	dir := damaged(t, "jamba-v01-mini", nil, func(h map[string]any, data []byte) {
+		at := h[name].(map[string]any)["data_offsets"].([]any)
+		for i := int(at[0].(float64)); i < int(at[1].(float64)); i += 4 {
+			v := math.Float32frombits(binary.LittleEndian.Uint32(data[i:]))
+			binary.LittleEndian.PutUint32(data[i:], math.Float32bits(1e6*v))
+		}
+	})
+	for _, precision := range []model.Precision{model.Exact, model.Fast} {
+		m := openPrecision(t, dir, precision)
+		s := m.NewState()
+		_, err := m.NewPass().Forward(context.Background(), model.Span{State: s, Tokens: []int32{5, 6}})
+		if precision == model.Exact {
+			if err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), "layer 4 (attention + mlp): a key or value of ") || !strings.Contains(err.Error(), "--precision exact") || !s.Broken() {
+			t.Errorf("error %v, broken %v", err, s.Broken())
+		}
+	}
+}
+
 func TestCancel(t *testing.T) {
 	m, err := model.Open(testutil.Golden("models", "jamba-v01-mini"))
 	if err != nil {

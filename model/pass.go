@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -31,6 +32,7 @@ type Pass struct {
 	groups []int
 	arena  []float32
 	used   int
+	err    error // why a layer gave up
 }
 
 // Probe names what a Pass hands to its probe.
@@ -91,7 +93,7 @@ func (p *Pass) Forward(ctx context.Context, spans ...Span) ([]float32, error) {
 }
 
 func (p *Pass) begin(spans []Span) error {
-	p.spans, p.rows, p.used, p.rope = p.spans[:0], 0, 0, nil
+	p.spans, p.rows, p.used, p.rope, p.err = p.spans[:0], 0, 0, nil, nil
 	for i, s := range spans {
 		for _, other := range spans[:i] {
 			if s.State == other.State {
@@ -133,8 +135,11 @@ func (p *Pass) run(ctx context.Context) ([]float32, error) {
 		}
 		p.m.blocks[i].forward(p, i, p.x)
 		p.release(0)
-		if err := p.finite(p.x, fmt.Sprintf("layer %d (%v)", i, p.m.Config.Layers[i])); err != nil {
-			return nil, err
+		if p.err == nil && !kernel.Finite(p.x) {
+			p.err = errNotFinite
+		}
+		if p.err != nil {
+			return nil, fmt.Errorf("layer %d (%v): %w", i, p.m.Config.Layers[i], p.err)
 		}
 		p.probe(i, Hidden, p.x)
 	}
@@ -166,7 +171,10 @@ func (p *Pass) head() ([]float32, error) {
 	kernel.RMSNorm(wanted, wanted, p.m.finalNorm, p.m.Config.RMSNormEps)
 	kernel.MatMul(p.logits, wanted, &p.m.lmHead)
 	p.lap("lm_head", p.m.lmHead.Bytes(), len(p.logits)*h)
-	return p.logits, p.finite(p.logits, "lm_head")
+	if !kernel.Finite(p.logits) {
+		return nil, fmt.Errorf("lm_head: %w", errNotFinite)
+	}
+	return p.logits, nil
 }
 
 func (p *Pass) probe(layer int, what Probe, values []float32) {
@@ -175,13 +183,7 @@ func (p *Pass) probe(layer int, what Probe, values []float32) {
 	}
 }
 
-// finite returns an error that names where if x holds an infinity or a NaN.
-func (p *Pass) finite(x []float32, where string) error {
-	if kernel.Finite(x) {
-		return nil
-	}
-	return fmt.Errorf("%s: activations are infinite or NaN; are the checkpoint's weights damaged?", where)
-}
+var errNotFinite = errors.New("activations are infinite or NaN; are the checkpoint's weights damaged?")
 
 // alloc returns n floats of the pass's arena, not cleared, until the release of an earlier mark.
 func (p *Pass) alloc(n int) []float32 {

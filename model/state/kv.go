@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 
@@ -16,8 +17,14 @@ type KV struct {
 	pages              []kernel.Page
 }
 
-// Store writes the keys and values, each [M, G, D], of the M positions from pos on.
-func (kv *KV) Store(pos int, k, v []float32) {
+// Store writes the keys and values, each [M, G, D], of the M positions from pos on. It is an error if they are beyond
+// what half floats hold and the pages have such.
+func (kv *KV) Store(pos int, k, v []float32) error {
+	if kv.half {
+		if most := max(kernel.MaxAbs(k), kernel.MaxAbs(v)); most >= halfOverflow {
+			return fmt.Errorf("a key or value of %.3g is more than a half float holds, which the fast pass keeps them in; use --precision exact", most)
+		}
+	}
 	row := kv.heads * kv.dim
 	for t := range len(k) / row {
 		p, i := (pos+t)/kernel.PageLen, (pos+t)%kernel.PageLen
@@ -38,7 +45,11 @@ func (kv *KV) Store(pos int, k, v []float32) {
 			copy(page.V[at:at+kv.dim], value)
 		}
 	}
+	return nil
 }
+
+// halfOverflow is the smallest number that rounds to a half float's infinity.
+const halfOverflow = 65520
 
 // allocate gives a page its memory, if it has none.
 func (kv *KV) allocate(page *kernel.Page) {
@@ -89,7 +100,7 @@ func (kv *KV) fill(n int, r *rand.Rand) {
 			k[i], v[i] = r.Float32()-0.5, r.Float32()-0.5
 		}
 		rows := min(kernel.PageLen, n-pos) * kv.heads * kv.dim
-		kv.Store(pos, k[:rows], v[:rows])
+		_ = kv.Store(pos, k[:rows], v[:rows]) // they are small
 		kv.Release(pos + kernel.PageLen)
 	}
 }

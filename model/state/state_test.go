@@ -21,7 +21,9 @@ func windowReleasesPages(t *testing.T, half bool) {
 		for i := range k {
 			k[i], v[i] = float32(pos+i), float32(-pos-i) // whole numbers that half floats hold
 		}
-		kv.Store(pos, k, v)
+		if err := kv.Store(pos, k, v); err != nil {
+			t.Fatal(err)
+		}
 		kv.Release(pos + 1)
 		held := 0
 		for _, p := range kv.Pages() {
@@ -42,11 +44,15 @@ func windowReleasesPages(t *testing.T, half bool) {
 
 func TestCloneSharesNothing(t *testing.T) {
 	s := New([]Spec{{KVHeads: 1, HeadDim: 2}, {DInner: 3, DState: 2, DConv: 4}})
-	s.Layers[0].KV.Store(0, []float32{1, 2}, []float32{3, 4})
+	if err := s.Layers[0].KV.Store(0, []float32{1, 2}, []float32{3, 4}); err != nil {
+		t.Fatal(err)
+	}
 	s.Layers[1].SSM.H[0] = 5
 	s.Advance(1)
 	c := s.Clone()
-	s.Layers[0].KV.Store(0, []float32{9, 9}, []float32{9, 9})
+	if err := s.Layers[0].KV.Store(0, []float32{9, 9}, []float32{9, 9}); err != nil {
+		t.Fatal(err)
+	}
 	s.Layers[1].SSM.H[0] = 9
 	s.Break()
 	k, v := c.Layers[0].KV.At(0, 0)
