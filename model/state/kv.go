@@ -92,8 +92,10 @@ func (kv *KV) At(pos, head int) (k, v []float32) {
 	return k, v
 }
 
-// fill stores n positions of random content, page by page.
+// fill stores n positions of random content, page by page, and lets go of the pages after them.
 func (kv *KV) fill(n int, r *rand.Rand) {
+	kv.pages = kv.pages[:min(len(kv.pages), (n+kernel.PageLen-1)/kernel.PageLen)]
+	clear(kv.pages[len(kv.pages):cap(kv.pages)])
 	k, v := make([]float32, kernel.PageLen*kv.heads*kv.dim), make([]float32, kernel.PageLen*kv.heads*kv.dim)
 	for pos := 0; pos < n; pos += kernel.PageLen {
 		for i := range k {

@@ -49,14 +49,28 @@ func meminfo() (int64, bool) {
 // Where the system does not tell how much that is, everything fits.
 func Fits(specs []Spec, from, to int) error {
 	need := Bytes(specs, to) - Bytes(specs, from)
+	if free, ok := fits(need); !ok {
+		return fmt.Errorf("a context of %d tokens needs %.1f GiB of memory, %.1f GiB are free; shorten the prompt or the answer (--max-tokens)", to, gib(need), gib(free))
+	}
+	return nil
+}
+
+// FitsBatch returns an error if so many new sequences of n tokens each take more memory than is free, as Fits does.
+func FitsBatch(specs []Spec, sequences, n int) error {
+	need := times(int64(sequences), Bytes(specs, n))
+	if free, ok := fits(need); !ok {
+		return fmt.Errorf("%d contexts of %d tokens need %.1f GiB of memory, %.1f GiB are free", sequences, n, gib(need), gib(free))
+	}
+	return nil
+}
+
+// fits reports whether so much more memory is free, and how much is.
+func fits(need int64) (free int64, ok bool) {
 	if need <= 0 {
-		return nil // what there is has room
+		return 0, true // what there is has room
 	}
-	free, ok := available()
-	if !ok || need <= free {
-		return nil
-	}
-	return fmt.Errorf("a context of %d tokens needs %.1f GiB of memory, %.1f GiB are free; shorten the prompt or the answer (--max-tokens)", to, gib(need), gib(free))
+	free, known := available()
+	return free, !known || need <= free
 }
 
 func gib(n int64) float64 { return float64(n) / (1 << 30) }

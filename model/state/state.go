@@ -7,6 +7,8 @@
 package state
 
 import (
+	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 
@@ -78,9 +80,9 @@ func (s *State) Reset() {
 }
 
 // Fill makes s the state of a sequence of n tokens that was never computed, with random content: a benchmark's way to a
-// depth.
+// depth. Pages that s has are used again.
 func (s *State) Fill(n int, r *rand.Rand) {
-	s.Reset()
+	s.pos, s.broken = 0, false
 	for _, l := range s.Layers {
 		if l.KV != nil {
 			l.KV.fill(n, r)
@@ -117,20 +119,30 @@ func (s Spec) KVBytes() int64 {
 	return 4 * n
 }
 
-// Bytes returns the memory that a sequence of n tokens takes.
+// Bytes returns the memory that a sequence of n tokens takes, math.MaxInt64 if it is more than that.
 func Bytes(specs []Spec, n int) int64 {
 	var total int64
 	for _, s := range specs {
 		if s.KVHeads == 0 {
-			total += 4 * int64(s.DInner) * int64(s.DConv-1+s.DState)
+			total = plus(total, 4*int64(s.DInner)*int64(s.DConv-1+s.DState))
 			continue
 		}
-		pages := (int64(n) + kernel.PageLen - 1) / kernel.PageLen
+		pages := int64(n)/kernel.PageLen + min(1, int64(n)%kernel.PageLen)
 		if s.Window > 0 {
 			// The window may begin and end within a page.
 			pages = min(pages, int64(s.Window)/kernel.PageLen+2)
 		}
-		total += pages * kernel.PageLen * s.KVBytes()
+		total = plus(total, times(pages, kernel.PageLen*s.KVBytes()))
 	}
 	return total
+}
+
+// plus and times return a+b and a·b, or math.MaxInt64 if that is less. Neither a nor b is negative.
+func plus(a, b int64) int64 { return a + min(b, math.MaxInt64-a) }
+
+func times(a, b int64) int64 {
+	if hi, lo := bits.Mul64(uint64(a), uint64(b)); hi == 0 && lo <= math.MaxInt64 {
+		return int64(lo)
+	}
+	return math.MaxInt64
 }

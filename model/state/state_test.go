@@ -1,6 +1,8 @@
 package state
 
 import (
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +67,30 @@ func TestCloneSharesNothing(t *testing.T) {
 	}
 }
 
+func TestFill(t *testing.T) {
+	s := New([]Spec{{KVHeads: 1, HeadDim: 2}, {DInner: 3, DState: 2, DConv: 4}})
+	kv, r := s.Layers[0].KV, rand.New(rand.NewPCG(1, 2))
+	s.Fill(600, r)
+	if s.Pos() != 600 || len(kv.Pages()) != 3 || s.Layers[1].SSM.H[0] == 0 || s.Layers[1].SSM.Conv[8] == 0 {
+		t.Fatalf("position %d, %d pages", s.Pos(), len(kv.Pages()))
+	}
+	for _, pos := range []int{0, 255, 256, 599} {
+		if k, v := kv.At(pos, 0); k[0] == 0 || v[1] == 0 {
+			t.Errorf("position %d is empty", pos)
+		}
+	}
+	// Again, less deep: the pages stay, less those behind.
+	first := &kv.Pages()[0].K[0]
+	s.Break()
+	s.Fill(300, r)
+	if s.Pos() != 300 || s.Broken() || len(kv.Pages()) != 2 || first != &kv.Pages()[0].K[0] {
+		t.Errorf("position %d, %d pages", s.Pos(), len(kv.Pages()))
+	}
+	if kv.pages[:3][2].K != nil {
+		t.Error("the third page is kept")
+	}
+}
+
 // TestBytes uses Jamba v0.1's layout: 4 attention layers of 8 heads of 128, 28 Mamba layers of 8192 channels.
 func TestBytes(t *testing.T) {
 	specs := slices.Repeat([]Spec{{KVHeads: 8, HeadDim: 128}}, 4)
@@ -98,6 +124,27 @@ func TestFits(t *testing.T) {
 	}
 	if err := Fits(specs, 250<<10, 256<<10); err != nil {
 		t.Errorf("growing by a little: %v", err)
+	}
+	// A batch has pages and Mamba states for each sequence: 4 of 200 tokens take 4 pages in each layer, not those of a
+	// sequence of 800.
+	specs = append(specs, Spec{DInner: 1 << 20, DState: 16, DConv: 4})
+	const each = 4*256*2*8*128*4 + 19<<22
+	available = func() (int64, bool) { return 4 * each, true }
+	if err := FitsBatch(specs, 4, 200); err != nil {
+		t.Error(err)
+	}
+	available = func() (int64, bool) { return 4*each - 1, true }
+	err = FitsBatch(specs, 4, 200)
+	if err == nil || !strings.HasPrefix(err.Error(), "4 contexts of 200 tokens need 0.3 GiB of memory, 0.3 GiB are free") {
+		t.Error(err)
+	}
+	// The largest settings and numbers do not overflow.
+	specs = slices.Repeat([]Spec{{KVHeads: 1 << 20, HeadDim: 1 << 20}}, 3)
+	if got := Bytes(specs, math.MaxInt); got != math.MaxInt64 {
+		t.Errorf("%d bytes", got)
+	}
+	if FitsBatch(specs, 1<<30, 1<<31) == nil || FitsBatch([]Spec{{KVHeads: 1, HeadDim: 1}}, math.MaxInt, math.MaxInt) == nil {
+		t.Error("no machine has so much memory")
 	}
 	available = func() (int64, bool) { return 0, false }
 	if err := Fits(specs, 0, 256<<10); err != nil {
