@@ -48,7 +48,7 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 func (p *Pass) linear(name string, out, x []float32, w *kernel.Matrix, bias []float32) {
 	kernel.MatMul(out, x, w)
 	kernel.AddBias(out, bias)
-	p.lap(name, w.Bytes(), len(out)*w.K)
+	p.lap(name, w.ReadBytes(), len(out)*w.K)
 }
 
 // ropeTable is a RoPE made ready for one head dimension; layers with the same settings share one.

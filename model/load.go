@@ -67,6 +67,7 @@ func OpenWith(path string, o Options) (*Model, error) {
 	if m.Precision = o.Precision; o.Precision == Fast {
 		m.pack(o.Progress)
 	}
+	m.countIntegers()
 	return m, nil
 }
 

@@ -170,7 +170,7 @@ func (p *Pass) head() ([]float32, error) {
 	}
 	kernel.RMSNorm(wanted, wanted, p.m.finalNorm, p.m.Config.RMSNormEps)
 	kernel.MatMul(p.logits, wanted, &p.m.lmHead)
-	p.lap("lm_head", p.m.lmHead.Bytes(), len(p.logits)*h)
+	p.lap("lm_head", p.m.lmHead.ReadBytes(), len(p.logits)*h)
 	if !kernel.Finite(p.logits) {
 		return nil, fmt.Errorf("lm_head: %w", errNotFinite)
 	}

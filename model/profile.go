@@ -13,7 +13,7 @@ type Operation struct {
 	Name  string        `json:"name"`
 	Calls int           `json:"calls"`
 	Time  time.Duration `json:"ns"`
-	Bytes int64         `json:"bytes"` // of weights read
+	Bytes int64         `json:"bytes"` // of weights that products read, in the layout of the kernels
 	MACs  int64         `json:"macs"`  // multiply-adds with weights
 }
 

@@ -9,6 +9,10 @@ type Size struct {
 	ActiveParams int64 `json:"active_params"`
 	Bytes        int64 `json:"bytes"`
 	ExpertBytes  int64 `json:"expert_bytes,omitempty"` // of Bytes, those of all experts
+
+	// IntegerParams are those of ActiveParams that are multiplied as whole numbers, see kernel.PeakI8; the others are
+	// multiplied as float32. It depends on the precision and on the kernels.
+	IntegerParams int64 `json:"-"`
 }
 
 // Sizes are the sizes of a model's parts.
@@ -26,8 +30,29 @@ func (s *Sizes) Total() Size {
 		total.ActiveParams += part.ActiveParams
 		total.Bytes += part.Bytes
 		total.ExpertBytes += part.ExpertBytes
+		total.IntegerParams += part.IntegerParams
 	}
 	return total
+}
+
+// countIntegers sets IntegerParams of all parts.
+func (m *Model) countIntegers() {
+	all, _ := m.large()
+	experts := map[*Size]int64{} // all experts' parameters
+	for _, l := range all {
+		switch n := int64(l.N) * int64(l.K); {
+		case !l.Integer():
+		case l.expert:
+			experts[l.size] += n
+		default:
+			l.size.IntegerParams += n
+		}
+	}
+	for i, layer := range m.Config.Layers {
+		if size, e := &m.Sizes.Layers[i], layer.MoE; e != nil {
+			size.IntegerParams += experts[size] / int64(e.NumExperts) * int64(e.NumExpertsPerTok)
+		}
+	}
 }
 
 // KVBytesPerToken returns the bytes that one more token adds to the keys and values of all attention layers.
