@@ -24,18 +24,23 @@ type benchCmd struct {
 	Threads    []int           `placeholder:"N,…" help:"Threads. Default: all cores."`
 	Reps       int             `default:"5" placeholder:"N" help:"Repetitions of each; the table shows the median. Default: 5."`
 	Precision  model.Precision `default:"fast" placeholder:"P" help:"fast or exact."`
-	JSON       bool            `name:"json" help:"Print a JSON array instead of tables."`
+	JSON       bool            `name:"json" help:"Print a JSON array of results instead of a table, each with the machine's limits; with --profile an object."`
 	Profile    bool            `help:"Show where the time goes, by operation, for the first of each list."`
 	VsLlamaCpp string          `name:"vs-llama-cpp" placeholder:"DIR" help:"Run llama.cpp in turn on the same file, by the program lcbench in DIR."`
 }
 
 func (c *benchCmd) Help() string {
-	return `Every figure stands beside its bound: what the machine's memory (decoding) or arithmetic (prompts) would allow, measured in the same run. A depth is filled with random content, not computed.
+	return `Every figure stands beside its bound: the machine's memory or arithmetic, whichever allows less, measured in the same run. The bound counts what has to be done at least: bytes of weights as the file has them, each matrix read once in a step or in 512 tokens of a prompt, of experts only those that are chosen; multiply-adds of each matrix at the speed of its type. A depth is filled with random content, not computed. Peak RSS is the most memory in use while the work ran, weights included.
+
+--profile shows where the time goes by operation; its GB/s count the bytes that the kernels read, which are more than the file's for types that they unpack, once for each product.
+
+--vs-llama-cpp runs DIR/lcbench FILE THREADS pp|tg TOKENS DEPTH 1 CHUNK|BATCH after each repetition, with the same file, threads, tokens, depth and batch, and reads the figure behind "tok/s … med". At depth 0 that is the work that llama-bench does, too.
 
 Examples:
   jamba bench -m MODEL
   jamba bench -m MODEL --prefill 512,2048 --decode 64 --depth 0,4096,16384 --batch 1,8,32
-  jamba bench -m MODEL --profile`
+  jamba bench -m MODEL --profile
+  jamba bench -m MODEL.gguf --vs-llama-cpp DIR --json`
 }
 
 func (c *benchCmd) Run(s *streams) error {
@@ -43,20 +48,8 @@ func (c *benchCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	if len(c.Threads) == 0 {
-		c.Threads = []int{runtime.GOMAXPROCS(0)}
-	}
-	const most = 1 << 30
-	for _, list := range [][]int{c.Prefill, c.Decode, c.Batch, {c.Reps}} {
-		if len(list) == 0 || slices.Min(list) < 1 || slices.Max(list) > most {
-			return usageError("numbers of tokens, sequences, threads and repetitions are 1 or more")
-		}
-	}
-	if len(c.Depth) == 0 || slices.Min(c.Depth) < 0 || slices.Max(c.Depth) > most {
-		return usageError("a depth is 0 or more")
-	}
-	if slices.Min(c.Threads) < 1 || slices.Max(c.Threads) > 1024 {
-		return usageError("threads are 1 to 1024")
+	if err := c.check(); err != nil {
+		return err
 	}
 	start := time.Now()
 	m, err := model.OpenWith(path, c.options(s.err, c.Precision))
@@ -69,7 +62,7 @@ func (c *benchCmd) Run(s *streams) error {
 	ctx, stop := untilInterrupted()
 	defer stop()
 	plan := bench.Plan{
-		Prefill: c.Prefill, Decode: c.Decode, Depth: c.Depth, Batch: c.Batch, Threads: c.Threads, Reps: c.Reps, Fast: c.Precision == model.Fast,
+		Prefill: c.Prefill, Decode: c.Decode, Depth: c.Depth, Batch: c.Batch, Threads: c.Threads, Reps: c.Reps,
 	}
 	if c.VsLlamaCpp != "" {
 		plan.Peer = bench.LlamaCpp(c.VsLlamaCpp, path)
@@ -90,6 +83,36 @@ func (c *benchCmd) Run(s *streams) error {
 	return bench.Run(ctx, m, plan, func(l bench.Limits) { printLimits(s.out, l, plan.Peer != nil) }, func(r bench.Result) { printResult(s.out, r) })
 }
 
+// check returns an error for lists of numbers that cannot be.
+func (c *benchCmd) check() error {
+	if c.Threads == nil {
+		c.Threads = []int{min(runtime.GOMAXPROCS(0), runtime.NumCPU())}
+	}
+	const most = 1 << 30
+	for _, list := range []struct {
+		flag        string
+		numbers     []int
+		least, most int
+	}{
+		{"--prefill", c.Prefill, 1, most},
+		{"--decode", c.Decode, 1, most},
+		{"--depth", c.Depth, 0, most},
+		{"--batch", c.Batch, 1, 1 << 16},
+		{"--threads", c.Threads, 1, runtime.NumCPU()},
+		{"--reps", []int{c.Reps}, 1, 1 << 16},
+	} {
+		if len(list.numbers) == 0 {
+			return usageError(list.flag + " is empty, want one number or more")
+		}
+		for _, n := range list.numbers {
+			if n < list.least || n > list.most {
+				return usageError(fmt.Sprintf("%s is %d, want %d to %d", list.flag, n, list.least, list.most))
+			}
+		}
+	}
+	return nil
+}
+
 func printLimits(w io.Writer, l bench.Limits, peer bool) {
 	fmt.Fprintf(w, "\n%d threads: memory %.1f GB/s, float32 %.0f GFLOPS, 8-bit %.0f GOPS\n", l.Threads, l.ReadBytes/1e9, 2*l.F32MACs/1e9, 2*l.I8MACs/1e9)
 	fmt.Fprint(w, "work      tokens   depth  batch     tok/s   (min …   max)   of the bound      peak RSS")
@@ -100,8 +123,12 @@ func printLimits(w io.Writer, l bench.Limits, peer bool) {
 }
 
 func printResult(w io.Writer, r bench.Result) {
+	peak := "unknown"
+	if r.PeakRSS > 0 {
+		peak = bytesize(r.PeakRSS)
+	}
 	fmt.Fprintf(w, "%-8s %7d %7d %6d %9.1f (%6.1f %6.1f)  %5.1f %% %-10s %9s", r.Work, r.Tokens, r.Depth, r.Batch,
-		r.TokPerSec.Median, r.TokPerSec.Min, r.TokPerSec.Max, 100*r.Fraction, r.Bound.Kind, bytesize(r.PeakRSS))
+		r.TokPerSec.Median, r.TokPerSec.Min, r.TokPerSec.Max, 100*r.Fraction, r.Bound.Kind, peak)
 	if r.Peer != nil {
 		fmt.Fprintf(w, "   %9.1f  %4.2fx", r.Peer.Median, r.Ratio)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"time"
 
@@ -20,7 +21,6 @@ type Plan struct {
 	Batch   []int // sequences that decode together
 	Threads []int
 	Reps    int
-	Fast    bool // the model was opened for the fast pass
 
 	// Peer, if set, does the same work with another engine and returns its tokens per second. It runs after each
 	// repetition: on a machine whose speed drifts only figures taken in turn can be compared.
@@ -37,7 +37,8 @@ type Result struct {
 	TokPerSec Spread  `json:"tok_per_s"`
 	Bound     Bound   `json:"bound"`
 	Fraction  float64 `json:"fraction"`
-	PeakRSS   int64   `json:"peak_rss"` // bytes, 0 where the system does not tell
+	PeakRSS   int64   `json:"peak_rss"` // most bytes of memory while it ran, 0 where the system does not tell
+	Limits    Limits  `json:"limits"`   // of the machine, in the same run
 	Peer      *Spread `json:"peer,omitempty"`
 	Ratio     float64 `json:"ratio,omitempty"` // of the medians, to the peer's
 }
@@ -59,12 +60,15 @@ func Run(ctx context.Context, m *model.Model, plan Plan, limits func(Limits), re
 	b := &bench{ctx: ctx, model: m, pass: m.NewPass(), random: rand.New(rand.NewPCG(1, 2)), peer: plan.Peer}
 	for _, threads := range plan.Threads {
 		par.SetThreads(threads)
-		l := MeasureLimits()
+		l, err := MeasureLimits(ctx)
+		if err != nil {
+			return err
+		}
 		limits(l)
 		for _, depth := range plan.Depth {
 			for _, tokens := range plan.Prefill {
-				r := Result{Work: "prefill", Tokens: tokens, Depth: depth, Batch: 1, Threads: threads}
-				r.Bound = prefillBound(m, tokens, depth, plan.Fast, l)
+				r := Result{Work: "prefill", Tokens: tokens, Depth: depth, Batch: 1, Threads: threads, Limits: l}
+				r.Bound = prefillBound(m, tokens, depth, l)
 				if err := b.run(&r, plan.Reps, b.prefill); err != nil {
 					return err
 				}
@@ -72,8 +76,8 @@ func Run(ctx context.Context, m *model.Model, plan Plan, limits func(Limits), re
 			}
 			for _, batch := range plan.Batch {
 				for _, steps := range plan.Decode {
-					r := Result{Work: "decode", Tokens: steps, Depth: depth, Batch: batch, Threads: threads}
-					r.Bound = decodeBound(m, batch, depth+steps/2, plan.Fast, l)
+					r := Result{Work: "decode", Tokens: steps, Depth: depth, Batch: batch, Threads: threads, Limits: l}
+					r.Bound = decodeBound(m, batch, depth+steps/2, l)
 					if err := b.run(&r, plan.Reps, b.decode); err != nil {
 						return err
 					}
@@ -122,11 +126,14 @@ type bench struct {
 
 // run repeats f, which does r's work once and returns its time, after one run that does not count.
 func (b *bench) run(r *Result, reps int, f func(r *Result) (time.Duration, error)) error {
-	if err := state.Fits(b.model.StateSpecs(), 0, (r.Depth+r.Tokens)*r.Batch); err != nil {
-		return err
+	b.states = nil
+	known := resetPeak()
+	if err := state.FitsBatch(b.model.StateSpecs(), r.Batch, r.Depth+r.Tokens); err != nil {
+		return fmt.Errorf("%s of %d tokens at depth %d: %w", r.Work, r.Tokens, r.Depth, err)
 	}
 	var rates, peers []float64
 	for i := range reps + 1 {
+		runtime.GC() // so that what the last repetition left is not collected in this one's time
 		d, err := f(r)
 		if err != nil {
 			return fmt.Errorf("%s of %d tokens at depth %d: %w", r.Work, r.Tokens, r.Depth, err)
@@ -149,7 +156,9 @@ func (b *bench) run(r *Result, reps int, f func(r *Result) (time.Duration, error
 		r.Peer, r.Ratio = &p, r.TokPerSec.Median/p.Median
 	}
 	r.Fraction = r.TokPerSec.Median / r.Bound.TokPerSec
-	r.PeakRSS = peakRSS()
+	if known {
+		r.PeakRSS = peakRSS()
+	}
 	return nil
 }
 
@@ -159,26 +168,32 @@ func spread(rates []float64) Spread {
 	return Spread{rates[0], (rates[(n-1)/2] + rates[n/2]) / 2, rates[n-1]}
 }
 
-// fill returns n states of r's depth, with random content.
-func (b *bench) fill(n, depth int) []*state.State {
+// fill returns n states of that depth, with random content.
+func (b *bench) fill(n, depth int) ([]*state.State, error) {
 	for len(b.states) < n {
 		b.states = append(b.states, b.model.NewState())
 	}
 	for _, s := range b.states[:n] {
+		if err := b.ctx.Err(); err != nil {
+			return nil, err
+		}
 		s.Fill(depth, b.random)
 	}
-	return b.states[:n]
+	return b.states[:n], nil
 }
 
 func (b *bench) prefill(r *Result) (time.Duration, error) {
-	s := b.fill(1, r.Depth)[0]
+	states, err := b.fill(1, r.Depth)
+	if err != nil {
+		return 0, err
+	}
 	ids := make([]int32, r.Tokens)
 	for i := range ids {
 		ids[i] = b.token()
 	}
 	start := time.Now()
 	for at := 0; at < len(ids); at += Chunk {
-		span := model.Span{State: s, Tokens: ids[at:min(at+Chunk, len(ids))], Want: model.NoLogits}
+		span := model.Span{State: states[0], Tokens: ids[at:min(at+Chunk, len(ids))], Want: model.NoLogits}
 		if at+Chunk >= len(ids) {
 			span.Want = model.LastLogits
 		}
@@ -190,7 +205,10 @@ func (b *bench) prefill(r *Result) (time.Duration, error) {
 }
 
 func (b *bench) decode(r *Result) (time.Duration, error) {
-	states := b.fill(r.Batch, r.Depth)
+	states, err := b.fill(r.Batch, r.Depth)
+	if err != nil {
+		return 0, err
+	}
 	spans := make([]model.Span, r.Batch)
 	start := time.Now()
 	for range r.Tokens {

@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"jamba/model"
-	"jamba/tensor"
 )
 
 // Bound is the highest rate that a limit of the machine allows.
@@ -13,82 +12,101 @@ type Bound struct {
 	TokPerSec float64 `json:"tok_per_s"`
 }
 
-// decodeBound is set by memory for few sequences, and by arithmetic for many. A step reads all weights but those of experts that none of the batch's tokens choose,
-// each sequence's keys and values, and reads and writes its Mamba states. With routing at random a batch of B misses an
-// expert with probability (1-k/n)^B.
-func decodeBound(m *model.Model, batch, depth int, fast bool, l Limits) Bound {
-	bytes := float64(m.Sizes.Head.Bytes)
-	if m.Config.TieWordEmbeddings {
-		bytes = float64(m.Sizes.Embedding.Bytes)
+// work is what has to be done at least: bytes to read or write, and multiply-adds.
+type work struct{ bytes, float, integer float64 }
+
+func (w *work) add(v work) {
+	w.bytes += v.bytes
+	w.float += v.float
+	w.integer += v.integer
+}
+
+// bound returns the bound of so many tokens that take the work w.
+func (w work) bound(tokens int, l Limits) Bound {
+	memory, arithmetic := w.bytes/l.ReadBytes, w.float/l.F32MACs
+	if w.integer > 0 {
+		arithmetic += w.integer / l.I8MACs
 	}
+	if arithmetic > memory {
+		return Bound{"arithmetic", float64(tokens) / arithmetic}
+	}
+	return Bound{"memory", float64(tokens) / memory}
+}
+
+// decodeBound is that of a step at that depth: mostly set by memory for few sequences, by arithmetic for many.
+func decodeBound(m *model.Model, batch, depth int, l Limits) Bound {
+	w := layers(m, batch)
+	w.add(head(m, batch))
+	for range batch {
+		w.add(sequence(m, depth, 1))
+	}
+	return w.bound(batch, l)
+}
+
+// prefillBound is that of a prompt in chunks, each of which reads the weights once. Only the last token gets logits.
+func prefillBound(m *model.Model, tokens, depth int, l Limits) Bound {
+	w := head(m, 1)
+	for at := 0; at < tokens; at += Chunk {
+		rows := min(Chunk, tokens-at)
+		w.add(layers(m, rows))
+		w.add(sequence(m, depth+at, rows))
+	}
+	return w.bound(tokens, l)
+}
+
+// layers returns the work with the layers' weights of a pass over so many tokens. Of each matrix, the bytes are those
+// in the file (or as rounded by Options.Weights), which a layout of the kernels may exceed. A pass reads all weights but
+// those of experts that no token chooses: with routing at random, B tokens miss an expert with probability (1-k/n)^B.
+func layers(m *model.Model, tokens int) (w work) {
 	for i, layer := range m.Config.Layers {
-		size := m.Sizes.Layers[i]
-		experts := 0.0
+		size := &m.Sizes.Layers[i]
+		w.add(products(size, tokens))
 		if e := layer.MoE; e != nil {
-			all := float64(size.ExpertBytes)
-			experts = all * (1 - math.Pow(1-float64(e.NumExpertsPerTok)/float64(e.NumExperts), float64(batch)))
-			bytes -= all
+			w.bytes -= float64(size.ExpertBytes) * math.Pow(1-float64(e.NumExpertsPerTok)/float64(e.NumExperts), float64(tokens))
 		}
-		bytes += float64(size.Bytes) + experts
 	}
-	sequence := 2 * float64(m.Config.StateBytes())
+	return w
+}
+
+// head returns the work of the logits of so many tokens.
+func head(m *model.Model, tokens int) work {
+	w := products(&m.Sizes.Head, tokens)
+	if m.Config.TieWordEmbeddings {
+		w.add(products(&m.Sizes.Embedding, tokens))
+	}
+	return w
+}
+
+// products returns the work of so many tokens with weights of that size, each a multiply-add.
+func products(size *model.Size, tokens int) work {
+	return work{
+		bytes:   float64(size.Bytes),
+		float:   float64(tokens) * float64(size.ActiveParams-size.IntegerParams),
+		integer: float64(tokens) * float64(size.IntegerParams),
+	}
+}
+
+// sequence returns the work of rows new tokens of one sequence with its memory: its keys and values are read, and its
+// Mamba states are read and written; queries meet keys, and weights values, in float32.
+func sequence(m *model.Model, depth, rows int) (w work) {
+	w.bytes = 2 * float64(m.Config.StateBytes())
 	for i, spec := range m.StateSpecs() {
-		if a := m.Config.Layers[i].Attention; a != nil {
-			sequence += float64(spec.KVBytes()) * float64(visible(a, depth))
+		a := m.Config.Layers[i].Attention
+		if a == nil {
+			continue
 		}
-	}
-	memory := Bound{"memory", float64(batch) * l.ReadBytes / (bytes + float64(batch)*sequence)}
-	head := float64(m.Config.VocabSize) * float64(m.Config.HiddenSize)
-	arithmetic := Bound{"arithmetic", 1 / (macs(m, depth)/l.F32MACs + (weights(m)+head)/peak(m, fast, l))}
-	if arithmetic.TokPerSec < memory.TokPerSec {
-		return arithmetic
-	}
-	return memory
-}
-
-// weights returns the multiply-adds of a token with the layers' weights.
-func weights(m *model.Model) float64 {
-	n := 0.0
-	for _, size := range m.Sizes.Layers {
-		n += float64(size.ActiveParams)
-	}
-	return n
-}
-
-// macs returns the multiply-adds of a token that sees so many positions with keys and values.
-func macs(m *model.Model, seen int) float64 {
-	n := 0.0
-	for _, layer := range m.Config.Layers {
-		if a := layer.Attention; a != nil {
-			n += 2 * float64(visible(a, seen)) * float64(a.NumAttentionHeads*a.HeadDim)
+		// The first of the rows sees depth+1 positions, the last depth+rows, and none more than the window.
+		full := rows
+		if a.SlidingWindow > 0 {
+			full = min(rows, max(0, a.SlidingWindow-depth))
 		}
+		seen := float64(full)*(float64(depth)+float64(full+1)/2) + float64(rows-full)*float64(a.SlidingWindow)
+		w.float += 2 * seen * float64(a.NumAttentionHeads*a.HeadDim)
+		before := depth
+		if a.SlidingWindow > 0 {
+			before = min(depth, a.SlidingWindow-1)
+		}
+		w.bytes += float64(spec.KVBytes()) * float64(before)
 	}
-	return n
-}
-
-// visible returns how many of the positions an attention layer sees.
-func visible(a *model.Attention, seen int) int {
-	if a.SlidingWindow > 0 {
-		return min(seen, a.SlidingWindow)
-	}
-	return seen
-}
-
-// peak returns the limit of products with the model's weights.
-func peak(m *model.Model, fast bool, l Limits) float64 {
-	if fast && l.I8MACs > 0 && quantized(m) {
-		return l.I8MACs
-	}
-	return l.F32MACs
-}
-
-// prefillBound is set by arithmetic: the products with weights, and those of queries, keys and values in float32.
-func prefillBound(m *model.Model, tokens, depth int, fast bool, l Limits) Bound {
-	return Bound{"arithmetic", 1 / (weights(m)/peak(m, fast, l) + macs(m, depth+tokens/2)/l.F32MACs)}
-}
-
-// quantized reports whether most of the model's weights are in block formats.
-func quantized(m *model.Model) bool {
-	total := m.Sizes.Total()
-	return total.Bytes < total.Params*int64(tensor.BF16.BlockBytes())
+	return w
 }

@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -29,8 +31,12 @@ func LlamaCpp(dir, file string) func(ctx context.Context, r Result) (float64, er
 		}
 		found := median.FindSubmatch(out)
 		if found == nil {
-			return 0, fmt.Errorf("%s: no figure in its output", strings.Join(cmd.Args, " "))
+			return 0, fmt.Errorf("%s: no figure in its output: %s", strings.Join(cmd.Args, " "), bytes.TrimSpace(out))
 		}
-		return strconv.ParseFloat(string(found[1]), 64)
+		rate, err := strconv.ParseFloat(string(found[1]), 64)
+		if err != nil || !(rate > 0) || math.IsInf(rate, 0) {
+			return 0, fmt.Errorf("%s: %q is no speed; its output: %s", strings.Join(cmd.Args, " "), found[1], bytes.TrimSpace(out))
+		}
+		return rate, nil
 	}
 }

@@ -3,11 +3,25 @@ package bench
 import (
 	"bufio"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 )
 
-// peakRSS returns the most memory that the process has had, in bytes, or 0 where the system does not tell.
+// resetPeak lets go of memory that is not in use, and begins anew to look for the most memory that the process has
+// had. It reports whether the system can do that: Linux can (proc(5), /proc/pid/clear_refs).
+func resetPeak() bool {
+	debug.FreeOSMemory()
+	f, err := os.OpenFile("/proc/self/clear_refs", os.O_WRONLY, 0)
+	if err != nil {
+		return false
+	}
+	_, err = f.WriteString("5")
+	return f.Close() == nil && err == nil
+}
+
+// peakRSS returns the most memory that the process has had since resetPeak, in bytes, or 0 where the system does not
+// tell.
 func peakRSS() int64 {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
