@@ -35,6 +35,7 @@ type grammar struct {
 	Show     showCmd     `cmd:"" help:"Show what a model is: its layers, sizes and memory."`
 	Logits   logitsCmd   `cmd:"" help:"Compute the logits of a sequence of token ids."`
 	Bench    benchCmd    `cmd:"" help:"Measure how fast a model runs, and how near that is to the machine's limits."`
+	Compare  compareCmd  `cmd:"" help:"Measure how far two models, precisions or engines deviate on the same text."`
 	Tokenize tokenizeCmd `cmd:"" help:"Turn text into token ids, or ids into text."`
 	Template templateCmd `cmd:"" help:"Render a conversation with the model's chat template."`
 

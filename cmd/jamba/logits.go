@@ -2,14 +2,13 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 
+	"jamba/format/npy"
 	"jamba/model"
 	"jamba/model/state"
 	"jamba/tensor"
@@ -89,7 +88,7 @@ func (c *logitsCmd) write(ctx context.Context, w io.Writer, m *model.Model, ids 
 	}
 	b := bufio.NewWriterSize(w, 1<<20)
 	if c.Format == "npy" {
-		b.Write(npyHeader(len(ids), m.Config.VocabSize))
+		b.Write(npy.Header(len(ids), m.Config.VocabSize))
 	} else {
 		b.WriteString("[")
 	}
@@ -118,16 +117,6 @@ func (c *logitsCmd) write(ctx context.Context, w io.Writer, m *model.Model, ids 
 		b.WriteString("]\n")
 	}
 	return b.Flush()
-}
-
-// npyHeader returns the beginning of a NumPy file of float32 [rows, columns] (NEP 1, version 1.0).
-func npyHeader(rows, columns int) []byte {
-	dict := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", rows, columns)
-	const magic = "\x93NUMPY\x01\x00"
-	pad := 63 - (len(magic)+2+len(dict))%64
-	b := binary.LittleEndian.AppendUint16([]byte(magic), uint16(len(dict)+pad+1))
-	b = append(b, dict...)
-	return append(append(b, bytes.Repeat([]byte{' '}, pad)...), '\n')
 }
 
 // warnUnused tells of tensors that the network has no use for.
