@@ -115,6 +115,9 @@ func TestSummarise(t *testing.T) {
 			t.Errorf("%+v, want %+v", test.got, test.want)
 		}
 	}
+	if three := Summarise([]Row{{KL: 3}, {KL: 1}, {KL: 2}}, 0); three.KL.Median != 2 || three.KL.P99 != 3 {
+		t.Errorf("three positions: %+v", three)
+	}
 	if one := Summarise([]Row{{KL: 1}}, 0); one.KL != (KL{1, 0, 1, 1, 1}) || one.Perplexity != 0 {
 		t.Errorf("one position: %+v", one)
 	}

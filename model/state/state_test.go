@@ -143,6 +143,9 @@ func TestFits(t *testing.T) {
 	if got := Bytes(specs, math.MaxInt); got != math.MaxInt64 {
 		t.Errorf("%d bytes", got)
 	}
+	if times(1<<32, 1<<31) != math.MaxInt64 || times(1<<31, 1<<31) != 1<<62 {
+		t.Error("products beyond 63 bits")
+	}
 	if FitsBatch(specs, 1<<30, 1<<31) == nil || FitsBatch([]Spec{{KVHeads: 1, HeadDim: 1}}, math.MaxInt, math.MaxInt) == nil {
 		t.Error("no machine has so much memory")
 	}
