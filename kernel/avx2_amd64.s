@@ -4337,6 +4337,9 @@ state:
 	VPSLLD       $0x17, Y2, Y2
 	VPADDD       Y2, Y3, Y1
 	VADDPS       c3f800000<>+0(SB), Y1, Y1
+	VCMPPS       $0x11, cc2b0c0a5<>+0(SB), Y0, Y2
+	VANDPS       c7f800000<>+0(SB), Y2, Y2
+	VADDPS       Y2, Y1, Y1
 	VDIVPS       Y1, Y0, Y0
 	VMULPS       Y0, Y4, Y4
 	VMOVUPS      Y4, (AX)
@@ -4365,6 +4368,9 @@ state:
 	VPSLLD       $0x17, Y2, Y2
 	VPADDD       Y2, Y3, Y1
 	VADDPS       c3f800000<>+0(SB), Y1, Y1
+	VCMPPS       $0x11, cc2b0c0a5<>+0(SB), Y0, Y2
+	VANDPS       c7f800000<>+0(SB), Y2, Y2
+	VADDPS       Y2, Y1, Y1
 	VDIVPS       Y1, Y0, Y0
 	VMULPS       Y0, Y5, Y5
 	VMOVUPS      Y5, 32(AX)
@@ -4514,6 +4520,26 @@ DATA c80000000<>+24(SB)/4, $0x80000000
 DATA c80000000<>+28(SB)/4, $0x80000000
 GLOBL c80000000<>(SB), RODATA|NOPTR, $32
 
+DATA cc2b0c0a5<>+0(SB)/4, $0xc2b0c0a5
+DATA cc2b0c0a5<>+4(SB)/4, $0xc2b0c0a5
+DATA cc2b0c0a5<>+8(SB)/4, $0xc2b0c0a5
+DATA cc2b0c0a5<>+12(SB)/4, $0xc2b0c0a5
+DATA cc2b0c0a5<>+16(SB)/4, $0xc2b0c0a5
+DATA cc2b0c0a5<>+20(SB)/4, $0xc2b0c0a5
+DATA cc2b0c0a5<>+24(SB)/4, $0xc2b0c0a5
+DATA cc2b0c0a5<>+28(SB)/4, $0xc2b0c0a5
+GLOBL cc2b0c0a5<>(SB), RODATA|NOPTR, $32
+
+DATA c7f800000<>+0(SB)/4, $0x7f800000
+DATA c7f800000<>+4(SB)/4, $0x7f800000
+DATA c7f800000<>+8(SB)/4, $0x7f800000
+DATA c7f800000<>+12(SB)/4, $0x7f800000
+DATA c7f800000<>+16(SB)/4, $0x7f800000
+DATA c7f800000<>+20(SB)/4, $0x7f800000
+DATA c7f800000<>+24(SB)/4, $0x7f800000
+DATA c7f800000<>+28(SB)/4, $0x7f800000
+GLOBL c7f800000<>(SB), RODATA|NOPTR, $32
+
 // func convAVX2(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·convAVX2(SB), NOSPLIT, $0-56
@@ -4565,6 +4591,9 @@ tap:
 	VPSLLD       $0x17, Y2, Y2
 	VPADDD       Y2, Y3, Y1
 	VADDPS       c3f800000<>+0(SB), Y1, Y1
+	VCMPPS       $0x11, cc2b0c0a5<>+0(SB), Y0, Y2
+	VANDPS       c7f800000<>+0(SB), Y2, Y2
+	VADDPS       Y2, Y1, Y1
 	VDIVPS       Y1, Y0, Y0
 	VMOVUPS      Y0, (AX)(DI*1)
 	ADDQ         $0x20, DI
@@ -4607,6 +4636,9 @@ k8:
 	VPSLLD       $0x17, Y2, Y2
 	VPADDD       Y2, Y3, Y1
 	VADDPS       c3f800000<>+0(SB), Y1, Y1
+	VCMPPS       $0x11, cc2b0c0a5<>+0(SB), Y0, Y2
+	VANDPS       c7f800000<>+0(SB), Y2, Y2
+	VADDPS       Y2, Y1, Y1
 	VDIVPS       Y1, Y0, Y0
 	VMULPS       (CX), Y0, Y0
 	VMOVUPS      Y0, (AX)
@@ -11080,9 +11112,8 @@ block:
 	VMOVSS       c46fffe00<>+0(SB), X4
 	VDIVSS       X4, X5, X6
 	VDIVSS       X5, X4, X4
-	VXORPS       X7, X7, X7
-	VCMPSS       $0x04, X7, X5, X7
-	VANDPS       X7, X4, X4
+	VCMPSS       $0x11, c7f800000<>+0(SB), X4, X5
+	VANDPS       X5, X4, X4
 	VMOVSS       X6, (CX)
 	VBROADCASTSS X4, Y5
 	VMULPS       Y5, Y0, Y0

@@ -269,7 +269,7 @@ func TestGuardedMatMul(t *testing.T) {
 
 // TestGuardedPacked has the packed weights guarded, and then, panel by panel, the memory in between, too.
 func TestGuardedPacked(t *testing.T) {
-	if active.mulPacked == nil {
+	if active.pack == nil {
 		t.Skip("these kernels pack nothing")
 	}
 	g, r := newGuards(t), rand.New(rand.NewPCG(24, 1))
@@ -294,15 +294,16 @@ func TestGuardedPacked(t *testing.T) {
 				p := guarded(to).packed
 				round := rounded{put(to, make([]int16, m*k)), put(to, make([]float32, m*k/16))}
 				round.round(put(to, x), m, k, p)
-				e := expanded{put(to, make([]float32, k/p.sub*packRows)), put(to, make([]float32, k/p.sub*packRows))}
-				dst := put(to, make([]float32, m*packRows))
+				rows := p.kernels.rows
+				e := expanded{put(to, make([]float32, k/p.sub*rows)), put(to, make([]float32, k/p.sub*rows))}
+				dst := put(to, make([]float32, m*rows))
 				size := p.quantBytes(k)
 				for panel := range p.panels {
 					scale, least := p.expand(&e, panel, k)
 					if &scale[0] != &e.scale[0] || cap(e.scale) != len(scale) {
 						t.Fatal("the scales lie elsewhere")
 					}
-					p.tiles(dst, packRows, &round, 0, m, p.quants[panel*size:(panel+1)*size], scale, least, k/32)
+					p.tiles(dst, rows, &round, 0, m, p.quants[panel*size:(panel+1)*size], scale, least, k/32)
 				}
 			})
 		}

@@ -68,7 +68,7 @@ func MatMul(dst, x []float32, w *Matrix) {
 		panic(fmt.Sprintf("kernel: MatMul of %d and %d values with a matrix [%d, %d]", len(dst), len(x), w.N, w.K))
 	}
 	if w.packed != nil {
-		active.mulPacked(dst, x, w)
+		mulPacked(dst, x, w)
 		return
 	}
 	panel, half := active.panel, active.dotHalf != nil && (w.DType == tensor.F16 || w.DType == tensor.BF16)

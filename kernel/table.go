@@ -11,7 +11,10 @@ import (
 
 // table holds the kernels of one tier.
 type table struct {
+	// name is that of the tier, and after a plus what it makes use of in addition.
 	name string
+	// needs is what the processor has to have.
+	needs []need
 
 	// panel is how many rows of a matrix dot likes at a time.
 	panel int
@@ -22,12 +25,12 @@ type table struct {
 	dotHalf func(d tensor.DType, dst, x []float32, w []byte, m, n, k, ldd int) bool
 	// gemmHalf is gemm with w of type F16 and n a multiple of 16; nil if the tier has none.
 	gemmHalf func(dst, x []float32, w []byte, m, n, k, ldx int, add bool)
-	// narrow is NarrowF16 of a multiple of 8; nil if the tier has none.
+	// narrow is NarrowF16 of a multiple of 8 values; nil if the tier has none.
 	narrow func(dst []byte, src []float32)
 	// dequantize is quant.Dequantize; it returns false for types that it has no way for, and is nil if the tier has none.
 	dequantize func(dst []float32, d tensor.DType, src []byte) bool
-	// mulPacked is MatMul with a packed matrix; nil: the tier packs none.
-	mulPacked func(dst, x []float32, w *Matrix)
+	// pack are the kernels of packed matrices; nil: the tier packs none.
+	pack *packKernels
 	// gemm computes dst [m, n] = or += x·w with rows of x ldx apart and w [k, n], summing over ascending k.
 	gemm func(dst, x, w []float32, m, n, k, ldx int, add bool)
 	// rmsNorm is RMSNorm of one row.
@@ -63,30 +66,66 @@ var generic = table{
 	limits:   genericLimits,
 }
 
+// need is something that a processor may have.
+type need struct {
+	name string
+	has  bool
+}
+
+// lacks names what the processor lacks for the tier.
+func (t *table) lacks() []string {
+	var names []string
+	for _, n := range t.needs {
+		if !n.has {
+			names = append(names, n.name)
+		}
+	}
+	return names
+}
+
+// named reports whether name means t: with or without what it makes use of in addition, or "".
+func (t *table) named(name string) bool {
+	return name == "" || name == t.name || strings.HasPrefix(t.name, name+"+")
+}
+
 // tiers are those that this processor can run, the best last.
-var tiers = append([]*table{&generic}, platformTiers()...)
+var tiers = func() []*table {
+	can := []*table{&generic}
+	for _, t := range platformTiers {
+		if t.lacks() == nil {
+			can = append(can, t)
+		}
+	}
+	return can
+}()
 
 // active is the tier in use: the best, unless the environment variable JAMBA_CPU names another.
 var active = tiers[len(tiers)-1]
 
-// Tier names the tier of kernels in use.
+// Tier names the tier of kernels in use: generic, avx2 or avx512, with +vnni if it makes use of that.
 func Tier() string { return active.name }
 
-// SetTier chooses a tier by its name, "" for the best. It is for the start of a program and for tests, not to be called
-// while kernels run. It is an error if there is no such tier or this processor cannot run it.
+// SetTier chooses a tier by its name, generic, avx2 or avx512, "" for the best. It is for the start of a program and for
+// tests, not to be called while kernels run. Matrices that are packed stay with the tier they were packed for. It is an
+// error if there is no such tier or this processor cannot run it.
 func SetTier(name string) error {
-	if name == "" {
-		name = tiers[len(tiers)-1].name
-	}
 	var known []string
-	for _, t := range tiers {
-		if t.name == name {
+	for _, t := range slices.Backward(tiers) {
+		if t.named(name) {
 			active = t
 			return nil
 		}
-		known = append(known, t.name)
+		if !strings.Contains(t.name, "+") {
+			known = slices.Insert(known, 0, t.name)
+		}
 	}
-	return fmt.Errorf("there are no kernels %q for this processor; it can run %s", name, strings.Join(known, " and "))
+	why := ""
+	for _, t := range platformTiers {
+		if t.name == name {
+			why = " (it lacks " + strings.Join(t.lacks(), ", ") + ")"
+		}
+	}
+	return fmt.Errorf("there are no kernels %q for this processor%s; it can run %s", name, why, strings.Join(known, " and "))
 }
 
 var errTier error

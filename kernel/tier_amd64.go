@@ -2,20 +2,15 @@ package kernel
 
 import (
 	"math"
+	"slices"
 
 	"golang.org/x/sys/cpu"
-
-	"jamba/tensor"
 )
 
-func platformTiers() []*table {
-	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		return []*table{&avx2}
-	}
-	return nil
-}
+// platformTiers are the tiers of this architecture, the best last.
+var platformTiers = []*table{&avx2, &avx2VNNI, &avx512, &avx512VNNI}
 
-// avx2 is the tier of processors with AVX2 and FMA. Its functions split slices into what the assembly takes, vectors of
+// avx2 is the tier of processors with AVX2, FMA and conversion of half floats. Its functions split slices into what the assembly takes, vectors of
 // eight. Where the rest is left to the generic twins, which part an element falls in depends on the shape of the model
 // alone, never on the number of rows or threads.
 //
@@ -23,14 +18,15 @@ func platformTiers() []*table {
 // ordinary Go function, and takes a few microseconds.
 var avx2 = table{
 	name:       "avx2",
+	needs:      []need{{"AVX2", cpu.X86.HasAVX2}, {"FMA", cpu.X86.HasFMA}, {"F16C", cpu.X86.HasF16C}},
 	panel:      12,
-	dot:        dotAVX2Rows,
+	dot:        dotAVX2,
 	dotHalf:    dotHalfAVX2,
 	gemmHalf:   gemmHalfAVX2,
 	narrow:     narrowAVX2,
 	dequantize: dequantizeAVX2,
-	mulPacked:  mulPackedAVX2,
-	gemm:       gemmAVX2Rows,
+	pack:       &packAVX2,
+	gemm:       gemmAVX2,
 	rmsNorm:    rmsNormAVX2,
 	siluMul:    siluMulAVX2Slice,
 	softplus:   softplusAVX2Slice,
@@ -39,15 +35,46 @@ var avx2 = table{
 	conv:       convAVX2Rows,
 	scan:       scanAVX2Panel,
 	limits: limits{
-		read: func(b []byte) {
-			// Some at a time: a call has to end soon.
-			for ; len(b) > 0; b = b[min(len(b), 1<<18):] {
-				readAVX2(&b[0], min(len(b), 1<<18))
-			}
-		},
-		f32: func(n int) int { return rounds(n, 12*8, peakF32AVX2) },
-		i8:  func(n int) int { return rounds(n, 12*16, peakI8AVX2) },
+		read: func(b []byte) { readSome(b, readAVX2) },
+		f32:  func(n int) int { return rounds(n, 12*8, peakF32AVX2) },
+		i8:   func(n int) int { return rounds(n, 12*16, peakI8AVX2) },
 	},
+}
+
+// avx2VNNI is avx2 with whole-number products in one instruction.
+var avx2VNNI = func() table {
+	t := avx2
+	t.name, t.pack = "avx2+vnni", &packAVXVNNI
+	t.needs = append(slices.Clip(t.needs), need{"AVX-VNNI", cpu.X86.HasAVXVNNI})
+	t.limits.i8 = func(n int) int { return rounds(n, 12*16, peakI8AVXVNNI) }
+	return t
+}()
+
+var (
+	packAVX2 = packKernels{
+		rows:  8,
+		i8:    []packedTile{gemmI8x1, gemmI8x2, gemmI8x3, gemmI8x4, gemmI8x5, gemmI8x6},
+		i8m:   []packedTile{gemmI8mx1, gemmI8mx2, gemmI8mx3, gemmI8mx4, gemmI8mx5, gemmI8mx6},
+		i8b16: []packedTile{gemmI8b16x1, gemmI8b16x2, gemmI8b16x3, gemmI8b16x4, gemmI8b16x5, gemmI8b16x6},
+		i4:    []packedTile{gemmI4x1, gemmI4x2, gemmI4x3, gemmI4x4, gemmI4x5, gemmI4x6},
+		round: roundAVX2, widen: widenF16AVX2, scalesK: scalesKAVX2,
+	}
+	packAVXVNNI = packKernels{
+		rows:  8,
+		i8:    []packedTile{gemmI8Vx1, gemmI8Vx2, gemmI8Vx3, gemmI8Vx4, gemmI8Vx5, gemmI8Vx6},
+		i8m:   []packedTile{gemmI8mVx1, gemmI8mVx2, gemmI8mVx3, gemmI8mVx4, gemmI8mVx5, gemmI8mVx6},
+		i8b16: []packedTile{gemmI8b16Vx1, gemmI8b16Vx2, gemmI8b16Vx3, gemmI8b16Vx4, gemmI8b16Vx5, gemmI8b16Vx6},
+		i4:    []packedTile{gemmI4Vx1, gemmI4Vx2, gemmI4Vx3, gemmI4Vx4, gemmI4Vx5, gemmI4Vx6},
+		round: roundAVX2, widen: widenF16AVX2, scalesK: scalesKAVX2,
+	}
+)
+
+// readSome reads some bytes at a time: a call has to end soon.
+func readSome(b []byte, read func(p *byte, n int) byte) {
+	const most = 1 << 18
+	for ; len(b) > 0; b = b[min(len(b), most):] {
+		read(&b[0], min(len(b), most))
+	}
 }
 
 // rounds runs a loop of n multiply-adds, each round of which does per.
@@ -59,126 +86,6 @@ func rounds(n, per int, loop func(rounds int)) int {
 		} else {
 			loop(max(1, left))
 			return (done + max(1, left)) * per
-		}
-	}
-}
-
-// kBlock is how far a product runs along k before the next rows: four rows of x and three of w fit the first cache.
-const kBlock = 1024
-
-// dotTiles are the kernels of products with both operands contiguous in k: by rows of x, for one, three or six rows of
-// w at once.
-type dotTiles[W any] struct {
-	one, three [5]func(dst *float32, ldd int, x *float32, ldx int, w *W, ldw, k int)
-	six        func(dst *float32, ldd int, x *float32, ldx int, w *W, ldw, k int)
-}
-
-var (
-	tilesF32 = dotTiles[float32]{
-		[5]dotTile[float32]{1: dotF32x1x1, 2: dotF32x2x1, 3: dotF32x3x1, 4: dotF32x4x1},
-		[5]dotTile[float32]{1: dotF32x1x3, 2: dotF32x2x3, 3: dotF32x3x3, 4: dotF32x4x3},
-		dotF32x1x6,
-	}
-	tilesBF16 = dotTiles[byte]{
-		[5]dotTile[byte]{1: dotBF16x1x1, 2: dotBF16x2x1, 3: dotBF16x3x1, 4: dotBF16x4x1},
-		[5]dotTile[byte]{1: dotBF16x1x3, 2: dotBF16x2x3, 3: dotBF16x3x3, 4: dotBF16x4x3},
-		dotBF16x1x6,
-	}
-	tilesF16 = dotTiles[byte]{
-		[5]dotTile[byte]{1: dotF16x1x1, 2: dotF16x2x1, 3: dotF16x3x1, 4: dotF16x4x1},
-		[5]dotTile[byte]{1: dotF16x1x3, 2: dotF16x2x3, 3: dotF16x3x3, 4: dotF16x4x3},
-		dotF16x1x6,
-	}
-)
-
-type dotTile[W any] = func(dst *float32, ldd int, x *float32, ldx int, w *W, ldw, k int)
-
-func dotAVX2Rows(dst, x, w []float32, m, n, k, ldd int) { tilesF32.rows(dst, x, w, m, n, k, ldd, 1) }
-
-// dotHalfAVX2 is dotAVX2Rows with weights of 16 bits, BF16 or F16, if k is a multiple of 8.
-func dotHalfAVX2(d tensor.DType, dst, x []float32, w []byte, m, n, k, ldd int) bool {
-	if k%8 != 0 {
-		return false
-	}
-	if d == tensor.BF16 {
-		tilesBF16.rows(dst, x, w, m, n, k, ldd, 2)
-	} else {
-		tilesF16.rows(dst, x, w, m, n, k, ldd, 2)
-	}
-	return true
-}
-
-// rows runs the tiles; an element of w, as the tiles count them, takes size elements of the slice.
-func (t *dotTiles[W]) rows(dst, x []float32, w []W, m, n, k, ldd, size int) {
-	for at := 0; at < k; at += kBlock {
-		kb := min(kBlock, k-at)
-		for i := 0; i < m; i += 4 {
-			rows := min(4, m-i)
-			for j := 0; j < n; {
-				columns, f := 1, t.one[rows]
-				switch {
-				case rows == 1 && n-j >= 6:
-					columns, f = 6, t.six
-				case n-j >= 3:
-					columns, f = 3, t.three[rows]
-				}
-				out, src, weights := dst[i*ldd+j:(i+rows-1)*ldd+j+columns], x[i*k+at:(i+rows)*k], w[(j*k+at)*size:(j+columns)*k*size]
-				if at == 0 {
-					f(&out[0], ldd, &src[0], k, &weights[0], k, kb)
-				} else {
-					var part [4 * 6]float32
-					f(&part[0], columns, &src[0], k, &weights[0], k, kb)
-					for r := range rows {
-						Add(out[r*ldd:r*ldd+columns], part[r*columns:(r+1)*columns])
-					}
-				}
-				j += columns
-			}
-		}
-	}
-}
-
-var (
-	gemmTiles = [7]func(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw, k int, add bool){
-		1: gemmF32x1, 2: gemmF32x2, 3: gemmF32x3, 4: gemmF32x4, 5: gemmF32x5, 6: gemmF32x6,
-	}
-	gemmHalfTiles = [7]func(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw, k int, add bool){
-		1: gemmF16x1, 2: gemmF16x2, 3: gemmF16x3, 4: gemmF16x4, 5: gemmF16x5, 6: gemmF16x6,
-	}
-)
-
-// gemmColumns computes the columns from first on, less than 16, as gemmGeneric does.
-func gemmColumns(dst, x, w []float32, m, first, n, k, ldx int, add bool) {
-	for i := 0; i < m && first < n; i++ {
-		out := dst[i*n+first : (i+1)*n]
-		if !add {
-			clear(out)
-		}
-		for j, v := range x[i*ldx : i*ldx+k] {
-			AddScaled(out, v, w[j*n+first:(j+1)*n])
-		}
-	}
-}
-
-func gemmAVX2Rows(dst, x, w []float32, m, n, k, ldx int, add bool) {
-	whole := n &^ 15
-	for i := 0; i < m; i += 6 {
-		rows := min(6, m-i)
-		out, src := dst[i*n:(i+rows)*n], x[i*ldx:(i+rows-1)*ldx+k]
-		for j := 0; j < whole; j += 16 {
-			gemmTiles[rows](&out[j], n, &src[0], ldx, &w[j], n, k, add)
-		}
-		gemmColumns(out, src, w, rows, whole, n, k, ldx, add)
-	}
-}
-
-// gemmHalfAVX2 is gemmAVX2Rows with w in F16, if n is a multiple of 16.
-func gemmHalfAVX2(dst, x []float32, w []byte, m, n, k, ldx int, add bool) {
-	for i := 0; i < m; i += 6 {
-		rows := min(6, m-i)
-		out, src := dst[i*n:(i+rows)*n], x[i*ldx:(i+rows-1)*ldx+k]
-		for j := 0; j < n; j += 16 {
-			gemmHalfTiles[rows](&out[j], n, &src[0], ldx, &w[2*j], n, k, add)
 		}
 	}
 }
@@ -259,6 +166,9 @@ func convAVX2Rows(c *Conv, lo, hi int) {
 	c.keep(lo, hi)
 }
 
+// scanRows is how many rows a call takes: it has to end soon.
+func scanRows(states int) int { return max(1, 1024/states) }
+
 func scanAVX2Panel(s *Scan, p int) {
 	lo := p * ScanPanel
 	if lo+ScanPanel > s.E || s.L == 0 {
@@ -266,8 +176,7 @@ func scanAVX2Panel(s *Scan, p int) {
 		return
 	}
 	h, a := s.H[lo*s.S:(lo+ScanPanel)*s.S], s.A[lo*s.S:(lo+ScanPanel)*s.S]
-	// Some rows at a time: a call has to end soon.
-	const rows = 64
+	rows := scanRows(s.S)
 	for t := 0; t < s.L; t += rows {
 		n := min(rows, s.L-t)
 		at := t*s.E + lo

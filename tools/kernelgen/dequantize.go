@@ -22,7 +22,7 @@ func dequantize() {
 	blocks("dequantizeQ4_0AVX2", 18, func(dst, src Register) {
 		d := halfScale(src, 0)
 		nibbles(src, 2, func(i int, q VecVirtual) {
-			VPSUBD(f32x8(8), q, q)
+			VPSUBD(u32(8), q, q)
 			VCVTDQ2PS(q, q)
 			VMULPS(d, q, q)
 			VMOVUPS(q, at(dst, 32*i))
@@ -71,7 +71,7 @@ func nibbles(src Register, off int, use func(i int, q VecVirtual)) {
 		q := YMM()
 		VPMOVZXBD(at(src, off+i%2*8), q)
 		if i < 2 {
-			VPAND(f32x8(15), q, q)
+			VPAND(u32(15), q, q)
 		} else {
 			VPSRLD(Imm(4), q, q)
 		}
@@ -96,7 +96,7 @@ func dequantizeQ4K() {
 				q := YMM()
 				VPMOVZXBD(at(src, 8*i), q)
 				if half == 0 {
-					VPAND(f32x8(15), q, q)
+					VPAND(u32(15), q, q)
 				} else {
 					VPSRLD(Imm(4), q, q)
 				}
@@ -130,7 +130,7 @@ func dequantizeQ6K() {
 				q, h, d := YMM(), YMM(), YMM()
 				VPMOVZXBD(at(low, quarter%2*32+8*i), q)
 				if quarter < 2 {
-					VPAND(f32x8(15), q, q)
+					VPAND(u32(15), q, q)
 				} else {
 					VPSRLD(Imm(4), q, q)
 				}
@@ -138,10 +138,10 @@ func dequantizeQ6K() {
 				if quarter > 0 {
 					VPSRLD(Imm(uint64(2*quarter)), h, h)
 				}
-				VPAND(f32x8(3), h, h)
+				VPAND(u32(3), h, h)
 				VPSLLD(Imm(4), h, h)
 				VPOR(h, q, q)
-				VPSUBD(f32x8(32), q, q)
+				VPSUBD(u32(32), q, q)
 				VCVTDQ2PS(q, q)
 				VBROADCASTSS(at(scale, 4*(2*quarter+i/2)), d)
 				VMULPS(d, q, q)

@@ -8,8 +8,8 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// f32 returns a vector of eight times the constant v.
-func f32(v float64) Mem { return f32x8(math.Float32bits(float32(v))) }
+// f32 returns a vector with the constant c in every word.
+func f32(c float64) Mem { return u32(math.Float32bits(float32(c))) }
 
 // expLow is where exp comes down to the smallest normal number, expHigh where it reaches the largest. Between them 2^n
 // is a normal number and can be added into the exponent.
@@ -23,7 +23,7 @@ const (
 // x is n·ln 2 + r with |r| <= ln 2 / 2. Adding 3·2^22 rounds x/ln 2 to n, in the low bits of the sum, from where it is
 // shifted into the exponent. e^r is a polynomial of degree 6 with a relative error of 2e-9 (least squares, reweighted).
 func exp(x VecVirtual) {
-	t, n, p := YMM(), YMM(), YMM()
+	t, n, p := v.register(), v.register(), v.register()
 	// The operands' order keeps a NaN: min and max return the second source if one is NaN.
 	VMOVUPS(f32(expHigh), t)
 	VMINPS(x, t, x)
@@ -44,23 +44,34 @@ func exp(x VecVirtual) {
 }
 
 // negate flips the sign of x.
-func negate(x VecVirtual) { VXORPS(f32x8(1<<31), x, x) }
+func negate(x VecVirtual) { VXORPS(u32(1<<31), x, x) }
 
-// silu replaces x by x/(1+e^-x).
+// silu replaces x by x/(1+e^-x). Where e^-x is too large for exp, it is infinite: large negative x give 0.
 func silu(x VecVirtual) {
-	e := YMM()
+	e := v.register()
 	VMOVAPS(x, e)
 	negate(e)
 	exp(e)
 	VADDPS(f32(1), e, e)
+	const less = 17
+	if v.wide() {
+		low := K()
+		VCMPPS(Imm(less), f32(-expHigh), x, low)
+		VMOVUPS(f32(math.Inf(1)), low, e)
+	} else {
+		low := YMM()
+		VCMPPS(Imm(less), f32(-expHigh), x, low)
+		VANDPS(f32(math.Inf(1)), low, low)
+		VADDPS(low, e, e)
+	}
 	VDIVPS(e, x, x)
 }
 
 // softplus replaces x by log(1+e^x) = max(x, 0) + log1p(u) with u = e^-|x|. log1p(u) is 2·artanh(s) with s = u/(2+u),
 // at most 1/3: s times a polynomial of degree 4 in s², relative error 4e-9. Above 20 that is x, as it has to be.
 func softplus(x VecVirtual) {
-	u, s, p := YMM(), YMM(), YMM()
-	VORPS(f32x8(1<<31), x, u)
+	u, s, p := v.register(), v.register(), v.register()
+	VORPS(u32(1<<31), x, u)
 	exp(u)
 	VADDPS(f32(2), u, s)
 	VDIVPS(s, u, s)
@@ -74,73 +85,102 @@ func softplus(x VecVirtual) {
 	VFMADD231PS(p, s, x)
 }
 
-// elementwise writes the kernels on whole slices, n a multiple of 8.
+// elementwise writes the kernels on slices; n is a multiple of 8 for AVX2.
 func elementwise() {
-	TEXT("siluMulAVX2", NOSPLIT, "func(gate *float32, up *float32, n int)")
+	TEXT("siluMul"+v.tier, NOSPLIT, "func(gate *float32, up *float32, n int)")
 	Pragma("noescape")
 	gate, up, n := Load(Param("gate"), GP64()), Load(Param("up"), GP64()), Load(Param("n"), GP64())
-	loop("k8", n, 8, func() {
-		x := YMM()
-		VMOVUPS(at(gate, 0), x)
+	whole(n, func(mask OpmaskVirtual) {
+		x := v.register()
+		load(at(gate, 0), mask, x)
 		silu(x)
-		VMULPS(at(up, 0), x, x)
-		VMOVUPS(x, at(gate, 0))
-		ADDQ(Imm(32), gate)
-		ADDQ(Imm(32), up)
+		if mask == nil {
+			VMULPS(at(up, 0), x, x)
+		} else {
+			VMULPS_Z(at(up, 0), x, mask, x)
+		}
+		store(x, mask, at(gate, 0))
+		add(v.bytes, gate)
+		add(v.bytes, up)
 	})
 	VZEROUPPER()
 	RET()
 
-	TEXT("softplusAVX2", NOSPLIT, "func(x *float32, n int)")
+	TEXT("softplus"+v.tier, NOSPLIT, "func(x *float32, n int)")
 	Pragma("noescape")
 	p, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
-	loop("k8", n, 8, func() {
-		x := YMM()
-		VMOVUPS(at(p, 0), x)
+	whole(n, func(mask OpmaskVirtual) {
+		x := v.register()
+		load(at(p, 0), mask, x)
 		softplus(x)
-		VMOVUPS(x, at(p, 0))
-		ADDQ(Imm(32), p)
+		store(x, mask, at(p, 0))
+		add(v.bytes, p)
 	})
 	VZEROUPPER()
 	RET()
 
 	// x = e^(x-top), exactly 0 where that is below the smallest normal number; returns the sum.
-	TEXT("expSumAVX2", NOSPLIT, "func(x *float32, n int, top float32) float32")
+	TEXT("expSum"+v.tier, NOSPLIT, "func(x *float32, n int, top float32) float32")
 	Pragma("noescape")
 	p, n = Load(Param("x"), GP64()), Load(Param("n"), GP64())
-	top := YMM()
-	addr, err := Param("top").Resolve()
-	if err != nil {
-		panic(err)
-	}
-	VBROADCASTSS(addr.Addr, top)
-	sum := YMM()
+	top := v.register()
+	VBROADCASTSS(scalar("top"), top)
+	sum := v.register()
 	VXORPS(sum, sum, sum)
-	loop("k8", n, 8, func() {
-		x, keep := YMM(), YMM()
-		VMOVUPS(at(p, 0), x)
+	whole(n, func(mask OpmaskVirtual) {
+		x := v.register()
+		load(at(p, 0), mask, x)
 		VSUBPS(top, x, x)
-		VCMPPS(Imm(5), f32(expLow), x, keep) // not less than: keeps NaN
-		exp(x)
-		VANDPS(keep, x, x)
+		const notLess = 5 // keeps NaN
+		switch {
+		case !v.wide():
+			keep := YMM()
+			VCMPPS(Imm(notLess), f32(expLow), x, keep)
+			exp(x)
+			VANDPS(keep, x, x)
+		case mask == nil:
+			keep := K()
+			VCMPPS(Imm(notLess), f32(expLow), x, keep)
+			exp(x)
+			VMOVAPS_Z(x, keep, x)
+		default:
+			keep := K()
+			VCMPPS(Imm(notLess), f32(expLow), x, mask, keep)
+			exp(x)
+			VMOVAPS_Z(x, keep, x)
+		}
 		VADDPS(x, sum, sum)
-		VMOVUPS(x, at(p, 0))
-		ADDQ(Imm(32), p)
+		store(x, mask, at(p, 0))
+		add(v.bytes, p)
 	})
 	Store(lanesSum(sum), ReturnIndex(0))
 	VZEROUPPER()
 	RET()
 
-	// The largest of x; n is a positive multiple of 8.
-	TEXT("maxAVX2", NOSPLIT, "func(x *float32, n int) float32")
+	// The largest of x; n is positive and, for AVX2, a multiple of 8.
+	TEXT("max"+v.tier, NOSPLIT, "func(x *float32, n int) float32")
 	Pragma("noescape")
 	p, n = Load(Param("x"), GP64()), Load(Param("n"), GP64())
-	most := YMM()
-	VMOVUPS(at(p, 0), most)
-	loop("k8", n, 8, func() {
-		VMAXPS(at(p, 0), most, most)
-		ADDQ(Imm(32), p)
+	most := v.register()
+	if v.wide() {
+		VBROADCASTSS(at(p, 0), most)
+	} else {
+		VMOVUPS(at(p, 0), most)
+	}
+	whole(n, func(mask OpmaskVirtual) {
+		if mask == nil {
+			VMAXPS(at(p, 0), most, most)
+		} else {
+			VMAXPS(at(p, 0), most, mask, most)
+		}
+		add(v.bytes, p)
 	})
+	if v.wide() {
+		upper := YMM()
+		VEXTRACTF32X8(Imm(1), most, upper)
+		VMAXPS(upper, most.AsY(), upper)
+		most = upper
+	}
 	half, other := XMM(), XMM()
 	VEXTRACTF128(Imm(1), most, half)
 	VMAXPS(most.AsX(), half, half)
@@ -153,11 +193,21 @@ func elementwise() {
 	RET()
 }
 
-// lanesSum returns the sum of the eight lanes of v: halves, then quarters, then neighbours.
-func lanesSum(v VecVirtual) VecVirtual {
+// lanesSum returns the sum of the lanes of x: halves, then quarters and so on, then neighbours.
+func lanesSum(x VecVirtual) VecVirtual {
+	if v.wide() {
+		upper := YMM()
+		VEXTRACTF32X8(Imm(1), x, upper)
+		VADDPS(x.AsY(), upper, upper)
+		x = upper
+	}
 	half, other := XMM(), XMM()
-	VEXTRACTF128(Imm(1), v, half)
-	VADDPS(v.AsX(), half, half)
+	if v.wide() {
+		VEXTRACTF32X4(Imm(1), x, half) // reaches all 32 registers
+	} else {
+		VEXTRACTF128(Imm(1), x, half)
+	}
+	VADDPS(x.AsX(), half, half)
 	VMOVHLPS(half, half, other)
 	VADDPS(other, half, half)
 	VMOVSHDUP(half, other)
@@ -165,28 +215,40 @@ func lanesSum(v VecVirtual) VecVirtual {
 	return half
 }
 
-// norm writes the two halves of RMSNorm; n is a multiple of 8.
+// norm writes the two halves of RMSNorm; n is a multiple of 8 for AVX2.
 func norm() {
-	// The sum of squares, in four interleaved vectors of doubles.
-	TEXT("sumSquaresAVX2", NOSPLIT, "func(x *float32, n int) float64")
+	// The sum of squares, in two vectors of doubles.
+	TEXT("sumSquares"+v.tier, NOSPLIT, "func(x *float32, n int) float64")
 	Pragma("noescape")
 	p, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	sum := vectors(2)
 	for _, s := range sum {
 		VXORPD(s, s, s)
 	}
-	loop("k8", n, 8, func() {
+	whole(n, func(mask OpmaskVirtual) {
 		for i, s := range sum {
-			x := YMM()
-			VCVTPS2PD(at(p, 16*i), x)
+			x, from := v.register(), at(p, v.bytes/2*i)
+			if mask == nil {
+				VCVTPS2PD(from, x)
+			} else {
+				VCVTPS2PD_Z(from, mask, x)
+				KSHIFTRW(Imm(8), mask, mask)
+			}
 			VFMADD231PD(x, x, s)
 		}
-		ADDQ(Imm(32), p)
+		add(v.bytes, p)
 	})
 	VADDPD(sum[1], sum[0], sum[0])
+	total := sum[0]
+	if v.wide() {
+		upper := YMM()
+		VEXTRACTF64X4(Imm(1), total, upper)
+		VADDPD(total.AsY(), upper, upper)
+		total = upper
+	}
 	half := XMM()
-	VEXTRACTF128(Imm(1), sum[0], half)
-	VADDPD(sum[0].AsX(), half, half)
+	VEXTRACTF128(Imm(1), total, half)
+	VADDPD(total.AsX(), half, half)
 	other := XMM()
 	VPERMILPD(Imm(1), half, other)
 	VADDSD(other, half, half)
@@ -195,23 +257,24 @@ func norm() {
 	RET()
 
 	// dst = weight · (x · scale).
-	TEXT("scaleMulAVX2", NOSPLIT, "func(dst *float32, x *float32, weight *float32, n int, scale float32)")
+	TEXT("scaleMul"+v.tier, NOSPLIT, "func(dst *float32, x *float32, weight *float32, n int, scale float32)")
 	Pragma("noescape")
 	dst, x, w := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("weight"), GP64())
 	n = Load(Param("n"), GP64())
-	scale := YMM()
-	addr, err := Param("scale").Resolve()
-	if err != nil {
-		panic(err)
-	}
-	VBROADCASTSS(addr.Addr, scale)
-	loop("k8", n, 8, func() {
-		v := YMM()
-		VMULPS(at(x, 0), scale, v)
-		VMULPS(at(w, 0), v, v)
-		VMOVUPS(v, at(dst, 0))
+	scale := v.register()
+	VBROADCASTSS(scalar("scale"), scale)
+	whole(n, func(mask OpmaskVirtual) {
+		y := v.register()
+		if mask == nil {
+			VMULPS(at(x, 0), scale, y)
+			VMULPS(at(w, 0), y, y)
+		} else {
+			VMULPS_Z(at(x, 0), scale, mask, y)
+			VMULPS_Z(at(w, 0), y, mask, y)
+		}
+		store(y, mask, at(dst, 0))
 		for _, r := range []Register{dst, x, w} {
-			ADDQ(Imm(32), r)
+			add(v.bytes, r)
 		}
 	})
 	VZEROUPPER()

@@ -6,13 +6,13 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// rowsOf returns the address of rows 0 to 5 of a matrix whose rows lie stride bytes apart, and the registers that move
+// rowsOf returns the address of row i < n of a matrix whose rows lie stride bytes apart, and the registers that move
 // along the rows: x86 addresses are a base and a stride times 0, 1, 2 or 4.
 func rowsOf(base, stride Register, n int) (row func(i int) Mem, bases []Register) {
 	bases = []Register{base}
-	if n > 3 {
+	for i := 3; i < n; i += 3 {
 		third := GP64()
-		LEAQ(Mem{Base: base, Index: stride, Scale: 2}, third)
+		LEAQ(Mem{Base: bases[i/3-1], Index: stride, Scale: 2}, third)
 		ADDQ(stride, third)
 		bases = append(bases, third)
 	}
@@ -30,17 +30,22 @@ func disp(m Mem, off int) Mem {
 }
 
 // dotF32 writes the kernels of f32 products with both operands contiguous in k: dst[i, j] = x[i]·w[j]. An output is
-// eight interleaved sums, s_l over k ≡ l (mod 8), added in a fixed order, whatever the tile.
+// a vector of interleaved sums, s_l over k ≡ l (mod 8, or 16), added in a fixed order, whatever the tile.
 func dotF32() {
-	tailMask = GLOBL("tailMask", RODATA|NOPTR)
-	for i := range 16 {
-		DATA(4*i, U32(0xFFFFFFFF*uint32(1-i/8)))
-	}
-	// Four by three: 12 accumulators, three vectors of weights, one of activations.
-	for _, w := range []weightType{weightF32, weightBF16, weightF16} {
-		for _, t := range [][2]int{{1, 1}, {2, 1}, {3, 1}, {4, 1}, {1, 3}, {2, 3}, {3, 3}, {4, 3}, {1, 6}} {
-			dotTile(w, t[0], t[1])
+	if !v.wide() {
+		tailMask = GLOBL("tailMask", RODATA|NOPTR)
+		for i := range 16 {
+			DATA(4*i, U32(0xFFFFFFFF*uint32(1-i/8)))
 		}
+	}
+	// Of 256 bits, four by three: 12 accumulators, three vectors of weights, one of activations. Of 512, six by four.
+	for _, w := range []weightType{weightF32, weightBF16, weightF16} {
+		for _, n := range []int{1, v.dotColumns} {
+			for m := 1; m <= v.dotRows; m++ {
+				dotTile(w, m, n)
+			}
+		}
+		dotTile(w, 1, v.dotOne)
 	}
 }
 
@@ -50,23 +55,33 @@ var tailMask Mem
 // weightType is a type of weights that is widened to float32 on the way into a register.
 type weightType struct {
 	title, pointer string
-	shift          uint64 // of an index to bytes
-	load           func(from Mem, to VecVirtual)
+	shift          uint64                                            // of an index to bytes
+	load           func(from Mem, mask OpmaskVirtual, to VecVirtual) // mask: as of function load
 }
 
 var (
-	weightF32  = weightType{"F32", "*float32", 2, func(from Mem, to VecVirtual) { VMOVUPS(from, to) }}
-	weightBF16 = weightType{"BF16", "*byte", 1, func(from Mem, to VecVirtual) {
-		VPMOVZXWD(from, to)
+	weightF32  = weightType{"F32", "*float32", 2, load}
+	weightBF16 = weightType{"BF16", "*byte", 1, func(from Mem, mask OpmaskVirtual, to VecVirtual) {
+		if mask == nil {
+			VPMOVZXWD(from, to)
+		} else {
+			VPMOVZXWD_Z(from, mask, to)
+		}
 		VPSLLD(Imm(16), to, to)
 	}}
-	weightF16 = weightType{"F16", "*byte", 1, func(from Mem, to VecVirtual) { VCVTPH2PS(from, to) }}
+	weightF16 = weightType{"F16", "*byte", 1, func(from Mem, mask OpmaskVirtual, to VecVirtual) {
+		if mask == nil {
+			VCVTPH2PS(from, to)
+		} else {
+			VCVTPH2PS_Z(from, mask, to)
+		}
+	}}
 )
 
-// dotTile writes the tile of m rows of x and n of w. With half the width, k is a multiple of 8: there are no masked
-// loads of 16 bits.
+// dotTile writes the tile of m rows of x and n of w. With AVX2 and weights of 16 bits, k is a multiple of 8: there are no
+// masked loads of 16 bits.
 func dotTile(wt weightType, m, n int) {
-	TEXT(name("dot", wt.title, "x", m, "x", n), NOSPLIT, name("func(dst *float32, ldd int, x *float32, ldx int, w ", wt.pointer, ", ldw int, k int)"))
+	TEXT(name("dot", wt.title, v.title, "x", m, "x", n), NOSPLIT, name("func(dst *float32, ldd int, x *float32, ldx int, w ", wt.pointer, ", ldw int, k int)"))
 	Pragma("noescape")
 	dst, x, w := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("w"), GP64())
 	ldx, ldw, k := Load(Param("ldx"), GP64()), Load(Param("ldw"), GP64()), Load(Param("k"), GP64())
@@ -82,24 +97,24 @@ func dotTile(wt weightType, m, n int) {
 		}
 	}
 	one := func(off int) { // vector off of a single row of x
-		a := YMM()
-		VMOVUPS(disp(xrow(0), 32*off), a)
+		a := v.register()
+		VMOVUPS(disp(xrow(0), v.bytes*off), a)
 		for j := range n {
-			from := disp(wrow(j), off*8<<wt.shift)
+			from := disp(wrow(j), off*v.words()<<wt.shift)
 			if wt.shift == 2 {
 				VFMADD231PS(from, a, acc[0][j])
 				continue
 			}
-			b := YMM()
-			wt.load(from, b)
+			b := v.register()
+			wt.load(from, nil, b)
 			VFMADD231PS(b, a, acc[0][j])
 		}
 	}
-	if m == 1 && n == 6 {
-		// One row passes the weights at the speed of memory: fetch the six rows after these, which follow in memory.
+	if m == 1 && n == v.dotOne {
+		// One row passes the weights at the speed of memory: fetch the rows after these, which follow in memory.
 		next := GP64()
 		LEAQ(Mem{Base: w, Index: ldw, Scale: 4}, next)
-		LEAQ(Mem{Base: next, Index: ldw, Scale: 2}, next)
+		LEAQ(Mem{Base: next, Index: ldw, Scale: uint8(n - 4)}, next)
 		nextRow, nextBases := rowsOf(next, ldw, n)
 		loop("k32", k, 32, func() {
 			for j := range n {
@@ -107,7 +122,7 @@ func dotTile(wt weightType, m, n int) {
 					PREFETCHT0(disp(nextRow(j), line))
 				}
 			}
-			for off := range 4 {
+			for off := range 32 / v.words() {
 				one(off)
 			}
 			for _, r := range xbases {
@@ -118,30 +133,39 @@ func dotTile(wt weightType, m, n int) {
 			}
 		})
 	}
-	loop("k8", k, 8, func() {
+	many := func(mask OpmaskVirtual) {
+		b := vectors(n)
+		for j := range n {
+			wt.load(wrow(j), mask, b[j])
+		}
+		for i := range m {
+			a := v.register()
+			load(xrow(i), mask, a)
+			for j := range n {
+				VFMADD231PS(b[j], a, acc[i][j])
+			}
+		}
+	}
+	loop(name("k", v.words()), k, v.words(), func() {
 		if m == 1 {
 			one(0)
 		} else {
-			b := vectors(n)
-			for j := range n {
-				wt.load(wrow(j), b[j])
-			}
-			for i := range m {
-				a := YMM()
-				VMOVUPS(xrow(i), a)
-				for j := range n {
-					VFMADD231PS(b[j], a, acc[i][j])
-				}
-			}
+			many(nil)
 		}
 		for _, r := range xbases {
-			ADDQ(Imm(32), r)
+			add(v.bytes, r)
 		}
 		for _, r := range wbases {
-			ADDQ(Imm(8<<wt.shift), r)
+			add(v.words()<<wt.shift, r)
 		}
 	})
-	if wt.shift == 2 {
+	switch {
+	case v.wide():
+		TESTQ(k, k)
+		JZ(LabelRef("sum"))
+		many(rest(k))
+		Label("sum")
+	case wt.shift == 2:
 		tail(k, xrow, wrow, acc)
 	}
 	ldd := Load(Param("ldd"), GP64())
@@ -179,18 +203,19 @@ func tail(k Register, xrow, wrow func(i int) Mem, acc [][]VecVirtual) {
 	Label("sum")
 }
 
-// gemmF32 writes the kernels of f32 products with rows of w contiguous in n: dst[i, 0:16] = or += Σ_k x[i, k]·w[k, 0:16].
-// An output is one sum over ascending k, whatever the tile. Six rows: 12 accumulators, two vectors of w, one broadcast.
+// gemmF32 writes the kernels of f32 products with rows of w contiguous in n, two vectors of n:
+// dst[i, 0:16] = or += Σ_k x[i, k]·w[k, 0:16]. An output is one sum over ascending k, whatever the tile.
+// Six rows: 12 accumulators, two vectors of w, one broadcast.
 func gemmF32() {
 	for _, wt := range []weightType{weightF32, weightF16} {
-		for m := 1; m <= 6; m++ {
+		for m := 1; m <= v.gemmRows; m++ {
 			gemmTile(wt, m)
 		}
 	}
 }
 
 func gemmTile(wt weightType, m int) {
-	TEXT(name("gemm", wt.title, "x", m), NOSPLIT, name("func(dst *float32, ldd int, x *float32, ldx int, w ", wt.pointer, ", ldw int, k int, add bool)"))
+	TEXT(name("gemm", wt.title, v.title, "x", m), NOSPLIT, name("func(dst *float32, ldd int, x *float32, ldx int, w ", wt.pointer, ", ldw int, k int, add bool)"))
 	Pragma("noescape")
 	dst, x, w := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("w"), GP64())
 	ldd, ldx, ldw, k := Load(Param("ldd"), GP64()), Load(Param("ldx"), GP64()), Load(Param("ldw"), GP64()), Load(Param("k"), GP64())
@@ -199,14 +224,14 @@ func gemmTile(wt weightType, m int) {
 	SHLQ(Imm(wt.shift), ldw)
 	row, bases := rowsOf(x, ldx, m)
 	acc := vectors(2 * m)
-	add := Load(Param("add"), GP8())
-	TESTB(add, add)
+	sum := Load(Param("add"), GP8())
+	TESTB(sum, sum)
 	JZ(LabelRef("zero"))
 	out := GP64()
 	MOVQ(dst, out)
 	for i := range m {
 		VMOVUPS(at(out, 0), acc[2*i])
-		VMOVUPS(at(out, 32), acc[2*i+1])
+		VMOVUPS(at(out, v.bytes), acc[2*i+1])
 		ADDQ(ldd, out)
 	}
 	JMP(LabelRef("start"))
@@ -215,10 +240,10 @@ func gemmTile(wt weightType, m int) {
 		VXORPS(a, a, a)
 	}
 	Label("start")
-	w0, w1, b := YMM(), YMM(), YMM()
+	w0, w1, b := v.register(), v.register(), v.register()
 	step := func(off int) {
-		wt.load(at(w, 0), w0)
-		wt.load(at(w, 8<<wt.shift), w1)
+		wt.load(at(w, 0), nil, w0)
+		wt.load(at(w, v.words()<<wt.shift), nil, w1)
 		ADDQ(ldw, w)
 		for i := range m {
 			VBROADCASTSS(disp(row(i), 4*off), b)
@@ -243,7 +268,7 @@ func gemmTile(wt weightType, m int) {
 	})
 	for i := range m {
 		VMOVUPS(acc[2*i], at(dst, 0))
-		VMOVUPS(acc[2*i+1], at(dst, 32))
+		VMOVUPS(acc[2*i+1], at(dst, v.bytes))
 		if i < m-1 {
 			ADDQ(ldd, dst)
 		}

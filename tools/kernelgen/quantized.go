@@ -1,32 +1,30 @@
 package main
 
 import (
+	"math"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 )
 
 // quantized writes the integer products of the fast pass: rows of activations in blocks of 32 whole numbers of 16 bits
-// with a scale, times a panel of 8 weight rows with a scale and often a minimum for each block (see packed in package kernel).
-// An output is one float, to which each block in ascending order adds scale·scale·(sum of products) and then, if there
+// with a scale, times a panel of weight rows, one for each word of a vector, with a scale and often a minimum for each
+// block (see packed in package kernel). An output is one float, to which each block in ascending order adds scale·scale·(sum of products) and then, if there
 // are minima, minimum·(sum of activations): the same for every tile.
 func quantized() {
-	for m := 1; m <= 6; m++ {
+	for m := 1; m <= v.packedRows; m++ {
 		gemmI8(m, 32, false)
 	}
-	for m := 1; m <= 6; m++ {
+	for m := 1; m <= v.packedRows; m++ {
 		gemmI8(m, 32, true)
 	}
-	for m := 1; m <= 6; m++ {
+	for m := 1; m <= v.packedRows; m++ {
 		gemmI8(m, 16, false)
 	}
-	for m := 1; m <= 6; m++ {
+	for m := 1; m <= v.packedRows; m++ {
 		gemmI4(m)
 	}
-	roundActivations()
-	scalesF16()
-	narrowF16()
-	scalesK()
 }
 
 // operands are the registers that the integer products share.
@@ -68,56 +66,83 @@ func (o *operands) store(acc []VecVirtual) {
 	RET()
 }
 
+// sums are the whole-number sums of a block: for each row of activations as many as keep the processor busy, since each
+// waits for the one before. They are exact, in any order.
+type sums [][]VecVirtual
+
+func newSums(m int) sums {
+	s := make(sums, m)
+	for i := range s {
+		const others = 3 // registers
+		s[i] = vectors(min((v.chains+m-1)/m, 4, (v.registers-others)/m-1))
+	}
+	return s
+}
+
+func (s sums) clear() {
+	for _, row := range s {
+		for _, x := range row {
+			zero(x)
+		}
+	}
+}
+
+// floats returns the sums of row i together, as floats.
+func (s sums) floats(i int) VecVirtual {
+	row := s[i]
+	for n := len(row); n > 1; n = (n + 1) / 2 {
+		for j := range n / 2 {
+			VPADDD(row[n-1-j], row[j], row[j])
+		}
+	}
+	VCVTDQ2PS(row[0], row[0])
+	return row[0]
+}
+
 // prefetch is how far ahead of the products weights are fetched, in bytes.
 const prefetch = 1024
 
-// gemmI8 writes the tile of m rows of int16 and 8 rows of int8 weights, [k/2, 8, 2], with a scale for each block of 32
+// gemmI8 writes the tile of m rows of int16 and a panel of int8 weights, [k/2, 8 or 16, 2], with a scale for each block of 32
 // or 16 weights. Weights are widened to int16 once for all rows. A block of products is at most 32·128·32767, which an int32 holds.
 func gemmI8(m, block int, minima bool) {
-	title := name("gemmI8x", m)
+	title := name("gemmI8", v.title, "x", m)
 	if block != 32 {
-		title = name("gemmI8b", block, "x", m)
+		title = name("gemmI8b", block, v.title, "x", m)
 	}
 	if minima {
-		title = name("gemmI8mx", m)
+		title = name("gemmI8m", v.title, "x", m)
 	}
 	TEXT(title, NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)")
 	Pragma("noescape")
 	o := loadOperands(m, minima)
-	acc, sum := vectors(m), vectors(m)
+	acc, sum := vectors(m), newSums(m)
 	for _, a := range acc {
 		VXORPS(a, a, a)
 	}
 	loop("block", o.n, 1, func() {
 		for part := range 32 / block {
-			for _, s := range sum {
-				VPXOR(s, s, s)
-			}
-			weights := YMM()
+			sum.clear()
+			weights := v.register()
 			for pair := range block / 2 {
-				off := part*block/2 + pair
-				if off%4 == 0 {
-					PREFETCHT0(at(o.w, 16*off+prefetch))
+				off := (part*block/2 + pair) * v.bytes / 2
+				if off%64 == 0 {
+					PREFETCHT0(at(o.w, off+prefetch))
 				}
-				VPMOVSXBW(at(o.w, 16*off), weights)
+				VPMOVSXBW(at(o.w, off), weights)
 				for i := range m {
-					t := YMM()
-					VPBROADCASTD(disp(o.x(i), 4*off), t)
-					VPMADDWD(weights, t, t)
-					VPADDD(t, sum[i], sum[i])
+					v.dot(disp(o.x(i), 2*part*block+4*pair), weights, sum[i][pair%len(sum[i])])
 				}
 			}
 			for i := range m {
-				s := YMM()
+				s := v.register()
 				VBROADCASTSS(o.xs(i), s)
-				VMULPS(at(o.ws, 32*part), s, s)
-				VCVTDQ2PS(sum[i], sum[i])
-				VFMADD231PS(s, sum[i], acc[i])
+				VMULPS(at(o.ws, v.bytes*part), s, s)
+				VFMADD231PS(s, sum.floats(i), acc[i])
 			}
 		}
 		o.minima(acc)
-		ADDQ(U32(256), o.w)
-		ADDQ(Imm(uint64(32*32/block)), o.ws)
+		ADDQ(U32(uint32(8*v.bytes)), o.w)
+		add(v.bytes*32/block, o.ws)
 		o.next()
 	})
 	o.store(acc)
@@ -128,14 +153,14 @@ func (o *operands) minima(acc []VecVirtual) {
 	if o.wm == nil {
 		return
 	}
-	least := YMM()
+	least := v.register()
 	VMOVUPS(at(o.wm, 0), least)
 	for i, a := range acc {
-		s := YMM()
+		s := v.register()
 		VBROADCASTSS(disp(o.xs(i), 4), s)
 		VFMADD231PS(s, least, a)
 	}
-	ADDQ(Imm(32), o.wm)
+	add(v.bytes, o.wm)
 }
 
 // next moves the activations on by a block.
@@ -148,47 +173,42 @@ func (o *operands) next() {
 	}
 }
 
-// gemmI4 writes the tile of m rows of int16 and 8 rows of 4-bit weights. A block is 8 half vectors of [8, 2] bytes; byte
+// gemmI4 writes the tile of m rows of int16 and a panel of 4-bit weights. A block is 8 half vectors of [8 or 16, 2] bytes; byte
 // i of half vector j has weight 2j+i in its lower half and weight 16+2j+i in its upper.
 func gemmI4(m int) {
-	TEXT(name("gemmI4x", m), NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)")
+	TEXT(name("gemmI4", v.title, "x", m), NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)")
 	Pragma("noescape")
 	o := loadOperands(m, true)
-	acc, sum := vectors(m), vectors(m)
+	acc, sum := vectors(m), newSums(m)
 	for _, a := range acc {
 		VXORPS(a, a, a)
 	}
 	loop("block", o.n, 1, func() {
-		for _, s := range sum {
-			VPXOR(s, s, s)
-		}
+		sum.clear()
 		for j := range 8 {
-			if j%4 == 0 {
-				PREFETCHT0(at(o.w, 16*j+prefetch))
+			off := j * v.bytes / 2
+			if off%64 == 0 {
+				PREFETCHT0(at(o.w, off+prefetch))
 			}
-			lower, upper := YMM(), YMM()
-			VPMOVZXBW(at(o.w, 16*j), lower)
+			lower, upper := v.register(), v.register()
+			VPMOVZXBW(at(o.w, off), lower)
 			VPSRLW(Imm(4), lower, upper)
-			VPAND(f32x8(0x000F000F), lower, lower)
+			and(u32(0x000F000F), lower, lower)
 			for half, weights := range []VecVirtual{lower, upper} {
 				for i := range m {
-					t := YMM()
-					VPBROADCASTD(disp(o.x(i), 4*j+32*half), t)
-					VPMADDWD(weights, t, t)
-					VPADDD(t, sum[i], sum[i])
+					v.dot(disp(o.x(i), 4*j+32*half), weights, sum[i][(2*j+half)%len(sum[i])])
 				}
 			}
 		}
 		for i := range m {
-			s := YMM()
+			s := v.register()
 			VBROADCASTSS(o.xs(i), s)
 			VMULPS(at(o.ws, 0), s, s)
-			VCVTDQ2PS(sum[i], sum[i])
-			VFMADD231PS(s, sum[i], acc[i])
+			VFMADD231PS(s, sum.floats(i), acc[i])
 		}
 		o.minima(acc)
-		ADDQ(U32(128), o.w)
-		ADDQ(Imm(32), o.ws)
+		add(4*v.bytes, o.w)
+		add(v.bytes, o.ws)
 		o.next()
 	})
 	o.store(acc)
@@ -206,9 +226,9 @@ func roundActivations() {
 		for i := range v {
 			VMOVUPS(at(x, 32*i), v[i])
 			if i == 0 {
-				VANDPS(f32x8(0x7FFFFFFF), v[i], most)
+				VANDPS(u32(0x7FFFFFFF), v[i], most)
 			} else {
-				VANDPS(f32x8(0x7FFFFFFF), v[i], a)
+				VANDPS(u32(0x7FFFFFFF), v[i], a)
 				VPMAXSD(a, most, most)
 			}
 		}
@@ -220,14 +240,14 @@ func roundActivations() {
 		VPMAXSD(other, half, half)
 		VPSHUFD(Imm(0xB1), half, other)
 		VPMAXSD(other, half, half)
-		// scale = most/32767, its inverse 32767/most, or 0 if that is not finite.
-		scale, inverse, zero, limit := XMM(), XMM(), XMM(), XMM()
+		// scale = most/32767, its inverse 32767/most, or 0 if that is not finite: blocks with nothing above 1e-34 are 0.
+		scale, inverse, finite, limit := XMM(), XMM(), XMM(), XMM()
 		VMOVSS(f32(32767), limit)
 		VDIVSS(limit, half, scale)
 		VDIVSS(half, limit, inverse)
-		VXORPS(zero, zero, zero)
-		VCMPSS(Imm(4), zero, half, zero) // not equal to 0
-		VANDPS(zero, inverse, inverse)
+		const less = 17
+		VCMPSS(Imm(less), f32(math.Inf(1)), inverse, finite)
+		VANDPS(finite, inverse, inverse)
 		VMOVSS(scale, at(xs, 0))
 		factor := YMM()
 		VBROADCASTSS(inverse, factor)
@@ -265,17 +285,17 @@ func roundActivations() {
 	RET()
 }
 
-// scalesF16 writes the widening of n vectors of eight half floats.
+// scalesF16 writes the widening of n vectors of half floats.
 func scalesF16() {
-	TEXT("widenF16AVX2", NOSPLIT, "func(dst *float32, src *byte, n int)")
+	TEXT("widenF16"+v.tier, NOSPLIT, "func(dst *float32, src *byte, n int)")
 	Pragma("noescape")
 	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
 	loop("vector", n, 1, func() {
-		v := YMM()
-		VCVTPH2PS(at(src, 0), v)
-		VMOVUPS(v, at(dst, 0))
-		ADDQ(Imm(32), dst)
-		ADDQ(Imm(16), src)
+		x := v.register()
+		VCVTPH2PS(at(src, 0), x)
+		VMOVUPS(x, at(dst, 0))
+		ADDQ(Imm(uint64(v.bytes)), dst)
+		ADDQ(Imm(uint64(v.bytes/2)), src)
 	})
 	VZEROUPPER()
 	RET()
@@ -297,28 +317,28 @@ func narrowF16() {
 	RET()
 }
 
-// scalesK writes the scales and minima of K formats: for each super-block, eight half floats d and count vectors of
-// eight signed bytes c give count vectors d·c.
+// scalesK writes the scales and minima of K formats: for each super-block, a vector of half floats d and count vectors of
+// signed bytes c give count vectors d·c.
 func scalesK() {
-	TEXT("scalesKAVX2", NOSPLIT, "func(dst *float32, d *byte, c *byte, count int, supers int)")
+	TEXT("scalesK"+v.tier, NOSPLIT, "func(dst *float32, d *byte, c *byte, count int, supers int)")
 	Pragma("noescape")
 	dst, d, c := Load(Param("dst"), GP64()), Load(Param("d"), GP64()), Load(Param("c"), GP64())
 	supers := Load(Param("supers"), GP64())
 	loop("super", supers, 1, func() {
-		scale := YMM()
+		scale := v.register()
 		VCVTPH2PS(at(d, 0), scale)
 		n := Load(Param("count"), GP64())
 		Label("vector")
-		v := YMM()
-		VPMOVSXBD(at(c, 0), v)
-		VCVTDQ2PS(v, v)
-		VMULPS(scale, v, v)
-		VMOVUPS(v, at(dst, 0))
-		ADDQ(Imm(32), dst)
-		ADDQ(Imm(8), c)
+		x := v.register()
+		VPMOVSXBD(at(c, 0), x)
+		VCVTDQ2PS(x, x)
+		VMULPS(scale, x, x)
+		VMOVUPS(x, at(dst, 0))
+		ADDQ(Imm(uint64(v.bytes)), dst)
+		ADDQ(Imm(uint64(v.bytes/4)), c)
 		DECQ(n)
 		JNZ(LabelRef("vector"))
-		ADDQ(Imm(16), d)
+		ADDQ(Imm(uint64(v.bytes/2)), d)
 	})
 	VZEROUPPER()
 	RET()

@@ -13,7 +13,7 @@ type rounded struct {
 	scales []float32 // [m, K/32, 2]: scale and scale·sum
 }
 
-// expanded is memory for the scales and minima of one panel as float32, each [K/sub, 8].
+// expanded is memory for the scales and minima of one panel as float32, each [K/sub, rows].
 type expanded struct{ scale, least []float32 }
 
 var (
@@ -21,27 +21,36 @@ var (
 	expansions = sync.Pool{New: func() any { return new(expanded) }}
 )
 
-type packedTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws, wm *float32, blocks int)
+// packKernels are the kernels of packed matrices.
+type packKernels struct {
+	rows int // of weights that lie side by side in a panel
+	// The tiles from one row of activations on, by the weights: 8 bits with a scale for 32 columns, with a minimum, too, or
+	// with a scale for 16 columns; 4 bits with both.
+	i8, i8m, i8b16, i4 []packedTile
+	// round rounds blocks of 32 activations.
+	round func(q *int16, xs *float32, x *float32, blocks int)
+	// widen widens n times rows half floats.
+	widen func(dst *float32, src *byte, n int)
+	// scalesK multiplies, for each super-block, rows half floats d with count times rows signed bytes c.
+	scalesK func(dst *float32, d, c *byte, count, supers int)
+}
 
-// The tiles of one to six rows, by the weights: 8 bits with a scale for 32 columns, with a minimum, too, or with a scale
-// for 16 columns; 4 bits with both.
-var (
-	tilesI8    = [7]packedTile{1: gemmI8x1, 2: gemmI8x2, 3: gemmI8x3, 4: gemmI8x4, 5: gemmI8x5, 6: gemmI8x6}
-	tilesI8m   = [7]packedTile{1: gemmI8mx1, 2: gemmI8mx2, 3: gemmI8mx3, 4: gemmI8mx4, 5: gemmI8mx5, 6: gemmI8mx6}
-	tilesI8b16 = [7]packedTile{1: gemmI8b16x1, 2: gemmI8b16x2, 3: gemmI8b16x3, 4: gemmI8b16x4, 5: gemmI8b16x5, 6: gemmI8b16x6}
-	tilesI4    = [7]packedTile{1: gemmI4x1, 2: gemmI4x2, 3: gemmI4x3, 4: gemmI4x4, 5: gemmI4x5, 6: gemmI4x6}
-)
+// maxPackRows is the most that rows can be.
+const maxPackRows = 16
+
+type packedTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws, wm *float32, blocks int)
 
 // rowBlock is how many rows of activations pass a panel before the next: they fit the second cache.
 const rowBlock = 96
 
-// mulPackedAVX2 is MatMul with a packed matrix.
-func mulPackedAVX2(dst, x []float32, w *Matrix) {
+// mulPacked is MatMul with a packed matrix.
+func mulPacked(dst, x []float32, w *Matrix) {
 	p, m, blocks := w.packed, len(x)/w.K, w.K/32
+	rows := p.kernels.rows
 	r := roundings.Get().(*rounded)
 	defer roundings.Put(r)
 	r.round(x, m, w.K, p)
-	par.For(p.panels, 1+(1<<16)/(packRows*w.K*max(1, m)), func(lo, hi int) {
+	par.For(p.panels, 1+(1<<16)/(rows*w.K*max(1, m)), func(lo, hi int) {
 		e := expansions.Get().(*expanded)
 		defer expansions.Put(e)
 		for first := 0; first < m; first += rowBlock {
@@ -50,15 +59,15 @@ func mulPackedAVX2(dst, x []float32, w *Matrix) {
 				scale, least := p.expand(e, panel, w.K)
 				size := p.quantBytes(w.K)
 				quants := p.quants[panel*size : (panel+1)*size]
-				if (panel+1)*packRows <= w.N {
-					p.tiles(dst[first*w.N+panel*packRows:], w.N, r, first, end, quants, scale, least, blocks)
+				if (panel+1)*rows <= w.N {
+					p.tiles(dst[first*w.N+panel*rows:], w.N, r, first, end, quants, scale, least, blocks)
 					continue
 				}
 				// The last panel may have more rows than dst has columns.
-				var part [rowBlock * packRows]float32
-				p.tiles(part[:], packRows, r, first, end, quants, scale, least, blocks)
+				var part [rowBlock * maxPackRows]float32
+				p.tiles(part[:], rows, r, first, end, quants, scale, least, blocks)
 				for i := first; i < end; i++ {
-					copy(dst[i*w.N+panel*packRows:(i+1)*w.N], part[(i-first)*packRows:])
+					copy(dst[i*w.N+panel*rows:(i+1)*w.N], part[(i-first)*rows:])
 				}
 			}
 		}
@@ -68,18 +77,19 @@ func mulPackedAVX2(dst, x []float32, w *Matrix) {
 // tiles computes the rows [first, end) of one panel.
 func (p *packed) tiles(dst []float32, ldd int, r *rounded, first, end int, quants []byte, scale []float32, least *float32, blocks int) {
 	k := 32 * blocks
-	tiles := &tilesI8
+	tiles := p.kernels.i8
 	switch {
 	case p.bits == 4:
-		tiles = &tilesI4
+		tiles = p.kernels.i4
 	case p.sub == 16:
-		tiles = &tilesI8b16
+		tiles = p.kernels.i8b16
 	case least != nil:
-		tiles = &tilesI8m
+		tiles = p.kernels.i8m
 	}
-	for i := first; i < end; i += 6 {
+	most := len(tiles)
+	for i := first; i < end; i += most {
 		out, xs := dst[(i-first)*ldd:], r.scales[i*blocks*2:]
-		tiles[min(6, end-i)](&out[0], ldd, &r.q[i*k], 2*k, &xs[0], 2*blocks, &quants[0], &scale[0], least, blocks)
+		tiles[min(most, end-i)-1](&out[0], ldd, &r.q[i*k], 2*k, &xs[0], 2*blocks, &quants[0], &scale[0], least, blocks)
 	}
 }
 
@@ -91,7 +101,7 @@ func (r *rounded) round(x []float32, m, k int, p *packed) {
 	par.For(m, 1+(1<<15)/k, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			xs := r.scales[i*blocks*2 : (i+1)*blocks*2]
-			roundAVX2(&r.q[i*k], &xs[0], &x[i*k], blocks)
+			p.kernels.round(&r.q[i*k], &xs[0], &x[i*k], blocks)
 			if p.kind == scaleOffset {
 				// d·(q-8) has the minimum -8·d: the kernel multiplies the scales themselves with this.
 				for j := 1; j < len(xs); j += 2 {
@@ -104,29 +114,29 @@ func (r *rounded) round(x []float32, m, k int, p *packed) {
 
 // expand widens the scales of a panel, and the minima if there are any, into e's memory.
 func (p *packed) expand(e *expanded, panel, k int) (scale []float32, least *float32) {
-	n := k / p.sub
-	e.scale = slices.Grow(e.scale[:0], n*packRows)[:n*packRows]
-	e.least = slices.Grow(e.least[:0], n*packRows)[:n*packRows]
+	n, rows := k/p.sub, p.kernels.rows
+	e.scale = slices.Grow(e.scale[:0], n*rows)[:n*rows]
+	e.least = slices.Grow(e.least[:0], n*rows)[:n*rows]
 	half := len(p.scale) / p.panels
 	d := p.scale[panel*half : (panel+1)*half]
-	supers, size := half/(2*packRows), len(p.sc)/p.panels
+	supers, size := half/(2*rows), len(p.sc)/p.panels
 	switch p.kind {
 	case scaleK:
-		scalesKAVX2(&e.scale[0], &d[0], &p.sc[panel*size], n/supers, supers)
-		scalesKAVX2(&e.least[0], &p.least[panel*half], &p.mn[panel*size], n/supers, supers)
+		p.kernels.scalesK(&e.scale[0], &d[0], &p.sc[panel*size], n/supers, supers)
+		p.kernels.scalesK(&e.least[0], &p.least[panel*half], &p.mn[panel*size], n/supers, supers)
 		return e.scale, &e.least[0]
 	case scaleK6:
-		scalesKAVX2(&e.scale[0], &d[0], &p.sc[panel*size], n/supers, supers)
+		p.kernels.scalesK(&e.scale[0], &d[0], &p.sc[panel*size], n/supers, supers)
 		return e.scale, nil
 	case scaleMin:
-		widenF16AVX2(&e.scale[0], &d[0], n)
-		widenF16AVX2(&e.least[0], &p.least[panel*half], n)
+		p.kernels.widen(&e.scale[0], &d[0], n)
+		p.kernels.widen(&e.least[0], &p.least[panel*half], n)
 		return e.scale, &e.least[0]
 	case scaleOffset:
-		widenF16AVX2(&e.scale[0], &d[0], n)
+		p.kernels.widen(&e.scale[0], &d[0], n)
 		return e.scale, &e.scale[0]
 	default:
-		widenF16AVX2(&e.scale[0], &d[0], n)
+		p.kernels.widen(&e.scale[0], &d[0], n)
 		return e.scale, nil
 	}
 }

@@ -1,0 +1,103 @@
+package kernel
+
+import (
+	"math"
+	"slices"
+
+	"golang.org/x/sys/cpu"
+)
+
+// avx512 is the tier of processors with the AVX-512 of servers since 2017 (F, BW, DQ, VL). What gains nothing from wider
+// vectors is that of avx2. Rests of slices are masked in the assembly.
+var avx512 = func() table {
+	t := avx2
+	t.name = "avx512"
+	t.needs = append(slices.Clip(t.needs), need{"BMI2", cpu.X86.HasBMI2}, need{"AVX512F", cpu.X86.HasAVX512F},
+		need{"AVX512BW", cpu.X86.HasAVX512BW}, need{"AVX512DQ", cpu.X86.HasAVX512DQ}, need{"AVX512VL", cpu.X86.HasAVX512VL})
+	t.panel = 16
+	t.dot, t.dotHalf, t.gemm, t.gemmHalf = dotAVX512, dotHalfAVX512, gemmAVX512, gemmHalfAVX512
+	t.pack = &packAVX512
+	t.rmsNorm = rmsNormAVX512
+	t.siluMul = func(gate, up []float32) { siluMulAVX512(&gate[0], &up[0], len(gate)) }
+	t.softplus = func(x []float32) { softplusAVX512(&x[0], len(x)) }
+	t.most = func(x []float32) float32 { return maxAVX512(&x[0], len(x)) }
+	t.expSum = func(x []float32, top float32) float32 { return expSumAVX512(&x[0], len(x), top) }
+	t.conv, t.scan = convAVX512Rows, scanAVX512Panel
+	t.limits = limits{
+		read: func(b []byte) { readSome(b, readAVX512) },
+		f32:  func(n int) int { return rounds(n, 12*16, peakF32AVX512) },
+		i8:   func(n int) int { return rounds(n, 12*32, peakI8AVX512) },
+	}
+	return t
+}()
+
+// avx512VNNI is avx512 with whole-number products in one instruction.
+var avx512VNNI = func() table {
+	t := avx512
+	t.name, t.pack = "avx512+vnni", &packAVX512VNNI
+	t.needs = append(slices.Clip(t.needs), need{"AVX512_VNNI", cpu.X86.HasAVX512VNNI})
+	t.limits.i8 = func(n int) int { return rounds(n, 12*32, peakI8AVX512VNNI) }
+	return t
+}()
+
+var (
+	packAVX512 = packKernels{
+		rows: 16,
+		i8:   []packedTile{gemmI8Zx1, gemmI8Zx2, gemmI8Zx3, gemmI8Zx4, gemmI8Zx5, gemmI8Zx6, gemmI8Zx7, gemmI8Zx8},
+		i8m:  []packedTile{gemmI8mZx1, gemmI8mZx2, gemmI8mZx3, gemmI8mZx4, gemmI8mZx5, gemmI8mZx6, gemmI8mZx7, gemmI8mZx8},
+		i8b16: []packedTile{
+			gemmI8b16Zx1, gemmI8b16Zx2, gemmI8b16Zx3, gemmI8b16Zx4, gemmI8b16Zx5, gemmI8b16Zx6, gemmI8b16Zx7, gemmI8b16Zx8,
+		},
+		i4:    []packedTile{gemmI4Zx1, gemmI4Zx2, gemmI4Zx3, gemmI4Zx4, gemmI4Zx5, gemmI4Zx6, gemmI4Zx7, gemmI4Zx8},
+		round: roundAVX2, widen: widenF16AVX512, scalesK: scalesKAVX512,
+	}
+	packAVX512VNNI = packKernels{
+		rows: 16,
+		i8:   []packedTile{gemmI8ZVx1, gemmI8ZVx2, gemmI8ZVx3, gemmI8ZVx4, gemmI8ZVx5, gemmI8ZVx6, gemmI8ZVx7, gemmI8ZVx8},
+		i8m:  []packedTile{gemmI8mZVx1, gemmI8mZVx2, gemmI8mZVx3, gemmI8mZVx4, gemmI8mZVx5, gemmI8mZVx6, gemmI8mZVx7, gemmI8mZVx8},
+		i8b16: []packedTile{
+			gemmI8b16ZVx1, gemmI8b16ZVx2, gemmI8b16ZVx3, gemmI8b16ZVx4, gemmI8b16ZVx5, gemmI8b16ZVx6, gemmI8b16ZVx7, gemmI8b16ZVx8,
+		},
+		i4:    []packedTile{gemmI4ZVx1, gemmI4ZVx2, gemmI4ZVx3, gemmI4ZVx4, gemmI4ZVx5, gemmI4ZVx6, gemmI4ZVx7, gemmI4ZVx8},
+		round: roundAVX2, widen: widenF16AVX512, scalesK: scalesKAVX512,
+	}
+)
+
+func rmsNormAVX512(dst, x, weight []float32, eps float32) {
+	sum := sumSquaresAVX512(&x[0], len(x))
+	scaleMulAVX512(&dst[0], &x[0], &weight[0], len(x), float32(1/math.Sqrt(sum/float64(len(x))+float64(eps))))
+}
+
+func convAVX512Rows(c *Conv, lo, hi int) {
+	if c.W > maxTaps {
+		convGeneric(c, lo, hi)
+		return
+	}
+	bias := c.Bias
+	if bias == nil {
+		bias = make([]float32, c.E)
+	}
+	var in [maxTaps]*float32
+	for t := 0; t < c.L && hi > lo; t++ {
+		for j := range c.W {
+			in[j] = &c.input(t-c.W+1+j, lo, hi)[0]
+		}
+		convAVX512(&c.Dst[t*c.E+lo], &bias[lo], &c.Weight[lo], c.E, &in[0], c.W, hi-lo)
+	}
+	c.keep(lo, hi)
+}
+
+func scanAVX512Panel(s *Scan, p int) {
+	lo := p * ScanPanel
+	if lo+ScanPanel > s.E || s.L == 0 {
+		scanGeneric(s, p)
+		return
+	}
+	h, a := s.H[lo*s.S:(lo+ScanPanel)*s.S], s.A[lo*s.S:(lo+ScanPanel)*s.S]
+	rows := scanRows(s.S)
+	for t := 0; t < s.L; t += rows {
+		n := min(rows, s.L-t)
+		at := t*s.E + lo
+		scanAVX512(&s.Y[at], &s.X[at], &s.Dt[at], s.E, &s.Z[t*s.ZStride+lo], s.ZStride, &s.B[t*s.S], &s.C[t*s.S], s.S, &a[0], &h[0], &s.D[lo], n, s.S)
+	}
+}
