@@ -71,10 +71,6 @@ func fillBytes(b []byte) {
 	}
 }
 
-func asBytes[T any](x []T) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(*new(T))))
-}
-
 // put returns a copy of x in m, with no capacity beyond its length.
 func put[T any](m *memory, x []T) []T {
 	if len(x) == 0 {

@@ -6,11 +6,16 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"jamba/kernel/par"
 	"jamba/kernel/quant"
 	"jamba/tensor"
 )
+
+func asBytes[T any](x []T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(*new(T))))
+}
 
 func random(r *rand.Rand, n int) []float32 {
 	x := make([]float32, n)
@@ -192,7 +197,7 @@ func TestExp(t *testing.T) {
 }
 
 func TestActivations(t *testing.T) {
-	x := []float32{-200, -88, -30, -3, -1e-6, 0, 1e-6, 0.5, 3, 19.9, 20, 20.1, 88, 200}
+	x := []float32{-math.MaxFloat32, -1e36, -200, -89, -88.5, -88.3, -88, -30, -3, -1e-6, 0, 1e-6, 0.5, 3, 19.9, 20, 20.1, 88, 200}
 	silu, soft := make([]float64, len(x)), make([]float64, len(x))
 	for i, v := range x {
 		silu[i] = 3 * float64(v) / (1 + math.Exp(-float64(v)))
@@ -201,6 +206,11 @@ func TestActivations(t *testing.T) {
 	got, up := slices.Clone(x), slices.Repeat([]float32{3}, len(x))
 	SiLUMul(got, up)
 	near(t, "SiLUMul", got, silu, 1e-6)
+	for i := range 3 {
+		if got[i] != 0 {
+			t.Errorf("silu(%v) is %v, want 0", x[i], got[i])
+		}
+	}
 	got = slices.Clone(x)
 	Softplus(got)
 	near(t, "Softplus", got, soft, 1e-6)

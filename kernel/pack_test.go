@@ -4,9 +4,11 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"jamba/kernel/par"
+	"jamba/tensor"
 )
 
 // roundActivations is what the integer kernels are to make of activations: blocks of 32 multiples of a scale, the
@@ -99,6 +101,68 @@ func TestPackedInvariance(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPackedTiny asserts that activations too small to be told apart in 16 bits count as zeroes, and their neighbours not.
+func TestPackedTiny(t *testing.T) {
+	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, weights []float32) {
+		x, got := make([]float32, w.K), make([]float32, w.N)
+		for _, most := range []float32{0x1p-149, 1e-40, 1e-38, 1e-36, 9e-35} {
+			for i := range x {
+				x[i] = most * (2*r.Float32() - 1)
+			}
+			x[0] = most
+			MatMul(got, x, w)
+			for j, v := range got {
+				if v != 0 {
+					t.Fatalf("activations of up to %v: column %d is %v", most, j, v)
+				}
+			}
+		}
+		x[w.K-1] = 1
+		MatMul(got, x, w)
+		for j, v := range got {
+			row := weights[j*w.K : (j+1)*w.K]
+			if want, scale := row[w.K-1], max(slices.Max(row), -slices.Min(row)); !(max(v-want, want-v) <= 1e-4*scale) {
+				t.Fatalf("one activation of 1 gives %v, want %v", v, want)
+			}
+		}
+	})
+}
+
+// TestPackedStays asserts that a packed matrix gives the same products when another tier is in use.
+func TestPackedStays(t *testing.T) {
+	defer func(old *table) { active = old }(active)
+	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, _ []float32) {
+		x, want, got := random(r, 3*w.K), make([]float32, 3*w.N), make([]float32, 3*w.N)
+		MatMul(want, x, w)
+		for _, other := range tiers {
+			packer := active
+			active = other
+			MatMul(got, x, w)
+			active = packer
+			if !slices.Equal(got, want) {
+				t.Fatalf("other products with %s in use", other.name)
+			}
+		}
+	})
+}
+
+func TestQuantizeNonFinite(t *testing.T) {
+	const n, k = 40, 64
+	v := make([]float32, n*k)
+	v[7*k+5], v[20*k] = float32(math.NaN()), float32(math.Inf(1))
+	w, err := NewMatrix(tensor.FromFloat32s("w", v, n, k))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := w.Quantize(tensor.Q8_0)
+	if done || err == nil || !strings.HasPrefix(err.Error(), "row 7: ") || strings.Contains(err.Error(), "20") {
+		t.Errorf("a NaN in row 7 and an infinity in row 20 give %v, %v", done, err)
+	}
+	if w.DType != tensor.F32 {
+		t.Errorf("the matrix is %v now", w.DType)
+	}
 }
 
 // TestPackedNonFinite asserts that what is no number stays none: the model stops on it.
