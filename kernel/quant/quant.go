@@ -53,10 +53,11 @@ func Dequantize(dst []float32, d tensor.DType, src []byte) {
 	}
 }
 
-// Quantize stores in dst the values of src as type d, each block with the scale that its largest value asks for.
+// Quantize stores in dst the values of src as type d. The blocks of the legacy formats get the scale that their largest
+// value asks for, those of the K formats scales and minima that fit all values by least squares.
 //
 // It is an error if a value is NaN or infinite and d is a block format, or too large for d, so that it would become
-// infinite. The K formats can be read, but not made: they are an error, too. After an error dst holds no usable values.
+// infinite. After an error dst holds no usable values.
 // It panics if dst does not have exactly the bytes that len(src) values take, or if d is no type.
 func Quantize(dst []byte, d tensor.DType, src []float32) error {
 	checkLen(len(src), d, len(dst))
@@ -80,8 +81,14 @@ func Quantize(dst []byte, d tensor.DType, src []float32) error {
 		err = quantizeBlocks(dst, src, quantizeQ5_0)
 	case tensor.Q5_1:
 		err = quantizeBlocks(dst, src, quantizeQ5_1)
+	case tensor.Q4_K:
+		err = quantizeSupers(dst, src, quantizeQ4_K)
+	case tensor.Q5_K:
+		err = quantizeSupers(dst, src, quantizeQ5_K)
+	case tensor.Q6_K:
+		err = quantizeSupers(dst, src, quantizeQ6_K)
 	default:
-		err = errors.New("quantizing to this type is not supported, only F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1")
+		err = errors.New("quantizing to this type is not supported")
 	}
 	if err != nil {
 		return fmt.Errorf("quant: %v: %w", d, err)
@@ -105,20 +112,29 @@ const blockLen = 32
 // quantizeBlocks calls quantize for each block of a legacy format. quantize returns false if the block's scale or
 // minimum overflows F16.
 func quantizeBlocks(dst []byte, src []float32, quantize func(dst []byte, x *[blockLen]float32) bool) error {
-	n := len(src) / blockLen
+	return eachBlock(dst, src, blockLen, func(dst []byte, x []float32) bool { return quantize(dst, (*[blockLen]float32)(x)) })
+}
+
+// quantizeSupers is quantizeBlocks for the K formats.
+func quantizeSupers(dst []byte, src []float32, quantize func(dst []byte, x *[superLen]float32) bool) error {
+	return eachBlock(dst, src, superLen, func(dst []byte, x []float32) bool { return quantize(dst, (*[superLen]float32)(x)) })
+}
+
+func eachBlock(dst []byte, src []float32, length int, quantize func(dst []byte, x []float32) bool) error {
+	n := len(src) / length
 	if n == 0 {
 		return nil
 	}
 	size := len(dst) / n
 	for i := range n {
-		x := (*[blockLen]float32)(src[i*blockLen:])
+		x := src[i*length : (i+1)*length]
 		for j, v := range x {
 			if !finite(v) {
-				return fmt.Errorf("value %d is %v", i*blockLen+j, v)
+				return fmt.Errorf("value %d is %v", i*length+j, v)
 			}
 		}
 		if !quantize(dst[i*size:][:size], x) {
-			return fmt.Errorf("values %d to %d need a scale or minimum that overflows F16", i*blockLen, (i+1)*blockLen-1)
+			return fmt.Errorf("values %d to %d need a scale or minimum that overflows F16", i*length, (i+1)*length-1)
 		}
 	}
 	return nil

@@ -150,7 +150,6 @@ func TestTinyScale(t *testing.T) {
 
 func TestQuantizeErrors(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
-	const unsupported = "quantizing to this type is not supported, only F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1"
 	for _, c := range []struct {
 		d    tensor.DType
 		x    float32
@@ -168,8 +167,14 @@ func TestQuantizeErrors(t *testing.T) {
 		{tensor.Q5_1, math.MaxFloat32, "quant: Q5_1: values 32 to 63 need a scale or minimum that overflows F16"},
 		{tensor.F16, 65520, "quant: F16: value 37 is 65520, which overflows"},
 		{tensor.BF16, math.MaxFloat32, "quant: BF16: value 37 is 3.4028235e+38, which overflows"},
-		{tensor.Q4_K, 0, "quant: Q4_K: " + unsupported},
-		{tensor.Q6_K, 0, "quant: Q6_K: " + unsupported},
+		{tensor.Q4_K, nan, "quant: Q4_K: value 37 is NaN"},
+		{tensor.Q5_K, inf, "quant: Q5_K: value 37 is -Inf"},
+		{tensor.Q6_K, inf, "quant: Q6_K: value 37 is -Inf"},
+		{tensor.Q4_K, 65520 * 63 * 15, "quant: Q4_K: values 0 to 255 need a scale or minimum that overflows F16"},
+		{tensor.Q4_K, -65520 * 63, "quant: Q4_K: values 0 to 255 need a scale or minimum that overflows F16"},
+		{tensor.Q5_K, 65520 * 63 * 31, "quant: Q5_K: values 0 to 255 need a scale or minimum that overflows F16"},
+		{tensor.Q6_K, 65520 * 128 * 32, "quant: Q6_K: values 0 to 255 need a scale or minimum that overflows F16"},
+		{tensor.Q6_K, -math.MaxFloat32, "quant: Q6_K: values 0 to 255 need a scale or minimum that overflows F16"},
 	} {
 		x := make([]float32, 256)
 		x[37] = c.x
@@ -192,8 +197,11 @@ func TestQuantizeErrors(t *testing.T) {
 		{tensor.F16, inf},
 		{tensor.F16, nan},
 		{tensor.BF16, inf},
+		{tensor.Q4_K, 65504 * 63 * 14}, // of 14 and 15 steps, either may be taken
+		{tensor.Q5_K, -65504 * 63},
+		{tensor.Q6_K, 65504 * 128 * 32},
 	} {
-		x := make([]float32, 32)
+		x := make([]float32, 256)
 		x[0] = c.x
 		size, _ := c.d.RowBytes(len(x))
 		if err := Quantize(make([]byte, size), c.d, x); err != nil {
@@ -232,7 +240,7 @@ func TestWrongLengths(t *testing.T) {
 	for d := tensor.F32; d <= tensor.Q6_K; d++ {
 		Dequantize(nil, d, nil)
 	}
-	for _, d := range quantizers {
+	for _, d := range append(quantizers, fitted...) {
 		if err := Quantize(nil, d, nil); err != nil {
 			t.Error(err)
 		}
