@@ -146,7 +146,7 @@ func TestFitSpecialBlocks(t *testing.T) {
 		"minus one":        {fill(func(int) float64 { return -1 }), 1e-3},
 		"largest":          {fill(func(int) float64 { return 3e7 }), 1e-3},
 		"least":            {fill(func(int) float64 { return -4e6 }), 1e-3},
-		"whole numbers":    {fill(func(i int) float64 { return float64(i % 16) }), 1e-2},
+		"whole numbers":    {fill(func(i int) float64 { return float64(i % 16) }), 1.0 / 62},
 		"one among zeros":  {fill(func(i int) float64 { return float64(i / 255) }), 1e-3},
 		"minus one, zeros": {fill(func(i int) float64 { return -float64(i / 255) }), 1e-3},
 		"two signs":        {fill(func(i int) float64 { return float64(i%2)*2 - 1 }), 1.0 / 31},
