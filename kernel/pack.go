@@ -1,8 +1,6 @@
 package kernel
 
 import (
-	"fmt"
-
 	"jamba/kernel/par"
 	"jamba/kernel/quant"
 	"jamba/tensor"
@@ -36,37 +34,6 @@ const (
 	scaleK                       // (d·s)·q - e·m
 	scaleK6                      // (d·s)·q
 )
-
-// Quantize rounds the weights to a block format, in new memory. It reports whether it did: matrices that are quantized
-// already, and those whose rows are no whole blocks, stay as they are. It is an error if a weight is infinite or NaN, of
-// which the first row is reported, or if the format is none that package quant can make.
-func (w *Matrix) Quantize(d tensor.DType) (bool, error) {
-	if err := quant.Quantize(nil, d, nil); err != nil {
-		return false, err // no such format
-	}
-	if w.DType.Quantized() || w.K%d.BlockValues() != 0 {
-		return false, nil
-	}
-	size, err := d.RowBytes(w.K)
-	if err != nil {
-		return false, err
-	}
-	data, errs := make([]byte, w.N*size), make([]error, w.N)
-	par.For(w.N, 1, func(lo, hi int) {
-		row := make([]float32, w.K)
-		for n := lo; n < hi; n++ {
-			w.Row(row, n)
-			errs[n] = quant.Quantize(data[n*size:(n+1)*size], d, row)
-		}
-	})
-	for n, err := range errs {
-		if err != nil {
-			return false, fmt.Errorf("row %d: %w", n, err)
-		}
-	}
-	*w = Matrix{N: w.N, K: w.K, DType: d, size: len(data), data: data, owned: true}
-	return true, nil
-}
 
 // Pack brings w into the layout of the fast kernels, if the active tier has them for its type: products with it then
 // round activations to 16 bits, in blocks of 32 with a scale each: a block with nothing above 1e-34 counts as zeroes, and

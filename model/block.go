@@ -13,13 +13,13 @@ type block struct {
 // mixer mixes the tokens of each sequence: it writes to out [rows, M] what layer makes of h [rows, M].
 type mixer interface {
 	forward(p *Pass, layer int, out, h []float32)
-	matrices(visit func(*kernel.Matrix)) // all that may be packed
+	matrices(visit visitor) // all that may be packed
 }
 
 // feedForward works on each token by itself: it writes to out [rows, M] what layer makes of h [rows, M].
 type feedForward interface {
 	forward(p *Pass, layer int, out, h []float32)
-	matrices(visit func(*kernel.Matrix))
+	matrices(visit visitor)
 }
 
 // forward adds the block's two parts to x [rows, M].

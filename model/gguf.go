@@ -206,6 +206,7 @@ func (r *ggufReader) transformer(c *Config, layers int) {
 			rope = r.rope(a.HeadDim)
 		}
 		a.RoPE = rope
+		a.SlidingWindow = read(r, "attention.sliding_window", 0) // llama.cpp lets every token see all before it
 		a.Bias = r.tensorIn(i, "attn_q.bias")
 		l := Layer{Attention: a, MLP: mlp}
 		if moe != nil {

@@ -22,14 +22,15 @@ type Model struct {
 	Config    Config
 	Precision Precision
 	Sizes     Sizes
-	Unused    []string   // the checkpoint's tensors that the network has no use for
-	Quantized *Quantized // what Options.Weights did; nil if it was not set
+	Unused    []string // the checkpoint's tensors that the network has no use for
+	Quantized Report   // what Options.Weights did with the large matrices; nil if it was not set
 
 	embed     kernel.Matrix // [V, M]
 	blocks    []block
 	finalNorm []float32
 	lmHead    kernel.Matrix // [V, M]; embed if tied
 	source    source
+	names     *naming
 }
 
 // source is a checkpoint's tensors by their names on disk.
@@ -44,7 +45,7 @@ type source interface {
 // Options say how to open a model. The zero value is the exact pass.
 type Options struct {
 	Precision Precision
-	Weights   tensor.DType            // round weights that are not quantized to this block format; Invalid: use them as they are
+	Weights   Recipe                  // round weights that are not quantized to one of WeightRecipes; "": use them as they are
 	Progress  func(done, total int64) // told of the bytes of weights that are ready; may be nil
 }
 
@@ -58,7 +59,7 @@ func OpenWith(path string, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Weights != tensor.Invalid {
+	if o.Weights != "" {
 		if err := m.quantize(o.Weights, o.Progress); err != nil {
 			m.Close()
 			return nil, fmt.Errorf("%s: %w", path, err)
@@ -135,7 +136,7 @@ func (c *Config) StateSpecs(p Precision) []state.Spec {
 
 // load fetches the network's tensors from source, which it closes if it fails.
 func load(path string, c Config, src source, names *naming) (*Model, error) {
-	m := &Model{Config: c, source: src}
+	m := &Model{Config: c, source: src, names: names}
 	l := &loader{source: src, names: names, used: map[string]bool{}, ropes: map[*RoPE]*ropeTable{}}
 	m.embed = l.matrix(names.embed, c.VocabSize, c.HiddenSize)
 	m.Sizes.Embedding = l.take()

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"jamba/kernel"
-	"jamba/tensor"
 )
 
 // Precision says how a model computes.
@@ -40,74 +39,41 @@ func (p *Precision) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Quantized says what Options.Weights did.
-type Quantized struct {
-	Matrices, Kept       int   // rounded, and left as they were
-	Before, After, Bytes int64 // bytes of those rounded, before and after, and of those kept
-}
-
-// quantize rounds the network's large matrices to d. The router, norms, convolutions, A and D stay as they are.
-func (m *Model) quantize(d tensor.DType, progress func(done, total int64)) error {
-	all, total := m.large()
-	q, done := &Quantized{}, int64(0)
-	for _, l := range all {
-		before := int64(l.Bytes())
-		rounded, err := l.Quantize(d)
-		if err != nil {
-			return fmt.Errorf("weights to %v: %w", d, err)
-		}
-		if rounded {
-			q.Matrices++
-			q.Before += before
-			q.After += int64(l.Bytes())
-			l.resize(int64(l.Bytes()) - before)
-		} else {
-			q.Kept++
-			q.Bytes += before
-		}
-		if done += before; progress != nil {
-			progress(done, total)
-		}
-	}
-	m.Quantized = q
-	return nil
-}
-
 // large is a large matrix of the network, and the sizes that it counts in.
 type large struct {
 	*kernel.Matrix
+	part   string // Jamba's name for it within layer i; "" is the output
+	layer  int    // -1: none
+	expert int    // -1: none
 	size   *Size
-	expert bool
 }
 
 // resize counts the bytes that the matrix takes more, or less.
 func (l *large) resize(bytes int64) {
 	l.size.Bytes += bytes
-	if l.expert {
+	if l.expert >= 0 {
 		l.size.ExpertBytes += bytes
 	}
 }
 
 // large returns the network's large matrices and their bytes.
 func (m *Model) large() (all []large, bytes int64) {
-	size, expert := &m.Sizes.Head, false
-	visit := func(w *kernel.Matrix) {
-		all = append(all, large{w, size, expert})
-		bytes += int64(w.Bytes())
+	add := func(l large) {
+		all = append(all, l)
+		bytes += int64(l.Bytes())
 	}
 	for i := range m.blocks {
-		size = &m.Sizes.Layers[i]
+		visit := func(part string, expert int, w *kernel.Matrix) { add(large{w, part, i, expert, &m.Sizes.Layers[i]}) }
 		m.blocks[i].mixer.matrices(visit)
 		if ff := m.blocks[i].feedForward; ff != nil {
-			_, expert = ff.(*moe)
 			ff.matrices(visit)
-			expert = false
 		}
 	}
-	if size = &m.Sizes.Head; m.Config.TieWordEmbeddings {
+	size := &m.Sizes.Head
+	if m.Config.TieWordEmbeddings {
 		size = &m.Sizes.Embedding
 	}
-	visit(&m.lmHead)
+	add(large{&m.lmHead, "", -1, -1, size})
 	return all, bytes
 }
 
@@ -127,27 +93,32 @@ func (m *Model) pack(progress func(done, total int64)) {
 	}
 }
 
-func (a *attention) matrices(visit func(*kernel.Matrix)) {
-	for _, w := range []*kernel.Matrix{&a.qProj, &a.kProj, &a.vProj, &a.oProj} {
-		visit(w)
-	}
+// visitor is called with a matrix, its name within its layer and its expert, or -1.
+type visitor func(part string, expert int, w *kernel.Matrix)
+
+func (a *attention) matrices(visit visitor) {
+	visit("self_attn.q_proj.weight", -1, &a.qProj)
+	visit("self_attn.k_proj.weight", -1, &a.kProj)
+	visit("self_attn.v_proj.weight", -1, &a.vProj)
+	visit("self_attn.o_proj.weight", -1, &a.oProj)
 }
 
-func (m *mamba) matrices(visit func(*kernel.Matrix)) {
-	for _, w := range []*kernel.Matrix{&m.inProj, &m.xProj, &m.dtProj, &m.outProj} {
-		visit(w)
-	}
+func (m *mamba) matrices(visit visitor) {
+	visit("mamba.in_proj.weight", -1, &m.inProj)
+	visit("mamba.x_proj.weight", -1, &m.xProj)
+	visit("mamba.dt_proj.weight", -1, &m.dtProj)
+	visit("mamba.out_proj.weight", -1, &m.outProj)
 }
 
-func (f *mlp) matrices(visit func(*kernel.Matrix)) {
-	for _, w := range []*kernel.Matrix{&f.gateProj, &f.upProj, &f.downProj} {
-		visit(w)
-	}
+func (f *mlp) matrices(visit visitor) {
+	visit("feed_forward.gate_proj.weight", -1, &f.gateProj)
+	visit("feed_forward.up_proj.weight", -1, &f.upProj)
+	visit("feed_forward.down_proj.weight", -1, &f.downProj)
 }
 
 // matrices leaves the router out: it stays exact.
-func (f *moe) matrices(visit func(*kernel.Matrix)) {
+func (f *moe) matrices(visit visitor) {
 	for e := range f.experts {
-		f.experts[e].matrices(visit)
+		f.experts[e].matrices(func(part string, _ int, w *kernel.Matrix) { visit(part, e, w) })
 	}
 }

@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"jamba/internal/testutil"
@@ -13,31 +14,42 @@ import (
 func TestWeights(t *testing.T) {
 	dir := testutil.Golden("models", "jamba-v01-mini")
 	g := openGolden(t, dir)
-	for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q4_0} {
-		m, err := model.OpenWith(dir, model.Options{Weights: d})
+	for recipe, d := range map[model.Recipe]tensor.DType{"q8_0": tensor.Q8_0, "q4_0": tensor.Q4_0} {
+		m, err := model.OpenWith(dir, model.Options{Weights: recipe})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		if q := m.Quantized; q.Matrices == 0 || q.Kept == 0 || q.After >= q.Before {
-			t.Errorf("%v: %+v", d, q)
+		types := map[tensor.DType]int{}
+		for _, c := range m.Quantized {
+			types[c.To]++
+			if c.From != tensor.F32 || c.Kept || (c.To != c.From) != (c.After < c.Before) || (c.To == d) != (c.Note == "") {
+				t.Errorf("%s: %+v", recipe, c)
+			}
+		}
+		if types[d] == 0 || types[tensor.F32] == 0 {
+			t.Errorf("%s: %v", recipe, types)
 		}
 		file := openPrecision(t, convert(t, g, dir, d), model.Exact)
 		if got, want := m.Sizes.Total().Bytes, file.Sizes.Total().Bytes; got >= g.model.Sizes.Total().Bytes || got < want {
-			t.Errorf("%v: %d bytes, in a file %d", d, got, want)
+			t.Errorf("%s: %d bytes, in a file %d", recipe, got, want)
 		}
 		got := (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), g.ids)
 		want := (&golden{model: file}).forward(t, file.NewPass(), file.NewState(), g.ids)
 		// The file's embedding is rounded, too.
-		mean := 0.0
-		for i := range got {
-			mean += math.Abs(float64(got[i]-want[i])) / float64(len(got))
-		}
-		if limit := map[tensor.DType]float64{tensor.Q8_0: 0.05, tensor.Q4_0: 1}[d]; mean > limit {
-			t.Errorf("%v: mean abs difference %.3g to a file's", d, mean)
+		if limit := map[tensor.DType]float64{tensor.Q8_0: 0.05, tensor.Q4_0: 1}[d]; meanDiff(got, want) > limit {
+			t.Errorf("%s: mean abs difference %.3g to a file's", recipe, meanDiff(got, want))
 		}
 	}
-	if _, err := model.OpenWith(dir, model.Options{Weights: tensor.Q4_K}); err == nil {
-		t.Error("Q4_K, which cannot be made, was taken")
+	if _, err := model.OpenWith(dir, model.Options{Weights: "q2_k"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
+		t.Errorf("q2_k: %v", err)
 	}
+}
+
+func meanDiff(a, b []float32) float64 {
+	mean := 0.0
+	for i := range a {
+		mean += math.Abs(float64(a[i]-b[i])) / float64(len(a))
+	}
+	return mean
 }

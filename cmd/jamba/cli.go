@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"jamba/kernel/par"
+	"jamba/model"
 )
 
 const description = `Run hybrid language models (Jamba) and their relatives (Llama, Mistral, Mixtral, Mamba) on this machine's processor.
@@ -24,6 +25,7 @@ Examples:
   jamba run -m MODEL                               chat
   jamba run -m MODEL "Why is the sky blue?"        one answer
   git diff | jamba run -m MODEL --system "Write a commit message." -
+  jamba quantize MODEL -o OUT.gguf --type q4_k_m   smaller weights, in a file that llama.cpp opens, too
   jamba show -m MODEL                              what is it, how large, layer by layer
   jamba logits -m MODEL --tokens 1,2,3 -o out.npy  the raw numbers
 
@@ -37,6 +39,7 @@ type grammar struct {
 	Bench    benchCmd    `cmd:"" help:"Measure how fast a model runs, and how near that is to the machine's limits."`
 	Compare  compareCmd  `cmd:"" help:"Measure how far two models, precisions or engines deviate on the same text."`
 	Tokenize tokenizeCmd `cmd:"" help:"Turn text into token ids, or ids into text."`
+	Quantize quantizeCmd `cmd:"" help:"Write a model as a GGUF file with smaller weights."`
 	Template templateCmd `cmd:"" help:"Render a conversation with the model's chat template."`
 
 	Version kong.VersionFlag `help:"Print the version and stop."`
@@ -95,7 +98,9 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 	}()
 	var g grammar
 	parser, err := kong.New(&g, kong.Name("jamba"), kong.Description(description), kong.Writers(out, errOut),
-		kong.Exit(func(code int) { panic(exitStatus(code)) }), kong.Vars{"version": version()},
+		kong.Exit(func(code int) { panic(exitStatus(code)) }), kong.Vars{
+			"version": version(), "types": "Of the weights: " + model.Names(model.FileRecipes()), "weights": model.Names(model.WeightRecipes()),
+		},
 		kong.WithHyphenPrefixedParameters(true), // penalties and biases may be negative
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 110}))
 	if err != nil {

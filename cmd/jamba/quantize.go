@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"jamba/format/gguf"
+	"jamba/model"
+	"jamba/text"
+)
+
+type quantizeCmd struct {
+	threadsFlag
+	In      string     `arg:"" name:"in" placeholder:"IN" help:"A model folder or .gguf file."`
+	Out     string     `short:"o" required:"" placeholder:"OUT" help:"The GGUF file to write."`
+	Type    recipeFlag `required:"" placeholder:"TYPE" help:"${types}."`
+	Force   bool       `help:"Replace OUT if it exists."`
+	Verbose bool       `short:"v" help:"Print what became of each tensor, not only a summary."`
+}
+
+func (c *quantizeCmd) Help() string {
+	return `The result is a standard GGUF file, which llama.cpp opens, too. Which tensors get which type is as with its llama-quantize: q4_k_m and q5_k_m keep the output and about half of the values and of the down projections in Q6_K; rows that are no whole blocks fall back to smaller blocks or F16. Norms, convolutions, A, D, biases and routers are never rounded. The report lists all that is not simply rounded.
+
+Of a folder, the tokenizer and the chat template are written, too; what GGUF cannot say of a tokenizer is told as a warning. Sampling defaults of generation_config.json are left behind.
+
+Weights that are quantized already can be rounded anew, which the report says; each time costs quality.
+
+Examples:
+  jamba quantize Jamba-v0.1/ -o jamba-Q4_K_M.gguf --type q4_k_m
+  jamba quantize model-BF16.gguf -o model-Q8_0.gguf --type q8_0 --verbose`
+}
+
+// recipeFlag is a recipe that a file can be written in.
+type recipeFlag model.Recipe
+
+// UnmarshalText reads the recipe's name.
+func (f *recipeFlag) UnmarshalText(b []byte) error {
+	r, err := model.ParseRecipe(string(b), model.FileRecipes())
+	*f = recipeFlag(r)
+	return err
+}
+
+func (c *quantizeCmd) Run(s *streams) error {
+	if err := c.apply(); err != nil {
+		return err
+	}
+	info, err := os.Stat(c.In)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s: no such file or folder", c.In)
+		}
+		return err
+	}
+	if err := c.checkOut(info); err != nil {
+		return err
+	}
+	var meta gguf.Metadata
+	if info.IsDir() {
+		if meta, err = c.text(s); err != nil {
+			return err
+		}
+	}
+	ctx, stop := untilInterrupted()
+	defer stop()
+	start := time.Now()
+	draw := bar(s.err, "quantizing", progressbar.OptionShowBytes(true))
+	report, err := model.Export(ctx, c.In, c.Out, model.ExportOptions{Recipe: model.Recipe(c.Type), Text: meta, Progress: draw})
+	if err != nil {
+		return err
+	}
+	if c.Verbose {
+		printEach(s.out, report)
+	}
+	printSummary(s.out, fmt.Sprintf("%s as %s", c.Out, c.Type), report)
+	if isTerminal(s.err) {
+		fmt.Fprintf(s.err, "jamba: %.1f s\n", time.Since(start).Seconds())
+	}
+	return nil
+}
+
+// checkOut refuses what must not be written to, before there is work done.
+func (c *quantizeCmd) checkOut(in fs.FileInfo) error {
+	if dir := filepath.Dir(c.Out); dir != "" {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return fmt.Errorf("%s: there is no folder %s", c.Out, dir)
+		}
+	}
+	info, err := os.Stat(c.Out)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a folder; give the name of a file with -o", c.Out)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is no regular file", c.Out)
+	case os.SameFile(in, info):
+		return fmt.Errorf("%s is the file to be read; give another name with -o", c.Out)
+	case !c.Force:
+		return fmt.Errorf("%s exists; --force replaces it", c.Out)
+	}
+	return nil
+}
+
+// text returns the folder's tokenizer and chat templates as metadata.
+func (c *quantizeCmd) text(s *streams) (gguf.Metadata, error) {
+	config, err := os.ReadFile(filepath.Join(c.In, "config.json"))
+	if err != nil {
+		return nil, nil // what is wrong is said when the model is opened
+	}
+	settings, err := model.ParseConfig(config)
+	if err != nil {
+		return nil, nil
+	}
+	meta, lost, err := text.Export(c.In, settings.VocabSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(s.err, "jamba: warning: %s has no tokenizer, and so will the file have none\n", strings.TrimSuffix(c.In, "/"))
+		return nil, nil
+	}
+	for _, l := range lost {
+		fmt.Fprintf(s.err, "jamba: warning: tokenizer: %s\n", l)
+	}
+	return meta, err
+}

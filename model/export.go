@@ -1,0 +1,387 @@
+package model
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"jamba/format/gguf"
+	"jamba/kernel"
+	"jamba/kernel/par"
+	"jamba/kernel/quant"
+	"jamba/tensor"
+)
+
+// ExportOptions say how to write a model as a GGUF file.
+type ExportOptions struct {
+	Recipe   Recipe
+	Text     gguf.Metadata           // of a folder's tokenizer and chat templates; a GGUF file's are copied
+	Progress func(done, total int64) // told of the bytes of weights that have been read; may be nil
+}
+
+// Export writes the model at path, a folder in Hugging Face layout or a .gguf file, to the GGUF file out, its tensors
+// rounded as the recipe says, and says what became of each. It goes tensor by tensor, a few thousand rows at a time, and
+// lets go of the source behind it: it takes little memory whatever the model's size. The file appears under its name
+// when it is complete; after an error, also that of ctx, there is none.
+//
+// A GGUF file keeps its metadata. Those of a folder, the tensors' names and their form are what llama.cpp's converter
+// writes. It is an error if GGUF cannot express the model, or if a weight is infinite, NaN or too large for its type.
+func Export(ctx context.Context, path, out string, o ExportOptions) (Report, error) {
+	m, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	mix, err := o.Recipe.of(&m.Config)
+	if err != nil {
+		return nil, err
+	}
+	e := &exporter{Model: m, mixture: mix, ctx: ctx, progress: o.Progress}
+	var meta gguf.Metadata
+	if src, ok := m.source.(ggufSource); ok {
+		meta, err = e.copied(src)
+	} else if err = e.converted(); err == nil {
+		meta, err = e.metadata(strings.TrimSuffix(filepath.Base(path), string(filepath.Separator)), o.Text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	var tensors []gguf.Source
+	var report Report
+	for i := range e.items {
+		x := &e.items[i]
+		if x.After, err = x.size(); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		report = append(report, x.Conversion)
+		e.total += x.Before
+		tensors = append(tensors, gguf.Source{
+			Name: x.Name, DType: x.To, Shape: x.Shape, Data: func(w io.Writer) error { return e.write(w, x) },
+		})
+	}
+	if err := gguf.WriteFile(out, meta, tensors); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, err
+	}
+	return report, nil
+}
+
+// exporter lists a model's tensors as GGUF names and forms them, then writes them.
+type exporter struct {
+	*Model
+	*mixture
+	ctx         context.Context
+	items       []item
+	done, total int64
+	progress    func(done, total int64)
+}
+
+// item is a tensor to be written, made of one or more of the source.
+type item struct {
+	Conversion
+	pieces   []tensor.Tensor // matrices that follow each other; a vector is one row, or rows of one value
+	row      func(i int) int // which row of a piece goes to row i; nil: the same
+	negExp   bool            // −exp of the values is written
+	verbatim bool            // the bytes are written as they are
+}
+
+func (x *item) size() (int64, error) {
+	n, err := tensor.Size(x.To, x.Shape)
+	return int64(n), err
+}
+
+// add lists a tensor of layer i, or -1.
+func (e *exporter) add(i int, x item) {
+	for _, p := range x.pieces {
+		x.Before += int64(len(p.Data))
+	}
+	x.From = x.pieces[0].DType
+	if why := keep(x.Name, x.Shape); why != "" {
+		x.Kept = true
+		x.join(why)
+	} else {
+		var note string
+		x.To, note = e.choose(x.Name, i, x.Shape[len(x.Shape)-1])
+		x.join(note)
+	}
+	if x.From.Quantized() && x.From != x.To {
+		x.join("rounded anew from " + x.From.String())
+	}
+	e.items = append(e.items, x)
+}
+
+// copied lists a GGUF file's tensors, and returns its metadata.
+func (e *exporter) copied(src ggufSource) (gguf.Metadata, error) {
+	for _, info := range src.Tensors() {
+		t, err := src.Tensor(info.Name)
+		if err != nil {
+			return nil, err // one of a type that is not known, which the network does not use
+		}
+		i := -1
+		if _, err := fmt.Sscanf(info.Name, "blk.%d.", &i); err != nil {
+			i = -1
+		}
+		x := item{Conversion: Conversion{Name: info.Name, Shape: info.Shape, To: t.DType}, pieces: []tensor.Tensor{matrixOf(t)}}
+		if slices.Contains(e.Unused, info.Name) {
+			x.Kept, x.verbatim = true, true
+			x.From, x.Before = t.DType, int64(len(t.Data))
+			x.join("the network does not use it")
+			e.items = append(e.items, x)
+			continue
+		}
+		e.add(i, x)
+	}
+	var meta gguf.Metadata
+	for _, kv := range src.Metadata {
+		switch kv.Key {
+		case "general.file_type", "general.quantization_version":
+			continue
+		}
+		if meta = append(meta, kv); kv.Key == "general.architecture" {
+			meta = append(meta, e.fileKeys()...)
+		}
+	}
+	return meta, nil
+}
+
+// fileKeys are the keys that say how the tensors were rounded.
+func (e *exporter) fileKeys() gguf.Metadata {
+	return gguf.Metadata{
+		{Key: "general.file_type", Value: e.fileType},
+		{Key: "general.quantization_version", Value: uint32(2)},
+	}
+}
+
+// matrixOf returns t with its last dimension as rows.
+func matrixOf(t tensor.Tensor) tensor.Tensor {
+	k := t.Shape[len(t.Shape)-1]
+	t.Shape = []int{t.Numel() / max(1, k), k}
+	return t
+}
+
+// atOnce is how many values are rounded at a time: some megabytes of them.
+const atOnce = 1 << 21
+
+// write writes one tensor.
+func (e *exporter) write(w io.Writer, x *item) error {
+	for _, p := range x.pieces {
+		m, err := kernel.NewMatrix(p)
+		if err != nil {
+			return err
+		}
+		size, err := x.To.RowBytes(m.K)
+		if err != nil {
+			return err
+		}
+		same := x.verbatim || p.DType == x.To && x.row == nil && !x.negExp
+		rows := max(1, atOnce/m.K)
+		buf := make([]byte, min(rows, m.N)*size)
+		for lo := 0; lo < m.N; lo += rows {
+			if err := e.ctx.Err(); err != nil {
+				return err
+			}
+			hi := min(lo+rows, m.N)
+			out := buf[:(hi-lo)*size]
+			before := len(p.Data) / m.N
+			if same {
+				out = p.Data[lo*before : hi*before]
+			} else if err := x.round(out, &m, lo, size); err != nil {
+				return err
+			}
+			if _, err := w.Write(out); err != nil {
+				return err
+			}
+			if e.done += int64((hi - lo) * before); e.progress != nil {
+				e.progress(e.done, e.total)
+			}
+		}
+		e.source.ReleaseBytes(p.Data)
+	}
+	return nil
+}
+
+// round stores rows of the piece m from row lo on in out, size bytes each.
+func (x *item) round(out []byte, m *kernel.Matrix, lo, size int) error {
+	var mu sync.Mutex
+	first, failed := 0, error(nil)
+	par.For(len(out)/size, max(1, 4096/m.K), func(from, to int) {
+		row := make([]float32, m.K)
+		for i := from; i < to; i++ {
+			source := lo + i
+			if x.row != nil {
+				source = x.row(source)
+			}
+			m.Row(row, source)
+			if x.negExp {
+				for j, v := range row {
+					row[j] = float32(-math.Exp(float64(v)))
+				}
+			}
+			if err := quant.Quantize(out[i*size:(i+1)*size], x.To, row); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				if failed == nil || i < first {
+					first, failed = i, err
+				}
+				return
+			}
+		}
+	})
+	if failed != nil {
+		return fmt.Errorf("row %d: %w", lo+first, failed)
+	}
+	return nil
+}
+
+// layerOrder is the order of a layer's tensors in a file, by Jamba's names; those with experts come where the router is.
+var layerOrder = func() []string {
+	parts := make([]string, 0, len(ggufNames.parts))
+	for part := range ggufNames.parts {
+		parts = append(parts, part)
+	}
+	slices.SortFunc(parts, func(a, b string) int { return cmp.Compare(ggufNames.parts[a], ggufNames.parts[b]) })
+	return parts
+}()
+
+// converted lists the tensors of a folder by GGUF's names and in GGUF's form.
+func (e *exporter) converted() error {
+	names, used := hfNames[e.Config.Architecture], map[string]bool{}
+	fetch := func(name string) (tensor.Tensor, error) {
+		used[name] = true
+		return e.source.Tensor(name)
+	}
+	one := func(i int, to, from string) error {
+		t, err := fetch(from)
+		if err != nil {
+			return err
+		}
+		x := item{Conversion: Conversion{Name: to, Shape: slices.Clone(t.Shape), To: tensor.F32}}
+		e.form(&x, i, t)
+		return nil
+	}
+	if err := one(-1, ggufNames.embed, names.embed); err != nil {
+		return err
+	}
+	for i, layer := range e.Config.Layers {
+		for _, part := range layerOrder {
+			if name := names.part(i, part); e.source.Has(name) && !slices.Contains(e.Unused, name) {
+				if err := one(i, ggufNames.part(i, part), name); err != nil {
+					return err
+				}
+			}
+		}
+		if layer.MoE == nil {
+			continue
+		}
+		for j := range 3 {
+			stack, err := e.experts(names, fetch, i, j, layer.MoE)
+			if err != nil {
+				return err
+			}
+			shape := append([]int{len(stack)}, stack[0].Shape...)
+			e.add(i, item{Conversion: Conversion{Name: fmt.Sprintf(ggufNames.layer, i) + ggufNames.stack[j], Shape: shape}, pieces: stack})
+		}
+	}
+	if err := one(-1, ggufNames.finalNorm, names.finalNorm); err != nil {
+		return err
+	}
+	used[names.lmHead] = used[names.lmHead] || e.Config.TieWordEmbeddings
+	if !e.Config.TieWordEmbeddings {
+		if err := one(-1, ggufNames.lmHead, names.lmHead); err != nil {
+			return err
+		}
+	}
+	for _, name := range e.source.Names() {
+		if !used[name] && !slices.Contains(e.Unused, name) && !strings.HasSuffix(name, "rotary_emb.inv_freq") {
+			return fmt.Errorf("%s: GGUF has no tensor for it, and llama.cpp would not add it", name)
+		}
+	}
+	return e.ropeFactors()
+}
+
+// form brings the tensor t of a checkpoint into GGUF's form and lists it.
+func (e *exporter) form(x *item, i int, t tensor.Tensor) {
+	part := strings.TrimPrefix(x.Name, fmt.Sprintf(ggufNames.layer, i))
+	if part == "ssm_conv1d.weight" {
+		x.Shape = []int{t.Shape[0], t.Shape[len(t.Shape)-1]} // the checkpoint has a dimension of 1 between
+		t.Shape = x.Shape
+	}
+	if strings.HasSuffix(x.Name, ".ssm_a") {
+		x.negExp = true
+		x.join("as -exp(A_log)")
+	}
+	x.pieces = []tensor.Tensor{matrixOf(t)}
+	if i >= 0 && e.Config.Layers[i].Attention != nil && e.Config.Layers[i].Attention.RoPE != nil &&
+		(strings.HasPrefix(part, "attn_q.") || strings.HasPrefix(part, "attn_k.")) {
+		// Pairs that are rotated together lie side by side in GGUF, half a head apart in the checkpoint.
+		d := e.Config.Layers[i].Attention.HeadDim
+		x.row = func(r int) int { return r/d*d + r%2*(d/2) + r%d/2 }
+		if len(t.Shape) == 1 {
+			x.pieces[0].Shape = []int{t.Shape[0], 1}
+		}
+		x.join("rows of heads in pairs")
+	}
+	e.add(i, *x)
+}
+
+// experts returns the gate, up or down projections (j = 0, 1, 2) of all experts of layer i.
+func (e *exporter) experts(names *naming, fetch func(string) (tensor.Tensor, error), i, j int, c *MoE) ([]tensor.Tensor, error) {
+	prefix := fmt.Sprintf(names.layer, i)
+	var list []tensor.Tensor
+	if names.gateUp != "" && e.source.Has(prefix+names.gateUp) {
+		name := names.gateUp
+		if j == 2 {
+			name = names.stack[2]
+		}
+		all, err := fetch(prefix + name)
+		for k := 0; k < c.NumExperts && err == nil; k++ {
+			t := all.Index(k)
+			if n := c.IntermediateSize; j < 2 {
+				t = t.Slice(j*n, (j+1)*n)
+			}
+			list = append(list, t)
+		}
+		return list, err
+	}
+	for k := range c.NumExperts {
+		t, err := fetch(prefix + fmt.Sprintf(names.expert[j], k))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, t)
+	}
+	return list, nil
+}
+
+// ropeFactors adds the divisors of the frequencies that stand for Llama 3's scaling.
+func (e *exporter) ropeFactors() error {
+	a := e.Config.Layers[0].Attention
+	if a == nil || a.RoPE == nil || a.RoPE.Scaling != "llama3" {
+		return nil
+	}
+	plain := *a.RoPE
+	plain.Scaling = ""
+	from, _ := plain.frequencies(a.HeadDim)
+	to, _ := a.RoPE.frequencies(a.HeadDim)
+	factors := make([]float32, len(to))
+	for i := range to {
+		if to[i] == 0 {
+			return errors.New("rope scaling llama3 makes a frequency zero")
+		}
+		factors[i] = from[i] / to[i]
+	}
+	t := tensor.FromFloat32s(ropeFactors, factors, len(factors))
+	x := item{Conversion: Conversion{Name: ropeFactors, Shape: t.Shape, To: tensor.F32}, pieces: []tensor.Tensor{matrixOf(t)}}
+	x.join("made from rope_scaling")
+	e.add(-1, x)
+	return nil
+}
