@@ -233,10 +233,11 @@ func quantizeQ6_K(dst []byte, x *[superLen]float32) bool {
 	return true
 }
 
-// signed returns the number of Q6_K, -32 to 31, that is nearest to v·id.
+// signed returns the number of Q6_K, -32 to 31, that is nearest to v·id, which is not far from that range.
 func signed(v, id float32) int32 {
 	// The offset makes the conversion, which goes towards zero, one to the nearest.
-	return int32(min(max(float32(v*id), -32), 31)+32.5) - 32
+	const offset = 1 << 8
+	return min(max(int32(float32(v*id)+(offset+0.5))-offset, -32), 31)
 }
 
 // fitSigned returns the scale d that makes d·q with whole q of −32 to 31 fit x.

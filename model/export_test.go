@@ -1,0 +1,258 @@
+package model_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"jamba/format/gguf"
+	"jamba/format/safetensors"
+	"jamba/internal/testutil"
+	"jamba/model"
+	"jamba/tensor"
+)
+
+func goldenDir(name string) string {
+	if name == "model" {
+		return testutil.Golden("e2e", "model")
+	}
+	return testutil.Golden("models", name)
+}
+
+func export(t *testing.T, path string, r model.Recipe) (string, model.Report) {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "out.gguf")
+	report, err := model.Export(context.Background(), path, out, model.ExportOptions{Recipe: r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out, report
+}
+
+// TestExport writes each reference checkpoint as GGUF, in float32, and expects the reference's logits: bit for bit those
+// of the folder where no rows change places.
+func TestExport(t *testing.T) {
+	goldens(t, func(t *testing.T, g *golden) {
+		if g.name == "jamba-odd-tied" {
+			_, err := model.Export(context.Background(), goldenDir(g.name), filepath.Join(t.TempDir(), "x.gguf"), model.ExportOptions{Recipe: "f32"})
+			if err == nil || !strings.Contains(err.Error(), "in_proj.bias: GGUF has no tensor for it") {
+				t.Fatalf("projection biases: %v", err)
+			}
+			return
+		}
+		path, report := export(t, goldenDir(g.name), "f32")
+		m := openPrecision(t, path, model.Exact)
+		if len(m.Unused) > 0 {
+			t.Errorf("tensors that the network does not use: %v", m.Unused)
+		}
+		for _, c := range report {
+			if c.To != tensor.F32 {
+				t.Errorf("%+v", c)
+			}
+		}
+		if before, after := report.Bytes(); after != m.Sizes.Total().Bytes && g.name != "llama-rope-llama3" || before > after {
+			t.Errorf("the report says %d and %d bytes, the model has %d", before, after, m.Sizes.Total().Bytes)
+		}
+		same := func(what string, a, b any) {
+			if a != b {
+				t.Errorf("%s is %v, in the folder %v", what, a, b)
+			}
+		}
+		got, want := m.Config, g.model.Config
+		same("vocab_size", got.VocabSize, want.VocabSize)
+		same("bos", got.BOSTokenID, want.BOSTokenID)
+		same("pad", got.PADTokenID, want.PADTokenID)
+		same("tied", got.TieWordEmbeddings, want.TieWordEmbeddings)
+		if !slices.Equal(got.EOSTokenIDs, want.EOSTokenIDs) {
+			t.Errorf("eos %v, in the folder %v", got.EOSTokenIDs, want.EOSTokenIDs)
+		}
+		if want.MaxPositionEmbeddings > 0 {
+			same("max_position_embeddings", got.MaxPositionEmbeddings, want.MaxPositionEmbeddings)
+		}
+		for i, l := range got.Layers {
+			same("layer", l.String(), want.Layers[i].String())
+		}
+		logits := (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), g.ids)
+		reference, _ := g.tensors.Floats("logits")
+		g.near(t, "logits", logits, reference)
+		if got.Layers[0].Attention == nil || got.Layers[0].Attention.RoPE == nil {
+			folder := g.forward(t, g.model.NewPass(), g.model.NewState(), g.ids)
+			for i := range folder {
+				if math.Float32bits(folder[i]) != math.Float32bits(logits[i]) {
+					t.Fatalf("logit %d is %v, from the folder %v", i, logits[i], folder[i])
+				}
+			}
+		}
+	})
+}
+
+// TestExportTypes rounds a checkpoint in every way: the more bits, the nearer, and a file rounded from another
+// file is the same as one from the folder.
+func TestExportTypes(t *testing.T) {
+	dir := goldenDir("jamba-v01-mini")
+	g := openGolden(t, dir)
+	want := g.forward(t, g.model.NewPass(), g.model.NewState(), g.ids)
+	f32, _ := export(t, dir, "f32")
+	for recipe, limit := range map[model.Recipe]float64{
+		"f16": 0.002, "bf16": 0.02, "q8_0": 0.07, "q6_k": 0.07, "q5_k_m": 0.3, "q5_1": 0.3, "q5_0": 0.35, "q4_k_m": 0.35, "q4_1": 0.6, "q4_0": 0.6,
+	} {
+		path, report := export(t, dir, recipe)
+		again, _ := export(t, f32, recipe)
+		if a, b := data(t, path), data(t, again); !slices.Equal(a, b) {
+			t.Errorf("%s: from the folder and from a GGUF file differ", recipe)
+		}
+		m := openPrecision(t, path, model.Exact)
+		got := (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), g.ids)
+		if d := meanDiff(got, want); !(d <= limit) || d == 0 {
+			t.Errorf("%s: mean abs difference %.3g, want at most %v", recipe, d, limit)
+		} else {
+			t.Logf("%s: %.4f", recipe, d)
+		}
+		for _, c := range report {
+			exact := c.Kept || c.To == c.From
+			if exact != (c.To == tensor.F32) || c.Kept && c.Note == "" {
+				t.Errorf("%s: %+v", recipe, c)
+			}
+		}
+	}
+}
+
+// data returns the bytes of all tensors, by name.
+func data(t *testing.T, path string) []byte {
+	t.Helper()
+	f, err := gguf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var all []byte
+	infos := f.Tensors()
+	slices.SortFunc(infos, func(a, b gguf.Info) int { return strings.Compare(a.Name, b.Name) })
+	for _, info := range infos {
+		x, err := f.Tensor(info.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(append(all, info.Name+x.DType.String()...), x.Data...)
+	}
+	return all
+}
+
+// TestExportKeepsMetadata rounds a GGUF file: all of its metadata but the type stays.
+func TestExportKeepsMetadata(t *testing.T) {
+	f32, _ := export(t, goldenDir("jamba-v01-mini"), "f32")
+	f, err := gguf.Open(f32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var tensors []gguf.Source
+	for _, info := range f.Tensors() {
+		x, err := f.Tensor(info.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tensors = append(tensors, gguf.FromTensor(x))
+	}
+	own := []gguf.KV{{Key: "general.alignment", Value: uint32(64)}, {Key: "my.key", Value: []string{"a", "b"}}, {Key: "tokenizer.chat_template", Value: "{{ x }}"}}
+	in := filepath.Join(t.TempDir(), "in.gguf")
+	if err := gguf.WriteFile(in, append(slices.Clone(f.Metadata), own...), tensors); err != nil {
+		t.Fatal(err)
+	}
+	out, report := export(t, in, "q8_0")
+	got, err := gguf.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Close()
+	if n := len(got.Metadata); n != len(f.Metadata)+len(own) {
+		t.Errorf("%d keys, want %d", n, len(f.Metadata)+len(own))
+	}
+	if v, _ := gguf.Get[int](got.Metadata, "general.file_type"); v != 7 {
+		t.Errorf("general.file_type is %d, want 7", v)
+	}
+	if v, _ := gguf.Get[[]string](got.Metadata, "my.key"); !slices.Equal(v, []string{"a", "b"}) {
+		t.Errorf("my.key is %v", v)
+	}
+	again, anew := export(t, out, "q4_0")
+	for i, c := range anew {
+		if wide := report[i].To == tensor.Q8_0 && c.To != tensor.Q8_0; wide != strings.Contains(c.Note, "rounded anew from Q8_0") {
+			t.Errorf("%+v", c)
+		}
+	}
+	if same, _ := export(t, again, "q4_0"); !slices.Equal(data(t, again), data(t, same)) {
+		t.Error("a file in the type that it has changes")
+	}
+}
+
+// TestExportErrors expects no file after an error, and errors that say where.
+func TestExportErrors(t *testing.T) {
+	dir := t.TempDir()
+	write := func(x float32) string {
+		set, err := safetensors.OpenDir(goldenDir("jamba-v01-mini"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer set.Close()
+		sub := t.TempDir()
+		if err := os.CopyFS(sub, os.DirFS(goldenDir("jamba-v01-mini"))); err != nil {
+			t.Fatal(err)
+		}
+		const part = "model.layers.2.feed_forward.up_proj.weight"
+		bad, err := set.Tensor(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(sub, "model.safetensors")
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := strings.Index(string(b), string(bad.Data[:64]))
+		row := bad.Shape[1] * 4
+		copy(b[at+3*row+8:], tensor.Bytes([]float32{x}))
+		if err := os.WriteFile(file, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return sub
+	}
+	out := filepath.Join(dir, "out", "x.gguf")
+	if err := os.Mkdir(filepath.Dir(out), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		x      float32
+		recipe model.Recipe
+		want   string
+	}{
+		{float32(math.NaN()), "q8_0", "blk.2.ffn_up.weight: row 3: quant: Q8_0: value 2 is NaN"},
+		{float32(math.Inf(1)), "q4_0", "blk.2.ffn_up.weight: row 3: quant: Q4_0: value 2 is +Inf"},
+		{1e30, "q8_0", "blk.2.ffn_up.weight: row 3: quant: Q8_0: values 0 to 31 need a scale or minimum that overflows F16"},
+		{1e30, "f16", "blk.2.ffn_up.weight: row 3: quant: F16: value 2 is 1e+30, which overflows"},
+	} {
+		_, err := model.Export(context.Background(), write(c.x), out, model.ExportOptions{Recipe: c.recipe})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v to %s: error %v, want %s", c.x, c.recipe, err, c.want)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	_, err := model.Export(ctx, goldenDir("jamba-v01-mini"), out, model.ExportOptions{Recipe: "q8_0", Progress: func(done, total int64) {
+		if done > total/2 {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if _, err := model.Export(context.Background(), goldenDir("jamba-v01-mini"), out, model.ExportOptions{Recipe: "q2_k"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
+		t.Errorf("q2_k: %v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Dir(out)); len(left) > 0 {
+		t.Errorf("errors leave %v", left)
+	}
+}
