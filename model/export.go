@@ -279,6 +279,12 @@ func (e *exporter) converted() error {
 				}
 			}
 		}
+		if m := layer.Mamba; m != nil && !m.ConvBias {
+			zero := tensor.FromFloat32s("", make([]float32, m.DInner), m.DInner)
+			x := item{Conversion: Conversion{Name: ggufNames.part(i, "mamba.conv1d.bias"), Shape: zero.Shape, To: tensor.F32}}
+			x.join("zeros, since llama.cpp wants one")
+			e.form(&x, i, zero)
+		}
 		if layer.MoE == nil {
 			continue
 		}

@@ -55,6 +55,7 @@ func TestExport(t *testing.T) {
 				t.Errorf("%+v", c)
 			}
 		}
+		// The divisors of the frequencies belong to the settings.
 		if before, after := report.Bytes(); after != m.Sizes.Total().Bytes && g.name != "llama-rope-llama3" || before > after {
 			t.Errorf("the report says %d and %d bytes, the model has %d", before, after, m.Sizes.Total().Bytes)
 		}

@@ -53,3 +53,45 @@ func meanDiff(a, b []float32) float64 {
 	}
 	return mean
 }
+
+// TestExpertsInt8 expects experts in 8 bits with a scale a row, other large matrices in bfloat16, and logits near the
+// reference's.
+func TestExpertsInt8(t *testing.T) {
+	// The experts of the other folders have rows that are no multiple of 32.
+	dir := testutil.Golden("models", "jamba-v01-mini")
+	g := openGolden(t, dir)
+	m, err := model.OpenWith(dir, model.Options{Weights: model.ExpertsInt8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	experts := 0
+	for _, c := range m.Quantized {
+		want, note := tensor.BF16, "no expert"
+		if strings.Contains(c.Name, "experts.") {
+			want, note = tensor.Q8_0, "one scale a row"
+			if experts++; c.Shape[1] == 56 {
+				want, note = tensor.BF16, "rows of 56 are no multiple of 32"
+			}
+		}
+		if c.To != want || c.Note != note {
+			t.Errorf("%+v, want %v", c, want)
+		}
+	}
+	if experts != 4*4*3 {
+		t.Errorf("%d matrices of experts, want 48", experts)
+	}
+	got := (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), g.ids)
+	want, _ := g.tensors.Floats("logits")
+	if d := meanDiff(got, want); d == 0 || d > 0.05 {
+		t.Errorf("mean abs difference %.3g to the reference", d)
+	}
+	fast, err := model.OpenWith(dir, model.Options{Weights: model.ExpertsInt8, Precision: model.Fast})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fast.Close()
+	if d := meanDiff((&golden{model: fast}).forward(t, fast.NewPass(), fast.NewState(), g.ids), got); d > 0.02 {
+		t.Errorf("the fast pass: mean abs difference %.3g", d)
+	}
+}

@@ -120,6 +120,12 @@ func (c *quantizeCmd) text(s *streams) (gguf.Metadata, error) {
 	if err != nil {
 		return nil, nil
 	}
+	for _, l := range settings.Layers {
+		if l.Attention != nil && l.Attention.SlidingWindow > 0 {
+			fmt.Fprintf(s.err, "jamba: warning: llama.cpp has no sliding window for this architecture: beyond %d tokens it computes something else\n", l.Attention.SlidingWindow)
+			break
+		}
+	}
 	meta, lost, err := text.Export(c.In, settings.VocabSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(s.err, "jamba: warning: %s has no tokenizer, and so will the file have none\n", strings.TrimSuffix(c.In, "/"))

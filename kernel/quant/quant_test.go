@@ -246,3 +246,42 @@ func TestWrongLengths(t *testing.T) {
 		}
 	}
 }
+
+// TestQuantizeRowQ8 expects one scale in all blocks of a row, and values within half a step of it.
+func TestQuantizeRowQ8(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.SliceOfN(rapid.Float32Range(-1, 1), 96, 96).Draw(t, "x")
+		exp := rapid.Float64Range(-9, 6).Draw(t, "exponent")
+		for i := range x {
+			x[i] *= float32(math.Pow(10, exp))
+		}
+		b, y := make([]byte, 3*34), make([]float32, len(x))
+		if err := QuantizeRowQ8(b, x); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(b[:2], b[34:36]) || !bytes.Equal(b[:2], b[68:70]) {
+			t.Fatalf("scales %x, %x and %x", b[:2], b[34:36], b[68:70])
+		}
+		Dequantize(y, tensor.Q8_0, b)
+		top := largest(x)
+		d := F16ToF32(uint16(b[0]) | uint16(b[1])<<8)
+		// The scale is that of the largest value, rounded to F16: to 11 bits, or to a multiple of 2⁻²⁴.
+		if float64(d) > float64(top)/127*(1+0x1p-10)+0x1p-23 {
+			t.Fatalf("scale %v for values up to %v", d, top)
+		}
+		for i := range x {
+			if e := math.Abs(float64(x[i]) - float64(y[i])); e > 0.5001*float64(d)+float64(top)/4000+tiny {
+				t.Fatalf("%v became %v with a scale of %v", x[i], y[i], d)
+			}
+		}
+	})
+	for x, want := range map[float32]string{
+		float32(math.NaN()): "quant: int8: value 37 is NaN", float32(math.Inf(1)): "quant: int8: value 37 is +Inf", 65520 * 127: "overflows F16",
+	} {
+		row := make([]float32, 64)
+		row[37] = x
+		if err := QuantizeRowQ8(make([]byte, 68), row); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v", x, err)
+		}
+	}
+}
