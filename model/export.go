@@ -47,7 +47,7 @@ func Export(ctx context.Context, path, out string, o ExportOptions) (Report, err
 	var meta gguf.Metadata
 	if src, ok := m.source.(ggufSource); ok {
 		meta, err = e.copied(src)
-	} else if err = e.converted(); err == nil {
+	} else if err = errors.Join(e.ends(path), e.converted()); err == nil {
 		meta, err = e.metadata(strings.TrimSuffix(filepath.Base(path), string(filepath.Separator)), o.Text)
 	}
 	if err != nil {
@@ -203,8 +203,9 @@ func (e *exporter) write(w io.Writer, x *item) error {
 			if e.done += int64((hi - lo) * before); e.progress != nil {
 				e.progress(e.done, e.total)
 			}
+			e.source.ReleaseBytes(p.Data[lo*before : hi*before])
 		}
-		e.source.ReleaseBytes(p.Data)
+		e.source.ReleaseBytes(p.Data) // pages that two pieces share
 	}
 	return nil
 }

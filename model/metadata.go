@@ -1,8 +1,12 @@
 package model
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"jamba/format/gguf"
@@ -77,6 +81,34 @@ func (e *exporter) metadata(name string, text gguf.Metadata) (gguf.Metadata, err
 	return w.meta, w.err
 }
 
+// ends takes the tokens that end an answer from the folder's generation_config.json, if it names any: where a file has one
+// for chats, they are these and not those of config.json.
+func (e *exporter) ends(dir string) error {
+	file := filepath.Join(dir, "generation_config.json")
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var c struct {
+		EOSTokenID TokenIDs `json:"eos_token_id"`
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &c)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	for _, id := range c.EOSTokenID {
+		if id < 0 || int(id) >= e.Config.VocabSize {
+			return fmt.Errorf("%s: eos_token_id %d is not in the vocabulary of %d", file, id, e.Config.VocabSize)
+		}
+	}
+	if c.EOSTokenID != nil {
+		e.Config.EOSTokenIDs = c.EOSTokenID
+	}
+	return nil
+}
+
 // ggufWriter collects metadata of one architecture and keeps the first error.
 type ggufWriter struct {
 	arch string
@@ -142,7 +174,7 @@ func (w *ggufWriter) text(c *Config, text gguf.Metadata) {
 	}
 	keys := []string{"eos_token_id", "eot_token_id", "eom_token_id"}
 	if len(ends) > len(keys) && w.err == nil {
-		w.err = fmt.Errorf("eos_token_id has %d tokens, GGUF holds %d", len(ends), len(keys))
+		w.err = fmt.Errorf("eos_token_id has %d tokens, GGUF holds %d: leave out some in generation_config.json", len(ends), len(keys))
 	}
 	for i := range min(len(ends), len(keys)) {
 		w.put(prefix+keys[i], uint32(ends[i]))

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"testing"
 
+	"jamba/kernel"
 	"jamba/tensor"
 )
 
@@ -150,5 +151,18 @@ func TestParseRecipe(t *testing.T) {
 	}
 	if _, err := ParseRecipe("bf16", WeightRecipes()); err == nil {
 		t.Error("weights rounded to bf16")
+	}
+}
+
+// TestExpertsInt8Scale expects one scale in both blocks of an expert's row.
+func TestExpertsInt8Scale(t *testing.T) {
+	_, _, round := expertsInt8(&large{Matrix: &kernel.Matrix{N: 1, K: 64}})
+	row, b := make([]float32, 64), make([]byte, 68)
+	row[0], row[40] = 1, 127
+	if err := round(b, row); err != nil {
+		t.Fatal(err)
+	}
+	if b[0] != b[34] || b[1] != b[35] || b[2] != 1 || b[36+8] != 127 {
+		t.Errorf("%x", b)
 	}
 }
