@@ -291,10 +291,10 @@ func TestStackedExperts(t *testing.T) {
 	}
 	put(t, dir, "config.json", b)
 	raw := testutil.OpenTensors(t, testutil.Golden("models", "jamba-v01-mini", "model.safetensors"))
-	header, data := map[string]any{}, []byte{}
+	header, all := map[string]any{}, []byte{}
 	add := func(name string, f []float32, shape []int) {
-		header[name] = map[string]any{"dtype": "F32", "shape": shape, "data_offsets": []int{len(data), len(data) + 4*len(f)}}
-		data = append(data, tensor.Bytes(f)...)
+		header[name] = map[string]any{"dtype": "F32", "shape": shape, "data_offsets": []int{len(all), len(all) + 4*len(f)}}
+		all = append(all, tensor.Bytes(f)...)
 	}
 	for _, name := range raw.Names() {
 		prefix, rest, isExpert := strings.Cut(name, ".experts.")
@@ -324,7 +324,7 @@ func TestStackedExperts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, dir, "model.safetensors", append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(h))), h...), data...))
+	put(t, dir, "model.safetensors", append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(h))), h...), all...))
 	m, err := model.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -339,4 +339,8 @@ func TestStackedExperts(t *testing.T) {
 	}
 	want, _ := g.tensors.Floats("logits")
 	g.near(t, "logits", got, want)
+	stacked, _ := export(t, dir, "q8_0")
+	if one, _ := export(t, testutil.Golden("models", "jamba-v01-mini"), "q8_0"); !bytes.Equal(data(t, stacked), data(t, one)) {
+		t.Error("stacked or one by one, experts become different GGUF files")
+	}
 }

@@ -297,3 +297,46 @@ func TestExportEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestExportRoPE writes settings of rotary embedding that the reference checkpoints do not have.
+func TestExportRoPE(t *testing.T) {
+	for old, c := range map[string]struct{ add, err string }{
+		`"factor":`:    {`"attention_factor": 1.3, "beta_slow": 2.0, "factor":`, ""},
+		`"rope_type":`: {`"truncate": false, "rope_type":`, "GGUF has no setting for it"},
+	} {
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, os.DirFS(goldenDir("llama-rope-yarn"))); err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, "config.json")
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(b), old) {
+			t.Fatalf("no %s in %s", old, b)
+		}
+		if err := os.WriteFile(file, []byte(strings.Replace(string(b), old, c.add, 1)), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		out := filepath.Join(t.TempDir(), "x.gguf")
+		_, err = model.Export(context.Background(), dir, out, model.ExportOptions{Recipe: "f32"})
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s: error %v", c.add, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := openGolden(t, dir)
+		m := openPrecision(t, out, model.Exact)
+		want := g.forward(t, g.model.NewPass(), g.model.NewState(), g.ids)
+		reference, _ := g.tensors.Floats("logits")
+		if d := testutil.MaxDiff(t, want, reference); d < 0.01 {
+			t.Errorf("%s changes the logits by %v only", c.add, d)
+		}
+		g.near(t, c.add, (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), g.ids), want)
+	}
+}

@@ -41,6 +41,23 @@ func TestWeights(t *testing.T) {
 			t.Errorf("%s: mean abs difference %.3g to a file's", recipe, meanDiff(got, want))
 		}
 	}
+	again, err := model.OpenWith(convert(t, g, dir, tensor.Q4_0), model.Options{Weights: "q8_0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	kept := 0
+	for _, c := range again.Quantized {
+		if c.Kept {
+			kept++
+		}
+		if c.Kept != (c.From == tensor.Q4_0) || c.Kept && (c.To != tensor.Q4_0 || c.Note != "quantized already") {
+			t.Errorf("rounded before: %+v", c)
+		}
+	}
+	if kept == 0 {
+		t.Error("no weight was rounded before")
+	}
 	if _, err := model.OpenWith(dir, model.Options{Weights: "q2_k"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
 		t.Errorf("q2_k: %v", err)
 	}

@@ -174,6 +174,9 @@ func TestQuantizeErrors(t *testing.T) {
 		{tensor.Q4_K, -65520 * 63, "quant: Q4_K: values 0 to 255 need a scale or minimum that overflows F16"},
 		{tensor.Q5_K, 65520 * 63 * 31, "quant: Q5_K: values 0 to 255 need a scale or minimum that overflows F16"},
 		{tensor.Q6_K, 65520 * 128 * 32, "quant: Q6_K: values 0 to 255 need a scale or minimum that overflows F16"},
+		{tensor.Q4_K, math.MaxFloat32, "quant: Q4_K: values 0 to 255 need a scale or minimum that overflows F16"},
+		{tensor.Q5_K, -math.MaxFloat32, "quant: Q5_K: values 0 to 255 need a scale or minimum that overflows F16"},
+		{tensor.Q6_K, 1e20, "quant: Q6_K: values 0 to 255 need a scale or minimum that overflows F16"},
 		{tensor.Q6_K, -math.MaxFloat32, "quant: Q6_K: values 0 to 255 need a scale or minimum that overflows F16"},
 	} {
 		x := make([]float32, 256)
@@ -182,6 +185,15 @@ func TestQuantizeErrors(t *testing.T) {
 		err := Quantize(make([]byte, size), c.d, x)
 		if err == nil || err.Error() != c.want {
 			t.Errorf("%v of %v: error %v\nwant %s", c.d, c.x, err, c.want)
+		}
+	}
+	// A range that overflows.
+	wide := make([]float32, 256)
+	wide[0], wide[1] = math.MaxFloat32, -math.MaxFloat32
+	for _, d := range fitted {
+		size, _ := d.RowBytes(len(wide))
+		if err := Quantize(make([]byte, size), d, wide); err == nil {
+			t.Errorf("%v of ±%v", d, wide[0])
 		}
 	}
 	// The largest ones that fit, and what the half precisions hold as it is.
