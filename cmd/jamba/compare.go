@@ -7,10 +7,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"jamba/measure/compare"
 	"jamba/model"
-	"jamba/tensor"
 	"jamba/text"
 )
 
@@ -72,8 +72,8 @@ func (d side) String() string {
 
 func newSide(path string, m *model.Model, weights weightsFlag) side {
 	d := side{Model: filepath.Base(path), Precision: m.Precision.String()}
-	if m.Quantized != nil && m.Quantized.Matrices > 0 {
-		d.Weights = tensor.DType(weights).String()
+	if slices.ContainsFunc(m.Quantized, func(c model.Conversion) bool { return !c.Kept }) {
+		d.Weights = string(weights)
 	}
 	return d
 }
@@ -117,7 +117,7 @@ func (c *compareCmd) Run(s *streams) error {
 		other = file
 		result.With = side{Logits: filepath.Base(c.WithLogits)}
 	} else {
-		flags, precision := openFlags{c.WithWeights}, model.Fast
+		flags, precision := openFlags{Weights: c.WithWeights}, model.Fast
 		if c.WithPrecision != nil {
 			precision = *c.WithPrecision
 		}

@@ -9,7 +9,6 @@ import (
 	"jamba/internal/testutil"
 	"jamba/kernel"
 	"jamba/model"
-	"jamba/tensor"
 )
 
 func open(t *testing.T) *model.Model {
@@ -61,7 +60,7 @@ func TestBounds(t *testing.T) {
 // TestIntegerBounds rounds to 8 bits: each matrix is counted by the arithmetic that multiplies it. Rows of 56, which
 // down_proj has, are no whole blocks and stay float32.
 func TestIntegerBounds(t *testing.T) {
-	m, err := model.OpenWith(testutil.Golden("models", "jamba-v01-mini"), model.Options{Precision: model.Fast, Weights: tensor.Q8_0})
+	m, err := model.OpenWith(testutil.Golden("models", "jamba-v01-mini"), model.Options{Precision: model.Fast, Weights: "q8_0"})
 	if err != nil {
 		t.Fatal(err)
 	}

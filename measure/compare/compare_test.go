@@ -55,7 +55,7 @@ func slow(t *testing.T, m *model.Model, ids []int32, window int) (all [][]float3
 
 // TestRun compares exact with rounded weights on windows of 150, of which the last is short, and longer than a chunk.
 func TestRun(t *testing.T) {
-	a, b := open(t, model.Options{}), open(t, model.Options{Precision: model.Fast, Weights: tensor.Q4_0})
+	a, b := open(t, model.Options{}), open(t, model.Options{Precision: model.Fast, Weights: "q4_0"})
 	ids := tokens(2*150 + 7)
 	var steps []int
 	got, err := Run(context.Background(), Model(a), Model(b), ids, 150, func(done, total int) { steps = append(steps, done) })
@@ -92,7 +92,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("%+v, error %v", got, err)
 	}
 	// Fast with the same weights: near, and on kernels for whole numbers not the same.
-	got, err = Run(context.Background(), Model(open(t, model.Options{Weights: tensor.Q8_0})), Model(open(t, model.Options{Precision: model.Fast, Weights: tensor.Q8_0})), ids, 200, nil)
+	got, err = Run(context.Background(), Model(open(t, model.Options{Weights: "q8_0"})), Model(open(t, model.Options{Precision: model.Fast, Weights: "q8_0"})), ids, 200, nil)
 	if err != nil || got.KL.Mean > 1e-5 || got.SameTop.Share < 0.98 || (got.KL.Mean == 0) != (kernel.PeakI8(1<<10) == 0 && got.MaxDiff == 0) {
 		t.Errorf("%+v, error %v", got, err)
 	}
