@@ -137,7 +137,12 @@ func (c *state) stmt(s stmt, sc *scope, out *buffer) (flow, error) {
 		if err != nil {
 			return 0, err
 		}
-		return 0, c.print(out, v)
+		begin := out.Len()
+		err = c.print(out, v)
+		if out.top {
+			c.generated = append(c.generated, [2]int{begin, out.Len()})
+		}
+		return 0, err
 	case *breakStmt:
 		return flowBreak, nil
 	case *continueStmt:

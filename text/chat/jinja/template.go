@@ -57,6 +57,13 @@ const (
 
 // Render renders the template with the variables. An error is an [*Error] or a [*RaisedError].
 func (t *Template) Render(vars map[string]any, o Options) (string, error) {
+	text, _, err := t.RenderGenerated(vars, o)
+	return text, err
+}
+
+// RenderGenerated is Render that also returns where in the text the {% generation %} blocks stand, from and to in bytes.
+// Those within macros and other blocks whose text is used as a value are left out.
+func (t *Template) RenderGenerated(vars map[string]any, o Options) (string, [][2]int, error) {
 	c := &state{tmpl: t, vars: make(map[string]any, len(vars)), now: o.Now}
 	c.limits.steps = positive(o.Steps, defaultSteps)
 	c.limits.memory = positive(o.Memory, defaultMemory)
@@ -69,9 +76,9 @@ func (t *Template) Render(vars map[string]any, o Options) (string, error) {
 	}
 	out := &buffer{top: true}
 	if _, err := c.exec(t.body, c.open(t.syms, nil), out); err != nil {
-		return "", place(err, t.name, 1)
+		return "", nil, place(err, t.name, 1)
 	}
-	return out.String(), nil
+	return out.String(), c.generated, nil
 }
 
 func positive(n, otherwise int) int {
@@ -91,6 +98,8 @@ type state struct {
 	memory int
 	depth  int // of evaluation
 	calls  int // of macros
+
+	generated [][2]int // {% generation %} blocks in the output
 }
 
 // maxEval bounds the depth of evaluation, maxCalls that of macro calls and recursive loops.

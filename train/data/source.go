@@ -1,0 +1,372 @@
+package data
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Split says what a document is in a plain text file.
+type Split string
+
+// The ways to find documents in plain text.
+const (
+	SplitFile  Split = "file"      // the whole file
+	SplitBlank Split = "blank"     // stretches between empty lines
+	SplitEnd   Split = "endoftext" // stretches between <|endoftext|>
+)
+
+// Sources are files of documents. The name tells what a file is: .jsonl and .ndjson have an object a line, with the key
+// input_ids (and labels if need be), messages or text, the first that is there; .parquet has a column messages or text;
+// all others are plain text. Any but Parquet may be compressed: .gz, .zst.
+type Sources struct {
+	Paths       []string
+	Split       Split                   // SplitFile
+	SkipCorrupt bool                    // go on after a document that cannot be read or used
+	ReplaceUTF8 bool                    // put U+FFFD in the place of bytes that are not UTF-8; without it they are an error
+	Corrupt     func(err error)         // told of what SkipCorrupt skips; may be nil
+	Progress    func(done, total int64) // told of bytes read from the files, as they are on disk; may be nil
+}
+
+// Bounds on what a file may make us hold in memory.
+const (
+	maxLine     = 64 << 20 // bytes of a line of JSON
+	maxDocument = 1 << 30  // bytes of a text
+)
+
+// endOfText stands between documents in plain text.
+const endOfText = "<|endoftext|>"
+
+// Documents yields the documents, file by file. Those without text are left out. What cannot be read or used is an error
+// that names file and line; it is the last thing that is yielded, unless SkipCorrupt is set and the file can be read on.
+func (s *Sources) Documents(yield func(Document, error) bool) {
+	if err := s.check(); err != nil {
+		yield(Document{}, err)
+		return
+	}
+	p := progress{report: s.Progress}
+	for _, path := range s.Paths {
+		info, err := os.Stat(path)
+		if err == nil && !info.Mode().IsRegular() {
+			kind := "no regular file"
+			if info.IsDir() {
+				kind = "a folder; name the files in it"
+			}
+			err = fmt.Errorf("%s: is %s", path, kind)
+		}
+		if err != nil {
+			yield(Document{}, err)
+			return
+		}
+		p.total += info.Size()
+	}
+	for _, path := range s.Paths {
+		if !s.file(path, &p, yield) {
+			return
+		}
+	}
+	p.end()
+}
+
+func (s *Sources) check() error {
+	if len(s.Paths) == 0 {
+		return errors.New("no files are named")
+	}
+	switch s.Split {
+	case "", SplitFile, SplitBlank, SplitEnd:
+		return nil
+	}
+	return fmt.Errorf("split %q is not known; %s, %s and %s are", s.Split, SplitFile, SplitBlank, SplitEnd)
+}
+
+// Texts yields the texts of all documents: of a conversation, what its messages say. Documents that are ids have none.
+func (s *Sources) Texts(yield func(string, error) bool) {
+	for d, err := range s.Documents {
+		switch {
+		case err != nil:
+			yield("", err)
+			return
+		case d.Chat != nil:
+			for _, text := range contents(d.Chat) {
+				if !yield(text, nil) {
+					return
+				}
+			}
+		case d.IDs == nil && !yield(d.Text, nil):
+			return
+		}
+	}
+}
+
+// failed decides about an error: it returns whether to read on.
+func (s *Sources) failed(err error, yield func(Document, error) bool) bool {
+	if _, ok := errors.AsType[*corrupt](err); ok && s.SkipCorrupt {
+		if s.Corrupt != nil {
+			s.Corrupt(err)
+		}
+		return true
+	}
+	yield(Document{}, err)
+	return false
+}
+
+// format is what a file's name says of it.
+type format struct {
+	kind        string // text, jsonl or parquet
+	compression string // "", gz or zst
+}
+
+func formatOf(path string) format {
+	f := format{kind: "text"}
+	base := strings.ToLower(filepath.Base(path))
+	for _, c := range []string{"gz", "zst"} {
+		if inner, ok := strings.CutSuffix(base, "."+c); ok {
+			base, f.compression = inner, c
+		}
+	}
+	switch filepath.Ext(base) {
+	case ".jsonl", ".ndjson":
+		f.kind = "jsonl"
+	case ".parquet":
+		f.kind = "parquet"
+	}
+	return f
+}
+
+// file yields the documents of one file and returns whether to go on.
+func (s *Sources) file(path string, p *progress, yield func(Document, error) bool) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		yield(Document{}, err)
+		return false
+	}
+	defer file.Close()
+	format := formatOf(path)
+	if format.kind == "parquet" {
+		if format.compression != "" {
+			yield(Document{}, fmt.Errorf("%s: Parquet files are compressed within; unpack it", path))
+			return false
+		}
+		return s.parquet(path, file, p, yield)
+	}
+	var r io.Reader = &counted{file, p}
+	switch format.compression {
+	case "gz":
+		z, err := gzip.NewReader(bufio.NewReader(r))
+		if err != nil {
+			return s.failed(&corrupt{path, err}, yield)
+		}
+		r = z
+	case "zst":
+		z, err := zstd.NewReader(r, zstd.WithDecoderMaxMemory(256<<20), zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return s.failed(&corrupt{path, err}, yield)
+		}
+		defer z.Close()
+		r = z
+	}
+	if format.kind == "jsonl" {
+		return s.lines(path, bufio.NewReaderSize(r, 1<<16), yield)
+	}
+	return s.text(path, r, yield)
+}
+
+// lines yields the documents of a JSONL file.
+func (s *Sources) lines(path string, r *bufio.Reader, yield func(Document, error) bool) bool {
+	for n := 1; ; n++ {
+		place := fmt.Sprintf("%s:%d", path, n)
+		b, err := readLine(r, maxLine)
+		if err == io.EOF {
+			return true
+		}
+		var d Document
+		switch {
+		case errors.Is(err, errTooLong):
+		case err != nil: // the rest of the file is lost
+			return s.failed(&corrupt{place, err}, yield)
+		case len(bytes.TrimSpace(b)) == 0:
+			continue
+		default:
+			d, err = parseLine(b, s.ReplaceUTF8)
+		}
+		d.Place = place
+		switch {
+		case err != nil:
+			if !s.failed(&corrupt{place, err}, yield) {
+				return false
+			}
+		case d.empty():
+		case !yield(d, nil):
+			return false
+		}
+	}
+}
+
+func (d *Document) empty() bool { return d.Text == "" && d.Chat == nil && len(d.IDs) == 0 }
+
+var errTooLong = errors.New("too long")
+
+// readLine returns the next line without its end, which the next call overwrites. A line of more than limit bytes is
+// passed over and errTooLong; io.EOF comes after the last line.
+func readLine(r *bufio.Reader, limit int) ([]byte, error) {
+	var long []byte
+	length := 0
+	for {
+		part, err := r.ReadSlice('\n')
+		length += len(part)
+		if err == nil && length == len(part) {
+			return bytes.TrimRight(part, "\r\n"), nil
+		}
+		if length <= limit {
+			long = append(long, part...)
+		} else {
+			long = nil
+		}
+		switch {
+		case err == bufio.ErrBufferFull:
+			continue
+		case err == io.EOF && length == 0:
+			return nil, io.EOF
+		case err != nil && err != io.EOF:
+			return nil, err
+		case length > limit:
+			return nil, fmt.Errorf("line of %d bytes is %w, at most %d are read", length, errTooLong, limit)
+		}
+		return bytes.TrimRight(long, "\r\n"), nil
+	}
+}
+
+// text yields the documents of a plain text file.
+func (s *Sources) text(path string, r io.Reader, yield func(Document, error) bool) bool {
+	end := &failure{r: r}
+	scanner := bufio.NewScanner(end)
+	scanner.Buffer(nil, maxDocument)
+	begin, next := 1, 1 // lines at which the document and the one after it begin
+	scanner.Split(func(b []byte, atEOF bool) (int, []byte, error) {
+		if atEOF && end.err != nil {
+			return 0, nil, end.err // the document is not whole
+		}
+		n, doc, err := s.cut(b, atEOF)
+		begin, next = next, next+bytes.Count(b[:n], []byte("\n"))
+		return n, doc, err
+	})
+	for scanner.Scan() {
+		doc := scanner.Bytes()
+		if s.Split != SplitFile && s.Split != "" {
+			trimmed := bytes.TrimLeft(doc, "\r\n")
+			begin += bytes.Count(doc[:len(doc)-len(trimmed)], []byte("\n"))
+			doc = bytes.TrimRight(trimmed, "\r\n")
+		}
+		place := fmt.Sprintf("%s:%d", path, begin)
+		if len(bytes.TrimSpace(doc)) == 0 {
+			continue
+		}
+		text, err := valid(string(doc), s.ReplaceUTF8)
+		if err != nil {
+			if !s.failed(&corrupt{place, err}, yield) {
+				return false
+			}
+			continue
+		}
+		if !yield(Document{Place: place, Text: text}, nil) {
+			return false
+		}
+	}
+	switch err := scanner.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return s.failed(&corrupt{fmt.Sprintf("%s:%d", path, next), fmt.Errorf("document of more than %d bytes", maxDocument)}, yield)
+	case err != nil:
+		return s.failed(&corrupt{fmt.Sprintf("%s:%d", path, next), err}, yield)
+	}
+	return true
+}
+
+// cut is the bufio.SplitFunc that finds the next document.
+func (s *Sources) cut(b []byte, atEOF bool) (int, []byte, error) {
+	end, length := -1, 0
+	switch s.Split {
+	case SplitEnd:
+		end, length = bytes.Index(b, []byte(endOfText)), len(endOfText)
+	case SplitBlank:
+		end, length = blankLine(b)
+	}
+	switch {
+	case end >= 0:
+		return end + length, b[:end], nil
+	case atEOF && len(b) > 0:
+		return len(b), b, nil
+	}
+	return 0, nil, nil
+}
+
+// blankLine finds the end of the first line that an empty one follows, and the bytes of the two ends.
+func blankLine(b []byte) (at, length int) {
+	for at := 0; ; {
+		i := bytes.IndexByte(b[at:], '\n')
+		if i < 0 {
+			return -1, 0
+		}
+		at += i
+		rest := b[at+1:]
+		if bytes.HasPrefix(rest, []byte("\n")) {
+			return at, 2
+		}
+		if bytes.HasPrefix(rest, []byte("\r\n")) {
+			return at, 3
+		}
+		at++
+	}
+}
+
+// progress adds up what is read of all files.
+type progress struct {
+	report      func(done, total int64)
+	done, total int64
+}
+
+func (p *progress) add(n int64) {
+	p.done += n
+	if p.report != nil && p.done < p.total {
+		p.report(p.done, p.total)
+	}
+}
+
+func (p *progress) end() {
+	if p.report != nil {
+		p.report(p.total, p.total)
+	}
+}
+
+// counted is a reader that tells of its progress.
+type counted struct {
+	r io.Reader
+	p *progress
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.p.add(int64(n))
+	return n, err
+}
+
+// failure is a reader that keeps the error that ended it.
+type failure struct {
+	r   io.Reader
+	err error // but io.EOF
+}
+
+func (f *failure) Read(b []byte) (int, error) {
+	n, err := f.r.Read(b)
+	if err != nil && err != io.EOF {
+		f.err = err
+	}
+	return n, err
+}
