@@ -33,14 +33,15 @@ Every command has its own help: jamba run --help.`
 
 // grammar is the command line; each field is a verb with a file of its own.
 type grammar struct {
-	Run      runCmd      `cmd:"" help:"Answer a prompt, or chat."`
-	Show     showCmd     `cmd:"" help:"Show what a model is: its layers, sizes and memory."`
-	Logits   logitsCmd   `cmd:"" help:"Compute the logits of a sequence of token ids."`
-	Bench    benchCmd    `cmd:"" help:"Measure how fast a model runs, and how near that is to the machine's limits."`
-	Compare  compareCmd  `cmd:"" help:"Measure how far two models, precisions or engines deviate on the same text."`
-	Tokenize tokenizeCmd `cmd:"" help:"Turn text into token ids, or ids into text."`
-	Quantize quantizeCmd `cmd:"" help:"Write a model as a GGUF file with smaller weights."`
-	Template templateCmd `cmd:"" help:"Render a conversation with the model's chat template."`
+	Run       runCmd       `cmd:"" help:"Answer a prompt, or chat."`
+	Show      showCmd      `cmd:"" help:"Show what a model is: its layers, sizes and memory."`
+	Logits    logitsCmd    `cmd:"" help:"Compute the logits of a sequence of token ids."`
+	Bench     benchCmd     `cmd:"" help:"Measure how fast a model runs, and how near that is to the machine's limits."`
+	Compare   compareCmd   `cmd:"" help:"Measure how far two models, precisions or engines deviate on the same text."`
+	Tokenize  tokenizeCmd  `cmd:"" help:"Turn text into token ids, or ids into text."`
+	Quantize  quantizeCmd  `cmd:"" help:"Write a model as a GGUF file with smaller weights."`
+	Template  templateCmd  `cmd:"" help:"Render a conversation with the model's chat template."`
+	Tokenizer tokenizerCmd `cmd:"" help:"Make a tokenizer."`
 
 	Version kong.VersionFlag `help:"Print the version and stop."`
 }
@@ -112,11 +113,11 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 	}
 	ctx, err := parser.Parse(args)
 	if err != nil {
-		verb := ""
+		verb := "jamba"
 		if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context.Selected() != nil {
-			verb = " " + p.Context.Selected().Name
+			verb = p.Context.Selected().FullPath()
 		}
-		fmt.Fprintf(errOut, "jamba: %v\nTry jamba%s --help.\n", err, verb)
+		fmt.Fprintf(errOut, "jamba: %v\nTry %s --help.\n", err, verb)
 		return 2
 	}
 	err = ctx.Run(&streams{in, out, errOut})
@@ -125,7 +126,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 	case err == nil:
 		return 0
 	case errors.As(err, &usage):
-		fmt.Fprintf(errOut, "jamba: %v\nTry jamba %s --help.\n", err, ctx.Selected().Name)
+		fmt.Fprintf(errOut, "jamba: %v\nTry %s --help.\n", err, ctx.Selected().FullPath())
 		return 2
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(errOut, "jamba: interrupted")
