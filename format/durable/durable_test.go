@@ -80,13 +80,13 @@ func TestSaveStepKilled(t *testing.T) {
 		if !lines.Scan() {
 			t.Fatal("the child did not come up")
 		}
-		time.AfterFunc(time.Duration(rand.IntN(20_000))*time.Microsecond, func() { cmd.Process.Kill() })
+		time.AfterFunc(time.Duration(rand.IntN(20_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
 		for ok := true; ok; ok = lines.Scan() {
 			if told, err = strconv.Atoi(lines.Text()); err != nil {
 				t.Fatal(lines.Text())
 			}
 		}
-		cmd.Wait()
+		_ = cmd.Wait() // it was killed
 		step, path, err := LatestStep(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -173,8 +173,8 @@ func TestWriteFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	write := func(s string, err error) error {
 		return WriteFile(path, func(f *os.File) error {
-			f.WriteString(s)
-			return err
+			_, writeErr := f.WriteString(s)
+			return errors.Join(writeErr, err)
 		})
 	}
 	if err := write("old", nil); err != nil {

@@ -69,7 +69,6 @@ type writer struct {
 	masked  bool
 	starts  []int64
 	hashes  []uint64
-	err     error
 }
 
 func newWriter(f *os.File, key [32]byte, vocab int) *writer {

@@ -111,8 +111,10 @@ func TestJSONLines(t *testing.T) {
 func TestCompressed(t *testing.T) {
 	var gz bytes.Buffer
 	w := gzip.NewWriter(&gz)
-	w.Write([]byte(lines))
-	w.Close()
+	_, err := w.Write([]byte(lines))
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
 	z, err := zstd.NewWriter(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -231,7 +233,10 @@ func TestProgress(t *testing.T) {
 			last = -1
 		}
 	}}
-	for range s.Documents {
+	for _, err := range s.Documents {
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	if last != -1 || calls < 10 {
 		t.Errorf("%d calls, the last at %d", calls, last)
