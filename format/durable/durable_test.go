@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("DURABLE_TEST_DIR"); dir != "" {
-		saveForEver(dir)
+		saveForEver(dir, os.Getenv("DURABLE_TEST_SAME") != "")
 	}
 	os.Exit(m.Run())
 }
@@ -24,18 +24,26 @@ func TestMain(m *testing.M) {
 // filesOfStep are as many as a small checkpoint has.
 const filesOfStep = 5
 
-// saveForEver saves steps, tells of each, and waits to be killed.
-func saveForEver(dir string) {
-	step := 0
-	if last, _, err := LatestStep(dir); err == nil {
-		step = last + 1
+// saveForEver saves states, tells of each, and waits to be killed. They are steps one after the other, or the same again.
+func saveForEver(dir string, same bool) {
+	n := 0
+	if last, path, err := LatestStep(dir); err == nil {
+		n = last + 1
+		if same {
+			b, _ := os.ReadFile(filepath.Join(path, "0"))
+			fmt.Sscan(string(b), &n)
+		}
 	}
-	for ; ; step++ {
-		if _, err := SaveStep(dir, step, 2, func(dir string) error { return writeFiles(dir, step) }); err != nil {
+	for ; ; n++ {
+		step := n
+		if same {
+			step = 7
+		}
+		if _, err := SaveStep(dir, step, 2, func(dir string) error { return writeFiles(dir, n) }); err != nil {
 			fmt.Println("error", err)
 			os.Exit(1)
 		}
-		fmt.Println(step)
+		fmt.Println(n)
 	}
 }
 
@@ -65,28 +73,8 @@ func checkFiles(t *testing.T, dir string, step int) {
 // A program that is killed at any moment leaves every step whole, and none that it has told of is lost.
 func TestSaveStepKilled(t *testing.T) {
 	dir := t.TempDir()
-	told := -1
-	for range 25 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "DURABLE_TEST_DIR="+dir)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
-		if !lines.Scan() {
-			t.Fatal("the child did not come up")
-		}
-		time.AfterFunc(time.Duration(rand.IntN(20_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
-		for ok := true; ok; ok = lines.Scan() {
-			if told, err = strconv.Atoi(lines.Text()); err != nil {
-				t.Fatal(lines.Text())
-			}
-		}
-		_ = cmd.Wait() // it was killed
+	for range 20 {
+		told := killed(t, dir)
 		step, path, err := LatestStep(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -105,6 +93,60 @@ func TestSaveStepKilled(t *testing.T) {
 		// What the link shows is never more than a step behind, and whole.
 		checkLink(t, dir, step)
 	}
+}
+
+// The same holds for a step that is saved again and again, where folders can be swapped.
+func TestSaveAgainKilled(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	if err := errors.Join(os.Mkdir(a, 0o777), os.Mkdir(b, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	if exchange(a, b) != nil {
+		t.Skip("folders cannot be swapped here")
+	}
+	for range 20 {
+		told := killed(t, dir, "DURABLE_TEST_SAME=1")
+		step, path, err := LatestStep(dir)
+		if err != nil || step != 7 {
+			t.Fatal(step, err)
+		}
+		first, err := os.ReadFile(filepath.Join(path, "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := strconv.Atoi(strings.SplitN(string(first), "\n", 2)[0])
+		if err != nil || n < told {
+			t.Fatalf("%d is there, but %d was saved; %v", n, told, err)
+		}
+		checkFiles(t, path, n)
+	}
+}
+
+// killed runs a program that saves into dir until it is killed, and returns what it told of last.
+func killed(t *testing.T, dir string, env ...string) (told int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(append(os.Environ(), "DURABLE_TEST_DIR="+dir), env...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() {
+		t.Fatal("the child did not come up")
+	}
+	time.AfterFunc(time.Duration(rand.IntN(20_000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
+	for ok := true; ok; ok = lines.Scan() {
+		if told, err = strconv.Atoi(lines.Text()); err != nil {
+			t.Fatal(lines.Text())
+		}
+	}
+	_ = cmd.Wait() // it was killed
+	return told
 }
 
 func checkLink(t *testing.T, dir string, step int) {

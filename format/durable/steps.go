@@ -13,9 +13,9 @@ import (
 )
 
 // A folder of steps holds a subfolder for each saved state of a run, step-000100 and so on, and a link latest to the last
-// one. A state has several files, and no system replaces several at once: so none is ever replaced. A subfolder gets its
-// name when all its files are on the disk and loses it before the first of them is removed, and so is whole as long as it
-// has the name. The link is for people and their commands; systems without links do without.
+// one. A state has several files, which no system replaces together. So a subfolder gets its name when all its files are on
+// the disk and loses it before the first of them is removed, and is whole as long as it has the name. The link is for
+// people and their commands; systems without links do without.
 const (
 	stepPrefix = "step-"
 	latestLink = "latest"
@@ -26,8 +26,8 @@ var ErrNoStep = errors.New("no saved step")
 
 // SaveStep makes the subfolder of a step in dir, which it makes if need be: write puts the files into the folder that it is
 // given. Then all but the last keep steps are removed, and what killed programs left; only one program may save into dir
-// at a time. A step that is there already is replaced; only while that is done is it briefly absent. It returns the
-// subfolder's path.
+// at a time. A step that is there already is replaced, on Linux in one step; elsewhere it is absent for a moment. It returns
+// the subfolder's path.
 func SaveStep(dir string, step, keep int, write func(dir string) error) (string, error) {
 	if step < 0 || keep < 1 {
 		return "", fmt.Errorf("%s: cannot save step %d and keep %d", dir, step, keep)
@@ -46,10 +46,7 @@ func SaveStep(dir string, step, keep int, write func(dir string) error) (string,
 		err = syncTree(part)
 	}
 	if err == nil {
-		err = retire(path)
-	}
-	if err == nil {
-		err = os.Rename(part, path)
+		err = place(part, path)
 	}
 	if err == nil {
 		err = syncDir(dir)
@@ -59,6 +56,19 @@ func SaveStep(dir string, step, keep int, write func(dir string) error) (string,
 	}
 	link(dir, name)
 	return path, prune(dir, name, keep)
+}
+
+// place gives a folder its name; one that has it gets the other's.
+func place(part, path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		if exchange(part, path) == nil {
+			return nil
+		}
+		if err := retire(path); err != nil {
+			return err
+		}
+	}
+	return os.Rename(part, path)
 }
 
 // retire takes a folder's name away, so that nobody sees it go file by file.

@@ -62,14 +62,20 @@ func TestWriteDir(t *testing.T) {
 			}
 			got := openDir(t, dir)
 			same(t, got, golden)
+			all := int64(0)
 			for _, f := range got.files {
 				total := int64(0)
 				for _, e := range f.entries {
 					total += e.Offsets[1] - e.Offsets[0]
 				}
+				all += total
 				if limit > 0 && total > limit && len(f.entries) > 1 {
 					t.Fatalf("%s holds %d bytes, more than %d", f.path, total, limit)
 				}
+			}
+			// Two shards that follow each other are together larger than the limit.
+			if limit > 0 && int64(len(got.files)) > 2*all/limit+1 {
+				t.Fatalf("%d bytes are in %d shards of %d", all, len(got.files), limit)
 			}
 			if limit == 0 && len(got.files) != 1 {
 				t.Fatal("a small checkpoint is in shards")
@@ -109,6 +115,9 @@ func TestWriteFileBad(t *testing.T) {
 	b, err := os.ReadFile(path)
 	if err != nil || !strings.Contains(string(b), `"__metadata__":{"format":"pt","step":"3"}`) || !strings.Contains(string(b), `"shape":[]`) {
 		t.Fatalf("%q %v", b, err)
+	}
+	if b[0]%8 != 0 {
+		t.Errorf("a header of %d bytes", b[0])
 	}
 	f, err := Open(path)
 	if err != nil {

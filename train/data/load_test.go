@@ -3,6 +3,7 @@ package data
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -228,10 +229,17 @@ func TestBrokenCache(t *testing.T) {
 	dir := t.TempDir()
 	d := load(t, dir, Options{Tokenizer: modelDir(t), Sources: Sources{Paths: []string{write(t, "a.jsonl", lines)}, SkipCorrupt: true}})
 	whole := bytes.Clone(d.data)
+	for _, start := range []int64{d.start(2) + 1, 1 << 62, -1} { // of the document before it
+		b := bytes.Clone(whole)
+		binary.LittleEndian.PutUint64(b[d.layout.starts+8:], uint64(start))
+		if err := (&Dataset{data: b, key: d.key}).read(); err == nil || !strings.Contains(err.Error(), "document") {
+			t.Errorf("document 1 begins at %d: %v", start, err)
+		}
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		b := bytes.Clone(whole)
 		for range rapid.IntRange(1, 4).Draw(rt, "changes") {
-			b[rapid.OneOf(rapid.IntRange(0, headerSize), rapid.IntRange(0, len(b)-1)).Draw(rt, "at")] = rapid.Byte().Draw(rt, "byte")
+			b[rapid.OneOf(rapid.IntRange(0, headerSize), rapid.IntRange(int(d.layout.starts), len(b)-1), rapid.IntRange(0, len(b)-1)).Draw(rt, "at")] = rapid.Byte().Draw(rt, "byte")
 		}
 		b = b[:len(b)-rapid.SampledFrom([]int{0, 0, 0, 1, 8, 100}).Draw(rt, "cut")]
 		broken := &Dataset{data: b, key: d.key}

@@ -97,6 +97,11 @@ func TestGenerationMarks(t *testing.T) {
 	if diff := cmp.Diff(want, marked(got)); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
+	content := strings.Replace(plain, "{{- ' ' + message.content + '<|eom|>' -}}", "{{- ' ' -}}{%- generation -%}{{- message.content -}}{%- endgeneration -%}{{- '<|eom|>' -}}", 1)
+	got, err = renderTurns(parse(t, content), request(t, dialogue))
+	if all := strings.Join(marked(got), ""); err != nil || !strings.Contains(all, "<|assistant|> ⟦Hello!⟧<|eom|>") || !strings.Contains(all, "<|assistant|> ⟦Good bye.⟧<|eom|>") {
+		t.Errorf("%v %s", err, all)
+	}
 	// In a macro they cannot be placed; the turns are found all the same.
 	macro := strings.Replace(plain, "{{- ' ' + message.content + '<|eom|>' -}}", "{%- macro say() -%}{%- generation -%}{{- ' ' + message.content + '<|eom|>' -}}{%- endgeneration -%}{%- endmacro -%}{{- say() -}}", 1)
 	got, err = renderTurns(parse(t, macro), request(t, dialogue))
