@@ -30,8 +30,9 @@ func saveForEver(dir string, same bool) {
 	if last, path, err := LatestStep(dir); err == nil {
 		n = last + 1
 		if same {
-			b, _ := os.ReadFile(filepath.Join(path, "0"))
-			fmt.Sscan(string(b), &n)
+			if b, err := os.ReadFile(filepath.Join(path, "0")); err == nil {
+				n, _ = strconv.Atoi(strings.SplitN(string(b), "\n", 2)[0])
+			}
 		}
 	}
 	for ; ; n++ {
