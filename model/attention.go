@@ -26,6 +26,15 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 		kernel.RoPE(q, cos, sin, a.NumAttentionHeads, a.HeadDim, a.RoPE.Interleaved)
 		kernel.RoPE(k, cos, sin, a.NumKeyValueHeads, a.HeadDim, a.RoPE.Interleaved)
 	}
+	o := q
+	if p.Tape != nil {
+		o = p.alloc(len(q))
+		tape := &AttentionTape{Q: q, K: k, V: v, O: o}
+		if a.rope != nil {
+			tape.Cos, tape.Sin = p.rotations(a.rope)
+		}
+		p.Tape.Layers[layer].Attention = tape
+	}
 	for _, s := range p.spans {
 		cache := s.State.Layers[layer].KV
 		kv, qs := a.NumKeyValueHeads*a.HeadDim, a.NumAttentionHeads*a.HeadDim
@@ -34,14 +43,14 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 			return
 		}
 		kernel.Attend(&kernel.Attention{
-			Dst: q[s.lo*qs : s.hi*qs], Q: q[s.lo*qs : s.hi*qs], Pages: cache.Pages(), Start: s.start,
+			Dst: o[s.lo*qs : s.hi*qs], Q: q[s.lo*qs : s.hi*qs], Pages: cache.Pages(), Start: s.start,
 			Window: a.SlidingWindow, Scale: float32(1 / math.Sqrt(float64(a.HeadDim))),
 			M: s.hi - s.lo, H: a.NumAttentionHeads, G: a.NumKeyValueHeads, D: a.HeadDim,
 		})
 		cache.Release(s.start + s.hi - s.lo)
 	}
 	p.lap("attention", 0, 0)
-	p.linear("self_attn.o_proj", out, q, &a.oProj, a.oBias)
+	p.linear("self_attn.o_proj", out, o, &a.oProj, a.oBias)
 }
 
 // linear computes out = x·wᵀ + bias, an operation of that name.
@@ -62,7 +71,11 @@ func (p *Pass) rotations(t *ropeTable) (cos, sin []float32) {
 	if p.rope != t {
 		n := len(t.invFreq)
 		p.rope = t
-		p.cos, p.sin = grow(p.cos, p.rows*n), grow(p.sin, p.rows*n)
+		if p.Tape != nil {
+			p.cos, p.sin = p.alloc(p.rows*n), p.alloc(p.rows*n) // not to be overwritten by a layer with another table
+		} else {
+			p.cos, p.sin = grow(p.cos, p.rows*n), grow(p.sin, p.rows*n)
+		}
 		for _, s := range p.spans {
 			kernel.RoPETable(p.cos[s.lo*n:s.hi*n], p.sin[s.lo*n:s.hi*n], t.invFreq, s.start, t.scale)
 		}

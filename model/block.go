@@ -24,16 +24,25 @@ type feedForward interface {
 
 // forward adds the block's two parts to x [rows, M].
 func (b *block) forward(p *Pass, layer int, x []float32) {
-	h, out := p.alloc(len(x)), p.alloc(len(x))
+	p.out = grow(p.out, len(x))
+	out, eps := p.out, p.m.Config.RMSNormEps
 
-	kernel.RMSNorm(h, x, b.inputNorm, p.m.Config.RMSNormEps)
+	h := p.alloc(len(x))
+	kernel.RMSNorm(h, x, b.inputNorm, eps)
 	p.lap("norm, add", 0, 0)
+	if p.Tape != nil {
+		p.Tape.Layers[layer] = LayerTape{X: p.copy(x), H: h}
+	}
 	b.mixer.forward(p, layer, out, h)
 	kernel.Add(x, out)
 
 	if b.feedForward != nil {
-		kernel.RMSNorm(h, x, b.ffNorm, p.m.Config.RMSNormEps)
+		h := p.alloc(len(x))
+		kernel.RMSNorm(h, x, b.ffNorm, eps)
 		p.lap("norm, add", 0, 0)
+		if p.Tape != nil {
+			p.Tape.Layers[layer].FeedForwardX = p.copy(x)
+		}
 		b.feedForward.forward(p, layer, out, h)
 		kernel.Add(x, out)
 	}

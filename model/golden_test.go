@@ -21,6 +21,7 @@ const tolerance = 5e-5
 // golden is one reference model with what the reference computes.
 type golden struct {
 	name    string
+	path    string // of the reference's outputs, in the checkpoint's folder
 	model   *model.Model
 	tensors testutil.Tensors
 	ids     []int32
@@ -64,7 +65,8 @@ func openGolden(t *testing.T, dir string) *golden {
 	if len(m.Unused) > 0 {
 		t.Errorf("tensors that the network does not use: %v", m.Unused)
 	}
-	g := &golden{name: filepath.Base(dir), model: m, tensors: testutil.OpenTensors(t, filepath.Join(dir, "golden.safetensors")), vocab: m.Config.VocabSize}
+	g := &golden{name: filepath.Base(dir), path: filepath.Join(dir, "golden.safetensors"), model: m, vocab: m.Config.VocabSize}
+	g.tensors = testutil.OpenTensors(t, g.path)
 	g.ids, _ = g.tensors.Ints("input_ids")
 	g.info = testutil.JSON[struct {
 		Prefill int

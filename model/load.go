@@ -3,7 +3,6 @@ package model
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +16,7 @@ import (
 )
 
 // Model is a network with its weights, most of them used in place from the mapped checkpoint. It never changes and is
-// safe for concurrent use, until Close.
+// safe for concurrent use, until Close; but see New for models to train.
 type Model struct {
 	Config    Config
 	Precision Precision
@@ -29,8 +28,9 @@ type Model struct {
 	blocks    []block
 	finalNorm []float32
 	lmHead    kernel.Matrix // [V, M]; embed if tied
-	source    source
+	source    source        // nil: the weights are the model's own
 	names     *naming
+	params    []Param // nil: not for training
 }
 
 // source is a checkpoint's tensors by their names on disk.
@@ -113,7 +113,12 @@ func openDir(dir string) (*Model, error) {
 }
 
 // Close releases the checkpoint; the model must not be in use any more.
-func (m *Model) Close() error { return m.source.Close() }
+func (m *Model) Close() error {
+	if m.source == nil {
+		return nil
+	}
+	return m.source.Close()
+}
 
 // StateSpecs says what a sequence remembers, layer by layer.
 func (m *Model) StateSpecs() []state.Spec { return m.Config.StateSpecs(m.Precision) }
@@ -136,9 +141,21 @@ func (c *Config) StateSpecs(p Precision) []state.Spec {
 
 // load fetches the network's tensors from source, which it closes if it fails.
 func load(path string, c Config, src source, names *naming) (*Model, error) {
-	m := &Model{Config: c, source: src, names: names}
-	l := &loader{source: src, names: names, used: map[string]bool{}, ropes: map[*RoPE]*ropeTable{}}
-	m.embed = l.matrix(names.embed, c.VocabSize, c.HiddenSize)
+	l := &loader{source: src, names: names}
+	m := l.model(c)
+	if l.err != nil {
+		src.Close()
+		return nil, fmt.Errorf("%s: %w", path, l.err)
+	}
+	m.source = src
+	return m, nil
+}
+
+// model fetches the tensors of the whole network.
+func (l *loader) model(c Config) *Model {
+	m := &Model{Config: c, names: l.names}
+	l.used, l.ropes = map[string]bool{}, map[*RoPE]*ropeTable{}
+	m.embed = l.matrix(outside(l.names.embed, "embed_tokens.weight"), c.VocabSize, c.HiddenSize)
 	m.Sizes.Embedding = l.take()
 	for i, layer := range c.Layers {
 		m.blocks = append(m.blocks, l.block(i, layer, c.HiddenSize))
@@ -151,25 +168,22 @@ func load(path string, c Config, src source, names *naming) (*Model, error) {
 		l.experts = Size{}
 		m.Sizes.Layers = append(m.Sizes.Layers, size)
 	}
-	m.finalNorm = l.vector(names.finalNorm, c.HiddenSize)
+	m.finalNorm = l.vector(outside(l.names.finalNorm, "final_layernorm.weight"), c.HiddenSize)
 	if c.TieWordEmbeddings {
 		m.lmHead = m.embed
-		l.used[names.lmHead] = true
+		l.used[l.names.lmHead] = true
 	} else {
-		m.lmHead = l.matrix(names.lmHead, c.VocabSize, c.HiddenSize)
+		m.lmHead = l.matrix(outside(l.names.lmHead, "lm_head.weight"), c.VocabSize, c.HiddenSize)
 	}
 	m.Sizes.Head = l.take()
-	if l.err != nil {
-		src.Close()
-		return nil, fmt.Errorf("%s: %w", path, l.err)
-	}
-	for _, name := range src.Names() {
+	m.params = l.params
+	for _, name := range l.source.Names() {
 		// Old checkpoints carry the rotary frequencies, which follow from the settings.
 		if !l.used[name] && name != ropeFactors && !strings.HasSuffix(name, "rotary_emb.inv_freq") {
 			m.Unused = append(m.Unused, name)
 		}
 	}
-	return m, nil
+	return m
 }
 
 // loader fetches tensors and checks their shapes. It keeps the first error, after which results are void.
@@ -179,6 +193,11 @@ type loader struct {
 	used   map[string]bool
 	ropes  map[*RoPE]*ropeTable
 	err    error
+
+	training bool     // copy all weights into memory of their own, listed in params
+	fresh    *weights // fills new weights; nil: they come from the source
+	params   []Param
+	owned    int // their values
 
 	size    Size // of what was fetched since the last take
 	experts Size // of it, what belongs to experts
@@ -195,6 +214,12 @@ func (l *loader) take() Size {
 func (l *loader) tensor(name string, shape ...int) tensor.Tensor {
 	if l.err != nil {
 		return tensor.Tensor{}
+	}
+	if l.fresh != nil {
+		t := tensor.Tensor{Name: name, DType: tensor.F32, Shape: shape} // own makes its memory
+		l.size.Params += int64(t.Numel())
+		l.size.Bytes += 4 * int64(t.Numel())
+		return t
 	}
 	if !l.source.Has(name) {
 		l.err = fmt.Errorf("tensor %s is missing", name)
@@ -222,11 +247,14 @@ func squeeze(shape []int) []int {
 	return slices.DeleteFunc(slices.Clone(shape), func(n int) bool { return n == 1 })
 }
 
-func (l *loader) matrix(name string, n, k int) kernel.Matrix {
-	return l.wrap(l.tensor(name, n, k))
+func (l *loader) matrix(p Param, n, k int) kernel.Matrix {
+	return l.wrap(p, l.tensor(p.Name, n, k))
 }
 
-func (l *loader) wrap(t tensor.Tensor) kernel.Matrix {
+func (l *loader) wrap(p Param, t tensor.Tensor) kernel.Matrix {
+	if l.training {
+		t = tensor.FromFloat32s(p.Name, l.own(p, t), t.Shape...)
+	}
 	if l.err != nil {
 		return kernel.Matrix{}
 	}
@@ -236,8 +264,11 @@ func (l *loader) wrap(t tensor.Tensor) kernel.Matrix {
 }
 
 // vector fetches a tensor as float32, without a copy where it is stored so.
-func (l *loader) vector(name string, shape ...int) []float32 {
-	t := l.tensor(name, shape...)
+func (l *loader) vector(p Param, shape ...int) []float32 {
+	t := l.tensor(p.Name, shape...)
+	if l.training {
+		return l.own(p, t)
+	}
 	if l.err != nil {
 		return nil
 	}
@@ -249,17 +280,25 @@ func (l *loader) vector(name string, shape ...int) []float32 {
 	return f
 }
 
+// outside is a parameter that is in no layer.
+func outside(name, part string) Param { return Param{Name: name, Layer: -1, Part: part} }
+
+// at is a parameter of layer i by Jamba's name for it.
+func (l *loader) at(i int, part string) Param {
+	return Param{Name: l.names.part(i, part), Layer: i, Part: part}
+}
+
 // part fetches a vector of layer i by Jamba's name for it, if it is wanted.
 func (l *loader) part(i int, part string, n int, wanted bool) []float32 {
 	if !wanted {
 		return nil
 	}
-	return l.vector(l.names.part(i, part), n)
+	return l.vector(l.at(i, part), n)
 }
 
 // weight fetches a matrix of layer i by Jamba's name for it.
 func (l *loader) weight(i int, part string, n, k int) kernel.Matrix {
-	return l.matrix(l.names.part(i, part), n, k)
+	return l.matrix(l.at(i, part), n, k)
 }
 
 func (l *loader) block(i int, c Layer, hidden int) block {
@@ -308,9 +347,11 @@ func (l *loader) mamba(i int, c *Mamba, hidden int) *mamba {
 	e, s, r := c.DInner, c.DState, c.DtRank
 	m := &mamba{
 		Mamba:    c,
+		conv1d:   l.vector(l.at(i, "mamba.conv1d.weight"), e, 1, c.DConv),
+		aLog:     l.vector(l.at(i, "mamba.A_log"), e, s),
+		negA:     l.names.negA,
 		inProj:   l.weight(i, "mamba.in_proj.weight", 2*e, hidden),
 		inBias:   l.part(i, "mamba.in_proj.bias", 2*e, c.ProjBias),
-		conv:     transpose(l.vector(l.names.part(i, "mamba.conv1d.weight"), e, c.DConv), e),
 		convBias: l.part(i, "mamba.conv1d.bias", e, c.ConvBias),
 		xProj:    l.weight(i, "mamba.x_proj.weight", r+2*s, e),
 		dtNorm:   l.part(i, "mamba.dt_layernorm.weight", r, c.InnerNorms),
@@ -318,41 +359,17 @@ func (l *loader) mamba(i int, c *Mamba, hidden int) *mamba {
 		cNorm:    l.part(i, "mamba.c_layernorm.weight", s, c.InnerNorms),
 		dtProj:   l.weight(i, "mamba.dt_proj.weight", e, r),
 		dtBias:   l.part(i, "mamba.dt_proj.bias", e, true),
-		a:        scanPanels(l.vector(l.names.part(i, "mamba.A_log"), e, s), e),
 		d:        l.part(i, "mamba.D", e, true),
 		outProj:  l.weight(i, "mamba.out_proj.weight", hidden, e),
 		outBias:  l.part(i, "mamba.out_proj.bias", hidden, c.ProjBias),
 	}
-	if !l.names.negA {
-		for j, v := range m.a {
-			m.a[j] = float32(-math.Exp(float64(v)))
-		}
+	if l.err == nil {
+		m.refresh()
+	}
+	if !l.training {
+		m.conv1d, m.aLog = nil, nil
 	}
 	return m
-}
-
-// transpose returns x [rows, n] as [n, rows] in new memory.
-func transpose(x []float32, rows int) []float32 {
-	n := len(x) / rows
-	t := make([]float32, len(x))
-	for i := range rows {
-		for j := range n {
-			t[j*rows+i] = x[i*n+j]
-		}
-	}
-	return t
-}
-
-// scanPanels returns A [E, S] as the scan reads it, [panels, S, ScanPanel], in new memory.
-func scanPanels(x []float32, e int) []float32 {
-	const width = kernel.ScanPanel
-	s := len(x) / e
-	t := make([]float32, kernel.ScanPanels(e)*width*s)
-	for i, v := range x {
-		c, n := i/s, i%s
-		t[(c/width*s+n)*width+c%width] = v
-	}
-	return t
 }
 
 func (l *loader) mlp(i int, c *MLP, hidden int) *mlp {
@@ -369,16 +386,21 @@ func (l *loader) mlp(i int, c *MLP, hidden int) *mlp {
 func (l *loader) moe(i int, c *MoE, hidden int) *moe {
 	f := &moe{MoE: c, router: l.weight(i, "feed_forward.router.weight", c.NumExperts, hidden)}
 	before := l.size
-	f.experts = l.expertMLPs(fmt.Sprintf(l.names.layer, i), c, hidden)
+	f.experts = l.expertMLPs(i, c, hidden)
 	l.experts = Size{Params: l.size.Params - before.Params, Bytes: l.size.Bytes - before.Bytes}
 	return f
 }
 
-// expertMLPs fetches the experts of the layer with that prefix: stacked, gate and up in one or apart, or one by one.
-func (l *loader) expertMLPs(prefix string, c *MoE, hidden int) []mlp {
+// expertMLPs fetches the experts of layer i: stacked, gate and up in one or apart, or one by one.
+func (l *loader) expertMLPs(i int, c *MoE, hidden int) []mlp {
 	n, width := c.NumExperts, c.IntermediateSize
 	if l.err != nil {
 		return nil
+	}
+	prefix := fmt.Sprintf(l.names.layer, i)
+	at := func(e, which int) Param {
+		part := fmt.Sprintf([3]string{"feed_forward.experts.%d.gate_proj.weight", "feed_forward.experts.%d.up_proj.weight", "feed_forward.experts.%d.down_proj.weight"}[which], e)
+		return Param{Name: prefix + fmt.Sprintf(l.names.expert[which], e), Layer: i, Part: part}
 	}
 	experts := make([]mlp, n)
 	switch {
@@ -387,21 +409,21 @@ func (l *loader) expertMLPs(prefix string, c *MoE, hidden int) []mlp {
 		up := l.tensor(prefix+l.names.stack[1], n, width, hidden)
 		down := l.tensor(prefix+l.names.stack[2], n, hidden, width)
 		for e := 0; e < n && l.err == nil; e++ {
-			experts[e] = mlp{gateProj: l.wrap(gate.Index(e)), upProj: l.wrap(up.Index(e)), downProj: l.wrap(down.Index(e))}
+			experts[e] = mlp{gateProj: l.wrap(at(e, 0), gate.Index(e)), upProj: l.wrap(at(e, 1), up.Index(e)), downProj: l.wrap(at(e, 2), down.Index(e))}
 		}
 	case l.names.gateUp != "" && l.source.Has(prefix+l.names.gateUp):
 		gateUp := l.tensor(prefix+l.names.gateUp, n, 2*width, hidden)
 		down := l.tensor(prefix+l.names.stack[2], n, hidden, width)
 		for e := 0; e < n && l.err == nil; e++ {
 			both := gateUp.Index(e)
-			experts[e] = mlp{gateProj: l.wrap(both.Slice(0, width)), upProj: l.wrap(both.Slice(width, 2*width)), downProj: l.wrap(down.Index(e))}
+			experts[e] = mlp{gateProj: l.wrap(at(e, 0), both.Slice(0, width)), upProj: l.wrap(at(e, 1), both.Slice(width, 2*width)), downProj: l.wrap(at(e, 2), down.Index(e))}
 		}
 	default:
 		for e := range experts {
 			experts[e] = mlp{
-				gateProj: l.matrix(prefix+fmt.Sprintf(l.names.expert[0], e), width, hidden),
-				upProj:   l.matrix(prefix+fmt.Sprintf(l.names.expert[1], e), width, hidden),
-				downProj: l.matrix(prefix+fmt.Sprintf(l.names.expert[2], e), hidden, width),
+				gateProj: l.matrix(at(e, 0), width, hidden),
+				upProj:   l.matrix(at(e, 1), width, hidden),
+				downProj: l.matrix(at(e, 2), hidden, width),
 			}
 		}
 	}

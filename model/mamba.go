@@ -1,6 +1,10 @@
 package model
 
-import "jamba/kernel"
+import (
+	"math"
+
+	"jamba/kernel"
+)
 
 // mamba is the Mamba-1 mixer (Gu and Dao 2023), with Jamba's norms on dt, B and C where the schedule asks for them.
 type mamba struct {
@@ -18,6 +22,30 @@ type mamba struct {
 	d            []float32     // [E]
 	outProj      kernel.Matrix // [M, E]
 	outBias      []float32     // [M], nil: none
+
+	// What conv and a are made of, in a model for training.
+	conv1d []float32 // [E, 1, W]
+	aLog   []float32 // [E, S]
+	negA   bool      // aLog is A = -exp(A_log)
+}
+
+// refresh makes conv and a from the checkpoint's form: channels last, and A in panels as the scan reads it.
+func (m *mamba) refresh() {
+	e, s, w := m.DInner, m.DState, m.DConv
+	if m.conv == nil {
+		m.conv, m.a = make([]float32, w*e), make([]float32, kernel.ScanPanels(e)*kernel.ScanPanel*s)
+	}
+	for i, v := range m.conv1d {
+		m.conv[i%w*e+i/w] = v
+	}
+	const width = kernel.ScanPanel
+	for i, v := range m.aLog {
+		if !m.negA {
+			v = float32(-math.Exp(float64(v)))
+		}
+		c, n := i/s, i%s
+		m.a[(c/width*s+n)*width+c%width] = v
+	}
 }
 
 func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
@@ -53,14 +81,34 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 	p.linear("mamba.dt_proj", dt, low, &m.dtProj, m.dtBias)
 	kernel.Softplus(dt)
 
+	scan := kernel.Scan{Y: x, X: x, Dt: dt, Z: xz[e:], ZStride: 2 * e, B: b, C: c, A: m.a, D: m.d, E: e, S: s}
+	if p.Tape != nil {
+		scan.Y = p.alloc(len(x))
+		p.Tape.Layers[layer].Mamba = &MambaTape{Scan: scan, XZ: xz, DtBC: dbc, Low: low, Conv: m.conv, ConvBias: m.convBias}
+	}
 	for _, span := range p.spans {
-		lo, hi := span.lo, span.hi
-		kernel.SelectiveScan(&kernel.Scan{
-			Y: x[lo*e : hi*e], X: x[lo*e : hi*e], Dt: dt[lo*e : hi*e], Z: xz[lo*2*e+e:], ZStride: 2 * e,
-			B: b[lo*s : hi*s], C: c[lo*s : hi*s], A: m.a, D: m.d, H: span.State.Layers[layer].SSM.H,
-			L: hi - lo, E: e, S: s,
-		})
+		m.scan(p, layer, scan, span)
 	}
 	p.lap("mamba.scan", 0, 0)
-	p.linear("mamba.out_proj", out, x, &m.outProj, m.outBias)
+	p.linear("mamba.out_proj", out, scan.Y, &m.outProj, m.outBias)
+}
+
+// scan runs the rows of one span. For a tape it stops now and then to keep the state.
+func (m *mamba) scan(p *Pass, layer int, all kernel.Scan, span span) {
+	e, s := m.DInner, m.DState
+	step := span.hi - span.lo
+	if p.Tape != nil {
+		step = kernel.ScanChunk
+	}
+	for lo := span.lo; lo < span.hi; lo += step {
+		hi := min(lo+step, span.hi)
+		part := all
+		part.Y, part.X, part.Dt, part.Z = all.Y[lo*e:hi*e], all.X[lo*e:hi*e], all.Dt[lo*e:hi*e], all.Z[lo*2*e:]
+		part.B, part.C, part.H, part.L = all.B[lo*s:hi*s], all.C[lo*s:hi*s], span.State.Layers[layer].SSM.H, hi-lo
+		if p.Tape != nil {
+			tape := p.Tape.Layers[layer].Mamba
+			tape.States = append(tape.States, p.copy(part.H))
+		}
+		kernel.SelectiveScan(&part)
+	}
 }

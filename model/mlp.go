@@ -8,12 +8,25 @@ type mlp struct {
 	gateBias, upBias, downBias []float32 // nil: none
 }
 
-func (f *mlp) forward(p *Pass, _ int, out, h []float32) {
+func (f *mlp) forward(p *Pass, layer int, out, h []float32) {
+	tape := f.run(p, out, h)
+	if p.Tape != nil {
+		p.Tape.Layers[layer].MLP = &tape
+	}
+}
+
+// run is forward, and returns what the backward pass needs.
+func (f *mlp) run(p *Pass, out, h []float32) MLPTape {
 	rows := len(h) / f.gateProj.K
 	gate, up := p.alloc(rows*f.gateProj.N), p.alloc(rows*f.upProj.N)
 	p.linear("feed_forward.gate, up_proj", gate, h, &f.gateProj, f.gateBias)
 	p.linear("feed_forward.gate, up_proj", up, h, &f.upProj, f.upBias)
-	kernel.SiLUMul(gate, up)
+	act := gate
+	if p.Tape != nil {
+		act = p.copy(gate)
+	}
+	kernel.SiLUMul(act, up)
 	p.lap("silu", 0, 0)
-	p.linear("feed_forward.down_proj", out, gate, &f.downProj, f.downBias)
+	p.linear("feed_forward.down_proj", out, act, &f.downProj, f.downBias)
+	return MLPTape{H: h, Gate: gate, Up: up, Act: act}
 }

@@ -1,6 +1,10 @@
 package model
 
-import "jamba/kernel"
+import (
+	"slices"
+
+	"jamba/kernel"
+)
 
 // moe is a mixture of experts: each token goes to the NumExpertsPerTok experts that the router likes best, and their
 // outputs are added, weighted by the router's probabilities. No token is dropped.
@@ -17,6 +21,14 @@ func (f *moe) forward(p *Pass, layer int, out, h []float32) {
 	if p.Probe != nil {
 		p.Probe(layer, RouterLogits, probs)
 	}
+	for i := range p.rows {
+		kernel.Softmax(probs[i*n : (i+1)*n])
+	}
+	var tape *MoETape
+	if p.Tape != nil {
+		tape = &MoETape{H: h, Probs: p.copy(probs)}
+		p.Tape.Layers[layer].MoE = tape
+	}
 	picks := f.route(p, probs)
 	p.lap("feed_forward.router", 0, 0)
 
@@ -26,11 +38,14 @@ func (f *moe) forward(p *Pass, layer int, out, h []float32) {
 	for e := range f.experts {
 		rows := p.groups[:0]
 		for i, pick := range picks {
-			if int(pick.expert) == e {
+			if int(pick.Expert) == e {
 				rows = append(rows, i)
 			}
 		}
 		p.groups = rows
+		if tape != nil {
+			tape.Experts = append(tape.Experts, ExpertTape{Picks: slices.Clone(rows)})
+		}
 		if len(rows) == 0 {
 			continue
 		}
@@ -39,30 +54,35 @@ func (f *moe) forward(p *Pass, layer int, out, h []float32) {
 		for j, i := range rows {
 			copy(x[j*m:(j+1)*m], h[i/f.NumExpertsPerTok*m:])
 		}
-		f.experts[e].forward(p, layer, y, x)
+		kept := f.experts[e].run(p, y, x)
+		if tape != nil {
+			tape.Experts[e].MLP, tape.Experts[e].Y = kept, y
+		}
 		for j, i := range rows {
 			at := i / f.NumExpertsPerTok * m
-			kernel.AddScaled(out[at:at+m], picks[i].weight, y[j*m:(j+1)*m])
+			kernel.AddScaled(out[at:at+m], picks[i].Weight, y[j*m:(j+1)*m])
 		}
 		p.release(mark)
 		p.lap("experts: gather, add", 0, 0)
 	}
+	if tape != nil {
+		tape.Picks = slices.Clone(picks)
+	}
 }
 
-// pick is one expert chosen for one row.
-type pick struct {
-	expert int32
-	weight float32
+// Pick is one expert chosen for one row.
+type Pick struct {
+	Expert int32
+	Weight float32
 }
 
-// route turns the router's logits [rows, experts] into probabilities and returns the NumExpertsPerTok best of each row.
-func (f *moe) route(p *Pass, logits []float32) []pick {
+// route returns the NumExpertsPerTok best of each row of the router's probabilities [rows, experts], which it spoils.
+func (f *moe) route(p *Pass, probs []float32) []Pick {
 	n, k := f.NumExperts, f.NumExpertsPerTok
 	p.picks = p.picks[:0]
-	for len(logits) > 0 {
-		row := logits[:n]
-		logits = logits[n:]
-		kernel.Softmax(row)
+	for len(probs) > 0 {
+		row := probs[:n]
+		probs = probs[n:]
 		var sum float32
 		first := len(p.picks)
 		for range k {
@@ -74,13 +94,13 @@ func (f *moe) route(p *Pass, logits []float32) []pick {
 				}
 			}
 			best = max(best, 0)
-			p.picks = append(p.picks, pick{int32(best), row[best]})
+			p.picks = append(p.picks, Pick{int32(best), row[best]})
 			sum += row[best]
 			row[best] = -1
 		}
 		if f.NormTopKProb {
 			for i := first; i < len(p.picks); i++ {
-				p.picks[i].weight /= sum
+				p.picks[i].Weight /= sum
 			}
 		}
 	}

@@ -20,6 +20,9 @@ type Pass struct {
 	// Profile, if set, adds up the time of each operation.
 	Profile *Profile
 
+	// Tape, if set, is filled with what the backward pass needs of each pass. All sequences have to be empty before.
+	Tape *Tape
+
 	m      *Model
 	spans  []span
 	rows   int
@@ -28,11 +31,13 @@ type Pass struct {
 	rope   *ropeTable // whose rotations cos and sin hold
 	cos    []float32
 	sin    []float32
-	picks  []pick
+	picks  []Pick
 	groups []int
+	out    []float32 // [rows, M], what a part of a block adds to x
 	arena  []float32
 	used   int
 	err    error // why a layer gave up
+	asked  int   // floats of the arena that the pass has asked for
 }
 
 // Probe names what a Pass hands to its probe.
@@ -94,6 +99,10 @@ func (p *Pass) Forward(ctx context.Context, spans ...Span) ([]float32, error) {
 
 func (p *Pass) begin(spans []Span) error {
 	p.spans, p.rows, p.used, p.rope, p.err = p.spans[:0], 0, 0, nil, nil
+	if p.Tape != nil && p.asked > len(p.arena) {
+		p.arena = make([]float32, p.asked)
+	}
+	p.asked = 0
 	for i, s := range spans {
 		for _, other := range spans[:i] {
 			if s.State == other.State {
@@ -102,6 +111,9 @@ func (p *Pass) begin(spans []Span) error {
 		}
 		if s.State.Broken() {
 			return fmt.Errorf("the sequence's state is unusable after an earlier error; reset it")
+		}
+		if p.Tape != nil && s.State.Pos() > 0 {
+			return fmt.Errorf("a pass with a tape continues a sequence of %d tokens; it has to begin there", s.State.Pos())
 		}
 		for i, id := range s.Tokens {
 			if id < 0 || int(id) >= p.m.Config.VocabSize {
@@ -112,6 +124,9 @@ func (p *Pass) begin(spans []Span) error {
 			p.spans = append(p.spans, span{s, p.rows, p.rows + len(s.Tokens), s.State.Pos()})
 			p.rows += len(s.Tokens)
 		}
+	}
+	if p.Tape != nil {
+		p.Tape.begin(p)
 	}
 	return nil
 }
@@ -168,14 +183,23 @@ func (p *Pass) head() ([]float32, error) {
 	if len(wanted) == 0 {
 		return p.logits, nil
 	}
-	kernel.RMSNorm(wanted, wanted, p.m.finalNorm, p.m.Config.RMSNormEps)
-	kernel.MatMul(p.logits, wanted, &p.m.lmHead)
+	p.Head(p.logits, wanted, wanted)
 	p.lap("lm_head", p.m.lmHead.ReadBytes(), len(p.logits)*h)
 	if !kernel.Finite(p.logits) {
 		return nil, fmt.Errorf("lm_head: %w", errNotFinite)
 	}
 	return p.logits, nil
 }
+
+// Head computes the end of the network for some rows of Hidden, x [rows, M]: the final norm to h [rows, M], which may be
+// x, and the logits [rows, vocab].
+func (p *Pass) Head(logits, h, x []float32) {
+	kernel.RMSNorm(h, x, p.m.finalNorm, p.m.Config.RMSNormEps)
+	kernel.MatMul(logits, h, &p.m.lmHead)
+}
+
+// Hidden returns the last layer's output for all rows of the last pass, [rows, M]. It is valid until the next.
+func (p *Pass) Hidden() []float32 { return p.x }
 
 func (p *Pass) probe(layer int, what Probe, values []float32) {
 	if p.Probe != nil {
@@ -185,9 +209,14 @@ func (p *Pass) probe(layer int, what Probe, values []float32) {
 
 var errNotFinite = errors.New("activations are infinite or NaN; are the checkpoint's weights damaged?")
 
-// alloc returns n floats of the pass's arena, not cleared, until the release of an earlier mark.
+// alloc returns n floats of the pass's arena, not cleared, until the release of an earlier mark; with a tape, until the
+// next pass.
 func (p *Pass) alloc(n int) []float32 {
+	p.asked += n
 	if p.used+n > len(p.arena) {
+		if p.Tape != nil {
+			return make([]float32, n) // the next pass begins with an arena that has room for all
+		}
 		// Slices of the old arena stay valid; the next pass finds the larger one.
 		p.arena = make([]float32, 2*len(p.arena)+n)
 		p.used = 0
@@ -199,8 +228,19 @@ func (p *Pass) alloc(n int) []float32 {
 
 func (p *Pass) mark() int { return p.used }
 
-// release frees what was allocated since mark.
-func (p *Pass) release(mark int) { p.used = min(mark, p.used) }
+// release frees what was allocated since mark, unless it is on a tape.
+func (p *Pass) release(mark int) {
+	if p.Tape == nil {
+		p.used = min(mark, p.used)
+	}
+}
+
+// copy returns a copy of x in the arena.
+func (p *Pass) copy(x []float32) []float32 {
+	c := p.alloc(len(x))
+	copy(c, x)
+	return c
+}
 
 // grow returns s with length n, reallocated if need be; its contents are lost.
 func grow(s []float32, n int) []float32 {

@@ -1,0 +1,181 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strings"
+
+	"jamba/kernel/quant"
+	"jamba/tensor"
+)
+
+// Param is a weight of a model for training.
+type Param struct {
+	Name  string    // in the checkpoint
+	Layer int       // -1: in none
+	Part  string    // Jamba's name for it within the layer, whatever the architecture
+	Shape []int     // in the checkpoint
+	Value []float32 // the weights that the model computes with; see Model.Refresh
+}
+
+// Kind says what a Param is for.
+type Kind int
+
+// The kinds of parameters.
+const (
+	Projection Kind = iota // a matrix of a linear layer
+	Embedding
+	Convolution
+	Norm
+	Bias
+	ALog
+	D
+)
+
+// Kind returns what p is for.
+func (p *Param) Kind() Kind {
+	switch {
+	case strings.HasSuffix(p.Part, ".bias"):
+		return Bias
+	case strings.HasSuffix(p.Part, "layernorm.weight"):
+		return Norm
+	case p.Part == "embed_tokens.weight":
+		return Embedding
+	case p.Part == "mamba.conv1d.weight":
+		return Convolution
+	case p.Part == "mamba.A_log":
+		return ALog
+	case p.Part == "mamba.D":
+		return D
+	}
+	return Projection
+}
+
+// New returns a model for training with new weights, the same for the same seed. Like one of OpenForTraining, it owns
+// its weights as float32 and may be changed between passes, through Params and Refresh.
+//
+// Matrices are normal with standard deviation 0.02, the reference's initializer_range, with a zero row in the embedding
+// for the padding token; norms and D are 1, biases 0, A_log is log(1..S) and the bias of dt_proj the inverse of softplus
+// of a log-uniform time step from 0.001 to 0.1 (Gu and Dao 2023, section 3.6). The convolution has torch's default,
+// uniform up to 1/sqrt(W). It is an error if the configuration is impossible or its architecture has no names.
+func New(c Config, seed uint64) (*Model, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	names := hfNames[c.Architecture]
+	if names == nil {
+		return nil, fmt.Errorf("architecture %q has no names for its tensors", c.Architecture)
+	}
+	l := &loader{source: none{}, names: names, training: true, fresh: &weights{rand.New(rand.NewPCG(seed, 0)), c.PADTokenID}}
+	m := l.model(c)
+	return m, l.err
+}
+
+// OpenForTraining opens the model in a folder in Hugging Face layout and copies its weights into memory, as float32.
+func OpenForTraining(dir string) (*Model, error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%s: models to train are folders with config.json and model.safetensors", dir)
+	}
+	stored, err := open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer stored.Close()
+	l := &loader{source: stored.source, names: hfNames[stored.Config.Architecture], training: true}
+	m := l.model(stored.Config)
+	if l.err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, l.err)
+	}
+	return m, nil
+}
+
+// Params returns the weights of a model for training in the network's order; nil for other models. A tied lm_head is
+// the embedding and not listed.
+func (m *Model) Params() []Param { return m.params }
+
+// Refresh has to be called after Values of Params have changed: it makes anew what is kept in another form.
+func (m *Model) Refresh() {
+	for _, b := range m.blocks {
+		if x, ok := b.mixer.(*mamba); ok {
+			x.refresh()
+		}
+	}
+}
+
+// maxParams bounds the memory of a model for training.
+const maxParams = 1 << 33
+
+// own copies or makes the weights of t and lists them. t is a new one of F32 if the loader has failed.
+func (l *loader) own(p Param, t tensor.Tensor) []float32 {
+	if l.err != nil {
+		return nil
+	}
+	n, err := tensor.Numel(t.Shape)
+	if l.owned += n; err != nil || l.owned > maxParams {
+		l.err = fmt.Errorf("a model of more than %d parameters cannot be trained here", maxParams)
+		return nil
+	}
+	p.Shape, p.Value = t.Shape, make([]float32, t.Numel())
+	if l.fresh != nil {
+		l.fresh.fill(&p)
+	} else {
+		quant.Dequantize(p.Value, t.DType, t.Data)
+	}
+	l.params = append(l.params, p)
+	return p.Value
+}
+
+// weights makes new weights.
+type weights struct {
+	*rand.Rand
+	pad int
+}
+
+func (r *weights) fill(p *Param) {
+	v := p.Value
+	switch p.Kind() {
+	case Projection, Embedding:
+		const initializerRange = 0.02
+		for i := range v {
+			v[i] = float32(initializerRange * r.NormFloat64())
+		}
+		if width := p.Shape[len(p.Shape)-1]; p.Kind() == Embedding && r.pad >= 0 && r.pad < p.Shape[0] {
+			clear(v[r.pad*width : (r.pad+1)*width])
+		}
+	case Convolution:
+		bound := 1 / math.Sqrt(float64(p.Shape[2]))
+		for i := range v {
+			v[i] = float32(bound * (2*r.Float64() - 1))
+		}
+	case Norm, D:
+		for i := range v {
+			v[i] = 1
+		}
+	case ALog:
+		for i := range v {
+			v[i] = float32(math.Log(float64(i%p.Shape[1] + 1)))
+		}
+	case Bias:
+		if p.Part != "mamba.dt_proj.bias" {
+			return
+		}
+		low, high := math.Log(1e-3), math.Log(0.1)
+		for i := range v {
+			dt := math.Exp(low + r.Float64()*(high-low))
+			v[i] = float32(dt + math.Log(-math.Expm1(-dt)))
+		}
+	}
+}
+
+// none is a source without tensors.
+type none struct{}
+
+func (none) Has(string) bool { return false }
+func (none) Tensor(name string) (t tensor.Tensor, _ error) {
+	return t, fmt.Errorf("no tensor %s", name)
+}
+func (none) Names() []string     { return nil }
+func (none) ReleaseBytes([]byte) {}
+func (none) Close() error        { return nil }
