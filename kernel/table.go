@@ -49,6 +49,8 @@ type table struct {
 	// scan is SelectiveScan of the panel p of ScanPanel channels.
 	scan   func(s *Scan, p int)
 	limits limits
+
+	backward // what only the backward pass needs
 }
 
 var generic = table{
@@ -64,6 +66,7 @@ var generic = table{
 	conv:     convGeneric,
 	scan:     scanGeneric,
 	limits:   genericLimits,
+	backward: genericBackward,
 }
 
 // need is something that a processor may have.

@@ -39,6 +39,7 @@ var avx2 = table{
 		f32:  func(n int) int { return rounds(n, 12*8, peakF32AVX2) },
 		i8:   func(n int) int { return rounds(n, 12*16, peakI8AVX2) },
 	},
+	backward: avx2Backward,
 }
 
 // avx2VNNI is avx2 with whole-number products in one instruction.

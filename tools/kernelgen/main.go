@@ -18,7 +18,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "kernelgen: which kernels, avx2, avxvnni or avx512?")
+		fmt.Fprintln(os.Stderr, "kernelgen: which kernels, avx2, avxvnni, avx512 or training?")
 		os.Exit(2)
 	}
 	set := os.Args[1]
@@ -49,6 +49,9 @@ func main() {
 		v.title, v.dot, v.chains = "ZV", evexDot, 8
 		quantized()
 		peakI8("peakI8AVX512VNNI")
+	case "training":
+		v = ymm
+		training()
 	default:
 		fmt.Fprintf(os.Stderr, "kernelgen: there are no kernels %q\n", set)
 		os.Exit(2)

@@ -1,0 +1,172 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+
+	"jamba/kernel/par"
+)
+
+const (
+	productRows    = 6  // of a tile of products
+	productColumns = 16 // of a tile, and of a panel of w
+
+	// productK is how far a tile runs along k at a time: a panel of w that long is half of the first cache. The sums of
+	// the parts are added in order.
+	productK = 256
+	// productBlock is how many rows of dst pass a panel of w before the next: their part of x, productK long, stays in
+	// the second cache.
+	productBlock = 32 * productRows
+)
+
+// Product computes dst = or += x·w, with x [M, K], w [K, N] and dst [M, N]: the gradient of a linear layer's input, with x
+// that of its output and w its weight. M is len(x)/K.
+func Product(dst, x, w []float32, n, k int, add bool) {
+	if len(x)%k != 0 || len(w) != k*n || len(dst) != len(x)/k*n {
+		panic(fmt.Sprintf("kernel: Product of %d and %d values to %d with N %d K %d", len(x), len(w), len(dst), n, k))
+	}
+	p := product{dst: dst, x: x, w: w, m: len(x) / k, n: n, k: k, add: add}
+	p.run(active.product)
+}
+
+// ProductT computes dst = or += xᵀ·w, with x [K, M], w [K, N] and dst [M, N]: the gradient of a linear layer's weight, with
+// x that of its output and w its input. K is len(x)/M.
+func ProductT(dst, x, w []float32, m, n int, add bool) {
+	k := len(x) / m
+	if len(x) != k*m || len(w) != k*n || len(dst) != m*n {
+		panic(fmt.Sprintf("kernel: ProductT of %d and %d values to %d with M %d N %d", len(x), len(w), len(dst), m, n))
+	}
+	p := product{dst: dst, x: x, w: w, m: m, n: n, k: k, add: add, transposed: true}
+	p.run(active.productT)
+}
+
+// product is a product of matrices. An output is one sum over ascending k.
+type product struct {
+	dst, x, w []float32
+	m, n, k   int
+	add       bool
+	// transposed: x is [k, m].
+	transposed bool
+}
+
+// tile computes dst[i, 0:16] = or += Σ_k x[i, k]·w[k, 0:16] for i < m, at most productRows, with w [k, 16]. In x, rows lie
+// ldx apart, or, for a transposed tile, the values of a row.
+type tile func(dst []float32, ldd int, x []float32, ldx int, w []float32, m, k int, add bool)
+
+func (p *product) run(f tile) {
+	if p.k == 0 {
+		if !p.add {
+			clear(p.dst)
+		}
+		return
+	}
+	// All panels of w for some rows; for few rows, some panels, so that all threads have work.
+	panels := (p.n + productColumns - 1) / productColumns
+	blocks, parts := (p.m+productBlock-1)/productBlock, 1
+	for blocks*parts < 2*par.Threads() && parts < panels {
+		parts++
+	}
+	grain := 1 + (1<<16)*blocks*parts/(p.m*p.n*p.k+1)
+	par.For(blocks*parts, grain, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row, part := i/parts*productBlock, i%parts
+			p.block(f, row, min(row+productBlock, p.m), part*panels/parts, (part+1)*panels/parts)
+		}
+	})
+}
+
+// block computes the rows [row, end) and the panels [panel, last) of dst.
+func (p *product) block(f tile, row, end, panel, last int) {
+	s := scratches.Get().(*[]float32)
+	defer scratches.Put(s)
+	const size = (productBlock + productColumns) * productK
+	*s = slices.Grow((*s)[:0], size)[:size]
+	w, left := (*s)[:productColumns*productK], (*s)[productColumns*productK:]
+	for at := 0; at < p.k; at += productK {
+		k, add := min(productK, p.k-at), p.add || at > 0
+		if p.transposed {
+			p.gather(left, row, end, at, k)
+		}
+		for j := panel * productColumns; j < min(last*productColumns, p.n); j += productColumns {
+			p.pack(w, j, at, k)
+			for i := row; i < end; i += productRows {
+				m := min(productRows, end-i)
+				x, ldx := left[(i-row)*k:], productRows
+				if !p.transposed {
+					x, ldx = p.x[i*p.k+at:], p.k
+				}
+				if p.n-j < productColumns {
+					p.edge(f, i, m, j, x, ldx, w, k, add)
+				} else {
+					f(p.dst[i*p.n+j:], p.n, x, ldx, w, m, k, add)
+				}
+			}
+		}
+	}
+}
+
+// pack copies the panel of w from column j on, k rows from at on, filled up with zeroes: in place its rows lie in as many
+// pages as k is long.
+func (p *product) pack(to []float32, j, at, k int) {
+	const width = productColumns
+	if p.n-j < width {
+		for i := range k {
+			row := to[i*width : (i+1)*width]
+			clear(row[copy(row, p.w[(at+i)*p.n+j:(at+i+1)*p.n]):])
+		}
+		return
+	}
+	for i := range k {
+		*(*[width]float32)(to[i*width:]) = *(*[width]float32)(p.w[(at+i)*p.n+j:])
+	}
+}
+
+// gather copies the rows [row, end) of a transposed x, k from at on, in the order in which the tiles read them: in place
+// they lie in as many lines and pages as k is long.
+func (p *product) gather(to []float32, row, end, at, k int) {
+	for j := range k {
+		from, tile := p.x[(at+j)*p.m+row:(at+j)*p.m+end], j*productRows
+		for ; len(from) >= productRows; from = from[productRows:] {
+			*(*[productRows]float32)(to[tile:]) = *(*[productRows]float32)(from)
+			tile += k * productRows
+		}
+		copy(to[min(tile, len(to)):], from)
+	}
+}
+
+// edge is a tile that is narrower than a panel.
+func (p *product) edge(f tile, i, m, first int, x []float32, ldx int, w []float32, k int, add bool) {
+	var out [productRows * productColumns]float32
+	columns := p.n - first
+	for r := range m {
+		copy(out[r*productColumns:], p.dst[(i+r)*p.n+first:(i+r+1)*p.n])
+	}
+	f(out[:], productColumns, x, ldx, w, m, k, add)
+	for r := range m {
+		copy(p.dst[(i+r)*p.n+first:(i+r+1)*p.n], out[r*productColumns:r*productColumns+columns])
+	}
+}
+
+func productGeneric(dst []float32, ldd int, x []float32, ldx int, w []float32, m, k int, add bool) {
+	for i := range m {
+		out := dst[i*ldd : i*ldd+productColumns]
+		if !add {
+			clear(out)
+		}
+		for j, v := range x[i*ldx : i*ldx+k] {
+			AddScaled(out, v, w[j*productColumns:(j+1)*productColumns])
+		}
+	}
+}
+
+func productTGeneric(dst []float32, ldd int, x []float32, ldx int, w []float32, m, k int, add bool) {
+	for i := range m {
+		out := dst[i*ldd : i*ldd+productColumns]
+		if !add {
+			clear(out)
+		}
+		for j := range k {
+			AddScaled(out, x[j*ldx+i], w[j*productColumns:(j+1)*productColumns])
+		}
+	}
+}
