@@ -1,8 +1,12 @@
 package kernel
 
 var avx2Backward = backward{
-	product:  productAVX2,
-	productT: productTAVX2,
+	product:         productAVX2,
+	productT:        productTAVX2,
+	scanBackward:    scanBackwardGeneric,
+	convBackward:    convBackwardGeneric,
+	rmsNormBackward: rmsNormBackwardGeneric,
+	siluMulBackward: siluMulBackwardGeneric,
 }
 
 var productTTiles = [productRows + 1]func(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, add bool){

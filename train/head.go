@@ -1,0 +1,51 @@
+package train
+
+import (
+	"jamba/kernel"
+	"jamba/model"
+)
+
+// headRows is how many rows have their logits in memory at a time.
+const headRows = 256
+
+// head computes the cross entropy of the rows of a pass that have a label, -1 being none, and returns its sum. If dx
+// [rows, M] is not nil, it becomes the gradient of scale times that sum for the last layer's output, and those of the
+// head's parameters are added to.
+func (b *backward) head(p *model.Pass, labels []int32, dx []float32, scale float32) float64 {
+	m, v := b.config.HiddenSize, b.config.VocabSize
+	outer := b.layers[0]
+	if b.config.TieWordEmbeddings {
+		outer = layer{"lm_head.weight": outer["embed_tokens.weight"], "final_layernorm.weight": outer["final_layernorm.weight"]}
+	}
+	var rows []int // that have a label
+	for i, label := range labels {
+		if label >= 0 {
+			rows = append(rows, i)
+		}
+	}
+	clear(dx)
+	var sum float64
+	for ; len(rows) > 0; rows = rows[min(headRows, len(rows)):] {
+		some := rows[:min(headRows, len(rows))]
+		mark := b.used
+		x, h, logits := b.alloc(len(some)*m), b.alloc(len(some)*m), b.alloc(len(some)*v)
+		targets := make([]int32, len(some))
+		for j, i := range some {
+			copy(x[j*m:(j+1)*m], p.Hidden()[i*m:])
+			targets[j] = labels[i]
+		}
+		p.Head(logits, h, x)
+		sum += kernel.CrossEntropy(logits, targets, scale)
+		if dx != nil {
+			dh, dsome := b.alloc(len(x)), b.alloc(len(x))
+			clear(dsome)
+			outer.linear("lm_head", dh, logits, h, false)
+			outer.norm("final_layernorm", dsome, dh, x, b.config.RMSNormEps)
+			for j, i := range some {
+				copy(dx[i*m:(i+1)*m], dsome[j*m:])
+			}
+		}
+		b.release(mark)
+	}
+	return sum
+}

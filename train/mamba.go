@@ -1,0 +1,71 @@
+package train
+
+import (
+	"jamba/kernel"
+	"jamba/model"
+)
+
+// mamba writes to dh the gradient of a Mamba mixer's input, from that of its output.
+func (b *backward) mamba(l layer, t *model.LayerTape, c *model.Mamba, dh, dout []float32) {
+	m, e, s, r := t.Mamba, c.DInner, c.DState, c.DtRank
+	mark := b.used
+	dxz, dx := b.alloc(b.rows*2*e), b.alloc(b.rows*e)
+	dy, ddt, dB, dC := b.alloc(b.rows*e), b.alloc(b.rows*e), b.alloc(b.rows*s), b.alloc(b.rows*s)
+	l.linear("mamba.out_proj", dy, dout, m.Scan.Y, false)
+
+	scan := kernel.ScanBackward{
+		Scan: m.Scan, Ends: b.ends, States: m.States, DY: dy, DX: dx, DDt: ddt, DZ: dxz[e:], DB: dB, DC: dC,
+		DA: b.alloc(len(m.Scan.A)), DD: l.grad("mamba.D"),
+	}
+	scan.L = b.rows
+	clear(scan.DA)
+	scan.Run()
+	addALog(l.grad("mamba.A_log"), scan.DA, scan.A, s)
+
+	dlow, dtbc := b.alloc(b.rows*r), b.alloc(len(m.DtBC))
+	l.linear("mamba.dt_proj", dlow, ddt, m.Low, false)
+	width, at := r+2*s, 0
+	for _, part := range []struct {
+		name string
+		d    []float32
+		n    int
+	}{{"mamba.dt_layernorm", dlow, r}, {"mamba.b_layernorm", dB, s}, {"mamba.c_layernorm", dC, s}} {
+		if c.InnerNorms {
+			norm := kernel.RMSNormBackward{
+				DX: dtbc[at:], X: m.DtBC[at:], Stride: width, DY: part.d,
+				Weight: l[part.name+".weight"].Value, DWeight: l.grad(part.name + ".weight"), Eps: c.NormEps,
+			}
+			norm.Run()
+		} else {
+			for i := range b.rows {
+				copy(dtbc[i*width+at:i*width+at+part.n], part.d[i*part.n:])
+			}
+		}
+		at += part.n
+	}
+	l.linear("mamba.x_proj", dx, dtbc, m.Scan.X, true)
+
+	dweight := b.alloc(len(m.Conv))
+	clear(dweight)
+	conv := kernel.ConvBackward{
+		Conv: kernel.Conv{X: m.XZ, XStride: 2 * e, Weight: m.Conv, Bias: m.ConvBias, L: b.rows, E: e, W: c.DConv},
+		Ends: b.ends, DDst: dx, DX: dxz, DWeight: dweight, DBias: l.grad("mamba.conv1d.bias"),
+	}
+	conv.Run()
+	grad := l.grad("mamba.conv1d.weight") // [E, 1, W]
+	for i := range grad {
+		grad[i] += dweight[i%c.DConv*e+i/c.DConv]
+	}
+	l.linear("mamba.in_proj", dh, dxz, t.H, false)
+	b.release(mark)
+}
+
+// addALog adds to d [E, S] the gradient of A_log, from that of A = -exp(A_log), both [panels, S, ScanPanel].
+func addALog(d, da, a []float32, s int) {
+	const width = kernel.ScanPanel
+	for i := range d {
+		c, n := i/s, i%s
+		at := (c/width*s+n)*width + c%width
+		d[i] += da[at] * a[at]
+	}
+}

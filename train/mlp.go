@@ -1,0 +1,17 @@
+package train
+
+import (
+	"jamba/kernel"
+	"jamba/model"
+)
+
+// mlp writes to dh the gradient of an MLP's input, from that of its output.
+func (b *backward) mlp(l layer, t *model.MLPTape, dh, dout []float32) {
+	mark := b.used
+	dact, dgate, dup := b.alloc(len(t.Act)), b.alloc(len(t.Act)), b.alloc(len(t.Act))
+	l.linear("feed_forward.down_proj", dact, dout, t.Act, false)
+	kernel.SiLUMulBackward(dgate, dup, t.Gate, t.Up, dact)
+	l.linear("feed_forward.gate_proj", dh, dgate, t.H, false)
+	l.linear("feed_forward.up_proj", dh, dup, t.H, true)
+	b.release(mark)
+}
