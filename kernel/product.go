@@ -109,28 +109,28 @@ func (p *product) block(f tile, row, end, panel, last int) {
 // pages as k is long.
 func (p *product) pack(to []float32, j, at, k int) {
 	const width = productColumns
-	if p.n-j < width {
-		for i := range k {
-			row := to[i*width : (i+1)*width]
-			clear(row[copy(row, p.w[(at+i)*p.n+j:(at+i+1)*p.n]):])
-		}
+	if p.n-j >= width {
+		active.pack(to, p.w[at*p.n+j:], p.n, k)
 		return
 	}
 	for i := range k {
-		*(*[width]float32)(to[i*width:]) = *(*[width]float32)(p.w[(at+i)*p.n+j:])
+		row := to[i*width : (i+1)*width]
+		clear(row[copy(row, p.w[(at+i)*p.n+j:(at+i+1)*p.n]):])
 	}
 }
 
 // gather copies the rows [row, end) of a transposed x, k from at on, in the order in which the tiles read them: in place
 // they lie in as many lines and pages as k is long.
 func (p *product) gather(to []float32, row, end, at, k int) {
-	for j := range k {
-		from, tile := p.x[(at+j)*p.m+row:(at+j)*p.m+end], j*productRows
-		for ; len(from) >= productRows; from = from[productRows:] {
-			*(*[productRows]float32)(to[tile:]) = *(*[productRows]float32)(from)
-			tile += k * productRows
+	tiles, from := (end-row)/productRows, p.x[at*p.m+row:]
+	if tiles > 0 {
+		active.gather(to, from, p.m, tiles, k)
+	}
+	if rest := (end - row) % productRows; rest > 0 {
+		to, from = to[tiles*k*productRows:], from[tiles*productRows:]
+		for j := range k {
+			copy(to[j*productRows:], from[j*p.m:j*p.m+rest])
 		}
-		copy(to[min(tile, len(to)):], from)
 	}
 }
 
@@ -167,6 +167,20 @@ func productTGeneric(dst []float32, ldd int, x []float32, ldx int, w []float32, 
 		}
 		for j := range k {
 			AddScaled(out, x[j*ldx+i], w[j*productColumns:(j+1)*productColumns])
+		}
+	}
+}
+
+func packGeneric(dst, src []float32, ldsrc, k int) {
+	for i := range k {
+		copy(dst[i*productColumns:(i+1)*productColumns], src[i*ldsrc:])
+	}
+}
+
+func gatherGeneric(dst, src []float32, ldsrc, tiles, k int) {
+	for i := range k {
+		for j := range tiles {
+			copy(dst[(j*k+i)*productRows:(j*k+i+1)*productRows], src[i*ldsrc+j*productRows:])
 		}
 	}
 }

@@ -64,9 +64,13 @@ func (s *ScanBackward) Run() {
 			clear(b)
 			clear(c)
 			for g := range groups {
-				row := (*sums)[g*size+2*i*s.S:]
-				Add(b, row[:s.S])
-				Add(c, row[s.S:2*s.S])
+				for n, v := range (*sums)[g*size+2*i*s.S : g*size+2*(i+1)*s.S] {
+					if n%2 == 0 {
+						b[n/2] += v
+					} else {
+						c[n/2] += v
+					}
+				}
 			}
 		}
 	})
@@ -85,7 +89,7 @@ type scanWork struct {
 // scanLanes is how many partial sums a lane of DB or DC has.
 const scanLanes = ScanPanel / 2
 
-// group computes the panels [first, end) of all sequences. sums [L, 2, S] is DB and DC of the group.
+// group computes the panels [first, end) of all sequences. sums [L, S, 2] is DB and DC of the group.
 func (s *ScanBackward) group(first, end int, sums []float32) {
 	state := s.S * ScanPanel
 	memory := scratches.Get().(*[]float32)
@@ -121,14 +125,7 @@ func (s *ScanBackward) group(first, end int, sums []float32) {
 				w.dh = dh[(p-first)*state : (p-first+1)*state]
 				active.scanBackward(s, &w, p, lo, hi)
 			}
-			for j := range 2 * s.S * (hi - lo) {
-				t, n := j/(2*s.S), j%(2*s.S)/2
-				var sum float32
-				for _, v := range w.lanes[j*scanLanes : (j+1)*scanLanes] {
-					sum += v
-				}
-				sums[(2*(lo+t)+j%2)*s.S+n] = sum
-			}
+			active.sumLanes(sums[2*lo*s.S:2*hi*s.S], w.lanes)
 		}
 		chunk, begin = chunk+count, stop
 	}
@@ -188,5 +185,15 @@ func scanBackwardGeneric(s *ScanBackward, w *scanWork, p, lo, hi int) {
 			// The derivative of softplus is 1-exp(-softplus).
 			ddt[e] = (sumA[e] + x[e]*sumB[e]) * -float32(math.Expm1(-float64(d)))
 		}
+	}
+}
+
+func sumLanesGeneric(dst, lanes []float32) {
+	for i := range dst {
+		var sum float32
+		for _, v := range lanes[i*scanLanes : (i+1)*scanLanes] {
+			sum += v
+		}
+		dst[i] = sum
 	}
 }

@@ -19,3 +19,36 @@ func productTx5(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, a
 
 //go:noescape
 func productTx6(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, add bool)
+
+//go:noescape
+func packAVX2(dst *float32, src *float32, ldsrc int, k int)
+
+//go:noescape
+func gatherAVX2(dst *float32, src *float32, ldsrc int, tiles int, k int)
+
+//go:noescape
+func scanStatesAVX2(x *float32, dt *float32, stride int, b *float32, c *float32, ldbc int, a *float32, states *float32, decays *float32, sums *float32, l int, s int)
+
+//go:noescape
+func scanBackwardAVX2(rows **float32, stride int, zstride int, ldbc int, l int, s int)
+
+//go:noescape
+func sumLanesAVX2(dst *float32, lanes *float32, n int)
+
+//go:noescape
+func convBackwardAVX2(d *float32, bias *float32, dbias *float32, weight *float32, dweight *float32, stride int, in **float32, w int, n int)
+
+//go:noescape
+func convSumAVX2(dst *float32, weight *float32, stride int, in **float32, w int, n int)
+
+//go:noescape
+func siluMulBackwardAVX2(dgate *float32, dup *float32, gate *float32, up *float32, dact *float32, n int)
+
+//go:noescape
+func sumProductsAVX2(x *float32, y *float32, z *float32, n int) float32
+
+//go:noescape
+func normBackwardAVX2(dx *float32, dweight *float32, dy *float32, x *float32, weight *float32, n int, scale float32, along float32)
+
+//go:noescape
+func adamWAVX2(x *float32, grad *float32, m *float32, v *float32, n int, factors *float32)

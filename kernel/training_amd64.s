@@ -802,3 +802,896 @@ k1_end:
 	VMOVUPS Y11, 32(AX)
 	VZEROUPPER
 	RET
+
+// func packAVX2(dst *float32, src *float32, ldsrc int, k int)
+// Requires: AVX
+TEXT ·packAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ ldsrc+16(FP), DX
+	MOVQ k+24(FP), BX
+	SHLQ $0x02, DX
+
+k4:
+	CMPQ    BX, $0x04
+	JLT     k4_end
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS Y1, 96(AX)
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS Y0, 128(AX)
+	VMOVUPS Y1, 160(AX)
+	ADDQ    DX, CX
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS Y0, 192(AX)
+	VMOVUPS Y1, 224(AX)
+	ADDQ    DX, CX
+	ADDQ    $0x00000100, AX
+	SUBQ    $0x04, BX
+	JMP     k4
+
+k4_end:
+k1:
+	CMPQ    BX, $0x01
+	JLT     k1_end
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    DX, CX
+	ADDQ    $0x40, AX
+	SUBQ    $0x01, BX
+	JMP     k1
+
+k1_end:
+	VZEROUPPER
+	RET
+
+// func gatherAVX2(dst *float32, src *float32, ldsrc int, tiles int, k int)
+// Requires: AVX
+TEXT ·gatherAVX2(SB), NOSPLIT, $0-40
+	MOVQ   dst+0(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   ldsrc+16(FP), DX
+	MOVQ   k+32(FP), BX
+	SHLQ   $0x02, DX
+	MOVQ   BX, SI
+	IMUL3Q $0x18, SI, SI
+
+row:
+	CMPQ BX, $0x01
+	JLT  row_end
+	MOVQ tiles+24(FP), R9
+	MOVQ CX, DI
+	MOVQ AX, R8
+
+tile:
+	VMOVUPS (DI), X0
+	VMOVSD  16(DI), X1
+	VMOVUPS X0, (R8)
+	VMOVSD  X1, 16(R8)
+	ADDQ    $0x18, DI
+	ADDQ    SI, R8
+	DECQ    R9
+	JNZ     tile
+	ADDQ    DX, CX
+	ADDQ    $0x18, AX
+	SUBQ    $0x01, BX
+	JMP     row
+
+row_end:
+	RET
+
+// func scanStatesAVX2(x *float32, dt *float32, stride int, b *float32, c *float32, ldbc int, a *float32, states *float32, decays *float32, sums *float32, l int, s int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·scanStatesAVX2(SB), NOSPLIT, $0-96
+	MOVQ x+0(FP), AX
+	MOVQ dt+8(FP), CX
+	MOVQ b+24(FP), DX
+	MOVQ c+32(FP), BX
+	MOVQ states+56(FP), SI
+	MOVQ decays+64(FP), DI
+	MOVQ sums+72(FP), R8
+	MOVQ s+88(FP), R9
+	MOVQ l+80(FP), R10
+	MOVQ R9, R11
+	SHLQ $0x06, R11
+	ADDQ SI, R11
+
+row:
+	CMPQ    R10, $0x01
+	JLT     row_end
+	VMOVUPS (CX), Y0
+	VMULPS  (AX), Y0, Y2
+	VXORPS  Y4, Y4, Y4
+	VMOVUPS 32(CX), Y1
+	VMULPS  32(AX), Y1, Y3
+	VXORPS  Y5, Y5, Y5
+	MOVQ    a+48(FP), R12
+	XORQ    R13, R13
+
+state:
+	VBROADCASTSS (DX)(R13*4), Y6
+	VBROADCASTSS (BX)(R13*4), Y7
+	VMULPS       (R12), Y0, Y8
+	VMOVUPS      c42b0c0a5<>+0(SB), Y9
+	VMINPS       Y8, Y9, Y8
+	VMOVUPS      cc2aeac4f<>+0(SB), Y9
+	VMAXPS       Y8, Y9, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y9
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       Y10, Y9, Y10
+	VFNMADD231PS c3f318000<>+0(SB), Y10, Y8
+	VFNMADD231PS cb95e8083<>+0(SB), Y10, Y8
+	VMOVUPS      c3ab5736f<>+0(SB), Y10
+	VFMADD213PS  c3c0933ec<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aac12<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa0c<>+0(SB), Y8, Y10
+	VFMADD213PS  c3efffffe<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f800000<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f800000<>+0(SB), Y8, Y10
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       Y9, Y10, Y8
+	VMOVUPS      Y8, (DI)
+	VMULPS       Y2, Y6, Y9
+	VFMADD132PS  (SI), Y9, Y8
+	VMOVUPS      Y8, (R11)
+	VFMADD231PS  Y7, Y8, Y4
+	VMULPS       32(R12), Y1, Y8
+	VMOVUPS      c42b0c0a5<>+0(SB), Y9
+	VMINPS       Y8, Y9, Y8
+	VMOVUPS      cc2aeac4f<>+0(SB), Y9
+	VMAXPS       Y8, Y9, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y9
+	VMOVAPS      Y9, Y10
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y9
+	VSUBPS       Y10, Y9, Y10
+	VFNMADD231PS c3f318000<>+0(SB), Y10, Y8
+	VFNMADD231PS cb95e8083<>+0(SB), Y10, Y8
+	VMOVUPS      c3ab5736f<>+0(SB), Y10
+	VFMADD213PS  c3c0933ec<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aac12<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa0c<>+0(SB), Y8, Y10
+	VFMADD213PS  c3efffffe<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f800000<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f800000<>+0(SB), Y8, Y10
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       Y9, Y10, Y8
+	VMOVUPS      Y8, 32(DI)
+	VMULPS       Y3, Y6, Y6
+	VFMADD132PS  32(SI), Y6, Y8
+	VMOVUPS      Y8, 32(R11)
+	VFMADD231PS  Y7, Y8, Y5
+	ADDQ         $0x40, R12
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, R11
+	ADDQ         $0x40, DI
+	INCQ         R13
+	CMPQ         R13, R9
+	JLT          state
+	VMOVUPS      Y4, (R8)
+	VMOVUPS      Y5, 32(R8)
+	ADDQ         $0x40, R8
+	MOVQ         stride+16(FP), R12
+	MOVQ         ldbc+40(FP), R13
+	LEAQ         (AX)(R12*4), AX
+	LEAQ         (CX)(R12*4), CX
+	LEAQ         (DX)(R13*4), DX
+	LEAQ         (BX)(R13*4), BX
+	SUBQ         $0x01, R10
+	JMP          row
+
+row_end:
+	VZEROUPPER
+	RET
+
+DATA c42b0c0a5<>+0(SB)/4, $0x42b0c0a5
+DATA c42b0c0a5<>+4(SB)/4, $0x42b0c0a5
+DATA c42b0c0a5<>+8(SB)/4, $0x42b0c0a5
+DATA c42b0c0a5<>+12(SB)/4, $0x42b0c0a5
+DATA c42b0c0a5<>+16(SB)/4, $0x42b0c0a5
+DATA c42b0c0a5<>+20(SB)/4, $0x42b0c0a5
+DATA c42b0c0a5<>+24(SB)/4, $0x42b0c0a5
+DATA c42b0c0a5<>+28(SB)/4, $0x42b0c0a5
+GLOBL c42b0c0a5<>(SB), RODATA|NOPTR, $32
+
+DATA cc2aeac4f<>+0(SB)/4, $0xc2aeac4f
+DATA cc2aeac4f<>+4(SB)/4, $0xc2aeac4f
+DATA cc2aeac4f<>+8(SB)/4, $0xc2aeac4f
+DATA cc2aeac4f<>+12(SB)/4, $0xc2aeac4f
+DATA cc2aeac4f<>+16(SB)/4, $0xc2aeac4f
+DATA cc2aeac4f<>+20(SB)/4, $0xc2aeac4f
+DATA cc2aeac4f<>+24(SB)/4, $0xc2aeac4f
+DATA cc2aeac4f<>+28(SB)/4, $0xc2aeac4f
+GLOBL cc2aeac4f<>(SB), RODATA|NOPTR, $32
+
+DATA c4b400000<>+0(SB)/4, $0x4b400000
+DATA c4b400000<>+4(SB)/4, $0x4b400000
+DATA c4b400000<>+8(SB)/4, $0x4b400000
+DATA c4b400000<>+12(SB)/4, $0x4b400000
+DATA c4b400000<>+16(SB)/4, $0x4b400000
+DATA c4b400000<>+20(SB)/4, $0x4b400000
+DATA c4b400000<>+24(SB)/4, $0x4b400000
+DATA c4b400000<>+28(SB)/4, $0x4b400000
+GLOBL c4b400000<>(SB), RODATA|NOPTR, $32
+
+DATA c3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
+DATA c3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
+DATA c3fb8aa3b<>+8(SB)/4, $0x3fb8aa3b
+DATA c3fb8aa3b<>+12(SB)/4, $0x3fb8aa3b
+DATA c3fb8aa3b<>+16(SB)/4, $0x3fb8aa3b
+DATA c3fb8aa3b<>+20(SB)/4, $0x3fb8aa3b
+DATA c3fb8aa3b<>+24(SB)/4, $0x3fb8aa3b
+DATA c3fb8aa3b<>+28(SB)/4, $0x3fb8aa3b
+GLOBL c3fb8aa3b<>(SB), RODATA|NOPTR, $32
+
+DATA c3f318000<>+0(SB)/4, $0x3f318000
+DATA c3f318000<>+4(SB)/4, $0x3f318000
+DATA c3f318000<>+8(SB)/4, $0x3f318000
+DATA c3f318000<>+12(SB)/4, $0x3f318000
+DATA c3f318000<>+16(SB)/4, $0x3f318000
+DATA c3f318000<>+20(SB)/4, $0x3f318000
+DATA c3f318000<>+24(SB)/4, $0x3f318000
+DATA c3f318000<>+28(SB)/4, $0x3f318000
+GLOBL c3f318000<>(SB), RODATA|NOPTR, $32
+
+DATA cb95e8083<>+0(SB)/4, $0xb95e8083
+DATA cb95e8083<>+4(SB)/4, $0xb95e8083
+DATA cb95e8083<>+8(SB)/4, $0xb95e8083
+DATA cb95e8083<>+12(SB)/4, $0xb95e8083
+DATA cb95e8083<>+16(SB)/4, $0xb95e8083
+DATA cb95e8083<>+20(SB)/4, $0xb95e8083
+DATA cb95e8083<>+24(SB)/4, $0xb95e8083
+DATA cb95e8083<>+28(SB)/4, $0xb95e8083
+GLOBL cb95e8083<>(SB), RODATA|NOPTR, $32
+
+DATA c3ab5736f<>+0(SB)/4, $0x3ab5736f
+DATA c3ab5736f<>+4(SB)/4, $0x3ab5736f
+DATA c3ab5736f<>+8(SB)/4, $0x3ab5736f
+DATA c3ab5736f<>+12(SB)/4, $0x3ab5736f
+DATA c3ab5736f<>+16(SB)/4, $0x3ab5736f
+DATA c3ab5736f<>+20(SB)/4, $0x3ab5736f
+DATA c3ab5736f<>+24(SB)/4, $0x3ab5736f
+DATA c3ab5736f<>+28(SB)/4, $0x3ab5736f
+GLOBL c3ab5736f<>(SB), RODATA|NOPTR, $32
+
+DATA c3c0933ec<>+0(SB)/4, $0x3c0933ec
+DATA c3c0933ec<>+4(SB)/4, $0x3c0933ec
+DATA c3c0933ec<>+8(SB)/4, $0x3c0933ec
+DATA c3c0933ec<>+12(SB)/4, $0x3c0933ec
+DATA c3c0933ec<>+16(SB)/4, $0x3c0933ec
+DATA c3c0933ec<>+20(SB)/4, $0x3c0933ec
+DATA c3c0933ec<>+24(SB)/4, $0x3c0933ec
+DATA c3c0933ec<>+28(SB)/4, $0x3c0933ec
+GLOBL c3c0933ec<>(SB), RODATA|NOPTR, $32
+
+DATA c3d2aac12<>+0(SB)/4, $0x3d2aac12
+DATA c3d2aac12<>+4(SB)/4, $0x3d2aac12
+DATA c3d2aac12<>+8(SB)/4, $0x3d2aac12
+DATA c3d2aac12<>+12(SB)/4, $0x3d2aac12
+DATA c3d2aac12<>+16(SB)/4, $0x3d2aac12
+DATA c3d2aac12<>+20(SB)/4, $0x3d2aac12
+DATA c3d2aac12<>+24(SB)/4, $0x3d2aac12
+DATA c3d2aac12<>+28(SB)/4, $0x3d2aac12
+GLOBL c3d2aac12<>(SB), RODATA|NOPTR, $32
+
+DATA c3e2aaa0c<>+0(SB)/4, $0x3e2aaa0c
+DATA c3e2aaa0c<>+4(SB)/4, $0x3e2aaa0c
+DATA c3e2aaa0c<>+8(SB)/4, $0x3e2aaa0c
+DATA c3e2aaa0c<>+12(SB)/4, $0x3e2aaa0c
+DATA c3e2aaa0c<>+16(SB)/4, $0x3e2aaa0c
+DATA c3e2aaa0c<>+20(SB)/4, $0x3e2aaa0c
+DATA c3e2aaa0c<>+24(SB)/4, $0x3e2aaa0c
+DATA c3e2aaa0c<>+28(SB)/4, $0x3e2aaa0c
+GLOBL c3e2aaa0c<>(SB), RODATA|NOPTR, $32
+
+DATA c3efffffe<>+0(SB)/4, $0x3efffffe
+DATA c3efffffe<>+4(SB)/4, $0x3efffffe
+DATA c3efffffe<>+8(SB)/4, $0x3efffffe
+DATA c3efffffe<>+12(SB)/4, $0x3efffffe
+DATA c3efffffe<>+16(SB)/4, $0x3efffffe
+DATA c3efffffe<>+20(SB)/4, $0x3efffffe
+DATA c3efffffe<>+24(SB)/4, $0x3efffffe
+DATA c3efffffe<>+28(SB)/4, $0x3efffffe
+GLOBL c3efffffe<>(SB), RODATA|NOPTR, $32
+
+DATA c3f800000<>+0(SB)/4, $0x3f800000
+DATA c3f800000<>+4(SB)/4, $0x3f800000
+DATA c3f800000<>+8(SB)/4, $0x3f800000
+DATA c3f800000<>+12(SB)/4, $0x3f800000
+DATA c3f800000<>+16(SB)/4, $0x3f800000
+DATA c3f800000<>+20(SB)/4, $0x3f800000
+DATA c3f800000<>+24(SB)/4, $0x3f800000
+DATA c3f800000<>+28(SB)/4, $0x3f800000
+GLOBL c3f800000<>(SB), RODATA|NOPTR, $32
+
+// func scanBackwardAVX2(rows **float32, stride int, zstride int, ldbc int, l int, s int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·scanBackwardAVX2(SB), NOSPLIT, $0-48
+	MOVQ rows+0(FP), AX
+	MOVQ l+32(FP), CX
+
+row:
+	MOVQ         40(AX), DX
+	VMOVUPS      (DX), Y2
+	VMOVAPS      Y2, Y0
+	VXORPS       c80000000<>+0(SB), Y0, Y0
+	VMOVUPS      c42b0c0a5<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVUPS      cc2aeac4f<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VMOVUPS      c4b400000<>+0(SB), Y1
+	VMOVAPS      Y1, Y3
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y0, Y1
+	VSUBPS       Y3, Y1, Y3
+	VFNMADD231PS c3f318000<>+0(SB), Y3, Y0
+	VFNMADD231PS cb95e8083<>+0(SB), Y3, Y0
+	VMOVUPS      c3ab5736f<>+0(SB), Y3
+	VFMADD213PS  c3c0933ec<>+0(SB), Y0, Y3
+	VFMADD213PS  c3d2aac12<>+0(SB), Y0, Y3
+	VFMADD213PS  c3e2aaa0c<>+0(SB), Y0, Y3
+	VFMADD213PS  c3efffffe<>+0(SB), Y0, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y0, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y0, Y3
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y3, Y0
+	VMOVUPS      c3f800000<>+0(SB), Y4
+	VADDPS       Y4, Y0, Y0
+	VDIVPS       Y0, Y4, Y4
+	VMULPS       Y2, Y4, Y0
+	VADDPS       Y0, Y4, Y5
+	VFNMADD231PS Y4, Y0, Y5
+	MOVQ         (AX), DX
+	VMOVUPS      (DX), Y1
+	MOVQ         136(AX), DX
+	VMOVUPS      (DX), Y3
+	MOVQ         96(AX), DX
+	VFMADD213PS  (DX), Y1, Y3
+	MOVQ         16(AX), DX
+	VMOVUPS      (DX), Y0
+	VMULPS       Y0, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	MOVQ         48(AX), DX
+	VMOVUPS      Y3, (DX)
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	MOVQ         144(AX), DX
+	VMOVUPS      (DX), Y0
+	VFMADD231PS  Y1, Y4, Y0
+	VMOVUPS      Y0, (DX)
+	MOVQ         8(AX), DX
+	VMOVUPS      (DX), Y0
+	VMULPS       Y1, Y0, Y2
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y8, Y8, Y8
+	MOVQ         40(AX), DX
+	VMOVUPS      32(DX), Y5
+	VMOVAPS      Y5, Y1
+	VXORPS       c80000000<>+0(SB), Y1, Y1
+	VMOVUPS      c42b0c0a5<>+0(SB), Y3
+	VMINPS       Y1, Y3, Y1
+	VMOVUPS      cc2aeac4f<>+0(SB), Y3
+	VMAXPS       Y1, Y3, Y1
+	VMOVUPS      c4b400000<>+0(SB), Y3
+	VMOVAPS      Y3, Y7
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y3
+	VSUBPS       Y7, Y3, Y7
+	VFNMADD231PS c3f318000<>+0(SB), Y7, Y1
+	VFNMADD231PS cb95e8083<>+0(SB), Y7, Y1
+	VMOVUPS      c3ab5736f<>+0(SB), Y7
+	VFMADD213PS  c3c0933ec<>+0(SB), Y1, Y7
+	VFMADD213PS  c3d2aac12<>+0(SB), Y1, Y7
+	VFMADD213PS  c3e2aaa0c<>+0(SB), Y1, Y7
+	VFMADD213PS  c3efffffe<>+0(SB), Y1, Y7
+	VFMADD213PS  c3f800000<>+0(SB), Y1, Y7
+	VFMADD213PS  c3f800000<>+0(SB), Y1, Y7
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y7, Y1
+	VMOVUPS      c3f800000<>+0(SB), Y9
+	VADDPS       Y9, Y1, Y1
+	VDIVPS       Y1, Y9, Y9
+	VMULPS       Y5, Y9, Y1
+	VADDPS       Y1, Y9, Y10
+	VFNMADD231PS Y9, Y1, Y10
+	MOVQ         (AX), DX
+	VMOVUPS      32(DX), Y3
+	MOVQ         136(AX), DX
+	VMOVUPS      32(DX), Y7
+	MOVQ         96(AX), DX
+	VFMADD213PS  32(DX), Y3, Y7
+	MOVQ         16(AX), DX
+	VMOVUPS      32(DX), Y1
+	VMULPS       Y1, Y7, Y7
+	VMULPS       Y10, Y7, Y7
+	MOVQ         48(AX), DX
+	VMOVUPS      Y7, 32(DX)
+	VMULPS       Y5, Y9, Y5
+	VMULPS       Y1, Y5, Y5
+	MOVQ         144(AX), DX
+	VMOVUPS      32(DX), Y1
+	VFMADD231PS  Y3, Y5, Y1
+	VMOVUPS      Y1, 32(DX)
+	MOVQ         8(AX), DX
+	VMOVUPS      32(DX), Y1
+	VMULPS       Y3, Y1, Y3
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y9, Y9, Y9
+	MOVQ         56(AX), DX
+	MOVQ         64(AX), BX
+	MOVQ         72(AX), SI
+	MOVQ         80(AX), DI
+	MOVQ         88(AX), R8
+	MOVQ         104(AX), R9
+	MOVQ         112(AX), R10
+	MOVQ         120(AX), R11
+	MOVQ         128(AX), R12
+	XORQ         R13, R13
+	XORQ         R14, R14
+
+state:
+	VBROADCASTSS (DX)(R13*4), Y10
+	VBROADCASTSS (BX)(R13*4), Y11
+	VMOVUPS      (R9)(R14*1), Y12
+	VMOVUPS      32(R9)(R14*1), Y13
+	VMOVUPS      (R12)(R14*1), Y14
+	VFMADD231PS  Y11, Y4, Y14
+	VFMADD231PS  (DI)(R14*1), Y4, Y13
+	VFMADD231PS  Y10, Y14, Y8
+	VFMADD231PS  Y2, Y14, Y12
+	VMULPS       (R8)(R14*1), Y14, Y14
+	VMOVUPS      Y14, (R12)(R14*1)
+	VMULPS       (SI)(R14*1), Y14, Y14
+	VFMADD231PS  (R10)(R14*1), Y14, Y6
+	VMOVUPS      (R11)(R14*1), Y15
+	VFMADD231PS  Y0, Y14, Y15
+	VMOVUPS      Y15, (R11)(R14*1)
+	VMOVUPS      32(R12)(R14*1), Y14
+	VFMADD231PS  Y11, Y5, Y14
+	VFMADD231PS  32(DI)(R14*1), Y5, Y13
+	VFMADD231PS  Y10, Y14, Y9
+	VFMADD231PS  Y3, Y14, Y12
+	VMULPS       32(R8)(R14*1), Y14, Y14
+	VMOVUPS      Y14, 32(R12)(R14*1)
+	VMULPS       32(SI)(R14*1), Y14, Y14
+	VFMADD231PS  32(R10)(R14*1), Y14, Y7
+	VMOVUPS      32(R11)(R14*1), Y10
+	VFMADD231PS  Y1, Y14, Y10
+	VMOVUPS      Y10, 32(R11)(R14*1)
+	VMOVUPS      Y12, (R9)(R14*1)
+	VMOVUPS      Y13, 32(R9)(R14*1)
+	ADDQ         $0x40, R14
+	INCQ         R13
+	CMPQ         R13, s+40(FP)
+	JLT          state
+	MOVQ         (AX), DX
+	VMOVUPS      (DX), Y2
+	VFMADD213PS  Y6, Y8, Y2
+	VMOVAPS      Y0, Y3
+	VXORPS       c80000000<>+0(SB), Y3, Y3
+	VMOVUPS      cc2aeac4f<>+0(SB), Y6
+	VMAXPS       Y3, Y6, Y3
+	VMOVUPS      c4b400000<>+0(SB), Y6
+	VMOVAPS      Y6, Y10
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y3, Y6
+	VSUBPS       Y10, Y6, Y10
+	VFNMADD231PS c3f318000<>+0(SB), Y10, Y3
+	VFNMADD231PS cb95e8083<>+0(SB), Y10, Y3
+	VMOVUPS      c3ab5736f<>+0(SB), Y11
+	VFMADD213PS  c3c0933ec<>+0(SB), Y3, Y11
+	VFMADD213PS  c3d2aac12<>+0(SB), Y3, Y11
+	VFMADD213PS  c3e2aaa0c<>+0(SB), Y3, Y11
+	VFMADD213PS  c3efffffe<>+0(SB), Y3, Y11
+	VFMADD213PS  c3f800000<>+0(SB), Y3, Y11
+	VMULPS       Y11, Y3, Y11
+	VMOVUPS      c3f800000<>+0(SB), Y10
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y10, Y6
+	VSUBPS       Y6, Y10, Y3
+	VFNMADD231PS Y6, Y11, Y3
+	VMULPS       Y3, Y2, Y2
+	MOVQ         32(AX), DX
+	VMOVUPS      Y2, (DX)
+	MOVQ         136(AX), DX
+	VMULPS       (DX), Y4, Y2
+	VFMADD231PS  Y8, Y0, Y2
+	MOVQ         24(AX), DX
+	VMOVUPS      Y2, (DX)
+	MOVQ         (AX), DX
+	VMOVUPS      32(DX), Y0
+	VFMADD213PS  Y7, Y9, Y0
+	VMOVAPS      Y1, Y2
+	VXORPS       c80000000<>+0(SB), Y2, Y2
+	VMOVUPS      cc2aeac4f<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y3
+	VMOVAPS      Y3, Y4
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y3
+	VSUBPS       Y4, Y3, Y4
+	VFNMADD231PS c3f318000<>+0(SB), Y4, Y2
+	VFNMADD231PS cb95e8083<>+0(SB), Y4, Y2
+	VMOVUPS      c3ab5736f<>+0(SB), Y6
+	VFMADD213PS  c3c0933ec<>+0(SB), Y2, Y6
+	VFMADD213PS  c3d2aac12<>+0(SB), Y2, Y6
+	VFMADD213PS  c3e2aaa0c<>+0(SB), Y2, Y6
+	VFMADD213PS  c3efffffe<>+0(SB), Y2, Y6
+	VFMADD213PS  c3f800000<>+0(SB), Y2, Y6
+	VMULPS       Y6, Y2, Y6
+	VMOVUPS      c3f800000<>+0(SB), Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y3
+	VSUBPS       Y3, Y4, Y2
+	VFNMADD231PS Y3, Y6, Y2
+	VMULPS       Y2, Y0, Y0
+	MOVQ         32(AX), DX
+	VMOVUPS      Y0, 32(DX)
+	MOVQ         136(AX), DX
+	VMULPS       32(DX), Y5, Y0
+	VFMADD231PS  Y9, Y1, Y0
+	MOVQ         24(AX), DX
+	VMOVUPS      Y0, 32(DX)
+	DECQ         CX
+	JZ           end
+	SUBQ         R14, 72(AX)
+	SUBQ         R14, 80(AX)
+	SUBQ         R14, 88(AX)
+	SUBQ         R14, 104(AX)
+	SUBQ         $0x40, 96(AX)
+	MOVQ         stride+8(FP), DX
+	SHLQ         $0x02, DX
+	SUBQ         DX, (AX)
+	SUBQ         DX, 8(AX)
+	SUBQ         DX, 16(AX)
+	SUBQ         DX, 24(AX)
+	SUBQ         DX, 32(AX)
+	MOVQ         zstride+16(FP), DX
+	SHLQ         $0x02, DX
+	SUBQ         DX, 40(AX)
+	SUBQ         DX, 48(AX)
+	MOVQ         ldbc+24(FP), DX
+	SHLQ         $0x02, DX
+	SUBQ         DX, 56(AX)
+	SUBQ         DX, 64(AX)
+	JMP          row
+
+end:
+	VZEROUPPER
+	RET
+
+DATA c80000000<>+0(SB)/4, $0x80000000
+DATA c80000000<>+4(SB)/4, $0x80000000
+DATA c80000000<>+8(SB)/4, $0x80000000
+DATA c80000000<>+12(SB)/4, $0x80000000
+DATA c80000000<>+16(SB)/4, $0x80000000
+DATA c80000000<>+20(SB)/4, $0x80000000
+DATA c80000000<>+24(SB)/4, $0x80000000
+DATA c80000000<>+28(SB)/4, $0x80000000
+GLOBL c80000000<>(SB), RODATA|NOPTR, $32
+
+// func sumLanesAVX2(dst *float32, lanes *float32, n int)
+// Requires: AVX
+TEXT ·sumLanesAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ lanes+8(FP), CX
+	MOVQ n+16(FP), DX
+
+k1:
+	CMPQ         DX, $0x01
+	JLT          k1_end
+	VMOVUPS      (CX), Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X0, X1, X1
+	VMOVHLPS     X1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSHDUP    X1, X0
+	VADDSS       X0, X1, X1
+	VMOVSS       X1, (AX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x04, AX
+	SUBQ         $0x01, DX
+	JMP          k1
+
+k1_end:
+	VZEROUPPER
+	RET
+
+// func convBackwardAVX2(d *float32, bias *float32, dbias *float32, weight *float32, dweight *float32, stride int, in **float32, w int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·convBackwardAVX2(SB), NOSPLIT, $0-72
+	MOVQ d+0(FP), AX
+	MOVQ bias+8(FP), CX
+	MOVQ dbias+16(FP), DX
+	MOVQ stride+40(FP), BX
+	MOVQ n+64(FP), SI
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	XORQ DI, DI
+
+channels:
+	CMPQ    DI, SI
+	JGE     end
+	VMOVUPS (CX)(DI*1), Y0
+	MOVQ    weight+24(FP), R8
+	MOVQ    in+48(FP), R9
+	MOVQ    w+56(FP), R10
+	ADDQ    DI, R8
+
+value:
+	MOVQ         (R9), R11
+	VMOVUPS      (R11)(DI*1), Y1
+	VFMADD231PS  (R8), Y1, Y0
+	ADDQ         BX, R8
+	ADDQ         $0x08, R9
+	DECQ         R10
+	JNZ          value
+	VMOVAPS      Y0, Y1
+	VXORPS       c80000000<>+0(SB), Y1, Y1
+	VMOVUPS      c42b0c0a5<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      cc2aeac4f<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      c4b400000<>+0(SB), Y2
+	VMOVAPS      Y2, Y3
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
+	VSUBPS       Y3, Y2, Y3
+	VFNMADD231PS c3f318000<>+0(SB), Y3, Y1
+	VFNMADD231PS cb95e8083<>+0(SB), Y3, Y1
+	VMOVUPS      c3ab5736f<>+0(SB), Y3
+	VFMADD213PS  c3c0933ec<>+0(SB), Y1, Y3
+	VFMADD213PS  c3d2aac12<>+0(SB), Y1, Y3
+	VFMADD213PS  c3e2aaa0c<>+0(SB), Y1, Y3
+	VFMADD213PS  c3efffffe<>+0(SB), Y1, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       Y2, Y3, Y1
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VADDPS       Y2, Y1, Y1
+	VDIVPS       Y1, Y2, Y2
+	VMULPS       Y0, Y2, Y0
+	VADDPS       Y0, Y2, Y1
+	VFNMADD231PS Y2, Y0, Y1
+	VMULPS       (AX)(DI*1), Y1, Y1
+	VMOVUPS      Y1, (AX)(DI*1)
+	VADDPS       (DX)(DI*1), Y1, Y0
+	VMOVUPS      Y0, (DX)(DI*1)
+	MOVQ         dweight+32(FP), R8
+	MOVQ         in+48(FP), R9
+	MOVQ         w+56(FP), R10
+	ADDQ         DI, R8
+
+gradient:
+	MOVQ        (R9), R11
+	VMOVUPS     (R8), Y0
+	VFMADD231PS (R11)(DI*1), Y1, Y0
+	VMOVUPS     Y0, (R8)
+	ADDQ        BX, R8
+	ADDQ        $0x08, R9
+	DECQ        R10
+	JNZ         gradient
+	ADDQ        $0x20, DI
+	JMP         channels
+
+end:
+	VZEROUPPER
+	RET
+
+// func convSumAVX2(dst *float32, weight *float32, stride int, in **float32, w int, n int)
+// Requires: AVX, FMA3
+TEXT ·convSumAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ n+40(FP), DX
+	SHLQ $0x02, CX
+	SHLQ $0x02, DX
+	XORQ BX, BX
+
+channels:
+	CMPQ   BX, DX
+	JGE    end
+	VXORPS Y0, Y0, Y0
+	MOVQ   weight+8(FP), SI
+	MOVQ   in+24(FP), DI
+	MOVQ   w+32(FP), R8
+	ADDQ   BX, SI
+
+value:
+	MOVQ        (DI), R9
+	VMOVUPS     (R9)(BX*1), Y1
+	VFMADD231PS (SI), Y1, Y0
+	ADDQ        CX, SI
+	ADDQ        $0x08, DI
+	DECQ        R8
+	JNZ         value
+	VMOVUPS     Y0, (AX)(BX*1)
+	ADDQ        $0x20, BX
+	JMP         channels
+
+end:
+	VZEROUPPER
+	RET
+
+// func siluMulBackwardAVX2(dgate *float32, dup *float32, gate *float32, up *float32, dact *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·siluMulBackwardAVX2(SB), NOSPLIT, $0-48
+	MOVQ dgate+0(FP), AX
+	MOVQ dup+8(FP), CX
+	MOVQ gate+16(FP), DX
+	MOVQ up+24(FP), BX
+	MOVQ dact+32(FP), SI
+	MOVQ n+40(FP), DI
+
+k8:
+	CMPQ         DI, $0x08
+	JLT          k8_end
+	VMOVUPS      (DX), Y0
+	VMOVAPS      Y0, Y1
+	VXORPS       c80000000<>+0(SB), Y1, Y1
+	VMOVUPS      c42b0c0a5<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      cc2aeac4f<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      c4b400000<>+0(SB), Y2
+	VMOVAPS      Y2, Y3
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
+	VSUBPS       Y3, Y2, Y3
+	VFNMADD231PS c3f318000<>+0(SB), Y3, Y1
+	VFNMADD231PS cb95e8083<>+0(SB), Y3, Y1
+	VMOVUPS      c3ab5736f<>+0(SB), Y3
+	VFMADD213PS  c3c0933ec<>+0(SB), Y1, Y3
+	VFMADD213PS  c3d2aac12<>+0(SB), Y1, Y3
+	VFMADD213PS  c3e2aaa0c<>+0(SB), Y1, Y3
+	VFMADD213PS  c3efffffe<>+0(SB), Y1, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       Y2, Y3, Y1
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VADDPS       Y2, Y1, Y1
+	VDIVPS       Y1, Y2, Y2
+	VMULPS       Y0, Y2, Y1
+	VADDPS       Y1, Y2, Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VMOVUPS      (SI), Y1
+	VMULPS       Y0, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VMULPS       (BX), Y1, Y1
+	VMULPS       Y3, Y1, Y1
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y1, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x08, DI
+	JMP          k8
+
+k8_end:
+	VZEROUPPER
+	RET
+
+// func sumProductsAVX2(x *float32, y *float32, z *float32, n int) float32
+// Requires: AVX, FMA3, SSE
+TEXT ·sumProductsAVX2(SB), NOSPLIT, $0-36
+	MOVQ   x+0(FP), AX
+	MOVQ   y+8(FP), CX
+	MOVQ   z+16(FP), DX
+	MOVQ   n+24(FP), BX
+	VXORPS Y0, Y0, Y0
+
+k8:
+	CMPQ        BX, $0x08
+	JLT         k8_end
+	VMOVUPS     (AX), Y1
+	VMULPS      (CX), Y1, Y1
+	VFMADD231PS (DX), Y1, Y0
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, BX
+	JMP         k8
+
+k8_end:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X0, X1, X1
+	VMOVHLPS     X1, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSHDUP    X1, X0
+	VADDSS       X0, X1, X1
+	MOVSS        X1, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func normBackwardAVX2(dx *float32, dweight *float32, dy *float32, x *float32, weight *float32, n int, scale float32, along float32)
+// Requires: AVX, FMA3
+TEXT ·normBackwardAVX2(SB), NOSPLIT, $0-56
+	MOVQ         dx+0(FP), AX
+	MOVQ         dweight+8(FP), CX
+	MOVQ         dy+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVQ         weight+32(FP), SI
+	MOVQ         n+40(FP), DI
+	VBROADCASTSS scale+48(FP), Y0
+	VBROADCASTSS along+52(FP), Y1
+
+k8:
+	CMPQ         DI, $0x08
+	JLT          k8_end
+	VMULPS       (DX), Y0, Y3
+	VMOVUPS      (BX), Y4
+	VMOVUPS      (CX), Y2
+	VFMADD231PS  Y4, Y3, Y2
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      (AX), Y2
+	VFMADD231PS  (SI), Y3, Y2
+	VFNMADD231PS Y1, Y4, Y2
+	VMOVUPS      Y2, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x08, DI
+	JMP          k8
+
+k8_end:
+	VZEROUPPER
+	RET
+
+// func adamWAVX2(x *float32, grad *float32, m *float32, v *float32, n int, factors *float32)
+// Requires: AVX, FMA3
+TEXT ·adamWAVX2(SB), NOSPLIT, $0-48
+	MOVQ         x+0(FP), AX
+	MOVQ         grad+8(FP), CX
+	MOVQ         m+16(FP), DX
+	MOVQ         v+24(FP), BX
+	MOVQ         n+32(FP), SI
+	MOVQ         factors+40(FP), DI
+	VBROADCASTSS (DI), Y0
+	VBROADCASTSS 4(DI), Y1
+	VBROADCASTSS 8(DI), Y2
+	VBROADCASTSS 12(DI), Y3
+	VBROADCASTSS 16(DI), Y4
+	VBROADCASTSS 20(DI), Y5
+	VBROADCASTSS 24(DI), Y6
+	VBROADCASTSS 28(DI), Y7
+	VBROADCASTSS 32(DI), Y8
+
+k8:
+	CMPQ        SI, $0x08
+	JLT         k8_end
+	VMULPS      (CX), Y0, Y9
+	VMULPS      (DX), Y2, Y10
+	VFMADD231PS Y9, Y4, Y10
+	VMOVUPS     Y10, (DX)
+	VMULPS      Y9, Y9, Y9
+	VMULPS      (BX), Y3, Y11
+	VFMADD231PS Y9, Y5, Y11
+	VMOVUPS     Y11, (BX)
+	VSQRTPS     Y11, Y11
+	VFMADD213PS Y8, Y7, Y11
+	VMULPS      Y6, Y10, Y10
+	VDIVPS      Y11, Y10, Y10
+	VMOVUPS     (AX), Y9
+	VFMSUB213PS Y10, Y1, Y9
+	VMOVUPS     Y9, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, BX
+	SUBQ        $0x08, SI
+	JMP         k8
+
+k8_end:
+	VZEROUPPER
+	RET

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"jamba/kernel/par"
+	"jamba/kernel"
 	"jamba/model"
 )
 
@@ -75,24 +75,9 @@ func (a AdamW) update(params []Param, m *Moments, lr, scale float64) {
 		if p.Grad == nil {
 			continue
 		}
-		keep := float32(1 - lr*a.decay(p))
-		par.For(len(p.Value), 1<<13, func(lo, hi int) {
-			adamStep(p.Value[lo:hi], p.Grad[lo:hi], m.M[i][lo:hi], m.V[i][lo:hi], adamFactors{
-				scale: float32(scale), keep: keep, b1: float32(b1), b2: float32(b2), c1: float32(1 - b1), c2: float32(1 - b2),
-				step: float32(step), correct: float32(correct), eps: float32(a.Eps),
-			})
-		})
-	}
-}
-
-type adamFactors struct{ scale, keep, b1, b2, c1, c2, step, correct, eps float32 }
-
-func adamStep(x, grad, m, v []float32, f adamFactors) {
-	for i, g := range grad {
-		g *= f.scale
-		m[i] = f.b1*m[i] + f.c1*g
-		v[i] = f.b2*v[i] + f.c2*g*g
-		root := float32(math.Sqrt(float64(v[i]))) // one instruction: the compiler sees that both are float32
-		x[i] = x[i]*f.keep - f.step*m[i]/(root*f.correct+f.eps)
+		kernel.AdamW{
+			Scale: float32(scale), Keep: float32(1 - lr*a.decay(p)), Beta1: float32(b1), Beta2: float32(b2), Rest1: float32(1 - b1), Rest2: float32(1 - b2),
+			Step: float32(step), Correct: float32(correct), Eps: float32(a.Eps),
+		}.Update(p.Value, p.Grad, m.M[i], m.V[i])
 	}
 }

@@ -2,8 +2,12 @@ package train
 
 import (
 	"jamba/kernel"
+	"jamba/kernel/par"
 	"jamba/model"
 )
+
+// grain is how many rows make a thread worth waking.
+const grain = 64
 
 // moe writes to dh the gradient of a mixture's input, from that of its output.
 func (b *backward) moe(l layer, t *model.MoETape, c *model.MoE, dh, dout []float32) {
@@ -19,19 +23,25 @@ func (b *backward) moe(l layer, t *model.MoETape, c *model.MoE, dh, dout []float
 		}
 		inner := b.used
 		dy, dx := b.alloc(rows*m), b.alloc(rows*m)
-		for j, i := range x.Picks {
-			from, y := dout[i/k*m:(i/k+1)*m], x.Y[j*m:(j+1)*m]
-			var sum float32
-			for q, v := range from {
-				sum += v * y[q]
-				dy[j*m+q] = v * t.Picks[i].Weight
+		par.For(rows, grain, func(lo, hi int) {
+			for j, i := range x.Picks[lo:hi] {
+				j += lo
+				from, y := dout[i/k*m:(i/k+1)*m], x.Y[j*m:(j+1)*m]
+				var sum float32
+				for q, v := range from {
+					sum += v * y[q]
+					dy[j*m+q] = v * t.Picks[i].Weight
+				}
+				dpicks[i] = sum
 			}
-			dpicks[i] = sum
-		}
+		})
 		b.mlp(l.expert(e), &x.MLP, dx, dy)
-		for j, i := range x.Picks {
-			kernel.Add(dh[i/k*m:(i/k+1)*m], dx[j*m:(j+1)*m])
-		}
+		par.For(rows, grain, func(lo, hi int) { // an expert has a row but once
+			for j, i := range x.Picks[lo:hi] {
+				j += lo
+				kernel.Add(dh[i/k*m:(i/k+1)*m], dx[j*m:(j+1)*m])
+			}
+		})
 		b.release(inner)
 	}
 
