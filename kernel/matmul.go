@@ -71,6 +71,10 @@ func MatMul(dst, x []float32, w *Matrix) {
 		mulPacked(dst, x, w)
 		return
 	}
+	if m >= manyRows && w.f32 != nil && active.many != nil {
+		matMulMany(dst, x, w, m)
+		return
+	}
 	panel, half := active.panel, active.dotHalf != nil && (w.DType == tensor.F16 || w.DType == tensor.BF16)
 	// A thread is worth waking for some ten thousand multiplications.
 	par.For((w.N+panel-1)/panel, 1+(1<<14)/(panel*w.K*max(1, m)), func(lo, hi int) {

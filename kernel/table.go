@@ -50,6 +50,9 @@ type table struct {
 	scan   func(s *Scan, p int)
 	limits limits
 
+	// many are the tiles of products of many rows, with the sums of dot; nil if the tier has none.
+	many *manyTiles
+
 	backward // what only the backward pass needs
 }
 

@@ -39,6 +39,7 @@ var avx2 = table{
 		f32:  func(n int) int { return rounds(n, 12*8, peakF32AVX2) },
 		i8:   func(n int) int { return rounds(n, 12*16, peakI8AVX2) },
 	},
+	many:     &manyAVX2,
 	backward: avx2Backward,
 }
 

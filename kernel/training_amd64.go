@@ -3,6 +3,27 @@
 package kernel
 
 //go:noescape
+func dotManyx1(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, sums *float32, add bool)
+
+//go:noescape
+func dotManyx2(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, sums *float32, add bool)
+
+//go:noescape
+func dotManyx3(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, sums *float32, add bool)
+
+//go:noescape
+func dotManyx4(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, sums *float32, add bool)
+
+//go:noescape
+func dotManyx5(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, sums *float32, add bool)
+
+//go:noescape
+func dotManyx6(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, sums *float32, add bool)
+
+//go:noescape
+func packManyAVX2(dst *float32, each int, w *float32, ldw int, n int)
+
+//go:noescape
 func productTx1(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, add bool)
 
 //go:noescape

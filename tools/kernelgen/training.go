@@ -9,8 +9,9 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// training writes the kernels of the backward pass, which have a file to themselves.
+// training writes the kernels of the backward pass and of products of many rows, which have a file to themselves.
 func training() {
+	many()
 	for m := 1; m <= 6; m++ {
 		productT(m)
 	}
