@@ -192,16 +192,20 @@ func (t *Trainer) accumulate(ctx context.Context, batch *Batch, s *Stats, share 
 	return ce, aux, ctx.Err()
 }
 
-// norm returns the norm of all gradients together. It is an error that names the parameter if it is not a number.
+// norm returns the norm of all gradients together. It is an error if that is not a number; it names the last parameter
+// to blame, from where the backward pass comes.
 func (t *Trainer) norm() (float64, error) {
-	total := 0.0
+	total, wrong := 0.0, ""
 	for i := range t.Params {
 		p := &t.Params[i]
 		sum := squares(p.Grad)
 		if math.IsNaN(sum) || math.IsInf(sum, 0) {
-			return 0, fmt.Errorf("%s: the gradient is infinite or NaN; a lower learning rate or clipping may help", p.Name)
+			wrong = p.Name
 		}
 		total += sum
+	}
+	if wrong != "" {
+		return 0, fmt.Errorf("%s: the gradient is infinite or NaN; a lower learning rate or clipping may help", wrong)
 	}
 	return math.Sqrt(total), nil
 }
