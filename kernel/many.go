@@ -14,7 +14,8 @@ type manyTiles struct {
 	// tile writes, or adds, the products of m rows of x, ldx apart, at most productRows, with a panel of productColumns
 	// rows of w, to rows of dst, ldd apart. sums is working memory of manySums.
 	tile func(dst []float32, ldd int, x []float32, ldx int, panel []float32, m, k int, sums []float32, add bool)
-	// pack brings rows of w, at most productColumns, ldw apart, into a panel of manyPanel(k) values. It overwrites all.
+	// pack brings rows of w, at most productColumns, ldw apart, into a panel of manyPanel(k) values, the
+	// rest of which is of no matter.
 	pack func(panel, w []float32, ldw, rows, k int)
 	// block is how far dot runs along k before it adds to dst.
 	block int

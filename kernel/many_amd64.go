@@ -13,9 +13,6 @@ func dotManyAVX2(dst []float32, ldd int, x []float32, ldx int, panel []float32, 
 
 func packManyAVX2Rows(panel, w []float32, ldw, rows, k int) {
 	const half = productColumns / 2
-	if rows < productColumns {
-		clear(panel)
-	}
 	each := len(panel) / 8
 	for c := 0; c < rows; c += half {
 		whole := 0 // of k, for which there are eight rows

@@ -146,6 +146,41 @@ func TestAccumulation(t *testing.T) {
 	}
 }
 
+// TestShares asserts that a batch given twice trains as if it were given once, with its load-balancing loss.
+func TestShares(t *testing.T) {
+	c := tiny()
+	o := options()
+	o.AuxCoef = 1
+	b := randomBatch(c.VocabSize, 2, 20)
+	_, once := newTrainer(t, c, o)
+	_, twice := newTrainer(t, c, o)
+	want, got := step(t, once, b), step(t, twice, b, b)
+	near(t, "loss", got.Loss, want.Loss, 1e-6)
+	near(t, "norm of the gradients", got.GradNorm, want.GradNorm, 1e-5*want.GradNorm)
+}
+
+// TestClip asserts that gradients are scaled down and never up. AdamW's first step does not depend on their scale, but its
+// memory does.
+func TestClip(t *testing.T) {
+	c := tiny()
+	b := randomBatch(c.VocabSize, 2, 20)
+	for _, clip := range []float64{0, 1e-3, 1e6} {
+		o := options()
+		o.Clip = clip
+		_, tr := newTrainer(t, c, o)
+		s := step(t, tr, b)
+		sum := 0.0
+		for _, m := range tr.Moments.M {
+			sum += norm(m) * norm(m)
+		}
+		want := s.GradNorm
+		if clip == 1e-3 {
+			want = clip
+		}
+		near(t, "norm of the first moments", math.Sqrt(sum), 0.1*want, 0.002*want)
+	}
+}
+
 func TestFrozen(t *testing.T) {
 	c := tiny()
 	o := options()
