@@ -4,8 +4,8 @@ package kernel
 type backward struct {
 	// product and productT are tiles of Product and ProductT.
 	product, productT tile
-	// pack copies k rows of src, ldsrc apart, productColumns of each, to dst [k, productColumns].
-	pack func(dst, src []float32, ldsrc, k int)
+	// copyPanel copies k rows of src, ldsrc apart, productColumns of each, to dst [k, productColumns].
+	copyPanel func(dst, src []float32, ldsrc, k int)
 	// gather copies k rows of src, ldsrc apart, tiles·productRows of each, to dst [tiles, k, productRows].
 	gather func(dst, src []float32, ldsrc, tiles, k int)
 	// scanBackward is ScanBackward of a panel of a chunk of rows.
@@ -25,7 +25,7 @@ type backward struct {
 var genericBackward = backward{
 	product:         productGeneric,
 	productT:        productTGeneric,
-	pack:            packGeneric,
+	copyPanel:       copyPanelGeneric,
 	gather:          gatherGeneric,
 	scanBackward:    scanBackwardGeneric,
 	sumLanes:        sumLanesGeneric,

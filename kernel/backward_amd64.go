@@ -6,7 +6,7 @@ import "math"
 var avx2Backward = backward{
 	product:         productAVX2,
 	productT:        productTAVX2,
-	pack:            packAVX2Rows,
+	copyPanel:       copyPanelAVX2Rows,
 	gather:          gatherAVX2Rows,
 	scanBackward:    scanBackwardAVX2Panel,
 	sumLanes:        sumLanesAVX2Slice,
@@ -22,7 +22,7 @@ var productTTiles = [productRows + 1]func(dst *float32, ldd int, x *float32, ldx
 
 func productAVX2(dst []float32, ldd int, x []float32, ldx int, w []float32, m, k int, add bool) {
 	dst, x, w = dst[:(m-1)*ldd+productColumns], x[:(m-1)*ldx+k], w[:k*productColumns]
-	gemmTiles[m](&dst[0], ldd, &x[0], ldx, &w[0], productColumns, k, add)
+	gemmF32AVX2.tiles[m-1](&dst[0], ldd, &x[0], ldx, &w[0], productColumns, k, add)
 }
 
 func productTAVX2(dst []float32, ldd int, x []float32, ldx int, w []float32, m, k int, add bool) {
@@ -30,9 +30,9 @@ func productTAVX2(dst []float32, ldd int, x []float32, ldx int, w []float32, m, 
 	productTTiles[m](&dst[0], ldd, &x[0], ldx, &w[0], k, add)
 }
 
-func packAVX2Rows(dst, src []float32, ldsrc, k int) {
+func copyPanelAVX2Rows(dst, src []float32, ldsrc, k int) {
 	dst, src = dst[:k*productColumns], src[:(k-1)*ldsrc+productColumns]
-	packAVX2(&dst[0], &src[0], ldsrc, k)
+	copyPanelAVX2(&dst[0], &src[0], ldsrc, k)
 }
 
 func gatherAVX2Rows(dst, src []float32, ldsrc, tiles, k int) {
@@ -45,8 +45,8 @@ func sumLanesAVX2Slice(dst, lanes []float32) {
 	sumLanesAVX2(&dst[0], &lanes[0], len(dst))
 }
 
-// scanRows are pointers to a row of each operand of a scan's backward pass.
-type scanRows struct {
+// scanBackwardRows are pointers to a row of each operand of a scan's backward pass.
+type scanBackwardRows struct {
 	x, dt, dy, dx, ddt    *float32
 	z, dz                 *float32
 	b, c                  *float32
@@ -68,7 +68,7 @@ func scanBackwardAVX2Panel(s *ScanBackward, w *scanWork, p, lo, hi int) {
 	z, dz := s.Z[:(hi-1)*s.ZStride+at+ScanPanel], s.DZ[:(hi-1)*s.ZStride+at+ScanPanel]
 	// The states and decays of a chunk's rows follow each other in memory.
 	scanStatesAVX2(&x[first], &dt[first], s.E, &b[lo*n], &c[lo*n], n, &a[0], &w.states[0][0], &w.decays[0][0], &w.sums[0], l, n)
-	rows := scanRows{
+	rows := scanBackwardRows{
 		x: &x[last], dt: &dt[last], dy: &dy[last], dx: &dx[last], ddt: &ddt[last], z: &z[(hi-1)*s.ZStride+at], dz: &dz[(hi-1)*s.ZStride+at],
 		b: &b[(hi-1)*n], c: &c[(hi-1)*n], before: &w.states[l-1][0], after: &w.states[l][0], decays: &w.decays[l-1][0],
 		sums: &w.sums[(l-1)*ScanPanel], lanes: &w.lanes[(l-1)*n*2*scanLanes],

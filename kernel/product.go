@@ -110,7 +110,7 @@ func (p *product) block(f tile, row, end, panel, last int) {
 func (p *product) pack(to []float32, j, at, k int) {
 	const width = productColumns
 	if p.n-j >= width {
-		active.pack(to, p.w[at*p.n+j:], p.n, k)
+		active.copyPanel(to, p.w[at*p.n+j:], p.n, k)
 		return
 	}
 	for i := range k {
@@ -171,7 +171,7 @@ func productTGeneric(dst []float32, ldd int, x []float32, ldx int, w []float32, 
 	}
 }
 
-func packGeneric(dst, src []float32, ldsrc, k int) {
+func copyPanelGeneric(dst, src []float32, ldsrc, k int) {
 	for i := range k {
 		copy(dst[i*productColumns:(i+1)*productColumns], src[i*ldsrc:])
 	}

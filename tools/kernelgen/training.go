@@ -161,7 +161,7 @@ func scanStates() {
 	RET()
 }
 
-// scanPointers are what scanBackward is given, in the order of scanRows in package kernel.
+// scanPointers are what scanBackward is given, in the order of scanBackwardRows in package kernel.
 var scanPointers = []string{"x", "dt", "dy", "dx", "ddt", "z", "dz", "b", "c", "before", "after", "decays", "sums", "lanes", "a", "da", "dh", "d", "dd"}
 
 // scanBackward writes the backward pass of a panel of a chunk of l rows, from the last to the first. rows are pointers to
@@ -464,7 +464,7 @@ func broadcast(param string) VecVirtual {
 // copies writes what brings the operands of products into the order in which the tiles read them.
 func copies() {
 	// dst [k, 16] = k rows of 16 floats of src, ldsrc apart.
-	TEXT("packAVX2", NOSPLIT, "func(dst *float32, src *float32, ldsrc int, k int)")
+	TEXT("copyPanelAVX2", NOSPLIT, "func(dst *float32, src *float32, ldsrc int, k int)")
 	Pragma("noescape")
 	dst, src, ldsrc, k := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("ldsrc"), GP64()), Load(Param("k"), GP64())
 	SHLQ(Imm(2), ldsrc)
