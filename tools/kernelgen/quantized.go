@@ -99,8 +99,12 @@ func (s sums) floats(i int) VecVirtual {
 	return row[0]
 }
 
-// prefetch is how far ahead of the products weights are fetched, in bytes.
-const prefetch = 1024
+// How far ahead of the products weights are fetched, in bytes: some 150 ns for one row of activations. Measured with two
+// threads on Zen 3, against 1024: 4 bits from 70–75 to 77–88 % of the speed of reading, 8 bits from 86 to 90 %.
+const (
+	prefetchI8 = 2048
+	prefetchI4 = 4096
+)
 
 // gemmI8 writes the tile of m rows of int16 and a panel of int8 weights, [k/2, 8 or 16, 2], with a scale for each block of 32
 // or 16 weights. Weights are widened to int16 once for all rows. A block of products is at most 32·128·32767, which an int32 holds.
@@ -126,7 +130,7 @@ func gemmI8(m, block int, minima bool) {
 			for pair := range block / 2 {
 				off := (part*block/2 + pair) * v.bytes / 2
 				if off%64 == 0 {
-					PREFETCHT0(at(o.w, off+prefetch))
+					PREFETCHT0(at(o.w, off+prefetchI8))
 				}
 				VPMOVSXBW(at(o.w, off), weights)
 				for i := range m {
@@ -188,7 +192,7 @@ func gemmI4(m int) {
 		for j := range 8 {
 			off := j * v.bytes / 2
 			if off%64 == 0 {
-				PREFETCHT0(at(o.w, off+prefetch))
+				PREFETCHT0(at(o.w, off+prefetchI4))
 			}
 			lower, upper := v.register(), v.register()
 			VPMOVZXBW(at(o.w, off), lower)
