@@ -493,3 +493,19 @@ func TestRoPE(t *testing.T) {
 		}
 	}
 }
+
+func TestMost(t *testing.T) {
+	r := rand.New(rand.NewPCG(33, 34))
+	for n := 8; n <= 64; n += 8 {
+		x := random(r, n)
+		for i := range x { // the largest at each place, among negative ones, too
+			for j := range x {
+				x[j] = -2 - r.Float32()
+			}
+			x[i] = float32(i%3) - 1.5
+			if got := active.most(x); got != x[i] {
+				t.Fatalf("the largest of %v is %v", x, got)
+			}
+		}
+	}
+}
