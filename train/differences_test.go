@@ -16,10 +16,10 @@ func TestDifferences(t *testing.T) {
 	c := model.Config{Architecture: "mixtral", VocabSize: 50, HiddenSize: 24, RMSNormEps: 1e-5, PADTokenID: 3}
 	plain := &model.Mamba{DInner: 40, DState: 3, DConv: 3, DtRank: 5, ConvBias: true, ProjBias: true}
 	c.Layers = []model.Layer{
-		{Attention: &model.Attention{NumAttentionHeads: 4, NumKeyValueHeads: 2, HeadDim: 6, Bias: true, SlidingWindow: 5, RoPE: &model.RoPE{Theta: 100}}, MLP: &model.MLP{IntermediateSize: 20, Bias: true}},
+		{Attention: &model.Attention{NumAttentionHeads: 4, NumKeyValueHeads: 2, HeadDim: 8, Bias: true, SlidingWindow: 5, RoPE: &model.RoPE{Theta: 100}}, MLP: &model.MLP{IntermediateSize: 20, Bias: true}},
 		{Mamba: plain},
 		{
-			Attention: &model.Attention{NumAttentionHeads: 2, NumKeyValueHeads: 1, HeadDim: 8, RoPE: &model.RoPE{Theta: 50, Scaling: "yarn", Factor: 4, OriginalMax: 8, BetaFast: 32, BetaSlow: 1, Interleaved: true}},
+			Attention: &model.Attention{NumAttentionHeads: 2, NumKeyValueHeads: 1, HeadDim: 6, RoPE: &model.RoPE{Theta: 50, Scaling: "yarn", Factor: 4, OriginalMax: 8, BetaFast: 32, BetaSlow: 1, Interleaved: true}},
 			MoE:       &model.MoE{IntermediateSize: 12, NumExperts: 3, NumExpertsPerTok: 3, NormTopKProb: true},
 		},
 	}
