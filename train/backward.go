@@ -19,11 +19,15 @@ type backward struct {
 
 	arena []float32
 	used  int
+	most  int // that were in use at a time
 }
 
 // begin makes b ready for a pass whose tape is filled.
 func (b *backward) begin() {
 	b.rows, b.ends = len(b.tape.Tokens), b.ends[:0]
+	if b.most > len(b.arena) {
+		b.arena = make([]float32, b.most)
+	}
 	for _, s := range b.tape.Spans {
 		b.ends = append(b.ends, s.Hi)
 	}
@@ -86,15 +90,14 @@ func (b *backward) embedding(dx []float32) {
 
 // alloc returns n floats of the arena, not cleared, until the release of an earlier mark.
 func (b *backward) alloc(n int) []float32 {
-	if b.used+n > len(b.arena) {
-		// Slices of the old arena stay valid; later ones find the larger one.
-		b.arena = make([]float32, 2*len(b.arena)+n)
-		b.used = 0
-	}
-	s := b.arena[b.used : b.used+n : b.used+n]
+	lo := b.used
 	b.used += n
-	return s
+	b.most = max(b.most, b.used)
+	if b.used > len(b.arena) {
+		return make([]float32, n) // the next pass begins with an arena that has room for all
+	}
+	return b.arena[lo:b.used:b.used]
 }
 
 // release frees what was allocated since mark.
-func (b *backward) release(mark int) { b.used = min(mark, b.used) }
+func (b *backward) release(mark int) { b.used = mark }
