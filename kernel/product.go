@@ -60,17 +60,21 @@ func (p *product) run(f tile) {
 		}
 		return
 	}
-	// All panels of w for some rows; for few rows, some panels, so that all threads have work.
-	panels := (p.n + productColumns - 1) / productColumns
+	// All panels of w for some rows, as many times as threads can share evenly; for few rows, some panels, so that all
+	// threads have work.
+	threads := par.Threads()
+	panels, tiles := (p.n+productColumns-1)/productColumns, (p.m+productRows-1)/productRows
 	blocks, parts := (p.m+productBlock-1)/productBlock, 1
-	for blocks*parts < 2*par.Threads() && parts < panels {
+	blocks = min(tiles, (blocks+threads-1)/threads*threads)
+	for blocks*parts < 2*threads && parts < panels {
 		parts++
 	}
 	grain := 1 + (1<<16)*blocks*parts/(p.m*p.n*p.k+1)
 	par.For(blocks*parts, grain, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			row, part := i/parts*productBlock, i%parts
-			p.block(f, row, min(row+productBlock, p.m), part*panels/parts, (part+1)*panels/parts)
+			block, part := i/parts, i%parts
+			row, end := block*tiles/blocks*productRows, (block+1)*tiles/blocks*productRows
+			p.block(f, row, min(end, p.m), part*panels/parts, (part+1)*panels/parts)
 		}
 	})
 }
@@ -82,17 +86,27 @@ func (p *product) block(f tile, row, end, panel, last int) {
 	const size = (productBlock + productColumns) * productK
 	*s = slices.Grow((*s)[:0], size)[:size]
 	w, left := (*s)[:productColumns*productK], (*s)[productColumns*productK:]
+	// Rows of x that lie a multiple of 4 KB apart fall into so few sets of the second cache that it cannot keep them.
+	collide := !p.transposed && p.k%1024 == 0
 	for at := 0; at < p.k; at += productK {
 		k, add := min(productK, p.k-at), p.add || at > 0
-		if p.transposed {
+		switch {
+		case p.transposed:
 			p.gather(left, row, end, at, k)
+		case collide:
+			for i := row; i < end; i++ {
+				copy(left[(i-row)*k:(i-row+1)*k], p.x[i*p.k+at:])
+			}
 		}
 		for j := panel * productColumns; j < min(last*productColumns, p.n); j += productColumns {
 			p.pack(w, j, at, k)
 			for i := row; i < end; i += productRows {
 				m := min(productRows, end-i)
 				x, ldx := left[(i-row)*k:], productRows
-				if !p.transposed {
+				switch {
+				case collide:
+					ldx = k
+				case !p.transposed:
 					x, ldx = p.x[i*p.k+at:], p.k
 				}
 				if p.n-j < productColumns {

@@ -13,7 +13,7 @@ import (
 // products calls f for shapes that have whole and broken tiles, and several parts along k.
 func products(f func(r *rand.Rand, m, n, k int)) {
 	r := rand.New(rand.NewPCG(31, 32))
-	for _, s := range [][3]int{{1, 1, 1}, {6, 16, 128}, {7, 17, 129}, {5, 15, 3}, {200, 33, 300}, {13, 160, 2}, {97, 48, 256}, {3, 5, 0}} {
+	for _, s := range [][3]int{{1, 1, 1}, {6, 16, 128}, {7, 17, 129}, {5, 15, 3}, {200, 33, 300}, {13, 160, 2}, {97, 48, 256}, {3, 5, 0}, {220, 20, 2048}, {5, 3, 1024}} {
 		f(r, s[0], s[1], s[2])
 	}
 }
