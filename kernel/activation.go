@@ -1,22 +1,25 @@
 package kernel
 
-import (
-	"math"
-
-	"jamba/kernel/par"
-)
+import "math"
 
 // grain is how many activations make a thread worth waking.
 const grain = 1 << 12
 
 // SiLUMul computes gate = silu(gate)·up, with silu(x) = x/(1+exp(-x)).
 func SiLUMul(gate, up []float32) {
-	par.For(len(gate), grain, func(lo, hi int) {
-		for ; lo < hi; lo += grain { // some at a time: a call has to end soon
-			end := min(lo+grain, hi)
-			active.siluMul(gate[lo:end], up[lo:end])
-		}
-	})
+	siluLoops.run(len(gate), grain, siluLoop{gate, up})
+}
+
+type siluLoop struct{ gate, up []float32 }
+
+var siluLoops loops[siluLoop, *siluLoop]
+
+// Range computes the values [lo, hi), some at a time: a call has to end soon.
+func (l *siluLoop) Range(lo, hi int) {
+	for ; lo < hi; lo += grain {
+		end := min(lo+grain, hi)
+		active.siluMul(l.gate[lo:end], l.up[lo:end])
+	}
 }
 
 func siluMulGeneric(gate, up []float32) {
@@ -27,11 +30,18 @@ func siluMulGeneric(gate, up []float32) {
 
 // Softplus replaces x by log(1+exp(x)), and leaves values above 20 as they are, as torch does.
 func Softplus(x []float32) {
-	par.For(len(x), grain, func(lo, hi int) {
-		for ; lo < hi; lo += grain {
-			active.softplus(x[lo:min(lo+grain, hi)])
-		}
-	})
+	softplusLoops.run(len(x), grain, softplusLoop{x})
+}
+
+type softplusLoop struct{ x []float32 }
+
+var softplusLoops loops[softplusLoop, *softplusLoop]
+
+// Range computes the values [lo, hi).
+func (l *softplusLoop) Range(lo, hi int) {
+	for ; lo < hi; lo += grain {
+		active.softplus(l.x[lo:min(lo+grain, hi)])
+	}
 }
 
 func softplusGeneric(x []float32) {

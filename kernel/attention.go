@@ -56,17 +56,27 @@ func Attend(a *Attention) {
 	const most = 48
 	queries := a.M * a.H / a.G
 	chunk := min(most, max(1, queries*a.G/par.Threads()))
-	chunks := (queries + chunk - 1) / chunk
-	par.For(a.G*chunks, 1, func(lo, hi int) {
-		s := scratches.Get().(*[]float32)
-		defer scratches.Put(s)
-		size := chunk*(PageLen+2*a.D+2) + PageLen*a.D
-		*s = slices.Grow((*s)[:0], size)[:size]
-		for i := lo; i < hi; i++ {
-			first := i % chunks * chunk
-			a.attend(i/chunks, first, min(first+chunk, queries), *s)
-		}
-	})
+	attendLoops.run(a.G*((queries+chunk-1)/chunk), 1, attendLoop{*a, queries, chunk})
+}
+
+type attendLoop struct {
+	Attention
+	queries, chunk int
+}
+
+var attendLoops loops[attendLoop, *attendLoop]
+
+// Range computes the chunks [lo, hi), those of a key/value head one after the other.
+func (l *attendLoop) Range(lo, hi int) {
+	s := scratches.Get().(*[]float32)
+	defer scratches.Put(s)
+	size := l.chunk*(PageLen+2*l.D+2) + PageLen*l.D
+	*s = slices.Grow((*s)[:0], size)[:size]
+	chunks := (l.queries + l.chunk - 1) / l.chunk
+	for i := lo; i < hi; i++ {
+		first := i % chunks * l.chunk
+		l.attend(i/chunks, first, min(first+l.chunk, l.queries), *s)
+	}
 }
 
 // attend computes the queries [first, end) of one group.

@@ -291,7 +291,7 @@ func TestGuardedPacked(t *testing.T) {
 				round := rounded{put(to, make([]int16, m*k)), put(to, make([]float32, m*k/16))}
 				round.round(put(to, x), m, k, p)
 				rows := p.kernels.rows
-				e := expanded{put(to, make([]float32, k/p.sub*rows)), put(to, make([]float32, k/p.sub*rows))}
+				e := expanded{put(to, make([]float32, k/p.sub*rows)), put(to, make([]float32, k/p.sub*rows)), nil}
 				dst := put(to, make([]float32, m*rows))
 				size := p.quantBytes(k)
 				for panel := range p.panels {

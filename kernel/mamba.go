@@ -1,10 +1,6 @@
 package kernel
 
-import (
-	"fmt"
-
-	"jamba/kernel/par"
-)
+import "fmt"
 
 // Conv is a causal depthwise convolution of width W over the rows of one sequence, followed by SiLU:
 // dst[t, e] = silu(bias[e] + Σ_j weight[j, e]·x[t-W+1+j, e]). (Mamba, Gu and Dao 2023, section 3.4.)
@@ -23,10 +19,18 @@ func CausalConv(c *Conv) {
 	if len(c.Dst) != c.L*c.E || len(c.Weight) != c.W*c.E || len(c.State) != (c.W-1)*c.E || c.Bias != nil && len(c.Bias) != c.E || c.L > 0 && len(c.X) < (c.L-1)*c.XStride+c.E {
 		panic(fmt.Sprintf("kernel: CausalConv with wrong shapes: L %d E %d W %d", c.L, c.E, c.W))
 	}
-	// Whole vectors to each thread.
-	const width = 8
-	par.For((c.E+width-1)/width, 1+grain/max(1, c.L*c.W*width), func(lo, hi int) { active.conv(c, lo*width, min(hi*width, c.E)) })
+	convLoops.run((c.E+convWidth-1)/convWidth, 1+grain/max(1, c.L*c.W*convWidth), convLoop{*c})
 }
+
+// convWidth is how many channels a thread takes at least: a whole vector.
+const convWidth = 8
+
+type convLoop struct{ Conv }
+
+var convLoops loops[convLoop, *convLoop]
+
+// Range computes convWidth times the channels [lo, hi).
+func (l *convLoop) Range(lo, hi int) { active.conv(&l.Conv, lo*convWidth, min(hi*convWidth, l.E)) }
 
 func convGeneric(c *Conv, lo, hi int) {
 	convSum(c, lo, hi)
@@ -104,11 +108,18 @@ func SelectiveScan(s *Scan) {
 		len(s.A) != state || len(s.D) != s.E || len(s.H) != state || s.L > 0 && len(s.Z) < (s.L-1)*s.ZStride+s.E {
 		panic(fmt.Sprintf("kernel: SelectiveScan with wrong shapes: L %d E %d S %d", s.L, s.E, s.S))
 	}
-	par.For(ScanPanels(s.E), 1+grain/max(1, s.L*s.S*ScanPanel), func(lo, hi int) {
-		for p := lo; p < hi; p++ {
-			active.scan(s, p)
-		}
-	})
+	scanLoops.run(ScanPanels(s.E), 1+grain/max(1, s.L*s.S*ScanPanel), scanLoop{*s})
+}
+
+type scanLoop struct{ Scan }
+
+var scanLoops loops[scanLoop, *scanLoop]
+
+// Range computes the panels [lo, hi).
+func (l *scanLoop) Range(lo, hi int) {
+	for p := lo; p < hi; p++ {
+		active.scan(&l.Scan, p)
+	}
 }
 
 func scanGeneric(s *Scan, p int) {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	"jamba/kernel/par"
 	"jamba/kernel/quant"
 	"jamba/tensor"
 )
@@ -75,23 +74,35 @@ func MatMul(dst, x []float32, w *Matrix) {
 		matMulMany(dst, x, w, m)
 		return
 	}
-	panel, half := active.panel, active.dotHalf != nil && (w.DType == tensor.F16 || w.DType == tensor.BF16)
 	// A thread is worth waking for some ten thousand multiplications.
-	par.For((w.N+panel-1)/panel, 1+(1<<14)/(panel*w.K*max(1, m)), func(lo, hi int) {
-		s := scratches.Get().(*[]float32)
-		defer scratches.Put(s)
-		if w.f32 == nil {
-			*s = slices.Grow((*s)[:0], panel*w.K)[:panel*w.K]
+	panel := active.panel
+	matMulLoops.run((w.N+panel-1)/panel, 1+(1<<14)/(panel*w.K*max(1, m)), matMulLoop{dst, x, w})
+}
+
+type matMulLoop struct {
+	dst, x []float32
+	w      *Matrix
+}
+
+var matMulLoops loops[matMulLoop, *matMulLoop]
+
+// Range computes the panels [lo, hi) of columns of dst. A panel of rows of w is widened at a time: it stays in the first
+// caches while all rows of x pass.
+func (l *matMulLoop) Range(lo, hi int) {
+	w, m, panel := l.w, len(l.x)/l.w.K, active.panel
+	half := active.dotHalf != nil && (w.DType == tensor.F16 || w.DType == tensor.BF16)
+	s := scratches.Get().(*[]float32)
+	defer scratches.Put(s)
+	if w.f32 == nil {
+		*s = slices.Grow((*s)[:0], panel*w.K)[:panel*w.K]
+	}
+	for n := lo * panel; n < min(hi*panel, w.N); n += panel {
+		end := min(n+panel, w.N)
+		if half && active.dotHalf(w.DType, l.dst[n:], l.x, w.data[n*w.K*2:end*w.K*2], m, end-n, w.K, w.N) {
+			continue
 		}
-		// A panel of rows is widened at a time: it stays in the first caches while all rows of x pass.
-		for n := lo * panel; n < min(hi*panel, w.N); n += panel {
-			end := min(n+panel, w.N)
-			if half && active.dotHalf(w.DType, dst[n:], x, w.data[n*w.K*2:end*w.K*2], m, end-n, w.K, w.N) {
-				continue
-			}
-			active.dot(dst[n:], x, w.rows(*s, n, end), m, end-n, w.K, w.N)
-		}
-	})
+		active.dot(l.dst[n:], l.x, w.rows(*s, n, end), m, end-n, w.K, w.N)
+	}
 }
 
 func dotGeneric(dst, x, w []float32, m, n, k, ldd int) {

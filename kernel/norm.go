@@ -1,20 +1,27 @@
 package kernel
 
-import (
-	"math"
-
-	"jamba/kernel/par"
-)
+import "math"
 
 // RMSNorm normalises every row of x [M, n] by its root mean square and multiplies it by weight [n]:
 // dst = weight * x / sqrt(mean(x²) + eps). dst may be x. (Zhang and Sennrich 2019, eq. 4.)
 func RMSNorm(dst, x, weight []float32, eps float32) {
 	n := len(weight)
-	par.For(len(x)/n, 1+(1<<14)/n, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			active.rmsNorm(dst[i*n:(i+1)*n], x[i*n:(i+1)*n], weight, eps)
-		}
-	})
+	normLoops.run(len(x)/n, 1+(1<<14)/n, normLoop{dst, x, weight, eps})
+}
+
+type normLoop struct {
+	dst, x, weight []float32
+	eps            float32
+}
+
+var normLoops loops[normLoop, *normLoop]
+
+// Range normalises the rows [lo, hi).
+func (l *normLoop) Range(lo, hi int) {
+	n := len(l.weight)
+	for i := lo; i < hi; i++ {
+		active.rmsNorm(l.dst[i*n:(i+1)*n], l.x[i*n:(i+1)*n], l.weight, l.eps)
+	}
 }
 
 func rmsNormGeneric(dst, x, weight []float32, eps float32) {

@@ -3,8 +3,6 @@ package kernel
 import (
 	"slices"
 	"sync"
-
-	"jamba/kernel/par"
 )
 
 // rounded is activations [m, K] rounded to blocks of 32 whole numbers, as the integer kernels read them.
@@ -13,8 +11,13 @@ type rounded struct {
 	scales []float32 // [m, K/32, 2]: scale and scale·sum
 }
 
-// expanded is memory for the scales and minima of one panel as float32, each [K/sub, rows].
-type expanded struct{ scale, least []float32 }
+// expanded is memory for the scales and minima of one panel as float32, each [K/sub, rows], and for its products.
+type expanded struct{ scale, least, products []float32 }
+
+func (e *expanded) part(n int) []float32 {
+	e.products = slices.Grow(e.products[:0], n)[:n]
+	return e.products
+}
 
 var (
 	roundings  = sync.Pool{New: func() any { return new(rounded) }}
@@ -35,9 +38,6 @@ type packKernels struct {
 	scalesK func(dst *float32, d, c *byte, count, supers int)
 }
 
-// maxPackRows is the most that rows can be.
-const maxPackRows = 16
-
 type packedTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws, wm *float32, blocks int)
 
 // rowBlock is how many rows of activations pass a panel before the next: they fit the second cache.
@@ -45,33 +45,46 @@ const rowBlock = 96
 
 // mulPacked is MatMul with a packed matrix.
 func mulPacked(dst, x []float32, w *Matrix) {
-	p, m, blocks := w.packed, len(x)/w.K, w.K/32
-	rows := p.kernels.rows
+	p, m := w.packed, len(x)/w.K
 	r := roundings.Get().(*rounded)
 	defer roundings.Put(r)
 	r.round(x, m, w.K, p)
-	par.For(p.panels, 1+(1<<16)/(rows*w.K*max(1, m)), func(lo, hi int) {
-		e := expansions.Get().(*expanded)
-		defer expansions.Put(e)
-		for first := 0; first < m; first += rowBlock {
-			end := min(first+rowBlock, m)
-			for panel := lo; panel < hi; panel++ {
-				scale, least := p.expand(e, panel, w.K)
-				size := p.quantBytes(w.K)
-				quants := p.quants[panel*size : (panel+1)*size]
-				if (panel+1)*rows <= w.N {
-					p.tiles(dst[first*w.N+panel*rows:], w.N, r, first, end, quants, scale, least, blocks)
-					continue
-				}
-				// The last panel may have more rows than dst has columns.
-				var part [rowBlock * maxPackRows]float32
-				p.tiles(part[:], rows, r, first, end, quants, scale, least, blocks)
-				for i := first; i < end; i++ {
-					copy(dst[i*w.N+panel*rows:(i+1)*w.N], part[(i-first)*rows:])
-				}
+	packedLoops.run(p.panels, 1+(1<<16)/(p.kernels.rows*w.K*max(1, m)), packedLoop{dst, r, w, m})
+}
+
+type packedLoop struct {
+	dst []float32
+	x   *rounded
+	w   *Matrix
+	m   int
+}
+
+var packedLoops loops[packedLoop, *packedLoop]
+
+// Range multiplies with the panels [lo, hi).
+func (l *packedLoop) Range(lo, hi int) {
+	w, p, blocks := l.w, l.w.packed, l.w.K/32
+	rows := p.kernels.rows
+	e := expansions.Get().(*expanded)
+	defer expansions.Put(e)
+	for first := 0; first < l.m; first += rowBlock {
+		end := min(first+rowBlock, l.m)
+		for panel := lo; panel < hi; panel++ {
+			scale, least := p.expand(e, panel, w.K)
+			size := p.quantBytes(w.K)
+			quants := p.quants[panel*size : (panel+1)*size]
+			if (panel+1)*rows <= w.N {
+				p.tiles(l.dst[first*w.N+panel*rows:], w.N, l.x, first, end, quants, scale, least, blocks)
+				continue
+			}
+			// The last panel may have more rows than dst has columns.
+			part := e.part(rowBlock * rows)
+			p.tiles(part, rows, l.x, first, end, quants, scale, least, blocks)
+			for i := first; i < end; i++ {
+				copy(l.dst[i*w.N+panel*rows:(i+1)*w.N], part[(i-first)*rows:])
 			}
 		}
-	})
+	}
 }
 
 // tiles computes the rows [first, end) of one panel.
@@ -98,18 +111,31 @@ func (r *rounded) round(x []float32, m, k int, p *packed) {
 	blocks := k / 32
 	r.scales = slices.Grow(r.scales[:0], m*blocks*2)[:m*blocks*2]
 	r.q = slices.Grow(r.q[:0], m*k)[:m*k]
-	par.For(m, 1+(1<<15)/k, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			xs := r.scales[i*blocks*2 : (i+1)*blocks*2]
-			p.kernels.round(&r.q[i*k], &xs[0], &x[i*k], blocks)
-			if p.kind == scaleOffset {
-				// d·(q-8) has the minimum -8·d: the kernel multiplies the scales themselves with this.
-				for j := 1; j < len(xs); j += 2 {
-					xs[j] *= -8
-				}
+	roundLoops.run(m, 1+(1<<15)/k, roundLoop{r, x, k, p})
+}
+
+type roundLoop struct {
+	r *rounded
+	x []float32
+	k int
+	p *packed
+}
+
+var roundLoops loops[roundLoop, *roundLoop]
+
+// Range rounds the rows [lo, hi).
+func (l *roundLoop) Range(lo, hi int) {
+	blocks := l.k / 32
+	for i := lo; i < hi; i++ {
+		xs := l.r.scales[i*blocks*2 : (i+1)*blocks*2]
+		l.p.kernels.round(&l.r.q[i*l.k], &xs[0], &l.x[i*l.k], blocks)
+		if l.p.kind == scaleOffset {
+			// d·(q-8) has the minimum -8·d: the kernel multiplies the scales themselves with this.
+			for j := 1; j < len(xs); j += 2 {
+				xs[j] *= -8
 			}
 		}
-	})
+	}
 }
 
 // expand widens the scales of a panel, and the minima if there are any, into e's memory.

@@ -9,8 +9,9 @@ type mlp struct {
 }
 
 func (f *mlp) forward(p *Pass, layer int, out, h []float32) {
-	tape := f.run(p, out, h)
+	kept := f.run(p, out, h)
 	if p.Tape != nil {
+		tape := kept
 		p.Tape.Layers[layer].MLP = &tape
 	}
 }

@@ -1,0 +1,42 @@
+package model_test
+
+import (
+	"context"
+	"testing"
+
+	"jamba/internal/testutil"
+	"jamba/model"
+)
+
+// TestSteadyState asserts that decoding allocates nothing but the pages that keys and values need, in both precisions,
+// for one sequence and for several.
+func TestSteadyState(t *testing.T) {
+	for _, name := range []string{"jamba-v01-mini", "mixtral-tiny"} {
+		for _, o := range []model.Options{{}, {Precision: model.Fast, Weights: "q8_0"}} {
+			m, err := model.OpenWith(testutil.Golden("models", name), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			p, ctx := m.NewPass(), context.Background()
+			spans := make([]model.Span, 3)
+			for i := range spans {
+				spans[i] = model.Span{State: m.NewState(), Tokens: []int32{int32(i)}}
+			}
+			for _, n := range []int{1, 3} {
+				step := func() {
+					if _, err := p.Forward(ctx, spans[:n]...); err != nil {
+						t.Fatal(err)
+					}
+				}
+				// Pools fill, and the first page of 256 positions is taken.
+				for range 10 {
+					step()
+				}
+				if allocs := testing.AllocsPerRun(50, step); allocs != 0 {
+					t.Errorf("%s, %v, %d sequences: %v allocations a step", name, o.Precision, n, allocs)
+				}
+			}
+		}
+	}
+}
