@@ -11,6 +11,9 @@ import (
 // TestSteadyState asserts that decoding allocates nothing but the pages that keys and values need, in both precisions,
 // for one sequence and for several.
 func TestSteadyState(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short tests run under the race detector, whose pools forget at random")
+	}
 	for _, name := range []string{"jamba-v01-mini", "mixtral-tiny"} {
 		for _, o := range []model.Options{{}, {Precision: model.Fast, Weights: "q8_0"}} {
 			m, err := model.OpenWith(testutil.Golden("models", name), o)
