@@ -53,11 +53,24 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 	p.linear("self_attn.o_proj", out, o, &a.oProj, a.oBias)
 }
 
-// linear computes out = x·wᵀ + bias, an operation of that name.
+func (a *attention) projections(visit projectionVisitor) {
+	visit("self_attn.q_proj", -1, &a.qProj)
+	visit("self_attn.k_proj", -1, &a.kProj)
+	visit("self_attn.v_proj", -1, &a.vProj)
+	visit("self_attn.o_proj", -1, &a.oProj)
+}
+
+// linear computes out = x·wᵀ + bias, with what an adapter adds, an operation of that name.
 func (p *Pass) linear(name string, out, x []float32, w *kernel.Matrix, bias []float32) {
 	kernel.MatMul(out, x, w)
 	kernel.AddBias(out, bias)
-	p.lap(name, w.ReadBytes(), len(out)*w.K)
+	bytes, macs := w.ReadBytes(), len(out)*w.K
+	if l := p.m.lowRank[w]; l != nil {
+		p.addLowRank(out, x, l)
+		bytes += l.a.ReadBytes() + l.b.ReadBytes()
+		macs += l.a.N * (len(x) + len(out))
+	}
+	p.lap(name, bytes, macs)
 }
 
 // ropeTable is a RoPE made ready for one head dimension; layers with the same settings share one.

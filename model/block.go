@@ -13,13 +13,17 @@ type block struct {
 // mixer mixes the tokens of each sequence: it writes to out [rows, M] what layer makes of h [rows, M].
 type mixer interface {
 	forward(p *Pass, layer int, out, h []float32)
-	matrices(visit visitor) // all that may be packed
+	projections(visit projectionVisitor)
 }
+
+// projectionVisitor is told of linear layers, by Jamba's names for them within the layer, those of an MLP for an expert,
+// and of which expert they are, or -1.
+type projectionVisitor func(part string, expert int, w *kernel.Matrix)
 
 // feedForward works on each token by itself: it writes to out [rows, M] what layer makes of h [rows, M].
 type feedForward interface {
 	forward(p *Pass, layer int, out, h []float32)
-	matrices(visit visitor)
+	projections(visit projectionVisitor)
 }
 
 // forward adds the block's two parts to x [rows, M].

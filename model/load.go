@@ -11,6 +11,7 @@ import (
 	"jamba/format/safetensors"
 	"jamba/kernel"
 	"jamba/kernel/quant"
+	"jamba/model/lora"
 	"jamba/model/state"
 	"jamba/tensor"
 )
@@ -21,8 +22,9 @@ type Model struct {
 	Config    Config
 	Precision Precision
 	Sizes     Sizes
-	Unused    []string // the checkpoint's tensors that the network has no use for
-	Quantized Report   // what Options.Weights did with the large matrices; nil if it was not set
+	Unused    []string      // the checkpoint's tensors that the network has no use for
+	Quantized Report        // what Options.Weights did with the large matrices; nil if it was not set
+	Adapter   *lora.Adapter // see Attach; nil: none
 
 	embed     kernel.Matrix // [V, M]
 	blocks    []block
@@ -30,7 +32,8 @@ type Model struct {
 	lmHead    kernel.Matrix // [V, M]; embed if tied
 	source    source        // nil: the weights are the model's own
 	names     *naming
-	params    []Param // nil: not for training
+	params    []Param                     // nil: not for training
+	lowRank   map[*kernel.Matrix]*lowRank // what the adapter adds to products with a matrix
 }
 
 // source is a checkpoint's tensors by their names on disk.
@@ -46,6 +49,7 @@ type source interface {
 type Options struct {
 	Precision Precision
 	Weights   Recipe                  // round weights that are not quantized to one of WeightRecipes; "": use them as they are
+	Adapter   string                  // a folder with a low-rank adapter as PEFT lays it out, see Attach; empty: none
 	Progress  func(done, total int64) // told of the bytes of weights that are ready; may be nil
 }
 
@@ -58,6 +62,16 @@ func OpenWith(path string, o Options) (*Model, error) {
 	m, err := open(path)
 	if err != nil {
 		return nil, err
+	}
+	if o.Adapter != "" {
+		a, err := lora.Open(o.Adapter, m.Modules())
+		if err == nil {
+			err = m.Attach(a)
+		}
+		if err != nil {
+			m.Close()
+			return nil, err
+		}
 	}
 	if o.Weights != "" {
 		if err := m.quantize(o.Weights, o.Progress); err != nil {

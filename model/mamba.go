@@ -93,6 +93,13 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 	p.linear("mamba.out_proj", out, scan.Y, &m.outProj, m.outBias)
 }
 
+func (m *mamba) projections(visit projectionVisitor) {
+	visit("mamba.in_proj", -1, &m.inProj)
+	visit("mamba.x_proj", -1, &m.xProj)
+	visit("mamba.dt_proj", -1, &m.dtProj)
+	visit("mamba.out_proj", -1, &m.outProj)
+}
+
 // scan runs the rows of one span. For a tape it stops now and then to keep the state.
 func (m *mamba) scan(p *Pass, layer int, all kernel.Scan, span span) {
 	e, s := m.DInner, m.DState

@@ -31,3 +31,9 @@ func (f *mlp) run(p *Pass, out, h []float32) MLPTape {
 	p.linear("feed_forward.down_proj", out, act, &f.downProj, f.downBias)
 	return MLPTape{H: h, Gate: gate, Up: up, Act: act}
 }
+
+func (f *mlp) projections(visit projectionVisitor) {
+	visit("feed_forward.gate_proj", -1, &f.gateProj)
+	visit("feed_forward.up_proj", -1, &f.upProj)
+	visit("feed_forward.down_proj", -1, &f.downProj)
+}

@@ -70,6 +70,16 @@ func (f *moe) forward(p *Pass, layer int, out, h []float32) {
 	}
 }
 
+// routerPart is Jamba's name for the router.
+const routerPart = "feed_forward.router"
+
+func (f *moe) projections(visit projectionVisitor) {
+	visit(routerPart, -1, &f.router)
+	for e := range f.experts {
+		f.experts[e].projections(func(part string, _ int, w *kernel.Matrix) { visit(part, e, w) })
+	}
+}
+
 // Pick is one expert chosen for one row.
 type Pick struct {
 	Expert int32

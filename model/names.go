@@ -1,6 +1,10 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // naming maps Jamba's tensor names, as Hugging Face writes them, to those of another architecture or format.
 type naming struct {
@@ -21,6 +25,23 @@ func (n *naming) part(i int, part string) string {
 		part = other
 	}
 	return fmt.Sprintf(n.layer, i) + part
+}
+
+// module returns the name of a linear layer by Jamba's name for it.
+func (n *naming) module(i int, part string) string {
+	if e, which, ok := expertOf(part); ok {
+		return strings.TrimSuffix(fmt.Sprintf(n.layer, i)+fmt.Sprintf(n.expert[which], e), ".weight")
+	}
+	return strings.TrimSuffix(n.part(i, part+".weight"), ".weight")
+}
+
+// expertOf returns the number of an expert and which of its projections a part is: gate, up or down.
+func expertOf(part string) (expert, which int, ok bool) {
+	var kind string
+	if n, _ := fmt.Sscanf(part, "feed_forward.experts.%d.%s", &expert, &kind); n != 2 {
+		return 0, 0, false
+	}
+	return expert, slices.Index([]string{"gate_proj", "up_proj", "down_proj"}, kind), true
 }
 
 var hfNames = map[string]*naming{

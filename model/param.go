@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"jamba/kernel/quant"
+	"jamba/model/lora"
 	"jamba/tensor"
 )
 
@@ -18,6 +19,8 @@ type Param struct {
 	Part  string    // Jamba's name for it within the layer, whatever the architecture
 	Shape []int     // in the checkpoint
 	Value []float32 // the weights that the model computes with; see Model.Refresh
+
+	Adapter *lora.Pair // whose A or B it is; nil: it belongs to the network itself
 }
 
 // Kind says what a Param is for.
@@ -92,7 +95,7 @@ func OpenForTraining(dir string) (*Model, error) {
 }
 
 // Params returns the weights of a model for training in the network's order; nil for other models. A tied lm_head is
-// the embedding and not listed.
+// the embedding and not listed. Those of an adapter come last; its names are those of PEFT's files.
 func (m *Model) Params() []Param { return m.params }
 
 // Refresh has to be called after Values of Params have changed: it makes anew what is kept in another form.

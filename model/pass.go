@@ -34,6 +34,8 @@ type Pass struct {
 	picks  []Pick
 	groups []int
 	out    []float32 // [rows, M], what a part of a block adds to x
+	low    []float32 // of addLowRank
+	delta  []float32
 	arena  []float32
 	used   int
 	err    error // why a layer gave up

@@ -63,10 +63,14 @@ func (m *Model) large() (all []large, bytes int64) {
 		bytes += int64(l.Bytes())
 	}
 	for i := range m.blocks {
-		visit := func(part string, expert int, w *kernel.Matrix) { add(large{w, part, i, expert, &m.Sizes.Layers[i]}) }
-		m.blocks[i].mixer.matrices(visit)
+		visit := func(part string, expert int, w *kernel.Matrix) {
+			if part != routerPart { // which stays exact
+				add(large{w, part, i, expert, &m.Sizes.Layers[i]})
+			}
+		}
+		m.blocks[i].mixer.projections(visit)
 		if ff := m.blocks[i].feedForward; ff != nil {
-			ff.matrices(visit)
+			ff.projections(visit)
 		}
 	}
 	size := &m.Sizes.Head
@@ -90,35 +94,5 @@ func (m *Model) pack(progress func(done, total int64)) {
 		if done += int64(l.Bytes()); progress != nil {
 			progress(done, total)
 		}
-	}
-}
-
-// visitor is called with a matrix, its name within its layer and its expert, or -1.
-type visitor func(part string, expert int, w *kernel.Matrix)
-
-func (a *attention) matrices(visit visitor) {
-	visit("self_attn.q_proj.weight", -1, &a.qProj)
-	visit("self_attn.k_proj.weight", -1, &a.kProj)
-	visit("self_attn.v_proj.weight", -1, &a.vProj)
-	visit("self_attn.o_proj.weight", -1, &a.oProj)
-}
-
-func (m *mamba) matrices(visit visitor) {
-	visit("mamba.in_proj.weight", -1, &m.inProj)
-	visit("mamba.x_proj.weight", -1, &m.xProj)
-	visit("mamba.dt_proj.weight", -1, &m.dtProj)
-	visit("mamba.out_proj.weight", -1, &m.outProj)
-}
-
-func (f *mlp) matrices(visit visitor) {
-	visit("feed_forward.gate_proj.weight", -1, &f.gateProj)
-	visit("feed_forward.up_proj.weight", -1, &f.upProj)
-	visit("feed_forward.down_proj.weight", -1, &f.downProj)
-}
-
-// matrices leaves the router out: it stays exact.
-func (f *moe) matrices(visit visitor) {
-	for e := range f.experts {
-		f.experts[e].matrices(func(part string, _ int, w *kernel.Matrix) { visit(part, e, w) })
 	}
 }

@@ -88,10 +88,10 @@ func (n *naming) of(l *large) string {
 	if l.layer < 0 {
 		return n.lmHead
 	}
-	j := slices.Index([]string{"feed_forward.gate_proj.weight", "feed_forward.up_proj.weight", "feed_forward.down_proj.weight"}, l.part)
+	j := slices.Index([]string{"feed_forward.gate_proj", "feed_forward.up_proj", "feed_forward.down_proj"}, l.part)
 	switch {
 	case l.expert < 0:
-		return n.part(l.layer, l.part)
+		return n.part(l.layer, l.part+".weight")
 	case n.stack[0] != "":
 		return fmt.Sprintf(n.layer, l.layer) + n.stack[j]
 	}

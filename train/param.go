@@ -5,6 +5,7 @@ import (
 
 	"jamba/kernel"
 	"jamba/model"
+	"jamba/model/lora"
 )
 
 // Param is a parameter of the model and its gradient.
@@ -31,8 +32,12 @@ func index(params []Param, layers int) []layer {
 // expert returns the parameters of expert e by the names of an MLP's.
 func (l layer) expert(e int) layer {
 	x := layer{}
-	for _, part := range []string{"gate_proj.weight", "up_proj.weight", "down_proj.weight"} {
-		x["feed_forward."+part] = l[fmt.Sprintf("feed_forward.experts.%d.%s", e, part)]
+	for _, part := range []string{"gate_proj", "up_proj", "down_proj"} {
+		for _, suffix := range []string{".weight", lora.SuffixA, lora.SuffixB} {
+			if p := l[fmt.Sprintf("feed_forward.experts.%d.%s%s", e, part, suffix)]; p != nil {
+				x["feed_forward."+part+suffix] = p
+			}
+		}
 	}
 	return x
 }
@@ -48,6 +53,9 @@ func (l layer) linear(name string, dx, dy, x []float32, add bool) {
 	}
 	if b := l[name+".bias"]; b != nil && b.Grad != nil {
 		kernel.AddRows(b.Grad, dy)
+	}
+	if a := l[name+lora.SuffixA]; a != nil {
+		lowRank(a, l[name+lora.SuffixB], dx, dy, x)
 	}
 }
 

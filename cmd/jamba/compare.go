@@ -22,8 +22,9 @@ type compareCmd struct {
 
 	With          string           `xor:"with" placeholder:"MODEL" help:"The model to compare with the reference. Default: the same."`
 	WithWeights   weightsFlag      `xor:"with-weights" placeholder:"TYPE" help:"Its --weights."`
+	WithAdapter   string           `xor:"with-adapter" placeholder:"DIR" help:"Its --adapter. Default: none."`
 	WithPrecision *model.Precision `xor:"with-precision" placeholder:"P" help:"How it computes. Default: fast, as run does."`
-	WithLogits    string           `xor:"with,with-weights,with-precision" placeholder:"FILE" help:"Instead of a model: a NumPy file of logits, as jamba logits writes, a row for each token."`
+	WithLogits    string           `xor:"with,with-weights,with-adapter,with-precision" placeholder:"FILE" help:"Instead of a model: a NumPy file of logits, as jamba logits writes, a row for each token."`
 
 	Text    *string `xor:"tokens" required:"" placeholder:"FILE" help:"Text to compare on; - is standard input."`
 	Tokens  *string `xor:"tokens" required:"" placeholder:"IDS" help:"Token ids instead: 1,2,3 or a JSON array; - reads them from standard input."`
@@ -55,6 +56,7 @@ type comparison struct {
 // side is one of the two that are compared: a model, or a file of logits.
 type side struct {
 	Model     string `json:"model,omitempty"`
+	Adapter   string `json:"adapter,omitempty"`
 	Weights   string `json:"weights,omitempty"` // that were rounded to this type
 	Precision string `json:"precision,omitempty"`
 	Logits    string `json:"logits,omitempty"`
@@ -64,16 +66,23 @@ func (d side) String() string {
 	if d.Logits != "" {
 		return d.Logits
 	}
-	if d.Weights != "" {
-		return d.Model + " rounded to " + d.Weights + ", " + d.Precision
+	name := d.Model
+	if d.Adapter != "" {
+		name += " with adapter " + d.Adapter
 	}
-	return d.Model + ", " + d.Precision
+	if d.Weights != "" {
+		name += " rounded to " + d.Weights
+	}
+	return name + ", " + d.Precision
 }
 
-func newSide(path string, m *model.Model, weights weightsFlag) side {
+func newSide(path string, m *model.Model, flags openFlags) side {
 	d := side{Model: filepath.Base(path), Precision: m.Precision.String()}
+	if flags.Adapter != "" {
+		d.Adapter = filepath.Base(flags.Adapter)
+	}
 	if slices.ContainsFunc(m.Quantized, func(c model.Conversion) bool { return !c.Kept }) {
-		d.Weights = string(weights)
+		d.Weights = string(flags.Weights)
 	}
 	return d
 }
@@ -106,7 +115,7 @@ func (c *compareCmd) Run(s *streams) error {
 	}
 	defer m.Close()
 	c.tell(s.err, m)
-	result := comparison{Reference: newSide(path, m, c.Weights), Context: c.Context}
+	result := comparison{Reference: newSide(path, m, c.openFlags), Context: c.Context}
 	var other compare.Engine
 	if c.WithLogits != "" {
 		file, err := compare.OpenLogits(c.WithLogits, len(ids))
@@ -117,7 +126,7 @@ func (c *compareCmd) Run(s *streams) error {
 		other = file
 		result.With = side{Logits: filepath.Base(c.WithLogits)}
 	} else {
-		flags, precision := openFlags{Weights: c.WithWeights}, model.Fast
+		flags, precision := openFlags{Adapter: c.WithAdapter, Weights: c.WithWeights}, model.Fast
 		if c.WithPrecision != nil {
 			precision = *c.WithPrecision
 		}
@@ -128,7 +137,7 @@ func (c *compareCmd) Run(s *streams) error {
 		defer n.Close()
 		flags.tell(s.err, n)
 		other = compare.Model(n)
-		result.With = newSide(with, n, c.WithWeights)
+		result.With = newSide(with, n, flags)
 	}
 	ctx, stop := untilInterrupted()
 	defer stop()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 
 	"jamba/model"
@@ -8,6 +9,7 @@ import (
 
 // openFlags say how to open a model for computing.
 type openFlags struct {
+	Adapter       string      `placeholder:"DIR" help:"A low-rank adapter (LoRA) to compute with: a folder as PEFT lays it out."`
 	Weights       weightsFlag `placeholder:"TYPE" help:"Round weights that are not quantized while loading: ${weights}."`
 	WeightsReport bool        `help:"With --weights: print on standard error what became of each matrix."`
 }
@@ -24,12 +26,16 @@ func (f *weightsFlag) UnmarshalText(b []byte) error {
 
 // options returns the model's options, with progress on w.
 func (f *openFlags) options(w io.Writer, p model.Precision) model.Options {
-	return model.Options{Precision: p, Weights: model.Recipe(f.Weights), Progress: loading(w)}
+	return model.Options{Precision: p, Adapter: f.Adapter, Weights: model.Recipe(f.Weights), Progress: loading(w)}
 }
 
 // tell says on w what there is to know of an opened model.
 func (f *openFlags) tell(w io.Writer, m *model.Model) {
 	warnUnused(w, m)
+	if a := m.Adapter; a != nil {
+		c := a.Coverage(m.Modules())
+		fmt.Fprintf(w, "jamba: adapter: %d of %d linear layers (%s), %d parameters\n", c.Total().Adapted, c.Total().Modules, c.Groups(), a.Params())
+	}
 	switch {
 	case m.Quantized == nil:
 	case f.WeightsReport:

@@ -1,0 +1,115 @@
+// Package lora is low-rank adapters (Hu et al. 2021, LoRA) as data: which linear layers of a network they change, by what,
+// and the files that PEFT keeps them in. The network's arithmetic with them is in packages model and train.
+package lora
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"jamba/kernel"
+	"jamba/tensor"
+)
+
+// Module is a linear layer of a network that an adapter can change.
+type Module struct {
+	Name    string // in Hugging Face's classes, such as model.layers.3.mamba.in_proj
+	Layer   int
+	Part    string // Jamba's name for it within the layer, such as mamba.in_proj, whatever the architecture
+	Group   Group
+	In, Out int // its weight is [Out, In]
+}
+
+// Group is one of the parts of a layer that modules belong to. It is also a target's name.
+type Group string
+
+// The groups of modules.
+const (
+	Attention Group = "attention"
+	Mamba     Group = "mamba"
+	MLP       Group = "mlp"     // but not experts
+	Experts   Group = "experts" // of a mixture
+	Router    Group = "router"  // of a mixture; no target's name
+)
+
+// Pair is the change of one module: its weight becomes W + Scale·B·A.
+type Pair struct {
+	Module
+	R     int
+	Scale float32
+	A     []float32 // [R, In]
+	B     []float32 // [Out, R]
+}
+
+// Matrices returns A and B as matrices over their memory.
+func (p *Pair) Matrices() (a, b kernel.Matrix) {
+	// Shapes that fit by construction give no error.
+	a, _ = kernel.NewMatrix(tensor.FromFloat32s("lora_A", p.A, p.R, p.In))
+	b, _ = kernel.NewMatrix(tensor.FromFloat32s("lora_B", p.B, p.Out, p.R))
+	return a, b
+}
+
+// Adapter changes some modules of a network.
+type Adapter struct {
+	Config Config
+	Pairs  []*Pair // in the network's order
+}
+
+// maxR bounds ranks; nobody needs more than the width of a layer.
+const maxR = 1 << 16
+
+// New returns an adapter of the modules that c's targets match, for training. It changes nothing yet: A is uniform up to
+// 1/sqrt(In), which is what PEFT's kaiming_uniform_ comes to, the same for the same seed, and B is 0. It is an error if a
+// target matches no module.
+func New(c Config, modules []Module, seed uint64) (*Adapter, error) {
+	c, chosen, err := c.choose(modules)
+	if err != nil {
+		return nil, err
+	}
+	r := rand.New(rand.NewPCG(seed, 1))
+	a := &Adapter{Config: c}
+	for _, m := range chosen {
+		p, err := c.pair(m)
+		if err != nil {
+			return nil, err
+		}
+		p.A, p.B = make([]float32, p.R*p.In), make([]float32, p.Out*p.R)
+		bound := 1 / math.Sqrt(float64(p.In))
+		for i := range p.A {
+			p.A[i] = float32(bound * (2*r.Float64() - 1))
+		}
+		a.Pairs = append(a.Pairs, p)
+	}
+	return a, nil
+}
+
+// pair returns the pair of m without its matrices.
+func (c *Config) pair(m Module) (*Pair, error) {
+	r, alpha := float64(c.R), c.Alpha
+	if v, ok := c.ranks.of(m.Name); ok {
+		r = v
+	}
+	if v, ok := c.alphas.of(m.Name); ok {
+		alpha = v
+	}
+	if !(r >= 1 && r <= maxR) || r != math.Trunc(r) {
+		return nil, fmt.Errorf("%s: r is %v, want a whole number from 1 to %d", m.Name, r, maxR)
+	}
+	scale := alpha / r
+	if c.RSLoRA {
+		scale = alpha / math.Sqrt(r)
+	}
+	if s := float32(scale); math.IsNaN(scale) || math.IsInf(float64(s), 0) {
+		return nil, fmt.Errorf("%s: lora_alpha %v over r %v is no scale", m.Name, alpha, r)
+	}
+	return &Pair{Module: m, R: int(r), Scale: float32(scale)}, nil
+}
+
+// Params returns the number of the adapter's parameters.
+func (a *Adapter) Params() int64 {
+	var n int64
+	for _, p := range a.Pairs {
+		n += int64(len(p.A)) + int64(len(p.B))
+	}
+	return n
+}

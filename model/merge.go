@@ -1,0 +1,155 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"jamba/format/durable"
+	"jamba/format/safetensors"
+	"jamba/kernel"
+	"jamba/kernel/quant"
+	"jamba/model/lora"
+	"jamba/tensor"
+)
+
+// Merge makes the folder out, which must not be there yet, of the model in the folder base, in Hugging Face layout, and an
+// adapter in PEFT's: each weight W that it changes becomes W + Scale·B·A, computed in float32, a few rows at a time, and
+// rounded once, to the type that W is stored in. All else is copied: other tensors, settings, the tokenizer. The folder is
+// whole or not there.
+func Merge(base, adapter, out string) error {
+	if info, err := os.Stat(base); err == nil && !info.IsDir() {
+		return fmt.Errorf("%s: models to merge with an adapter are folders with config.json and model.safetensors", base)
+	}
+	m, err := OpenWith(base, Options{Adapter: adapter})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	changes := map[string][]change{}
+	for _, p := range m.Adapter.Pairs {
+		c := m.place(p)
+		changes[c.tensor] = append(changes[c.tensor], c)
+	}
+	var entries []safetensors.Entry
+	for _, name := range m.source.Names() {
+		t, err := m.source.Tensor(name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", base, err)
+		}
+		e := safetensors.Of(t)
+		if c := changes[name]; c != nil {
+			e.Write = func(w io.Writer) error { return writeMerged(w, t, c) }
+		}
+		entries = append(entries, e)
+	}
+	return durable.WriteDir(out, func(dir string) error {
+		if err := safetensors.WriteDir(dir, entries, 0); err != nil {
+			return err
+		}
+		return copyBeside(dir, base)
+	})
+}
+
+// change is a pair with the tensor of the checkpoint that it changes, from a row on.
+type change struct {
+	*lora.Pair
+	tensor string
+	row    int
+}
+
+// place finds where a checkpoint in Hugging Face layout has a module's weight: in a tensor of its own or, for experts, in a
+// stack of all of them.
+func (m *Model) place(p *lora.Pair) change {
+	names := hfNames[m.Config.Architecture]
+	own := change{p, p.Name + ".weight", 0}
+	e, which, ok := expertOf(p.Part)
+	if !ok || m.source.Has(own.tensor) {
+		return own
+	}
+	prefix, width := fmt.Sprintf(names.layer, p.Layer), m.Config.Layers[p.Layer].MoE.IntermediateSize
+	if which == 2 {
+		return change{p, prefix + names.stack[2], e * p.Out}
+	}
+	return change{p, prefix + names.gateUp, (2*e + which) * width}
+}
+
+// writeMerged writes a tensor after changes to rows of it.
+func writeMerged(w io.Writer, t tensor.Tensor, changes []change) error {
+	k := t.Shape[len(t.Shape)-1]
+	rows := t.Numel() / k
+	const piece = 1 << 18 // values at a time
+	step := min(rows, max(1, piece/k))
+	values, delta := make([]float32, step*k), make([]float32, step*k)
+	width := k * t.DType.BlockBytes()
+	out := make([]byte, step*width)
+	for lo := 0; lo < rows; lo += step {
+		hi := min(lo+step, rows)
+		v, b := values[:(hi-lo)*k], out[:(hi-lo)*width]
+		quant.Dequantize(v, t.DType, t.Data[lo*width:hi*width])
+		for _, c := range changes {
+			// The rows of the change that are among these.
+			first, last := max(lo, c.row), min(hi, c.row+c.Out)
+			if first >= last {
+				continue
+			}
+			d := delta[:(last-first)*k]
+			kernel.Product(d, c.B[(first-c.row)*c.R:(last-c.row)*c.R], c.A, k, c.R, false)
+			kernel.AddScaled(v[(first-lo)*k:(last-lo)*k], c.Scale, d)
+		}
+		if err := quant.Quantize(b, t.DType, v); err != nil {
+			return err
+		}
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyBeside copies what lies in a model's folder beside its weights.
+func copyBeside(to, from string) error {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(from, e.Name())
+		info, err := os.Stat(path) // folders may hold links to files elsewhere
+		if err != nil || !info.Mode().IsRegular() || isWeights(e.Name()) {
+			continue
+		}
+		if err := copyFile(filepath.Join(to, e.Name()), path, info.Mode()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isWeights reports whether a file of that name holds a model's weights or an index of them, or is hidden.
+func isWeights(name string) bool {
+	for _, end := range []string{".safetensors", ".index.json", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".onnx"} {
+		if strings.HasSuffix(name, end) {
+			return true
+		}
+	}
+	return strings.HasPrefix(name, ".")
+}
+
+func copyFile(to, from string, mode fs.FileMode) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode.Perm()|0o200)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, in)
+	return errors.Join(err, f.Close())
+}
