@@ -101,6 +101,9 @@ func writeMerged(w io.Writer, t tensor.Tensor, changes []change) error {
 			kernel.Product(d, c.B[(first-c.row)*c.R:(last-c.row)*c.R], c.A, k, c.R, false)
 			kernel.AddScaled(v[(first-lo)*k:(last-lo)*k], c.Scale, d)
 		}
+		if !kernel.Finite(v) {
+			return errors.New("a merged weight is infinite or NaN")
+		}
 		if err := quant.Quantize(b, t.DType, v); err != nil {
 			return err
 		}
