@@ -29,6 +29,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("MODELS", filepath.Join(goldens, "models"))
 			env.Setenv("E2E", filepath.Join(goldens, "e2e", "model"))
 			env.Setenv("TOKENIZERS", filepath.Join(goldens, "tokenizer"))
+			env.Setenv("ADAPTERS", filepath.Join(goldens, "adapters"))
 			env.Setenv("CHAT", filepath.Join(goldens, "chat"))
 			return nil
 		},

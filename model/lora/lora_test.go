@@ -274,6 +274,7 @@ func TestOpenBad(t *testing.T) {
 		{"r 0", "r", 0, plain, "r is 0, want"},
 		{"rank 3", "r", 3, plain, q + lora.SuffixA + ": shape [2 32], want [3 32]"},
 		{"rank_pattern", "rank_pattern", map[string]any{"q_proj": 3}, plain, q + lora.SuffixA + ": shape [2 32], want [3 32]"},
+		{"rank_pattern of other names", "rank_pattern", map[string]any{"proj": 3, "layers.5": 3, "q_proj.x": 3}, plain, ""},
 		{"half a rank", "rank_pattern", map[string]any{"q_proj": 1.5}, plain, "r is 1.5, want a whole number"},
 		{"rank_pattern no number", "rank_pattern", map[string]any{"q_proj": "x"}, plain, "q_proj: want a number"},
 		{"rank_pattern no object", "rank_pattern", []int{1}, plain, "want an object of numbers"},
