@@ -37,7 +37,7 @@ func adapters(t *testing.T, f func(t *testing.T, dir string, g *golden, want []f
 	}
 }
 
-func openAdapted(t *testing.T, base, adapter string, p model.Precision, weights tensor.DType) *model.Model {
+func openAdapted(t *testing.T, base, adapter string, p model.Precision, weights model.Recipe) *model.Model {
 	t.Helper()
 	m, err := model.OpenWith(base, model.Options{Precision: p, Weights: weights, Adapter: adapter})
 	if err != nil {
@@ -54,7 +54,7 @@ func TestAdapter(t *testing.T) {
 		if d := testutil.MaxDiff(t, plain, want); d < 1 {
 			t.Fatalf("the adapter changes logits by %.2g only", d)
 		}
-		m := openAdapted(t, base, dir, model.Exact, tensor.Invalid)
+		m := openAdapted(t, base, dir, model.Exact, "")
 		with := &golden{name: g.name, model: m}
 		got := with.forward(t, m.NewPass(), m.NewState(), g.ids)
 		with.near(t, "logits", got, want)
@@ -63,7 +63,7 @@ func TestAdapter(t *testing.T) {
 		}
 
 		// The same adapter beside a GGUF file of the model, whose rows of q and k may lie otherwise.
-		file := openAdapted(t, convert(t, g, base, tensor.F32), dir, model.Exact, tensor.Invalid)
+		file := openAdapted(t, convert(t, g, base, tensor.F32), dir, model.Exact, "")
 		with.near(t, "logits with a GGUF file", (&golden{model: file}).forward(t, file.NewPass(), file.NewState(), g.ids), want)
 	})
 }
@@ -75,8 +75,8 @@ func TestAdapterAlike(t *testing.T) {
 	adapters(t, func(t *testing.T, dir string, g *golden, want []float32) {
 		for _, o := range []struct {
 			precision model.Precision
-			weights   tensor.DType
-		}{{model.Exact, tensor.Invalid}, {model.Exact, tensor.Q8_0}, {model.Fast, tensor.Invalid}, {model.Fast, tensor.Q8_0}} {
+			weights   model.Recipe
+		}{{model.Exact, ""}, {model.Exact, "q8_0"}, {model.Fast, ""}, {model.Fast, "q8_0"}} {
 			m := openAdapted(t, filepath.Dir(g.path), dir, o.precision, o.weights)
 			own := &golden{model: m}
 			long := slices.Concat(g.ids, g.ids, g.ids)
@@ -109,7 +109,7 @@ func TestAdapterAlike(t *testing.T) {
 func TestAdapterForTraining(t *testing.T) {
 	adapters(t, func(t *testing.T, dir string, g *golden, _ []float32) {
 		base := filepath.Dir(g.path)
-		m := openAdapted(t, base, dir, model.Exact, tensor.Invalid)
+		m := openAdapted(t, base, dir, model.Exact, "")
 		own, err := model.OpenForTraining(base)
 		if err != nil {
 			t.Fatal(err)
