@@ -42,7 +42,7 @@ func randomBatch(vocab, sequences, length int) *train.Batch {
 }
 
 func BenchmarkStep(b *testing.B) {
-	for _, shape := range [][2]int{{4, 512}, {2, 1024}, {1, 2048}, {1, 4096}} {
+	for _, shape := range [][2]int{{4, 512}, {4, 1024}, {4, 2048}, {2, 4096}} {
 		b.Run(fmt.Sprintf("%dx%d", shape[0], shape[1]), func(b *testing.B) {
 			m, err := model.New(small(), 1)
 			if err != nil {
