@@ -31,6 +31,9 @@ var kinds = []string{"constant", "cosine", "linear"}
 // String returns the kind's name on the command line.
 func (k Kind) String() string { return kinds[k] }
 
+// MarshalText returns the kind's name.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
 // UnmarshalText reads constant, cosine or linear.
 func (k *Kind) UnmarshalText(b []byte) error {
 	for i, name := range kinds {

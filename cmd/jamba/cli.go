@@ -28,6 +28,7 @@ Examples:
   jamba quantize MODEL -o OUT.gguf --type q4_k_m   smaller weights, in a file that llama.cpp opens, too
   jamba show -m MODEL                              what is it, how large, layer by layer
   jamba logits -m MODEL --tokens 1,2,3 -o out.npy  the raw numbers
+  jamba train nano book.txt -o my-model            a model of your own
 
 Every command has its own help: jamba run --help.`
 
@@ -43,6 +44,8 @@ type grammar struct {
 	Quantize  quantizeCmd  `cmd:"" help:"Write a model as a GGUF file with smaller weights."`
 	Template  templateCmd  `cmd:"" help:"Render a conversation with the model's chat template."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Make a tokenizer."`
+	Train     trainCmd     `cmd:"" help:"Train a new model from text."`
+	Finetune  finetuneCmd  `cmd:"" help:"Train an existing model on further text or conversations."`
 
 	Version kong.VersionFlag `help:"Print the version and stop."`
 }

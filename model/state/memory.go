@@ -20,6 +20,9 @@ var available = func() (int64, bool) {
 	return free, ok
 }
 
+// Available returns the bytes of memory that are free for use, and whether that is known.
+func Available() (bytes int64, known bool) { return available() }
+
 // number reads a file that holds a number.
 func number(path string) (int64, error) {
 	b, err := os.ReadFile(path)

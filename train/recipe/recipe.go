@@ -1,0 +1,208 @@
+// Package recipe reads what a model to be trained is made of: settings of the network in config.json's words, and of the
+// training in a section train. Presets are such files that come with the program.
+package recipe
+
+import (
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"jamba/model"
+	"jamba/tensor"
+)
+
+// Recipe is a model to be made.
+type Recipe struct {
+	Config model.Config
+	Train  json.RawMessage // the section train, an object; nil: there is none
+}
+
+//go:embed presets/*.yaml
+var presets embed.FS
+
+// Presets returns the names of the presets.
+func Presets() []string {
+	entries, err := presets.ReadDir("presets")
+	if err != nil {
+		panic(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Preset returns the file of a preset.
+func Preset(name string) ([]byte, error) {
+	if !slices.Contains(Presets(), name) {
+		return nil, fmt.Errorf("%q is neither a file nor a preset; presets are %s", name, strings.Join(Presets(), ", "))
+	}
+	return presets.ReadFile(path.Join("presets", name+".yaml"))
+}
+
+// maxFile bounds the bytes of a recipe.
+const maxFile = 1 << 20
+
+// Open reads the recipe in a file, or the preset of that name.
+func Open(name string) (Recipe, error) {
+	b, err := readFile(name)
+	if errors.Is(err, os.ErrNotExist) && filepath.Base(name) == name && filepath.Ext(name) == "" {
+		if b, err = Preset(name); err != nil {
+			return Recipe{}, err
+		}
+	}
+	if err != nil {
+		return Recipe{}, err
+	}
+	r, err := Parse(b, filepath.Ext(name) == ".json")
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", name, err)
+	}
+	return r, nil
+}
+
+func readFile(name string) ([]byte, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: is no file, want a recipe such as model.yaml", name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(b) > maxFile {
+		err = fmt.Errorf("%s: more than %d bytes is no recipe", name, maxFile)
+	}
+	return b, err
+}
+
+// Parse reads a recipe in YAML. Words of the network that are left out have the value that Hugging Face's class gives them.
+// Words that are not known are an error, unless foreign is set, for config.json files of others, which are YAML too.
+//
+// In place of a Jamba's periods and offsets the word layers may list its layers, such as "mamba + moe".
+func Parse(b []byte, foreign bool) (Recipe, error) {
+	var r Recipe
+	words := map[string]any{}
+	if err := yaml.Unmarshal(b, &words); err != nil {
+		return r, fmt.Errorf("is no YAML of words and values: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if train, ok := words["train"]; ok {
+		section, ok := train.(map[string]any)
+		if !ok {
+			return r, errors.New("train: want words and values below it")
+		}
+		var err error
+		if r.Train, err = json.Marshal(section); err != nil {
+			return r, fmt.Errorf("train: %w", err)
+		}
+		delete(words, "train")
+	}
+	var layers []string
+	if list, ok := words["layers"]; ok {
+		var err error
+		if layers, err = setLayers(words, list); err != nil {
+			return r, fmt.Errorf("layers: %w", err)
+		}
+		delete(words, "layers")
+	}
+	file, err := json.Marshal(words)
+	if err != nil {
+		return r, err
+	}
+	if r.Config, err = model.ParseConfig(file); err != nil {
+		return r, err
+	}
+	for i, want := range layers {
+		if got := r.Config.Layers[i].String(); got != want {
+			return r, fmt.Errorf("layers: layer %d would be %s and not %s; config.json has attention and MoE layers in regular distances only", i, got, want)
+		}
+	}
+	// The file has to be written in the end.
+	known, err := r.Config.HF(tensor.F32)
+	if err != nil || foreign {
+		return r, err
+	}
+	return r, check(words, known)
+}
+
+// alsoKnown are words that the reader takes beside those that are written.
+var alsoKnown = []string{"num_local_experts", "rope_parameters", "expert_layer_period", "expert_layer_offset", "attn_layer_period", "attn_layer_offset"}
+
+// check returns an error if a word is not among the known ones.
+func check(words map[string]any, written []byte) error {
+	var known map[string]any
+	if err := json.Unmarshal(written, &known); err != nil {
+		return err
+	}
+	for word := range words {
+		if _, ok := known[word]; !ok && !slices.Contains(alsoKnown, word) {
+			return fmt.Errorf("%s is no word for a model of type %v", word, known["model_type"])
+		}
+	}
+	return nil
+}
+
+// setLayers puts the periods and offsets of listed layers into the words, and returns the layers as model.Layer names them.
+func setLayers(words map[string]any, list any) ([]string, error) {
+	entries, ok := list.([]any)
+	if !ok || len(entries) == 0 {
+		return nil, errors.New(`want a list such as [mamba + mlp, attention + moe]`)
+	}
+	var layers []string
+	var attention, experts []int
+	for i, e := range entries {
+		mixer, ff, _ := strings.Cut(fmt.Sprint(e), "+")
+		mixer, ff = strings.TrimSpace(mixer), strings.TrimSpace(ff)
+		if mixer != "attention" && mixer != "mamba" || ff != "mlp" && ff != "moe" {
+			return nil, fmt.Errorf("layer %d is %q, want attention or mamba + mlp or moe", i, e)
+		}
+		if mixer == "attention" {
+			attention = append(attention, i)
+		}
+		if ff == "moe" {
+			experts = append(experts, i)
+		}
+		layers = append(layers, mixer+" + "+ff)
+	}
+	n := len(layers)
+	for word, v := range map[string]int{
+		"num_hidden_layers": n, "attn_layer_period": period(attention, n), "attn_layer_offset": offset(attention, n),
+		"expert_layer_period": period(experts, n), "expert_layer_offset": offset(experts, n),
+	} {
+		if _, ok := words[word]; ok {
+			return nil, fmt.Errorf("say it either so or with %s", word)
+		}
+		words[word] = v
+	}
+	return layers, nil
+}
+
+// period and offset describe the layers of a kind, out of n.
+func period(of []int, n int) int {
+	switch len(of) {
+	case 0:
+		return n + 1
+	case 1:
+		return n
+	}
+	return of[1] - of[0]
+}
+
+func offset(of []int, n int) int {
+	if len(of) == 0 {
+		return n
+	}
+	return of[0]
+}
