@@ -126,7 +126,7 @@ func Parse(b []byte, foreign bool) (Recipe, error) {
 	}
 	for i, want := range layers {
 		if got := r.Config.Layers[i].String(); got != want {
-			return r, fmt.Errorf("layers: layer %d would be %s and not %s; config.json has attention and MoE layers in regular distances only", i, got, want)
+			return r, fmt.Errorf("layers: layer %d would be %s and not %s; a model of type %s has no such list", i, got, want, r.Config.Architecture)
 		}
 	}
 	// The file has to be written in the end.
@@ -177,15 +177,27 @@ func setLayers(words map[string]any, list any) ([]string, error) {
 		layers = append(layers, mixer+" + "+ff)
 	}
 	n := len(layers)
-	for word, v := range map[string]int{
-		"num_hidden_layers": n, "attn_layer_period": period(attention, n), "attn_layer_offset": offset(attention, n),
-		"expert_layer_period": period(experts, n), "expert_layer_offset": offset(experts, n),
-	} {
-		if _, ok := words[word]; ok {
-			return nil, fmt.Errorf("say it either so or with %s", word)
+	for _, kind := range []struct {
+		name, word string
+		of         []int
+	}{{"attention", "attn_layer", attention}, {"moe", "expert_layer", experts}} {
+		period, offset := period(kind.of, n), offset(kind.of, n)
+		for i := range n {
+			if offset >= period || (i%period == offset) != slices.Contains(kind.of, i) {
+				return nil, fmt.Errorf("%s comes in layers %v: config.json can only say regular distances, with less than one of them before the first", kind.name, kind.of)
+			}
 		}
-		words[word] = v
+		for word, v := range map[string]int{kind.word + "_period": period, kind.word + "_offset": offset} {
+			if _, ok := words[word]; ok {
+				return nil, fmt.Errorf("say it either so or with %s", word)
+			}
+			words[word] = v
+		}
 	}
+	if _, ok := words["num_hidden_layers"]; ok {
+		return nil, errors.New("say it either so or with num_hidden_layers")
+	}
+	words["num_hidden_layers"] = n
 	return layers, nil
 }
 

@@ -126,7 +126,8 @@ func TestErrors(t *testing.T) {
 		{"hiden_size: 3", "hiden_size is no word for a model of type jamba"},
 		{"layers: mamba", "layers: want a list such as"},
 		{"layers: [mamba + mlp, mamba]", `layers: layer 1 is "mamba", want attention or mamba + mlp or moe`},
-		{"layers: [attention + mlp, attention + mlp, mamba + mlp]", "layers: layer 2 would be attention + mlp and not mamba + mlp"},
+		{"layers: [attention + mlp, attention + mlp, mamba + mlp]", "layers: attention comes in layers [0 1]"},
+		{"layers: [mamba + mlp, mamba + moe, mamba + moe]", "layers: moe comes in layers [1 2]"},
 		{"layers: [mamba + mlp]\nnum_hidden_layers: 1", "layers: say it either so or with num_hidden_layers"},
 		{"train: fast", "train: want words and values below it"},
 		{"vocab_size: many", "vocab_size is a JSON string, want a whole number"},
@@ -139,6 +140,9 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	if _, err := Parse([]byte(`{"model_type": "mamba", "transformers_version": "5", "hidden_size": 64}`), true); err != nil {
+		t.Error(err)
+	}
+	if _, err := Parse([]byte("model_type: llama\nlayers: [mamba + mlp]\n"), false); err == nil || !strings.Contains(err.Error(), "a model of type llama has no such list") {
 		t.Error(err)
 	}
 	if _, err := Parse([]byte(`- 1`), false); err == nil {
