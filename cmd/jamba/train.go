@@ -97,7 +97,11 @@ func withTokenizer(c model.Config, t *tokenizer.Tokenizer) model.Config {
 	}
 	c.VocabSize, c.BOSTokenID, c.PADTokenID, c.EOSTokenIDs = t.VocabSize(), id(t.BOS()), id(t.PAD()), nil
 	if eos, ok := t.EOS(); ok {
-		c.EOSTokenIDs = []int32{eos}
+		c.EOSTokenIDs = append(c.EOSTokenIDs, eos)
+	}
+	// An answer ends with its message, as in Jamba's own files.
+	if end, ok := t.ID(tokenizer.ChatMarkers[0]); ok {
+		c.EOSTokenIDs = append(c.EOSTokenIDs, end)
 	}
 	return c
 }
