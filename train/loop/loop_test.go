@@ -401,7 +401,7 @@ func TestNotANumber(t *testing.T) {
 					p.Value[0] = float32(math.NaN())
 				}
 			}
-			r.Options.Save = 0
+			r.Save = 0
 		}
 	}
 	err := r.Run(context.Background())
