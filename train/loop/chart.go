@@ -46,11 +46,15 @@ func (l *runLog) draw(path string) error {
 	if len(l.losses) == 0 {
 		return nil
 	}
+	return durable.WriteFile(path, func(f *os.File) error { return png.Encode(f, l.picture()) })
+}
+
+func (l *runLog) picture() image.Image {
 	c := newChart(l.losses, l.val)
 	c.axes()
 	c.training(l.losses)
 	c.validation(l.val)
-	return durable.WriteFile(path, func(f *os.File) error { return png.Encode(f, c.image) })
+	return c.image
 }
 
 type chart struct {

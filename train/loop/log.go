@@ -121,6 +121,11 @@ func (l *runLog) validation(line ValLine) error {
 	return l.write(line)
 }
 
+// validated reports whether there is a validation after so many steps.
+func (l *runLog) validated(step int) bool {
+	return len(l.val) > 0 && l.val[len(l.val)-1].step == step
+}
+
 func (l *runLog) write(line any) error {
 	b, err := json.Marshal(line)
 	if err != nil {

@@ -108,13 +108,13 @@ func (r *Run) Run(ctx context.Context) error {
 		return err
 	}
 	defer r.log.f.Close()
-	for r.state.Step < r.Settings.Steps {
-		err := r.step(ctx)
-		if err == nil && r.Eval > 0 && (r.state.Step%r.Eval == 0 || r.state.Step == r.Settings.Steps) {
-			err = r.validate(ctx)
+	for {
+		err := r.pause(ctx)
+		if err == nil && r.state.Step >= r.Settings.Steps {
+			return r.save()
 		}
-		if err == nil && r.Save > 0 && r.state.Step%r.Save == 0 {
-			err = r.save()
+		if err == nil {
+			err = r.step(ctx)
 		}
 		switch {
 		case err != nil && ctx.Err() != nil:
@@ -123,7 +123,20 @@ func (r *Run) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.save()
+}
+
+// pause does what there is to do between two steps.
+func (r *Run) pause(ctx context.Context) error {
+	at := r.state.Step
+	if r.Eval > 0 && at > 0 && (at%r.Eval == 0 || at == r.Settings.Steps) && !r.log.validated(at) {
+		if err := r.validate(ctx); err != nil {
+			return err
+		}
+	}
+	if r.Save > 0 && at > 0 && at%r.Save == 0 {
+		return r.save()
+	}
+	return nil
 }
 
 // step does one step, or none if it returns an error.

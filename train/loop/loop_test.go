@@ -282,6 +282,47 @@ func TestResume(t *testing.T) {
 	sameRun(t, filepath.Join(base, "parts"), filepath.Join(base, "whole"))
 }
 
+// counted is a context that ends when it has been asked so many times.
+type counted struct {
+	context.Context
+	left int
+}
+
+func (c *counted) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// The same if a run is stopped within its steps and validations, over and over.
+func TestStoppedWithin(t *testing.T) {
+	base := t.TempDir()
+	prepare(t, base)
+	finish(t, must(t, base, "whole", nil))
+	stops := 0
+	for {
+		ctx := &counted{context.Background(), 14 + 3*stops}
+		r := must(t, base, "parts", func(o *Options) { o.Save = 0 })
+		r.OnStep = func(l StepLine) {
+			if l.Step == r.Eval-1 { // the validation comes next
+				ctx.left = 1
+			}
+		}
+		err := r.Run(ctx)
+		if err == nil {
+			break
+		}
+		if stops++; !errors.Is(err, context.Canceled) || stops > 50 {
+			t.Fatal(stops, err)
+		}
+	}
+	if stops < 5 {
+		t.Errorf("it was stopped %d times", stops)
+	}
+	sameRun(t, filepath.Join(base, "parts"), filepath.Join(base, "whole"))
+}
+
 // The same after kills at any moment, with a save after every step.
 func TestKilled(t *testing.T) {
 	base := t.TempDir()
@@ -300,7 +341,7 @@ func TestKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := bufio.NewScanner(out)
-		if s.Scan() && kills < 12 {
+		if s.Scan() && kills < 8 {
 			kills++
 			time.Sleep(time.Duration(rand.IntN(20_000)) * time.Microsecond)
 			_ = cmd.Process.Kill()
@@ -315,7 +356,7 @@ func TestKilled(t *testing.T) {
 		if last, _, err := Latest(dir); told > 0 && (err != nil || last.Step < told) {
 			t.Fatalf("step %d was done, and the last saved is %d (%v)", told, last.Step, err)
 		}
-		if kills == 12 && told < 0 {
+		if kills == 8 && told < 0 {
 			t.Fatal("the child does nothing")
 		}
 	}

@@ -74,17 +74,19 @@ func TestLog(t *testing.T) {
 // A chart has ink of both lines within its bounds, whatever the losses.
 func TestChart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), chartFile)
+	var l runLog
 	rapid.Check(t, func(t *rapid.T) {
-		var l runLog
+		l = runLog{}
 		first := rapid.IntRange(0, 1e6).Draw(t, "first")
 		for i, loss := range rapid.SliceOfN(rapid.Float64Range(-1e3, 1e6), 2, 300).Draw(t, "losses") {
 			l.losses = append(l.losses, point{first + i*rapid.IntRange(1, 3).Draw(t, "stride")/3, loss})
 		}
 		l.val = []point{l.losses[0], {l.losses[len(l.losses)-1].step + 1, 1}}
-		if err := l.draw(path); err != nil {
-			t.Fatal(err)
-		}
+		l.picture()
 	})
+	if err := l.draw(path); err != nil {
+		t.Fatal(err)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
