@@ -74,16 +74,12 @@ func convAVX512Rows(c *Conv, lo, hi int) {
 		convGeneric(c, lo, hi)
 		return
 	}
-	bias := c.Bias
-	if bias == nil {
-		bias = make([]float32, c.E)
-	}
 	var in [maxTaps]*float32
 	for t := 0; t < c.L && hi > lo; t++ {
 		for j := range c.W {
 			in[j] = &c.input(t-c.W+1+j, lo, hi)[0]
 		}
-		convAVX512(&c.Dst[t*c.E+lo], &bias[lo], &c.Weight[lo], c.E, &in[0], c.W, hi-lo)
+		convAVX512(&c.Dst[t*c.E+lo], &c.Bias[lo], &c.Weight[lo], c.E, &in[0], c.W, hi-lo)
 	}
 	c.keep(lo, hi)
 }

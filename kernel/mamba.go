@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"sync/atomic"
+)
 
 // Conv is a causal depthwise convolution of width W over the rows of one sequence, followed by SiLU:
 // dst[t, e] = silu(bias[e] + Σ_j weight[j, e]·x[t-W+1+j, e]). (Mamba, Gu and Dao 2023, section 3.4.)
@@ -19,7 +22,23 @@ func CausalConv(c *Conv) {
 	if len(c.Dst) != c.L*c.E || len(c.Weight) != c.W*c.E || len(c.State) != (c.W-1)*c.E || c.Bias != nil && len(c.Bias) != c.E || c.L > 0 && len(c.X) < (c.L-1)*c.XStride+c.E {
 		panic(fmt.Sprintf("kernel: CausalConv with wrong shapes: L %d E %d W %d", c.L, c.E, c.W))
 	}
-	convLoops.run((c.E+convWidth-1)/convWidth, 1+grain/max(1, c.L*c.W*convWidth), convLoop{*c})
+	conv := *c
+	if c.Bias == nil {
+		conv.Bias = zeroes(c.E)
+	}
+	convLoops.run((c.E+convWidth-1)/convWidth, 1+grain/max(1, c.L*c.W*convWidth), convLoop{conv})
+}
+
+var noBias atomic.Pointer[[]float32]
+
+// zeroes returns n zeroes, which are shared.
+func zeroes(n int) []float32 {
+	if z := noBias.Load(); z != nil && len(*z) >= n {
+		return (*z)[:n]
+	}
+	z := make([]float32, n)
+	noBias.Store(&z)
+	return z
 }
 
 // convWidth is how many channels a thread takes at least: a whole vector.

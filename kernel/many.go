@@ -27,8 +27,8 @@ const manySums = 8 * productRows * productColumns
 // manyPanel is the size of a panel: [8, ceil(k/8), productColumns], by k%8 first.
 func manyPanel(k int) int { return (k + 7) / 8 * 8 * productColumns }
 
-// matMulMany is MatMul for many rows and float32 weights. Some panels of w are made at a time, which stay in the second cache while all rows
-// pass, each of which stays in the first for all of them.
+// matMulMany is MatMul for many rows. Weights that are not float32 are widened on the way into panels. Some panels of w are made at a time, which stay in the second
+// cache while all rows pass, each of which stays in the first for all of them.
 func matMulMany(dst, x []float32, w *Matrix, m int) {
 	const cached = 1 << 15 // values, half of a second cache of 256 KB
 	panels := (w.N + productColumns - 1) / productColumns
@@ -41,35 +41,59 @@ func matMulMany(dst, x []float32, w *Matrix, m int) {
 	for groups*parts < 2*par.Threads() && parts*4*manyRows < m {
 		parts++
 	}
-	par.For(groups*parts, 1+(1<<16)/(1+w.N*w.K*m/(groups*parts)), func(lo, hi int) {
-		s := scratches.Get().(*[]float32)
-		defer scratches.Put(s)
-		most := (panels + groups - 1) / groups
-		size := manySums + most*panel
-		*s = slices.Grow((*s)[:0], size)[:size]
-		for i := lo; i < hi; i++ {
-			group, part := i/parts, i%parts
-			manyGroup(dst, x, w, group*panels/groups, (group+1)*panels/groups, part*m/parts, (part+1)*m/parts, (*s)[manySums:], (*s)[:manySums])
-		}
-	})
+	manyLoops.run(groups*parts, 1+(1<<16)/(1+w.N*w.K*m/(groups*parts)), manyLoop{dst, x, w, m, panels, groups, parts, panel})
 }
 
+type manyLoop struct {
+	dst, x                          []float32
+	w                               *Matrix
+	m, panels, groups, parts, panel int
+}
+
+var manyLoops loops[manyLoop, *manyLoop]
+
+// Range computes the groups of panels [lo, hi), part by part of the rows.
+func (l *manyLoop) Range(lo, hi int) {
+	s := scratches.Get().(*[]float32)
+	defer scratches.Put(s)
+	most := (l.panels + l.groups - 1) / l.groups
+	work := manySums + manyEdges + productColumns*active.many.block
+	size := work + most*l.panel
+	*s = slices.Grow((*s)[:0], size)[:size]
+	for i := lo; i < hi; i++ {
+		group, part := i/l.parts, i%l.parts
+		manyGroup(l.dst, l.x, l.w, group*l.panels/l.groups, (group+1)*l.panels/l.groups, part*l.m/l.parts, (part+1)*l.m/l.parts, (*s)[work:], (*s)[:work])
+	}
+}
+
+// manyEdges is the working memory of a tile at the end of w.
+const manyEdges = productRows * productColumns
+
 // manyGroup computes the rows [row, end) of the panels [first, last).
-func manyGroup(dst, x []float32, w *Matrix, first, last, row, end int, packed, sums []float32) {
+func manyGroup(dst, x []float32, w *Matrix, first, last, row, end int, packed, work []float32) {
+	sums, edge, wide := work[:manySums], work[manySums:manySums+manyEdges], work[manySums+manyEdges:]
 	for at := 0; at < w.K; at += active.many.block {
 		k := min(active.many.block, w.K-at)
 		size := manyPanel(k)
 		for p := first; p < last; p++ {
 			n := p * productColumns
 			rows := min(productColumns, w.N-n)
-			active.many.pack(packed[(p-first)*size:(p-first+1)*size], w.f32[n*w.K+at:(n+rows)*w.K], w.K, rows, k)
+			panel := packed[(p-first)*size : (p-first+1)*size]
+			if w.f32 != nil {
+				active.many.pack(panel, w.f32[n*w.K+at:(n+rows)*w.K], w.K, rows, k)
+				continue
+			}
+			for r := range rows {
+				w.widen(wide[r*k:(r+1)*k], n+r, at)
+			}
+			active.many.pack(panel, wide[:rows*k], k, rows, k)
 		}
 		for i := row; i < end; i += productRows {
 			m := min(productRows, end-i)
 			for p := first; p < last; p++ {
 				n, panel := p*productColumns, packed[(p-first)*size:(p-first+1)*size]
 				if columns := w.N - n; columns < productColumns {
-					manyEdge(dst[i*w.N+n:], w.N, columns, x[i*w.K+at:], w.K, panel, m, k, sums, at > 0)
+					manyEdge(dst[i*w.N+n:], w.N, columns, x[i*w.K+at:], w.K, panel, m, k, sums, edge, at > 0)
 					continue
 				}
 				active.many.tile(dst[i*w.N+n:], w.N, x[i*w.K+at:], w.K, panel, m, k, sums, at > 0)
@@ -79,12 +103,11 @@ func manyGroup(dst, x []float32, w *Matrix, first, last, row, end int, packed, s
 }
 
 // manyEdge is a tile of a panel of less than productColumns rows of w.
-func manyEdge(dst []float32, ldd, columns int, x []float32, ldx int, panel []float32, m, k int, sums []float32, add bool) {
-	var out [productRows * productColumns]float32
+func manyEdge(dst []float32, ldd, columns int, x []float32, ldx int, panel []float32, m, k int, sums, out []float32, add bool) {
 	for r := 0; r < m && add; r++ {
 		copy(out[r*productColumns:], dst[r*ldd:r*ldd+columns])
 	}
-	active.many.tile(out[:], productColumns, x, ldx, panel, m, k, sums, add)
+	active.many.tile(out, productColumns, x, ldx, panel, m, k, sums, add)
 	for r := range m {
 		copy(dst[r*ldd:r*ldd+columns], out[r*productColumns:])
 	}

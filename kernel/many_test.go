@@ -6,15 +6,22 @@ import (
 	"testing"
 
 	"jamba/kernel/par"
+	"jamba/tensor"
 )
 
 // TestManyRows asserts that products of many rows have the bits of the same rows by themselves, on any number of threads.
 func TestManyRows(t *testing.T) {
+	if active.many == nil {
+		t.Skipf("%s has no kernels of their own for many rows", active.name)
+	}
 	defer par.SetThreads(0)
 	r := rand.New(rand.NewPCG(61, 62))
-	for _, s := range [][3]int{{24, 1, 1}, {30, 16, 8}, {25, 33, 12}, {100, 47, 64}, {193, 200, 9}, {24, 17, 1024}, {26, 40, 1029}, {31, 5, 2060}, {40, 700, 250}} {
+	for _, s := range [][4]int{{24, 1, 1}, {30, 16, 8}, {25, 33, 12}, {100, 47, 64}, {193, 200, 9}, {24, 17, 1024}, {26, 40, 1029}, {31, 5, 2060}, {40, 700, 250}, {25, 33, 13, int(tensor.BF16)}, {60, 40, 1032, int(tensor.F16)}, {26, 17, 1056, int(tensor.Q8_0)}, {24, 50, 1280, int(tensor.Q4_K)}, {27, 33, 2048, int(tensor.Q6_K)}, {30, 16, 64, int(tensor.Q4_0)}} {
 		m, n, k := s[0], s[1], s[2]
 		w := Matrix{N: n, K: k, f32: random(r, n*k)}
+		if s[3] != 0 {
+			w, _ = randomMatrix(t, r, tensor.DType(s[3]), n, k)
+		}
 		x, want := random(r, m*k), make([]float32, m*n)
 		for i := range m {
 			MatMul(want[i*n:(i+1)*n], x[i*k:(i+1)*k], &w)

@@ -40,10 +40,16 @@ func (w *Matrix) Row(dst []float32, n int) {
 		copy(dst, w.f32[n*w.K:(n+1)*w.K])
 		return
 	}
-	size := w.size / w.N
-	row := w.data[n*size : (n+1)*size]
-	if active.dequantize == nil || !active.dequantize(dst[:w.K], w.DType, row) {
-		quant.Dequantize(dst[:w.K], w.DType, row)
+	w.widen(dst[:w.K], n, 0)
+}
+
+// widen writes len(dst) values of row n from column at on, both whole blocks, to dst.
+func (w *Matrix) widen(dst []float32, n, at int) {
+	values, size := w.DType.BlockValues(), w.DType.BlockBytes()
+	from := n*(w.size/w.N) + at/values*size
+	b := w.data[from : from+len(dst)/values*size]
+	if active.dequantize == nil || !active.dequantize(dst, w.DType, b) {
+		quant.Dequantize(dst, w.DType, b)
 	}
 }
 
@@ -70,7 +76,7 @@ func MatMul(dst, x []float32, w *Matrix) {
 		mulPacked(dst, x, w)
 		return
 	}
-	if m >= manyRows && w.f32 != nil && active.many != nil {
+	if m >= manyRows && active.many != nil {
 		matMulMany(dst, x, w, m)
 		return
 	}

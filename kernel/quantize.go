@@ -24,8 +24,11 @@ func (w *Matrix) Quantize(d tensor.DType, round func(dst []byte, row []float32) 
 	par.For(w.N, 1, func(lo, hi int) {
 		row := make([]float32, w.K)
 		for n := lo; n < hi; n++ {
-			w.Row(row, n)
-			if err := round(data[n*size:(n+1)*size], row); err != nil {
+			err := w.FiniteRow(row, n)
+			if err == nil {
+				err = round(data[n*size:(n+1)*size], row)
+			}
+			if err != nil {
 				errs[n] = fmt.Errorf("row %d: %w", n, err)
 			}
 		}
@@ -40,4 +43,18 @@ func (w *Matrix) Quantize(d tensor.DType, round func(dst []byte, row []float32) 
 	}
 	*w = Matrix{N: w.N, K: w.K, DType: d, size: len(data), data: data, owned: true}
 	return source, nil
+}
+
+// FiniteRow is Row; it returns an error if a weight is infinite or NaN.
+func (w *Matrix) FiniteRow(dst []float32, n int) error {
+	w.Row(dst, n)
+	if Finite(dst) {
+		return nil
+	}
+	for i, v := range dst {
+		if v-v != 0 {
+			return fmt.Errorf("value %d is %v", i, v)
+		}
+	}
+	return nil
 }

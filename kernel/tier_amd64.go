@@ -153,16 +153,12 @@ func convAVX2Rows(c *Conv, lo, hi int) {
 	if c.W > maxTaps {
 		whole = lo
 	}
-	bias := c.Bias
-	if bias == nil {
-		bias = make([]float32, c.E)
-	}
 	var in [maxTaps]*float32
 	for t := 0; t < c.L && whole > lo; t++ {
 		for j := range c.W {
 			in[j] = &c.input(t-c.W+1+j, lo, hi)[0]
 		}
-		convAVX2(&c.Dst[t*c.E+lo], &bias[lo], &c.Weight[lo], c.E, &in[0], c.W, whole-lo)
+		convAVX2(&c.Dst[t*c.E+lo], &c.Bias[lo], &c.Weight[lo], c.E, &in[0], c.W, whole-lo)
 	}
 	convSum(c, whole, hi)
 	c.keep(lo, hi)

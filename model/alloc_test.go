@@ -14,7 +14,7 @@ func TestSteadyState(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short tests run under the race detector, whose pools forget at random")
 	}
-	for _, name := range []string{"jamba-v01-mini", "mixtral-tiny"} {
+	for _, name := range []string{"jamba-v01-mini", "mixtral-tiny", "jamba-pure-mamba"} {
 		for _, o := range []model.Options{{}, {Precision: model.Fast, Weights: "q8_0"}} {
 			m, err := model.OpenWith(testutil.Golden("models", name), o)
 			if err != nil {
@@ -22,11 +22,11 @@ func TestSteadyState(t *testing.T) {
 			}
 			defer m.Close()
 			p, ctx := m.NewPass(), context.Background()
-			spans := make([]model.Span, 3)
+			spans := make([]model.Span, 32)
 			for i := range spans {
 				spans[i] = model.Span{State: m.NewState(), Tokens: []int32{int32(i)}}
 			}
-			for _, n := range []int{1, 3} {
+			for _, n := range []int{1, 3, 32} {
 				step := func() {
 					if _, err := p.Forward(ctx, spans[:n]...); err != nil {
 						t.Fatal(err)

@@ -32,7 +32,8 @@ type ExportOptions struct {
 // when it is complete; after an error, also that of ctx, there is none.
 //
 // A GGUF file keeps its metadata. Those of a folder, the tensors' names and their form are what llama.cpp's converter
-// writes. It is an error if GGUF cannot express the model, or if a weight is infinite, NaN or too large for its type.
+// writes. It is an error if GGUF cannot express the model, or if a weight that is
+// rounded is infinite, NaN or too large for its type.
 func Export(ctx context.Context, path, out string, o ExportOptions) (Report, error) {
 	m, err := open(path)
 	if err != nil {
@@ -221,13 +222,16 @@ func (x *item) round(out []byte, m *kernel.Matrix, lo, size int) error {
 			if x.row != nil {
 				source = x.row(source)
 			}
-			m.Row(row, source)
+			err := m.FiniteRow(row, source)
 			if x.negExp {
 				for j, v := range row {
 					row[j] = float32(-math.Exp(float64(v)))
 				}
 			}
-			if err := quant.Quantize(out[i*size:(i+1)*size], x.To, row); err != nil {
+			if err == nil {
+				err = quant.Quantize(out[i*size:(i+1)*size], x.To, row)
+			}
+			if err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				if failed == nil || i < first {

@@ -156,7 +156,7 @@ func (w *ggufWriter) text(c *Config, text gguf.Metadata) {
 	have := map[string]bool{}
 	for _, kv := range text {
 		if have[kv.Key] = true; kv.Key == prefix+"eos_token_id" {
-			if id, ok := kv.Value.(uint32); ok {
+			if id, ok := kv.Value.(uint32); ok && (len(ends) == 0 || slices.Contains(ends, int32(id))) {
 				ends = append([]int32{int32(id)}, slices.DeleteFunc(slices.Clone(ends), func(e int32) bool { return e == int32(id) })...)
 			}
 			continue

@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -87,6 +88,14 @@ func (c *benchCmd) Run(s *streams) error {
 func (c *benchCmd) check() error {
 	if c.Threads == nil {
 		c.Threads = []int{min(runtime.GOMAXPROCS(0), runtime.NumCPU())}
+	}
+	if c.VsLlamaCpp != "" {
+		switch {
+		case c.Weights != "" || c.Adapter != "":
+			return usageError("--vs-llama-cpp runs llama.cpp on the file as it is; leave out --weights and --adapter")
+		case !strings.HasSuffix(c.Model, ".gguf"):
+			return usageError(fmt.Sprintf("--vs-llama-cpp: llama.cpp reads .gguf files, and %s is none", c.Model))
+		}
 	}
 	const most = 1 << 30
 	for _, list := range []struct {

@@ -58,10 +58,10 @@ func Run(n, grain int, body Body) {
 	default:
 		// The pool is at work for another loop, perhaps for one that this loop is inside of.
 		var wg sync.WaitGroup
+		defer wg.Wait() // also if body panics here and a caller further up goes on
 		for i := 1; i < parts; i++ {
 			wg.Go(func() { body.Range(i*n/parts, (i+1)*n/parts) })
 		}
 		body.Range(0, n/parts)
-		wg.Wait()
 	}
 }

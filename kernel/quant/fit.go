@@ -122,7 +122,7 @@ func fit(x *[32]float32, top int32, tries int) (d, m float32) {
 	}
 	var sum float32
 	for _, v := range x {
-		sum += v
+		sum += v - lo
 	}
 	best := float32(0)
 	for i := range tries {
@@ -130,14 +130,15 @@ func fit(x *[32]float32, top int32, tries int) (d, m float32) {
 		// largest numbers, is taken.
 		id := (float32(top) + float32(0.1*float32(tries/2-i))) / width
 		var sq, sqq int32
-		var sxq float32
+		var suq float32
 		for _, v := range x {
-			n := min(int32(float32((v-lo)*id)+0.5), top)
+			u := v - lo
+			n := min(int32(float32(u*id)+0.5), top)
 			sq += n
 			sqq += n * n
-			sxq += float32(v * float32(n))
+			suq += float32(u * float32(n))
 		}
-		step, least, e := solve(sum, sxq, sq, sqq)
+		step, least, e := solve(lo, sum, suq, sq, sqq)
 		if i == 0 || e < best {
 			best, d, m = e, step, least
 		}
@@ -145,24 +146,26 @@ func fit(x *[32]float32, top int32, tries int) (d, m float32) {
 	return d, m
 }
 
-// solve returns the d and m, not negative, with the least error of d·q − m for 32 values x, from the sums of x, x·q, q
-// and q², and that error less the sum of x².
-func solve(sx, sxq float32, sq, sqq int32) (d, m, e float32) {
+// solve returns the d and m, not negative, with the least error of d·q − m for 32 values u + lo, from the sums of u, u·q,
+// q and q², and that error less the sum of u². The values are taken from lo on, since those that differ by little would
+// cancel.
+func solve(lo, su, suq float32, sq, sqq int32) (d, m, e float32) {
 	const n = 32
 	// Whole numbers up to 32·32·31² < 2²⁴ are exact.
 	if det := float32(n*sqq - sq*sq); det > 0 {
-		d = (float32(n*sxq) - float32(sx*float32(sq))) / det
-		m = (float32(d*float32(sq)) - sx) / n
-	}
-	if m <= 0 || d <= 0 {
-		d = 0
-		if sqq > 0 {
-			d = max(sxq/float32(sqq), 0)
+		d = (float32(n*suq) - float32(su*float32(sq))) / det
+		least := (float32(d*float32(sq)) - su) / n // for u
+		if m = least - lo; m > 0 && d > 0 {
+			// At the least error its derivatives are zero, and so this is what remains of it.
+			return d, m, float32(least*su) - float32(d*suq)
 		}
-		return d, 0, float32(d * float32(float32(d*float32(sqq))-2*sxq))
 	}
-	// At the least error its derivatives are zero, and so this is what remains of it.
-	return d, m, float32(m*sx) - float32(d*sxq)
+	// No minimum: u + lo is to be d·q.
+	sxq := suq + float32(lo*float32(sq))
+	if d = 0; sqq > 0 {
+		d = max(sxq/float32(sqq), 0)
+	}
+	return d, 0, float32(lo*(2*su+float32(n*lo))) + float32(d*float32(float32(d*float32(sqq))-2*sxq))
 }
 
 // bestMin returns the multiple of dmin to subtract from multiples of step for the numbers that m gives.

@@ -3,6 +3,7 @@ package quant
 import (
 	"bytes"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -159,6 +160,19 @@ func TestFitSpecialBlocks(t *testing.T) {
 				if e := math.Abs(float64(v) - float64(c.x[i])); !(e <= c.tolerance*float64(largest(c.x))) {
 					t.Errorf("%s: %v: value %d, %v, became %v", name, d, i, c.x[i], v)
 					break
+				}
+			}
+		}
+	}
+	// Values that differ by little more than float32 tells apart.
+	r := rand.New(rand.NewPCG(7, 8))
+	for range 3000 {
+		center, width := (2*r.Float64()-1)*1.1, math.Pow(10, -7+4*r.Float64())
+		x := fill(func(int) float64 { return center * (1 + width*(r.Float64()-0.5)) })
+		for _, d := range fitted {
+			for i, v := range roundTrip(t, d, x) {
+				if e := math.Abs(float64(v - x[i])); e > 0.02*math.Abs(center) {
+					t.Fatalf("%v: %v, of values within %.0g of %v, became %v", d, x[i], width, center, v)
 				}
 			}
 		}

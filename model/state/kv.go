@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -21,8 +22,9 @@ type KV struct {
 // what half floats hold and the pages have such.
 func (kv *KV) Store(pos int, k, v []float32) error {
 	if kv.half {
-		if most := max(kernel.MaxAbs(k), kernel.MaxAbs(v)); most >= halfOverflow {
-			return fmt.Errorf("a key or value of %.3g is more than a half float holds, which the fast pass keeps them in; use --precision exact", most)
+		// What is infinite is found after the layer.
+		if most := max(kernel.MaxAbs(k), kernel.MaxAbs(v)); most >= halfOverflow && most <= math.MaxFloat32 {
+			return fmt.Errorf("a key or value of %.3g is more than a half float holds, which the fast pass keeps them in; the exact pass (--precision exact) keeps float32", most)
 		}
 	}
 	row := kv.heads * kv.dim
@@ -103,7 +105,7 @@ func (kv *KV) fill(n int, r *rand.Rand) {
 		}
 		rows := min(kernel.PageLen, n-pos) * kv.heads * kv.dim
 		_ = kv.Store(pos, k[:rows], v[:rows]) // they are small
-		kv.Release(pos + kernel.PageLen)
+		kv.Release(min(pos+kernel.PageLen, n))
 	}
 }
 

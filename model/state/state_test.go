@@ -91,6 +91,17 @@ func TestFill(t *testing.T) {
 	}
 }
 
+// TestFillWindow asserts that what the next token sees is there.
+func TestFillWindow(t *testing.T) {
+	s := New([]Spec{{KVHeads: 1, HeadDim: 2, Window: 7}})
+	s.Fill(257, rand.New(rand.NewPCG(1, 2)))
+	for pos := 257 - 6; pos < 257; pos++ {
+		if k, _ := s.Layers[0].KV.At(pos, 0); k[0] == 0 {
+			t.Errorf("position %d is empty", pos)
+		}
+	}
+}
+
 // TestBytes uses Jamba v0.1's layout: 4 attention layers of 8 heads of 128, 28 Mamba layers of 8192 channels.
 func TestBytes(t *testing.T) {
 	specs := slices.Repeat([]Spec{{KVHeads: 8, HeadDim: 128}}, 4)
