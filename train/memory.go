@@ -32,7 +32,12 @@ func (t *Trainer) Memory(sequences, length int) Memory {
 	m.Moments = 2 * m.Gradients
 	c := &t.model.Config
 	rows, hidden := sequences*length, c.HiddenSize
-	var tape, back, scratch int
+	var tape, back, scratch, low int
+	for _, p := range t.Params {
+		if a := p.Adapter; a != nil {
+			low = max(low, a.Out+2*a.R) // what is added to a product, and its inner values, forth and back
+		}
+	}
 	fixed := 0 // of the tape, whatever the rows
 	for _, l := range c.Layers {
 		perRow, perState := sizes(l, hidden)
@@ -51,7 +56,7 @@ func (t *Trainer) Memory(sequences, length int) Memory {
 	m.Activations = 4 * int64(rows*(tape+2*hidden)+fixed)
 	head := min(rows, headRows) * (4*hidden + c.VocabSize)
 	m.Backward = 4 * int64(rows*hidden+max(back, head))
-	m.Scratch = 4 * int64(scratch)
+	m.Scratch = 4 * int64(scratch+rows*low)
 	return m
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,17 +15,22 @@ import (
 type finetuneCmd struct {
 	modelFlag
 	Data []string `arg:"" help:"Files to train on."`
+	loraFlags
 	trainingFlags
 }
 
 func (c *finetuneCmd) Help() string {
 	return `Trains all weights of an existing model, a folder in Hugging Face layout, on further data: plain texts, or conversations, of which only what the assistant says is trained. By default it goes through the data once, with a learning rate that falls from 2e-5 and no weight decay. The model in -m stays as it is.
 
+With --lora the model's own weights are frozen and a low-rank adapter is trained beside them: gradients, AdamW's moments and checkpoints are those of the adapter alone, and the learning rate falls from 2e-4. A table says beforehand which layers are adapted. What is made is an adapter as PEFT lays it out, to be run with --adapter or merged.
+
 ` + trainingHelp + `
 
 Examples:
   jamba finetune -m MODEL talks.jsonl -o my-model --epochs 3 --lr 1e-5 --val 0.05
-  jamba run -m my-model`
+  jamba run -m my-model
+  jamba finetune -m MODEL talks.jsonl -o my-adapter --lora --lora-targets attention,mamba
+  jamba run -m MODEL --adapter my-adapter`
 }
 
 func (c *finetuneCmd) Run(s *streams) error {
@@ -32,21 +38,31 @@ func (c *finetuneCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	t := training{trainingFlags: &c.trainingFlags, data: c.Data, settings: loop.Defaults(), epochs: 1}
+	t := training{trainingFlags: &c.trainingFlags, data: c.Data, settings: loop.Defaults(), epochs: 1, use: "-m " + c.Out}
 	t.settings.LR, t.settings.WeightDecay = 2e-5, 0
-	t.files = func(bool) (smallFiles, error) { return finetuneFiles(path) }
-	t.open = func(_ *text.Text, checkpoint string) (trainee, error) { return c.open(path, checkpoint) }
-	return t.run(s)
-}
-
-// open returns what is trained: all weights of the model at path, or of a checkpoint. Ways to train a part of them belong
-// here.
-func (c *finetuneCmd) open(path, checkpoint string) (trainee, error) {
-	if checkpoint != "" {
-		path = checkpoint
+	config, err := c.config(path)
+	if err != nil {
+		return err
 	}
-	m, err := model.OpenForTraining(path)
-	return trainee{model: m, write: func(dir string) error { return loop.WriteModel(dir, m) }}, err
+	if c.LoRA {
+		t.settings.LR, t.use = 2e-4, fmt.Sprintf("-m %s --adapter %s", path, c.Out)
+	}
+	t.files = func(bool) (smallFiles, error) { return finetuneFiles(path) }
+	t.open = func(_ *text.Text, checkpoint string) (trainee, error) {
+		switch is, err := isAdapter(checkpoint); {
+		case err != nil:
+			return trainee{}, err
+		case checkpoint != "" && is != c.LoRA:
+			return trainee{}, fmt.Errorf("cannot resume %s: --lora has to be as it was", checkpoint)
+		case c.LoRA:
+			return openAdapter(s, config, checkpoint, t.settings.Seed)
+		case checkpoint != "":
+			path = checkpoint
+		}
+		m, err := model.OpenForTraining(path)
+		return trainee{model: m, write: func(dir string) error { return loop.WriteModel(dir, m) }}, err
+	}
+	return t.run(s)
 }
 
 // finetuneFiles returns the files that a fine-tuned model has from the one it is made of.

@@ -52,7 +52,7 @@ func (c *trainCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	t := training{trainingFlags: &c.trainingFlags, data: c.Data, settings: loop.Defaults()}
+	t := training{trainingFlags: &c.trainingFlags, data: c.Data, settings: loop.Defaults(), use: "-m " + c.Out}
 	if r.Train != nil {
 		if err := t.settings.Decode(r.Train); err != nil {
 			return fmt.Errorf("%s: train: %w", c.Config, err)

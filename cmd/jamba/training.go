@@ -60,9 +60,8 @@ Ctrl-C saves and stops; the same command with --resume goes on, to the same weig
 
 // trainee is what a run trains.
 type trainee struct {
-	model  *model.Model
-	trains func(p *model.Param) bool // whether a parameter is trained; nil: all are
-	write  func(dir string) error    // writes all of a model's files but the tokenizer's
+	model *model.Model
+	write func(dir string) error // writes all files of what is trained but the tokenizer's
 }
 
 // training is a run as a verb sets it up.
@@ -71,6 +70,7 @@ type training struct {
 	data     []string
 	settings loop.Settings // before the flags
 	epochs   float64       // instead of settings.Steps; 0: none
+	use      string        // a command's arguments that use what is trained
 
 	// files returns the tokenizer's files, and others that belong to each checkpoint; nil: they are those that a run has
 	// which is resumed.
@@ -139,7 +139,7 @@ func (t *training) run(s *streams) error {
 	if n := x.model.Config.VocabSize; set.VocabSize() > n {
 		return fmt.Errorf("the tokenizer has %d tokens, the model has weights for %d", set.VocabSize(), n)
 	}
-	o.Model, o.Trains, o.Settings = x.model, x.trains, t.settings
+	o.Model, o.Settings = x.model, t.settings
 	o.Write = func(dir string) error { return errors.Join(x.write(dir), files.write(dir)) }
 	o.Bytes = func(id int32) int {
 		if words.Tokenizer.IsSpecial(id) {
@@ -163,7 +163,7 @@ func (t *training) outcome(s *streams, r *loop.Run, err error) error {
 	last, path, errLatest := loop.Latest(t.Out)
 	switch {
 	case err == nil:
-		fmt.Fprintf(s.err, "jamba: done; jamba run -m %s runs the model\n", t.Out)
+		fmt.Fprintf(s.err, "jamba: done; jamba run %s runs the model\n", t.use)
 		return nil
 	case errLatest != nil:
 		return fmt.Errorf("%w; nothing is saved", err)
@@ -239,8 +239,10 @@ func (t *training) begin() (from *loop.State, checkpoint string, err error) {
 	case !errors.Is(err, durable.ErrNoStep):
 		return nil, "", err
 	}
-	if info, err := os.Lstat(filepath.Join(t.Out, "config.json")); err == nil && info.Mode().IsRegular() {
-		return nil, "", usageError(fmt.Sprintf("%s holds a model; name a new folder", t.Out))
+	for what, file := range map[string]string{"a model": "config.json", "an adapter": "adapter_config.json"} {
+		if info, err := os.Lstat(filepath.Join(t.Out, file)); err == nil && info.Mode().IsRegular() {
+			return nil, "", usageError(fmt.Sprintf("%s holds %s; name a new folder", t.Out, what))
+		}
 	}
 	files, err := t.files(from != nil)
 	if err == nil && files != nil {

@@ -37,13 +37,7 @@ func newDisplay(w io.Writer, o *loop.Options) *display {
 func (d *display) plan(r *loop.Run, sequences int) {
 	d.last = time.Now()
 	s, m := r.Settings, d.o.Model
-	total := m.Sizes.Total()
-	trained := int64(0)
-	for _, p := range m.Params() {
-		if d.o.Trains == nil || d.o.Trains(&p) {
-			trained += int64(len(p.Value))
-		}
-	}
+	total, trained := m.Sizes.Total(), r.Trained()
 	w := tabwriter.NewWriter(d.w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "model\t%s, %d layers, %s parameters, active %s", m.Config.Architecture, len(m.Config.Layers), count(total.Params), count(total.ActiveParams))
 	if trained != total.Params {
@@ -58,18 +52,20 @@ func (d *display) plan(r *loop.Run, sequences int) {
 	if r.Done() > 0 {
 		fmt.Fprintf(w, "; %d steps are done", r.Done())
 	}
-	need := loop.Memory(&m.Config, total.Params, trained, s.Batch, s.Seq)
-	fmt.Fprintf(w, "\nmemory\tabout %s", bytesize(need))
+	memory := r.Memory()
+	need := memory.Total()
+	fmt.Fprintf(w, "\nmemory\tabout %s (weights %s, gradients and moments %s, activations %s)", bytesize(need), bytesize(memory.Weights),
+		bytesize(memory.Gradients+memory.Moments), bytesize(memory.Activations+memory.Backward+memory.Scratch))
 	if free, known := state.Available(); known {
 		// What is there already is not free any more.
 		fmt.Fprintf(w, ", %s are free", bytesize(free))
-		if need-4*total.Params-12*trained > free {
+		if need-memory.Weights-memory.Gradients-memory.Moments > free {
 			fmt.Fprint(w, ": that will not do; a smaller --batch with --grad-accum takes less")
 		}
 	}
 	fmt.Fprintf(w, "\nto\t%s", d.o.Dir)
 	if d.o.Save > 0 {
-		fmt.Fprintf(w, ", every %d steps %s, of which the last %d are kept", d.o.Save, bytesize(4*total.Params+8*trained), d.o.Keep)
+		fmt.Fprintf(w, ", every %d steps %s, of which the last %d are kept", d.o.Save, bytesize(12*trained), d.o.Keep)
 	}
 	fmt.Fprintln(w)
 	w.Flush()

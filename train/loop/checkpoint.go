@@ -1,6 +1,8 @@
 package loop
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,7 +30,8 @@ type State struct {
 	Version  int           `json:"version"`
 	Step     int           `json:"step"` // that have been done
 	Position data.Position `json:"position"`
-	Data     string        `json:"data"` // data.Dataset.Key
+	Data     string        `json:"data"`             // data.Dataset.Key
+	Frozen   string        `json:"frozen,omitempty"` // a hash of the weights that are not trained
 	Tokens   int64         `json:"tokens"`
 	Seconds  float64       `json:"seconds"` // of training
 	Settings Settings      `json:"settings"`
@@ -111,6 +114,22 @@ func showLatest(dir, path string) error {
 		}
 	}
 	return nil
+}
+
+// frozen returns a hash of the weights that are not trained, or nothing if all are.
+func frozen(t *train.Trainer) string {
+	h, any := sha256.New(), false
+	for i := range t.Params {
+		if p := &t.Params[i]; p.Grad == nil {
+			fmt.Fprintln(h, p.Name, p.Shape)
+			h.Write(tensor.Bytes(p.Value))
+			any = true
+		}
+	}
+	if !any {
+		return ""
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 func momentNames(p *train.Param) [2]string {

@@ -17,17 +17,16 @@ import (
 type Options struct {
 	Dir      string
 	Settings Settings
-	Model    *model.Model              // of model.New or model.OpenForTraining
-	Trains   func(p *model.Param) bool // whether a parameter is trained; nil: all are
-	Write    func(dir string) error    // writes the files of the model into a folder; see WriteModel
-	Data     *data.Dataset             // what Settings.Val leaves of it is trained on, the rest validates
-	Val      *data.Set                 // more to validate with; may be nil
-	Bytes    func(id int32) int        // of the text that a token stands for; nil: not known
-	Save     int                       // save every so many steps; 0: at the end alone
-	Eval     int                       // validate every so many steps; 0: never
-	Keep     int                       // checkpoints
-	Inspect  bool                      // put figures of each layer into the log
-	OnStep   func(StepLine)            // may be nil, as those below
+	Model    *model.Model           // of model.New or model.OpenForTraining; if it has an adapter, that alone is trained
+	Write    func(dir string) error // writes the files of what is trained into a folder: WriteModel, or lora.Adapter.Write
+	Data     *data.Dataset          // what Settings.Val leaves of it is trained on, the rest validates
+	Val      *data.Set              // more to validate with; may be nil
+	Bytes    func(id int32) int     // of the text that a token stands for; nil: not known
+	Save     int                    // save every so many steps; 0: at the end alone
+	Eval     int                    // validate every so many steps; 0: never
+	Keep     int                    // checkpoints
+	Inspect  bool                   // put figures of each layer into the log
+	OnStep   func(StepLine)         // may be nil, as those below
 	OnVal    func(ValLine)
 	OnSave   func(s State, path string)
 }
@@ -84,17 +83,33 @@ func New(o Options, from *State, path string) (*Run, error) {
 		return nil, err
 	}
 	t := s.trainer()
-	t.Trains, t.Inspect = o.Trains, o.Inspect
+	t.Inspect = o.Inspect
 	if r.trainer, err = train.New(o.Model, t); err != nil {
 		return nil, err
 	}
-	if from != nil {
+	if r.state.Frozen = frozen(r.trainer); from != nil {
+		if r.state.Frozen != from.Frozen {
+			return nil, fmt.Errorf("cannot resume %s: the weights that are not trained are others than the run began with; give it the same model", path)
+		}
 		if err := readMoments(filepath.Join(path, optimizerFile), r.trainer); err != nil {
 			return nil, err
 		}
 		r.trainer.Moments.Step = from.Step
 	}
 	return r, nil
+}
+
+// Trained returns the number of parameters that are trained.
+func (r *Run) Trained() (n int64) {
+	for _, p := range r.trainer.Params {
+		n += int64(len(p.Grad))
+	}
+	return n
+}
+
+// Memory predicts what the run takes.
+func (r *Run) Memory() train.Memory {
+	return r.trainer.Memory(r.Settings.Batch, r.Settings.Seq+1) // the last token of a sequence is a row, too
 }
 
 // Done returns the number of steps that have been done.

@@ -212,9 +212,13 @@ func lines(t *testing.T, dir string) (all []map[string]any) {
 	return all
 }
 
-// sameRun fails unless two runs have ended with the same losses, weights and moments, bit for bit.
-func sameRun(t *testing.T, got, want string) {
+// sameRun fails unless two runs have ended with the same losses, weights (in files, if they are not those of a model) and
+// moments, bit for bit.
+func sameRun(t *testing.T, got, want string, files ...string) {
 	t.Helper()
+	if files == nil {
+		files = []string{"model.safetensors", "config.json"}
+	}
 	a, b := lines(t, got), lines(t, want)
 	if len(b) != settings().Steps+2 {
 		t.Fatalf("%d lines in the log", len(b))
@@ -227,7 +231,7 @@ func sameRun(t *testing.T, got, want string) {
 		}
 		t.Fatalf("%d lines in the log, want %d", len(a), len(b))
 	}
-	for _, name := range []string{"model.safetensors", "config.json", optimizerFile} {
+	for _, name := range append(files, optimizerFile) {
 		a, errA := os.ReadFile(filepath.Join(got, "step-000020", name))
 		b, errB := os.ReadFile(filepath.Join(want, "step-000020", name))
 		if errA != nil || errB != nil || string(a) != string(b) {
