@@ -20,12 +20,18 @@ type Operation struct {
 // lap counts the time since the last lap as an operation that read weights of that many bytes and did that many
 // multiply-adds.
 func (p *Pass) lap(name string, bytes, macs int) {
-	if p.Profile == nil {
-		return
+	if p.Profile != nil {
+		p.Profile.lap(name, bytes, macs)
 	}
+}
+
+// Lap counts the time since the last lap, or since the pass began, as an operation on what a pass has left.
+func (p *Profile) Lap(name string) { p.lap(name, 0, 0) }
+
+func (p *Profile) lap(name string, bytes, macs int) {
 	now := time.Now()
-	p.Profile.add(name, now.Sub(p.Profile.last), bytes, macs)
-	p.Profile.last = now
+	p.add(name, now.Sub(p.last), bytes, macs)
+	p.last = now
 }
 
 func (p *Profile) add(name string, d time.Duration, bytes, macs int) {

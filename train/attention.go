@@ -13,6 +13,7 @@ func (b *backward) attention(l layer, t *model.LayerTape, c *model.Attention, dh
 	mark := b.used
 	do, dq, dk, dv := b.alloc(len(a.O)), b.alloc(len(a.Q)), b.alloc(len(a.K)), b.alloc(len(a.V))
 	l.linear("self_attn.o_proj", do, dout, a.O, false)
+	b.lap("self_attn.proj")
 	core := kernel.AttentionBackward{
 		Q: a.Q, O: a.O, DO: do, K: a.K, V: a.V, DQ: dq, DK: dk, DV: dv, Ends: b.ends, Window: c.SlidingWindow,
 		Scale: float32(1 / math.Sqrt(float64(c.HeadDim))), L: b.rows, H: c.NumAttentionHeads, G: c.NumKeyValueHeads, D: c.HeadDim,
@@ -27,8 +28,10 @@ func (b *backward) attention(l layer, t *model.LayerTape, c *model.Attention, dh
 		kernel.RoPE(dq, a.Cos, sin, c.NumAttentionHeads, c.HeadDim, c.RoPE.Interleaved)
 		kernel.RoPE(dk, a.Cos, sin, c.NumKeyValueHeads, c.HeadDim, c.RoPE.Interleaved)
 	}
+	b.lap("attention")
 	l.linear("self_attn.q_proj", dh, dq, t.H, false)
 	l.linear("self_attn.k_proj", dh, dk, t.H, true)
 	l.linear("self_attn.v_proj", dh, dv, t.H, true)
+	b.lap("self_attn.proj")
 	b.release(mark)
 }

@@ -7,11 +7,12 @@ import (
 
 // backward is the working memory of backward passes.
 type backward struct {
-	config *model.Config
-	layers []layer // those of the model, after what is in no layer
-	tape   *model.Tape
-	rows   int
-	ends   []int // the row after the last of each sequence
+	config  *model.Config
+	profile *model.Profile // may be nil
+	layers  []layer        // those of the model, after what is in no layer
+	tape    *model.Tape
+	rows    int
+	ends    []int // the row after the last of each sequence
 
 	// aux is the gradient of the load-balancing loss for a router's probabilities, the same for all rows and layers,
 	// [experts]; nil: none.
@@ -33,6 +34,13 @@ func (b *backward) begin() {
 	}
 }
 
+// lap counts the time since the last lap as an operation.
+func (b *backward) lap(operation string) {
+	if b.profile != nil {
+		b.profile.Lap("backward " + operation)
+	}
+}
+
 // run walks the tape back: dx [rows, M] is the gradient of the last layer's output, and becomes that of the embedding's.
 // visit is told of dx before each layer, as the gradient of that layer's output; it may be nil.
 func (b *backward) run(dx []float32, visit func(layer int, dx []float32)) {
@@ -43,6 +51,7 @@ func (b *backward) run(dx []float32, visit func(layer int, dx []float32)) {
 		b.block(b.layers[i+1], &b.tape.Layers[i], b.config.Layers[i], dx)
 	}
 	b.embedding(dx)
+	b.lap("embed")
 }
 
 // block turns the gradient of a layer's output into that of its input.
@@ -57,6 +66,7 @@ func (b *backward) block(l layer, t *model.LayerTape, c model.Layer, dx []float3
 			b.moe(l, t.MoE, c.MoE, dh, dx)
 		}
 		l.norm("pre_ff_layernorm", dx, dh, t.FeedForwardX, eps)
+		b.lap("norm, add")
 		b.release(mark)
 	}
 	mark := b.used
@@ -67,6 +77,7 @@ func (b *backward) block(l layer, t *model.LayerTape, c model.Layer, dx []float3
 		b.mamba(l, t, c.Mamba, dh, dx)
 	}
 	l.norm("input_layernorm", dx, dh, t.X, eps)
+	b.lap("norm, add")
 	b.release(mark)
 }
 

@@ -35,6 +35,9 @@ func (b *backward) head(p *model.Pass, labels []int32, dx []float32, scale float
 			targets[j] = labels[i]
 		}
 		p.Head(logits, h, x)
+		if b.profile != nil {
+			b.profile.Lap("lm_head")
+		}
 		sum += kernel.CrossEntropy(logits, targets, scale)
 		if dx != nil {
 			dh, dsome := b.alloc(len(x)), b.alloc(len(x))
@@ -44,6 +47,7 @@ func (b *backward) head(p *model.Pass, labels []int32, dx []float32, scale float
 			for j, i := range some {
 				copy(dx[i*m:(i+1)*m], dsome[j*m:])
 			}
+			b.lap("lm_head")
 		}
 		b.release(mark)
 	}

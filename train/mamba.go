@@ -12,6 +12,7 @@ func (b *backward) mamba(l layer, t *model.LayerTape, c *model.Mamba, dh, dout [
 	dxz, dx := b.alloc(b.rows*2*e), b.alloc(b.rows*e)
 	dy, ddt, dB, dC := b.alloc(b.rows*e), b.alloc(b.rows*e), b.alloc(b.rows*s), b.alloc(b.rows*s)
 	l.linear("mamba.out_proj", dy, dout, m.Scan.Y, false)
+	b.lap("mamba.proj")
 
 	scan := kernel.ScanBackward{
 		Scan: m.Scan, Ends: b.ends, States: m.States, DY: dy, DX: dx, DDt: ddt, DZ: dxz[e:], DB: dB, DC: dC,
@@ -21,9 +22,11 @@ func (b *backward) mamba(l layer, t *model.LayerTape, c *model.Mamba, dh, dout [
 	clear(scan.DA)
 	scan.Run()
 	addALog(l.grad("mamba.A_log"), scan.DA, scan.A, s)
+	b.lap("mamba.scan")
 
 	dlow, dtbc := b.alloc(b.rows*r), b.alloc(len(m.DtBC))
 	l.linear("mamba.dt_proj", dlow, ddt, m.Low, false)
+	b.lap("mamba.proj")
 	width, at := r+2*s, 0
 	for _, part := range []struct {
 		name string
@@ -43,7 +46,9 @@ func (b *backward) mamba(l layer, t *model.LayerTape, c *model.Mamba, dh, dout [
 		}
 		at += part.n
 	}
+	b.lap("mamba.dt, b, c_layernorm")
 	l.linear("mamba.x_proj", dx, dtbc, m.Scan.X, true)
+	b.lap("mamba.proj")
 
 	dweight := b.alloc(len(m.Conv))
 	clear(dweight)
@@ -56,7 +61,9 @@ func (b *backward) mamba(l layer, t *model.LayerTape, c *model.Mamba, dh, dout [
 	for i := range grad {
 		grad[i] += dweight[i%c.DConv*e+i/c.DConv]
 	}
+	b.lap("mamba.conv1d")
 	l.linear("mamba.in_proj", dh, dxz, t.H, false)
+	b.lap("mamba.proj")
 	b.release(mark)
 }
 

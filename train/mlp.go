@@ -10,8 +10,11 @@ func (b *backward) mlp(l layer, t *model.MLPTape, dh, dout []float32) {
 	mark := b.used
 	dact, dgate, dup := b.alloc(len(t.Act)), b.alloc(len(t.Act)), b.alloc(len(t.Act))
 	l.linear("feed_forward.down_proj", dact, dout, t.Act, false)
+	b.lap("feed_forward.proj")
 	kernel.SiLUMulBackward(dgate, dup, t.Gate, t.Up, dact)
+	b.lap("silu")
 	l.linear("feed_forward.gate_proj", dh, dgate, t.H, false)
 	l.linear("feed_forward.up_proj", dh, dup, t.H, true)
+	b.lap("feed_forward.proj")
 	b.release(mark)
 }

@@ -35,6 +35,7 @@ func (b *backward) moe(l layer, t *model.MoETape, c *model.MoE, dh, dout []float
 				dpicks[i] = sum
 			}
 		})
+		b.lap("experts: gather, add")
 		b.mlp(l.expert(e), &x.MLP, dx, dy)
 		par.For(rows, grain, func(lo, hi int) { // an expert has a row but once
 			for j, i := range x.Picks[lo:hi] {
@@ -42,6 +43,7 @@ func (b *backward) moe(l layer, t *model.MoETape, c *model.MoE, dh, dout []float
 				kernel.Add(dh[i/k*m:(i/k+1)*m], dx[j*m:(j+1)*m])
 			}
 		})
+		b.lap("experts: gather, add")
 		b.release(inner)
 	}
 
@@ -59,6 +61,7 @@ func (b *backward) moe(l layer, t *model.MoETape, c *model.MoE, dh, dout []float
 		softmax(row, t.Probs[i*n:(i+1)*n])
 	}
 	l.linear("feed_forward.router", dh, dlogits, t.H, true)
+	b.lap("feed_forward.router")
 	b.release(mark)
 }
 

@@ -18,6 +18,7 @@ type Options struct {
 	AuxCoef  float64                   // of the load-balancing loss; 0: it is not counted in (but told)
 	Trains   func(p *model.Param) bool // whether a parameter is trained; nil: all are, or an adapter's alone if there is one
 	Inspect  bool                      // fill Stats.Layers
+	Profile  *model.Profile            // if set, adds up the time of each operation
 }
 
 func (o *Options) validate() error {
@@ -93,8 +94,8 @@ func New(m *model.Model, o Options) (*Trainer, error) {
 			t.Params[i].Grad = make([]float32, len(p.Value))
 		}
 	}
-	t.Moments = newMoments(t.Params)
-	t.back = backward{config: &m.Config, layers: index(t.Params, len(m.Config.Layers)), tape: &t.tape}
+	t.Moments, t.pass.Profile = newMoments(t.Params), o.Profile
+	t.back = backward{config: &m.Config, profile: o.Profile, layers: index(t.Params, len(m.Config.Layers)), tape: &t.tape}
 	return t, nil
 }
 
@@ -118,6 +119,9 @@ func (t *Trainer) Step(ctx context.Context, batches ...*Batch) (Stats, error) {
 	}
 	t.options.AdamW.update(t.Params, &t.Moments, s.LR, scale)
 	t.model.Refresh()
+	if p := t.options.Profile; p != nil {
+		p.Lap("optimizer")
+	}
 	return s, nil
 }
 

@@ -18,6 +18,7 @@ import (
 type benchCmd struct {
 	modelFlag
 	openFlags
+	benchTrainFlags
 	Prefill    []int           `placeholder:"N,…" default:"512" help:"Prompts of N tokens. Default: 512."`
 	Decode     []int           `placeholder:"N,…" default:"64" help:"N steps of one token a sequence. Default: 64."`
 	Depth      []int           `placeholder:"N,…" default:"0" help:"Tokens that a sequence has before. Default: 0."`
@@ -35,21 +36,33 @@ func (c *benchCmd) Help() string {
 
 --profile shows where the time goes by operation; its GB/s count the bytes that the kernels read, which are more than the file's for types that they unpack, once for each product.
 
+--train measures steps of training instead, on random tokens, of new weights or those of -m, which stay as they are on the disk. GFLOPS are 6 x active parameters x tokens; their bound is the float32 peak. Beside the peak RSS stands what jamba train predicts as memory. Of the other flags --threads, --reps, --json and --profile hold. --vs-hf runs PROGRAM DIR THREADS BATCH SEQ after each repetition, where DIR has the model's config.json.
+
 --vs-llama-cpp runs DIR/lcbench FILE THREADS pp|tg TOKENS DEPTH 1 CHUNK|BATCH after each repetition, with the same file, threads, tokens, depth and batch, and reads the figure behind "tok/s … med". At depth 0 that is the work that llama-bench does, too.
 
 Examples:
   jamba bench -m MODEL
   jamba bench -m MODEL --prefill 512,2048 --decode 64 --depth 0,4096,16384 --batch 1,8,32
   jamba bench -m MODEL --profile
-  jamba bench -m MODEL.gguf --vs-llama-cpp DIR --json`
+  jamba bench -m MODEL.gguf --vs-llama-cpp DIR --json
+  jamba bench --train --train-batch 4 --train-seq 512,1024,2048
+  jamba bench --train small --profile`
 }
 
 func (c *benchCmd) Run(s *streams) error {
-	path, err := c.path()
-	if err != nil {
+	if err := c.check(); err != nil {
 		return err
 	}
-	if err := c.check(); err != nil {
+	ctx, stop := untilInterrupted()
+	defer stop()
+	if c.Train {
+		return c.train(ctx, s)
+	}
+	if c.Config != "" || c.VsHF != "" {
+		return usageError("a model's settings and --vs-hf are for --train")
+	}
+	path, err := c.path()
+	if err != nil {
 		return err
 	}
 	start := time.Now()
@@ -60,8 +73,6 @@ func (c *benchCmd) Run(s *streams) error {
 	defer m.Close()
 	c.tell(s.err, m)
 	opened := time.Since(start)
-	ctx, stop := untilInterrupted()
-	defer stop()
 	plan := bench.Plan{
 		Prefill: c.Prefill, Decode: c.Decode, Depth: c.Depth, Batch: c.Batch, Threads: c.Threads, Reps: c.Reps,
 	}
@@ -109,6 +120,8 @@ func (c *benchCmd) check() error {
 		{"--batch", c.Batch, 1, 1 << 16},
 		{"--threads", c.Threads, 1, runtime.NumCPU()},
 		{"--reps", []int{c.Reps}, 1, 1 << 16},
+		{"--train-batch", c.TrainBatch, 1, 1 << 12},
+		{"--train-seq", c.TrainSeq, 2, 1 << 20},
 	} {
 		if len(list.numbers) == 0 {
 			return usageError(list.flag + " is empty, want one number or more")
@@ -132,16 +145,19 @@ func printLimits(w io.Writer, l bench.Limits, peer bool) {
 }
 
 func printResult(w io.Writer, r bench.Result) {
-	peak := "unknown"
-	if r.PeakRSS > 0 {
-		peak = bytesize(r.PeakRSS)
-	}
 	fmt.Fprintf(w, "%-8s %7d %7d %6d %9.1f (%6.1f %6.1f)  %5.1f %% %-10s %9s", r.Work, r.Tokens, r.Depth, r.Batch,
-		r.TokPerSec.Median, r.TokPerSec.Min, r.TokPerSec.Max, 100*r.Fraction, r.Bound.Kind, peak)
+		r.TokPerSec.Median, r.TokPerSec.Min, r.TokPerSec.Max, 100*r.Fraction, r.Bound.Kind, peakRSS(r))
 	if r.Peer != nil {
 		fmt.Fprintf(w, "   %9.1f  %4.2fx", r.Peer.Median, r.Ratio)
 	}
 	fmt.Fprintln(w)
+}
+
+func peakRSS(r bench.Result) string {
+	if r.PeakRSS == 0 {
+		return "unknown"
+	}
+	return bytesize(r.PeakRSS)
 }
 
 func (c *benchCmd) profile(ctx context.Context, s *streams, m *model.Model, plan bench.Plan) error {
@@ -149,14 +165,26 @@ func (c *benchCmd) profile(ctx context.Context, s *streams, m *model.Model, plan
 	if err != nil {
 		return err
 	}
+	return c.operations(s, profile{"prefill", prefill}, profile{"decode", decode})
+}
+
+// profile is the operations of one kind of work.
+type profile struct {
+	name string
+	ops  []model.Operation
+}
+
+// operations prints profiles.
+func (c *benchCmd) operations(s *streams, all ...profile) error {
 	if c.JSON {
-		return writeJSON(s.out, map[string][]model.Operation{"prefill": prefill, "decode": decode})
+		byName := map[string][]model.Operation{}
+		for _, work := range all {
+			byName[work.name] = work.ops
+		}
+		return writeJSON(s.out, byName)
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, work := range []struct {
-		name string
-		ops  []model.Operation
-	}{{"prefill", prefill}, {"decode", decode}} {
+	for _, work := range all {
 		var total time.Duration
 		for _, o := range work.ops {
 			total += o.Time

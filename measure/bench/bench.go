@@ -29,16 +29,18 @@ type Plan struct {
 
 // Result is one measurement.
 type Result struct {
-	Work      string  `json:"work"` // prefill or decode
-	Tokens    int     `json:"tokens"`
+	Work      string  `json:"work"`   // prefill, decode or train
+	Tokens    int     `json:"tokens"` // of a sequence
 	Depth     int     `json:"depth"`
 	Batch     int     `json:"batch"`
 	Threads   int     `json:"threads"`
 	TokPerSec Spread  `json:"tok_per_s"`
 	Bound     Bound   `json:"bound"`
 	Fraction  float64 `json:"fraction"`
-	PeakRSS   int64   `json:"peak_rss"` // most bytes of memory while it ran, 0 where the system does not tell
-	Limits    Limits  `json:"limits"`   // of the machine, in the same run
+	PeakRSS   int64   `json:"peak_rss"`            // most bytes of memory while it ran, 0 where the system does not tell
+	GFLOPS    float64 `json:"gflops,omitempty"`    // train: 6 x active parameters x tokens
+	Predicted int64   `json:"predicted,omitempty"` // train: bytes of memory, by train.Trainer.Memory
+	Limits    Limits  `json:"limits"`              // of the machine, in the same run
 	Peer      *Spread `json:"peer,omitempty"`
 	Ratio     float64 `json:"ratio,omitempty"` // of the medians, to the peer's
 }
@@ -124,13 +126,18 @@ type bench struct {
 	peer   func(ctx context.Context, r Result) (float64, error)
 }
 
-// run repeats f, which does r's work once and returns its time, after one run that does not count.
+// run repeats f, which does r's work once and returns its time, with sequences that remember.
 func (b *bench) run(r *Result, reps int, f func(r *Result) (time.Duration, error)) error {
 	b.states = nil
 	known := resetPeak()
 	if err := state.FitsBatch(b.model.StateSpecs(), r.Batch, r.Depth+r.Tokens); err != nil {
 		return fmt.Errorf("%s of %d tokens at depth %d: %w", r.Work, r.Tokens, r.Depth, err)
 	}
+	return b.repeat(r, reps, known, f)
+}
+
+// repeat repeats f after one run that does not count. known says whether the peak of memory is.
+func (b *bench) repeat(r *Result, reps int, known bool, f func(r *Result) (time.Duration, error)) error {
 	var rates, peers []float64
 	for i := range reps + 1 {
 		runtime.GC() // so that what the last repetition left is not collected in this one's time

@@ -1,10 +1,7 @@
 package train_test
 
 import (
-	"context"
-	"fmt"
 	"math/rand/v2"
-	"testing"
 
 	"jamba/model"
 	"jamba/train"
@@ -39,33 +36,4 @@ func randomBatch(vocab, sequences, length int) *train.Batch {
 		b.Tokens = append(b.Tokens, tokens)
 	}
 	return b
-}
-
-func BenchmarkStep(b *testing.B) {
-	for _, shape := range [][2]int{{4, 512}, {4, 1024}, {4, 2048}, {2, 4096}} {
-		b.Run(fmt.Sprintf("%dx%d", shape[0], shape[1]), func(b *testing.B) {
-			m, err := model.New(small(), 1)
-			if err != nil {
-				b.Fatal(err)
-			}
-			t, err := train.New(m, train.Options{Schedule: train.Schedule{Peak: 1e-3}, AdamW: train.DefaultAdamW(), Clip: 1, AuxCoef: 0.001})
-			if err != nil {
-				b.Fatal(err)
-			}
-			batch := randomBatch(m.Config.VocabSize, shape[0], shape[1])
-			for range 2 {
-				if _, err := t.Step(context.Background(), batch); err != nil {
-					b.Fatal(err)
-				}
-			}
-			for b.Loop() {
-				if _, err := t.Step(context.Background(), batch); err != nil {
-					b.Fatal(err)
-				}
-			}
-			tokens := float64(shape[0]*shape[1]*b.N) / b.Elapsed().Seconds()
-			b.ReportMetric(tokens, "tokens/s")
-			b.ReportMetric(6*tokens*float64(m.Sizes.Total().ActiveParams)/1e9, "GFLOPS")
-		})
-	}
 }
