@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -102,7 +103,10 @@ func (p *Pass) Forward(ctx context.Context, spans ...Span) ([]float32, error) {
 func (p *Pass) begin(spans []Span) error {
 	p.spans, p.rows, p.used, p.rope, p.err = p.spans[:0], 0, 0, nil, nil
 	if p.Tape != nil && p.asked > len(p.arena) {
-		p.arena = make([]float32, p.asked)
+		// What the tape held is collected first, or there would be twice as much; a few rows more find room, too.
+		p.Tape.Layers, p.arena, p.cos, p.sin = nil, nil, nil, nil
+		debug.FreeOSMemory()
+		p.arena = make([]float32, p.asked+p.asked/16)
 	}
 	p.asked = 0
 	for i, s := range spans {
