@@ -19,6 +19,7 @@ type Matrix struct {
 	f32    []float32 // data as float32 where it is such
 	owned  bool      // data was made here, not mapped
 	packed *packed   // the weights again in the layout of the fast kernels, see Pack
+	panels *packed   // the weights where there are no data, see FromPanels
 }
 
 // NewMatrix returns the matrix over t's bytes, which have to stay valid. It is an error if t is not two-dimensional.
@@ -38,6 +39,10 @@ func (w *Matrix) Bytes() int { return w.size }
 func (w *Matrix) Row(dst []float32, n int) {
 	if w.f32 != nil {
 		copy(dst, w.f32[n*w.K:(n+1)*w.K])
+		return
+	}
+	if w.panels != nil {
+		w.panels.row(dst, n, w.K)
 		return
 	}
 	w.widen(dst[:w.K], n, 0)
@@ -76,7 +81,7 @@ func MatMul(dst, x []float32, w *Matrix) {
 		mulPacked(dst, x, w)
 		return
 	}
-	if m >= manyRows && active.many != nil {
+	if m >= manyRows && active.many != nil && w.panels == nil {
 		matMulMany(dst, x, w, m)
 		return
 	}

@@ -1,6 +1,9 @@
 package kernel
 
 import (
+	"fmt"
+	"math"
+
 	"jamba/kernel/par"
 	"jamba/kernel/quant"
 	"jamba/tensor"
@@ -13,12 +16,18 @@ import (
 // [8, R, 2], a byte of pair j holding a column of pair j in its lower half and one of pair 8+j in its upper.
 // The scales follow apart, with R rows side by side, as half floats for each block or, for K formats, half floats
 // for each super-block of 256 columns and signed bytes for each sub-block.
+//
+// All of it lies in one piece of memory, each part at a multiple of 64 bytes, in the order of the fields. Native files
+// hold it: what changes it changes PanelVersion.
 type packed struct {
-	kernels      *packKernels // those it was packed for, whatever tier is in use later
+	kernels      *packKernels // those it was packed for, whatever tier is in use later; nil: only row reads it
+	rows         int          // of a panel
 	bits         int          // 8 or 4
 	sub          int          // columns that share a scale: 32 or 16
 	kind         scaleKind
 	panels       int
+	blocks       int    // of a row: blocks of the type, super-blocks for K formats
+	bytes        []byte // all that follows
 	quants       []byte // [panels, K·R·bits/8]
 	scale, least []byte // [panels, blocks or super-blocks, R] half floats; least: none for some kinds
 	sc, mn       []byte // K formats: [panels, super-blocks, 256/sub, R]
@@ -39,13 +48,53 @@ const (
 // round activations to 16 bits, in blocks of 32 with a scale each: a block with nothing above 1e-34 counts as zeroes, and
 // with Q4_0 activations from about 1e36 on overflow. It takes about as much memory as the weights;
 // those that Quantize made are let go, others are returned, nil if there are none: they are needed no more, except by Row.
+// A matrix of FromPanels is not copied: it is used as it is if its panels are as high as the tier's, and else not packed.
 func (w *Matrix) Pack() (unpacked []byte) {
 	if !w.DType.Quantized() || active.pack == nil || w.packed != nil {
 		return nil
 	}
-	rows := active.pack.rows
-	p := &packed{kernels: active.pack, bits: 8, sub: 32, panels: (w.N + rows - 1) / rows}
-	switch w.DType {
+	if w.panels != nil {
+		if w.panels.rows == active.pack.rows {
+			p := *w.panels
+			p.kernels, w.packed = active.pack, &p
+		}
+		return nil
+	}
+	p, size, err := layout(w.DType, active.pack.rows, w.N, w.K)
+	if err != nil {
+		panic("kernel: Pack: " + err.Error()) // the weights would not be there
+	}
+	p.kernels = active.pack
+	p.place(make([]byte, size), w.K)
+	p.fill(w.DType, w.K, 0, w.data)
+	w.packed = p
+	if w.owned {
+		w.data = nil
+	}
+	return w.data
+}
+
+// partAlignment is what each part of a packed matrix begins at a multiple of: a line of the cache.
+const partAlignment = 64
+
+// layout returns how a matrix [n, k] of type d lies in panels of that many rows, and the bytes it takes. It is an error
+// if the type has none, if no kernels have such panels, if rows of k are no whole blocks, or if the size overflows.
+func layout(d tensor.DType, rows, n, k int) (p *packed, size int, err error) {
+	if rows != 8 && rows != maxPackRows {
+		return nil, 0, fmt.Errorf("panels of %d rows are not known; 8 and %d are", rows, maxPackRows)
+	}
+	if !d.Quantized() {
+		return nil, 0, fmt.Errorf("weights of type %v do not lie in panels", d)
+	}
+	if _, err := d.RowBytes(k); err != nil {
+		return nil, 0, err
+	}
+	// With eight bytes a weight, which is more than any part takes, the sum of the parts does not overflow either.
+	if n < 1 || k < 1 || n > math.MaxInt/8/maxPackRows/k-1 {
+		return nil, 0, fmt.Errorf("no panels of a matrix [%d, %d]", n, k)
+	}
+	p = &packed{rows: rows, bits: 8, sub: 32, panels: (n + rows - 1) / rows}
+	switch d {
 	case tensor.Q4_0:
 		p.bits, p.kind = 4, scaleOffset
 	case tensor.Q4_1:
@@ -59,41 +108,63 @@ func (w *Matrix) Pack() (unpacked []byte) {
 	case tensor.Q6_K:
 		p.kind, p.sub = scaleK6, 16
 	}
-	block := w.DType.BlockValues()
-	blocks := w.K / block
-	p.quants = make([]byte, p.panels*p.quantBytes(w.K))
-	p.scale = make([]byte, p.panels*blocks*2*rows)
-	if p.kind == scaleMin || p.kind == scaleK {
-		p.least = make([]byte, len(p.scale))
+	p.blocks = k / d.BlockValues()
+	for _, part := range p.parts(k) {
+		size += alignPart(part.size)
 	}
-	if p.kind == scaleK || p.kind == scaleK6 {
-		p.sc = make([]byte, p.panels*blocks*block/p.sub*rows)
+	return p, size, nil
+}
+
+func alignPart(n int) int { return (n + partAlignment - 1) &^ (partAlignment - 1) }
+
+// part is a part of a packed matrix, of rows with k values, and its size.
+type part struct {
+	bytes *[]byte
+	size  int
+}
+
+func (p *packed) parts(k int) []part {
+	half, bytes := p.panels*p.blocks*2*p.rows, p.panels*(k/p.sub)*p.rows
+	all := []part{{&p.quants, p.panels * p.quantBytes(k)}, {&p.scale, half}}
+	switch p.kind {
+	case scaleMin:
+		all = append(all, part{&p.least, half})
+	case scaleK:
+		all = append(all, part{&p.least, half}, part{&p.sc, bytes}, part{&p.mn, bytes})
+	case scaleK6:
+		all = append(all, part{&p.sc, bytes})
 	}
-	if p.kind == scaleK {
-		p.mn = make([]byte, len(p.sc))
+	return all
+}
+
+// place has the matrix lie in b, of the size that layout gave.
+func (p *packed) place(b []byte, k int) {
+	p.bytes = b
+	for _, part := range p.parts(k) {
+		*part.bytes = b[:part.size:part.size]
+		b = b[alignPart(part.size):]
 	}
-	par.For(p.panels, 1, func(lo, hi int) {
+}
+
+// fill packs rows of type d with k values, the first of which is row first of the matrix.
+func (p *packed) fill(d tensor.DType, k, first int, data []byte) {
+	block, blockBytes := d.BlockValues(), d.BlockBytes()
+	par.For(len(data)/(p.blocks*blockBytes), p.rows, func(lo, hi int) {
 		b := quant.Block{Q: make([]int8, block), S: make([]int8, 16), M: make([]int8, 16)}
-		for n := lo * rows; n < min(hi*rows, w.N); n++ {
-			for i := range blocks {
-				at := (n*blocks + i) * w.DType.BlockBytes()
-				quant.Unpack(&b, w.DType, w.data[at:at+w.DType.BlockBytes()])
-				p.put(&b, n/rows, n%rows, i, blocks, w.K)
+		for at := lo; at < hi; at++ {
+			for i := range p.blocks {
+				quant.Unpack(&b, d, data[(at*p.blocks+i)*blockBytes:][:blockBytes])
+				p.put(&b, (first+at)/p.rows, (first+at)%p.rows, i, k)
 			}
 		}
 	})
-	w.packed = p
-	if w.owned {
-		w.data = nil
-	}
-	return w.data
 }
 
-func (p *packed) quantBytes(k int) int { return k * p.kernels.rows * p.bits / 8 }
+func (p *packed) quantBytes(k int) int { return k * p.rows * p.bits / 8 }
 
 // put stores block i of row r of a panel.
-func (p *packed) put(b *quant.Block, panel, r, i, blocks, k int) {
-	rows := p.kernels.rows
+func (p *packed) put(b *quant.Block, panel, r, i, k int) {
+	rows, blocks := p.rows, p.blocks
 	half := func(to []byte, v uint16) {
 		at := ((panel*blocks+i)*rows + r) * 2
 		to[at], to[at+1] = byte(v), byte(v>>8)
