@@ -105,6 +105,26 @@ func (f *File) Tensor(name string) (tensor.Tensor, error) {
 	return t, nil
 }
 
+// Bytes returns the bytes of the tensor of that name whatever its type, as Tensor does: none if the type is unknown.
+func (f *File) Bytes(name string) ([]byte, error) {
+	i, ok := f.index[name]
+	if !ok {
+		return nil, fmt.Errorf("gguf: %s: tensor %s: %w", f.path(), name, ErrNotFound)
+	}
+	info := f.tensors[i]
+	end := info.start + info.Size
+	return f.parts[info.part].bytes.Bytes()[info.start:end:end], nil
+}
+
+// Paths returns the paths of the file, or of all its parts in order.
+func (f *File) Paths() []string {
+	var all []string
+	for _, p := range f.parts {
+		all = append(all, p.path)
+	}
+	return all
+}
+
 // ReleaseBytes is Release of part of a tensor, by its bytes. It does nothing to a slice of other memory.
 func (f *File) ReleaseBytes(b []byte) {
 	for _, p := range f.parts {

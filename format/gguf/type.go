@@ -53,6 +53,9 @@ var types = map[Type]struct {
 	41: {"Q1_0", 128, 18, tensor.Invalid},
 }
 
+// I8 is the type of bytes, which mean what the file's writer says.
+const I8 Type = 24
+
 // maxType is the largest number in types.
 const maxType = 41
 

@@ -19,12 +19,20 @@ type Source struct {
 	Name  string
 	DType tensor.DType
 	Shape []int // row-major, one to four dimensions
+	Bytes bool  // the elements are bytes that no DType describes, I8 in the file; DType is not looked at
 	Data  func(w io.Writer) error
+}
+
+func (t *Source) typ() (Type, bool) {
+	if t.Bytes {
+		return I8, true
+	}
+	return typeOf(t.DType)
 }
 
 // FromTensor returns t as a Source.
 func FromTensor(t tensor.Tensor) Source {
-	return Source{t.Name, t.DType, t.Shape, func(w io.Writer) error {
+	return Source{Name: t.Name, DType: t.DType, Shape: t.Shape, Data: func(w io.Writer) error {
 		_, err := w.Write(t.Data)
 		return err
 	}}
@@ -91,8 +99,8 @@ func write(w io.Writer, metadata Metadata, tensors []Source) error {
 		if err := t.Data(n); err != nil {
 			return fmt.Errorf("%s: %w", t.Name, err)
 		}
-		if n.left != 0 {
-			return fmt.Errorf("%s: %d bytes of data, want %d for %v %v", t.Name, sizes[i]-n.left, sizes[i], t.DType, t.Shape)
+		if typ, _ := t.typ(); n.left != 0 {
+			return fmt.Errorf("%s: %d bytes of data, want %d for %v %v", t.Name, sizes[i]-n.left, sizes[i], typ, t.Shape)
 		}
 		if _, err := out.Write(padding[:alignUp(sizes[i], alignment)-sizes[i]]); err != nil {
 			return err
@@ -133,14 +141,14 @@ func appendInfos(b []byte, tensors []Source, alignment int) ([]byte, []int, erro
 			return nil, nil, fmt.Errorf("tensor %s is there twice", t.Name)
 		}
 		seen[t.Name] = true
-		typ, ok := typeOf(t.DType)
+		typ, ok := t.typ()
 		if !ok {
 			return nil, nil, fmt.Errorf("%s: %v has no GGUF type", t.Name, t.DType)
 		}
 		if len(t.Shape) == 0 || len(t.Shape) > maxDims || slices.Contains(t.Shape, 0) {
 			return nil, nil, fmt.Errorf("%s: shape %v, want one to %d dimensions, none of them 0", t.Name, t.Shape, maxDims)
 		}
-		size, err := tensor.Size(t.DType, t.Shape)
+		size, err := typ.size(t.Shape)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", t.Name, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,7 +107,7 @@ func TestWriteErrors(t *testing.T) {
 		{nil, []Source{{Name: "a", DType: f32, Shape: []int{2, 0}}}, "a: shape [2 0], want one to 4 dimensions, none of them 0"},
 		{nil, []Source{{Name: "a", DType: f32, Shape: []int{1, 1, 1, 1, 1}}}, "a: shape [1 1 1 1 1], want one to 4 dimensions, none of them 0"},
 		{nil, []Source{{Name: "a", DType: tensor.Q8_0, Shape: []int{2, 33}}}, "a: a row of 33 values is no multiple of the Q8_0 block of 32"},
-		{nil, []Source{{Name: "a", DType: f32, Shape: []int{-1}}}, "a: a row of -1 values is no multiple of the F32 block of 1"},
+		{nil, []Source{{Name: "a", DType: f32, Shape: []int{-1}}}, "a: negative dimension in shape [-1]"},
 		{nil, []Source{{Name: "a", DType: f32, Shape: []int{2}, Data: zeros(7)}}, "a: 7 bytes of data, want 8 for F32 [2]"},
 		{nil, []Source{{Name: "a", DType: f32, Shape: []int{2}, Data: zeros(9)}}, "a: 1 bytes of data too many"},
 		{nil, []Source{one, {Name: "b", DType: f32, Shape: []int{2}, Data: func(io.Writer) error { return boom }}}, "b: boom"},
@@ -163,5 +164,46 @@ func TestWriteFile(t *testing.T) {
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) != 1 {
 		t.Errorf("files left behind: %v, %v", files, err)
+	}
+}
+
+// TestWriteBytes writes elements that no DType describes beside a tensor, and reads both.
+func TestWriteBytes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bytes.gguf")
+	put := func(b []byte) func(io.Writer) error {
+		return func(w io.Writer) error {
+			_, err := w.Write(b)
+			return err
+		}
+	}
+	metadata := Metadata{{"general.alignment", uint32(64)}}
+	err := WriteFile(path, metadata, []Source{
+		{Name: "a", Shape: []int{2, 5}, Bytes: true, Data: put([]byte("0123456789"))},
+		{Name: "b", DType: tensor.F16, Shape: []int{1}, Data: put([]byte("xy"))},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if !slices.Equal(f.Paths(), []string{path}) {
+		t.Errorf("paths %v", f.Paths())
+	}
+	if info := f.Tensors()[0]; info.Type != I8 || info.Type.String() != "I8" || !slices.Equal(info.Shape, []int{2, 5}) || info.Size != 10 || info.start%64 != 0 {
+		t.Errorf("%+v", info)
+	}
+	for name, want := range map[string]string{"a": "0123456789", "b": "xy"} {
+		if b, err := f.Bytes(name); err != nil || string(b) != want || cap(b) != len(b) {
+			t.Errorf("%s: %q (%v), want %q", name, b, err, want)
+		}
+	}
+	if _, err := f.Tensor("a"); err == nil || !strings.Contains(err.Error(), "a: I8 is not supported") {
+		t.Errorf("bytes as a tensor: %v", err)
+	}
+	if _, err := f.Bytes("c"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a tensor that is not there: %v", err)
 	}
 }

@@ -92,6 +92,16 @@ func openShards(dir string, index []byte) (_ *Set, err error) {
 	return s, nil
 }
 
+// Paths returns the paths of the checkpoint's files, sorted.
+func (s *Set) Paths() []string {
+	var all []string
+	for _, f := range s.files {
+		all = append(all, f.path)
+	}
+	slices.Sort(all)
+	return all
+}
+
 // Close unmaps all files: every tensor becomes invalid.
 func (s *Set) Close() error {
 	var errs []error
