@@ -21,7 +21,8 @@ import (
 
 // ExportOptions say how to write a model as a GGUF file.
 type ExportOptions struct {
-	Recipe   Recipe
+	Recipe   Recipe                  // "" in native layout: a GGUF file's types are kept
+	Native   bool                    // write a file of native layout, see Native, for the kernels in use
 	Text     gguf.Metadata           // of a folder's tokenizer and chat templates; a GGUF file's are copied
 	Progress func(done, total int64) // told of the bytes of weights that have been read; may be nil
 }
@@ -30,6 +31,8 @@ type ExportOptions struct {
 // rounded as the recipe says, and says what became of each. It goes tensor by tensor, a few thousand rows at a time, and
 // lets go of the source behind it: it takes little memory whatever the model's size. The file appears under its name
 // when it is complete; after an error, also that of ctx, there is none.
+//
+// A file of native layout is opened faster and read by nothing else; it can be no source.
 //
 // A GGUF file keeps its metadata. Those of a folder, the tensors' names and their form are what llama.cpp's converter
 // writes. It is an error if GGUF cannot express the model, or if a weight that is
@@ -40,11 +43,20 @@ func Export(ctx context.Context, path, out string, o ExportOptions) (Report, err
 		return nil, err
 	}
 	defer m.Close()
-	mix, err := o.Recipe.of(&m.Config)
-	if err != nil {
-		return nil, err
+	if m.Native != nil {
+		return nil, fmt.Errorf("%s: its layout is native, which is for computing only; quantize what it was made from, %s", path, m.Native.from())
 	}
-	e := &exporter{Model: m, mixture: mix, ctx: ctx, progress: o.Progress}
+	e := &exporter{Model: m, ctx: ctx, progress: o.Progress}
+	if o.Native {
+		if e.rows = kernel.PanelRows(); e.rows == 0 {
+			return nil, fmt.Errorf("the kernels in use, %s, have no panels: the layout native is for others", kernel.Tier())
+		}
+	}
+	if o.Recipe != "" || !o.Native {
+		if e.mixture, err = o.Recipe.of(&m.Config); err != nil {
+			return nil, err
+		}
+	}
 	var meta gguf.Metadata
 	if src, ok := m.source.(ggufSource); ok {
 		meta, err = e.copied(src)
@@ -56,16 +68,28 @@ func Export(ctx context.Context, path, out string, o ExportOptions) (Report, err
 	}
 	var tensors []gguf.Source
 	var report Report
+	packed := false
 	for i := range e.items {
 		x := &e.items[i]
-		if x.After, err = x.size(); err != nil {
+		src := gguf.Source{Name: x.Name, DType: x.To, Shape: x.Shape, Data: func(w io.Writer) error { return e.write(w, x) }}
+		if x.After, err = x.size(); err == nil && e.packs(x) {
+			err = e.toPanels(&src, x)
+			packed = true
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		report = append(report, x.Conversion)
 		e.total += x.Before
-		tensors = append(tensors, gguf.Source{
-			Name: x.Name, DType: x.To, Shape: x.Shape, Data: func(w io.Writer) error { return e.write(w, x) },
-		})
+		tensors = append(tensors, src)
+	}
+	if e.mixture == nil && !packed {
+		return nil, fmt.Errorf("%s: it has no quantized matrices, whose types could be kept: a type has to be given", path)
+	}
+	if o.Native {
+		if meta, err = e.native(meta); err != nil {
+			return nil, err
+		}
 	}
 	if err := gguf.WriteFile(out, meta, tensors); err != nil {
 		if ctx.Err() != nil {
@@ -81,6 +105,7 @@ type exporter struct {
 	*Model
 	*mixture
 	ctx         context.Context
+	rows        int // of a panel; 0: the layout is standard
 	items       []item
 	done, total int64
 	progress    func(done, total int64)
@@ -109,6 +134,8 @@ func (e *exporter) add(i int, x item) {
 	if why := keep(x.Name, x.Shape); why != "" {
 		x.Kept = true
 		x.join(why)
+	} else if e.mixture == nil {
+		x.To = x.From
 	} else {
 		var note string
 		x.To, note = e.choose(x.Name, i, x.Shape[len(x.Shape)-1])
@@ -145,9 +172,11 @@ func (e *exporter) copied(src ggufSource) (gguf.Metadata, error) {
 	for _, kv := range src.Metadata {
 		switch kv.Key {
 		case "general.file_type", "general.quantization_version":
-			continue
+			if e.mixture != nil {
+				continue
+			}
 		}
-		if meta = append(meta, kv); kv.Key == "general.architecture" {
+		if meta = append(meta, kv); kv.Key == "general.architecture" && e.mixture != nil {
 			meta = append(meta, e.fileKeys()...)
 		}
 	}
@@ -201,14 +230,19 @@ func (e *exporter) write(w io.Writer, x *item) error {
 			if _, err := w.Write(out); err != nil {
 				return err
 			}
-			if e.done += int64((hi - lo) * before); e.progress != nil {
-				e.progress(e.done, e.total)
-			}
+			e.advance((hi - lo) * before)
 			e.source.ReleaseBytes(p.Data[lo*before : hi*before])
 		}
 		e.source.ReleaseBytes(p.Data) // pages that two pieces share
 	}
 	return nil
+}
+
+// advance tells that bytes of the source have been read.
+func (e *exporter) advance(bytes int) {
+	if e.done += int64(bytes); e.progress != nil {
+		e.progress(e.done, e.total)
+	}
 }
 
 // round stores rows of the piece m from row lo on in out, size bytes each.

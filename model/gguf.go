@@ -11,7 +11,8 @@ import (
 // ggufSource is a GGUF file as a source of tensors.
 type ggufSource struct {
 	*gguf.File
-	infos map[string]gguf.Info
+	infos  map[string]gguf.Info
+	native *native // nil: a standard file
 }
 
 func (s ggufSource) Has(name string) bool {
@@ -22,6 +23,9 @@ func (s ggufSource) Has(name string) bool {
 func (s ggufSource) Names() []string {
 	var names []string
 	for _, t := range s.Tensors() {
+		if name, _, ok := inPanels(t); ok && s.native != nil {
+			t.Name = name
+		}
 		names = append(names, t.Name)
 	}
 	return names
@@ -32,17 +36,24 @@ func openGGUF(path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	src := ggufSource{f, map[string]gguf.Info{}}
+	src := ggufSource{File: f, infos: map[string]gguf.Info{}}
 	for _, t := range f.Tensors() {
 		src.infos[t.Name] = t
 	}
 	names := ggufNames
-	config, err := configFromGGUF(src, &names)
+	var config Config
+	if src.native, err = readNative(f, src.infos); err == nil {
+		config, err = configFromGGUF(src, &names)
+	}
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return load(path, config, src, &names)
+	m, err := load(path, config, src, &names)
+	if err == nil && src.native != nil {
+		m.Native = &src.native.Native
+	}
+	return m, err
 }
 
 // ggufReader fetches metadata of one architecture and keeps the first error.
@@ -102,6 +113,9 @@ func configFromGGUF(src ggufSource, names *naming) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	if src.native != nil {
+		arch = src.native.arch
+	}
 	switch arch {
 	case "jamba", "mamba", "llama":
 	default:
@@ -127,6 +141,8 @@ func configFromGGUF(src ggufSource, names *naming) (Config, error) {
 	case r.err != nil:
 	case !ok:
 		r.err = fmt.Errorf("tensor %s is missing", names.embed)
+	case src.native != nil && src.native.panels[names.embed].name != "":
+		c.VocabSize = src.native.vocab
 	case len(embed.Shape) != 2:
 		r.err = fmt.Errorf("%s: shape %v, want [vocabulary, %d]", names.embed, embed.Shape, c.HiddenSize)
 	default:

@@ -25,6 +25,7 @@ type Model struct {
 	Unused    []string      // the checkpoint's tensors that the network has no use for
 	Quantized Report        // what Options.Weights did with the large matrices; nil if it was not set
 	Adapter   *lora.Adapter // see Attach; nil: none
+	Native    *Native       // nil: the file's layout is a standard one
 
 	embed     kernel.Matrix // [V, M]
 	blocks    []block
@@ -41,6 +42,7 @@ type source interface {
 	Has(name string) bool
 	Tensor(name string) (tensor.Tensor, error)
 	Names() []string
+	Paths() []string
 	ReleaseBytes(b []byte) // that are not needed for now; other memory is left alone
 	Close() error
 }
@@ -62,6 +64,12 @@ func OpenWith(path string, o Options) (*Model, error) {
 	m, err := open(path)
 	if err != nil {
 		return nil, err
+	}
+	if src, ok := m.source.(ggufSource); ok && src.native != nil {
+		if err := src.native.check(path, o); err != nil {
+			m.Close()
+			return nil, err
+		}
 	}
 	if o.Adapter != "" {
 		a, err := lora.Open(o.Adapter, m.Modules())
@@ -262,6 +270,9 @@ func squeeze(shape []int) []int {
 }
 
 func (l *loader) matrix(p Param, n, k int) kernel.Matrix {
+	if w := l.panels(p.Name, 1, n, k); w != nil {
+		return w[0]
+	}
 	return l.wrap(p, l.tensor(p.Name, n, k))
 }
 
@@ -419,11 +430,21 @@ func (l *loader) expertMLPs(i int, c *MoE, hidden int) []mlp {
 	experts := make([]mlp, n)
 	switch {
 	case l.names.stack[0] != "" && l.source.Has(prefix+l.names.stack[0]):
-		gate := l.tensor(prefix+l.names.stack[0], n, width, hidden)
-		up := l.tensor(prefix+l.names.stack[1], n, width, hidden)
-		down := l.tensor(prefix+l.names.stack[2], n, hidden, width)
+		stack := func(which, rows, columns int) []kernel.Matrix {
+			name := prefix + l.names.stack[which]
+			all := l.panels(name, n, rows, columns)
+			if all != nil {
+				return all
+			}
+			t := l.tensor(name, n, rows, columns)
+			for e := 0; e < n && l.err == nil; e++ {
+				all = append(all, l.wrap(at(e, which), t.Index(e)))
+			}
+			return all
+		}
+		gate, up, down := stack(0, width, hidden), stack(1, width, hidden), stack(2, hidden, width)
 		for e := 0; e < n && l.err == nil; e++ {
-			experts[e] = mlp{gateProj: l.wrap(at(e, 0), gate.Index(e)), upProj: l.wrap(at(e, 1), up.Index(e)), downProj: l.wrap(at(e, 2), down.Index(e))}
+			experts[e] = mlp{gateProj: gate[e], upProj: up[e], downProj: down[e]}
 		}
 	case l.names.gateUp != "" && l.source.Has(prefix+l.names.gateUp):
 		gateUp := l.tensor(prefix+l.names.gateUp, n, 2*width, hidden)

@@ -180,5 +180,6 @@ func (none) Tensor(name string) (t tensor.Tensor, _ error) {
 	return t, fmt.Errorf("no tensor %s", name)
 }
 func (none) Names() []string     { return nil }
+func (none) Paths() []string     { return nil }
 func (none) ReleaseBytes([]byte) {}
 func (none) Close() error        { return nil }

@@ -197,7 +197,7 @@ func ggufConfig(t *testing.T, arch string, keys kv, tensors dims) (Config, error
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	src := ggufSource{f, map[string]gguf.Info{}}
+	src := ggufSource{File: f, infos: map[string]gguf.Info{}}
 	for _, info := range f.Tensors() {
 		src.infos[info.Name] = info
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,7 +21,8 @@ type quantizeCmd struct {
 	threadsFlag
 	In      string     `arg:"" name:"in" placeholder:"IN" help:"A model folder or .gguf file."`
 	Out     string     `short:"o" required:"" placeholder:"OUT" help:"The GGUF file to write."`
-	Type    recipeFlag `required:"" placeholder:"TYPE" help:"${types}."`
+	Type    recipeFlag `placeholder:"TYPE" help:"${types}. With --layout native may be left out for a .gguf file, whose types are then kept."`
+	Layout  string     `enum:"gguf,native" default:"gguf" help:"gguf: for all programs. native: for this one on this kind of processor, opened without repacking."`
 	Force   bool       `help:"Replace OUT if it exists."`
 	Verbose bool       `short:"v" help:"Print what became of each tensor, not only a summary."`
 }
@@ -32,9 +34,12 @@ Of a folder, the tokenizer and the chat template are written, too; what GGUF can
 
 Weights that are quantized already can be rounded anew, which the report says; each time costs quality.
 
+With --layout native, OUT holds the matrices as this processor's kernels read them: run, bench and the others use it in place, without repacking at the start. It is for computing only; nothing else reads it, and it can be quantized no further. It carries the SHA-256 of the files it was made from.
+
 Examples:
   jamba quantize Jamba-v0.1/ -o jamba-Q4_K_M.gguf --type q4_k_m
-  jamba quantize model-BF16.gguf -o model-Q8_0.gguf --type q8_0 --verbose`
+  jamba quantize model-BF16.gguf -o model-Q8_0.gguf --type q8_0 --verbose
+  jamba quantize model-Q8_0.gguf -o model-Q8_0.native --layout native`
 }
 
 // recipeFlag is a recipe that a file can be written in.
@@ -50,6 +55,10 @@ func (f *recipeFlag) UnmarshalText(b []byte) error {
 func (c *quantizeCmd) Run(s *streams) error {
 	if err := c.apply(); err != nil {
 		return err
+	}
+	native := c.Layout == "native"
+	if c.Type == "" && !native {
+		return usageError("missing flags: --type=TYPE")
 	}
 	info, err := os.Stat(c.In)
 	if err != nil {
@@ -71,14 +80,18 @@ func (c *quantizeCmd) Run(s *streams) error {
 	defer stop()
 	start := time.Now()
 	draw := bar(s.err, "quantizing", progressbar.OptionShowBytes(true))
-	report, err := model.Export(ctx, c.In, c.Out, model.ExportOptions{Recipe: model.Recipe(c.Type), Text: meta, Progress: draw})
+	report, err := model.Export(ctx, c.In, c.Out, model.ExportOptions{Recipe: model.Recipe(c.Type), Native: native, Text: meta, Progress: draw})
 	if err != nil {
 		return err
 	}
 	if c.Verbose {
 		printEach(s.out, report)
 	}
-	printSummary(s.out, fmt.Sprintf("%s as %s", c.Out, c.Type), report)
+	title := fmt.Sprintf("%s as %s", c.Out, cmp.Or(string(c.Type), "it was"))
+	if native {
+		title += ", layout native"
+	}
+	printSummary(s.out, title, report)
 	if isTerminal(s.err) {
 		fmt.Fprintf(s.err, "jamba: %.1f s\n", time.Since(start).Seconds())
 	}

@@ -33,6 +33,7 @@ type summary struct {
 	KVBytesPerToken       int64          `json:"kv_bytes_per_token"`      // in the exact pass
 	KVBytesPerTokenFast   int64          `json:"kv_bytes_per_token_fast"` // in the fast pass
 	StateBytes            int64          `json:"state_bytes_per_sequence"`
+	Native                *model.Native  `json:"native,omitempty"` // the layout, if it is that
 	Layers                []layerSummary `json:"layers"`
 }
 
@@ -71,6 +72,7 @@ func summarise(path string, m *model.Model) summary {
 		MaxPositionEmbeddings: m.Config.MaxPositionEmbeddings, TieWordEmbeddings: m.Config.TieWordEmbeddings,
 		Params: total.Params, ActiveParams: total.ActiveParams, WeightBytes: total.Bytes,
 		KVBytesPerToken: m.Config.KVBytesPerToken(model.Exact), KVBytesPerTokenFast: m.Config.KVBytesPerToken(model.Fast), StateBytes: m.Config.StateBytes(),
+		Native: m.Native,
 	}
 	for i, l := range m.Config.Layers {
 		mixer, ff, _ := strings.Cut(l.String(), " + ")
@@ -88,6 +90,12 @@ func (s summary) print(out io.Writer) error {
 	fmt.Fprintf(w, "Mamba states\t%s a sequence\n", bytesize(s.StateBytes))
 	if s.MaxPositionEmbeddings > 0 {
 		fmt.Fprintf(w, "context\t%d tokens\n", s.MaxPositionEmbeddings)
+	}
+	if s.Native != nil {
+		fmt.Fprintf(w, "layout\tnative, version %d, panels of %d rows\n", s.Native.Version, s.Native.Rows)
+		for _, f := range s.Native.Sources {
+			fmt.Fprintf(w, "made from\t%s, SHA-256 %s\n", f.Name, f.SHA256)
+		}
 	}
 	fmt.Fprint(w, "\nlayer\tmixer\tfeed-forward\tparameters\n")
 	for i, l := range s.Layers {
