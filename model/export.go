@@ -60,6 +60,8 @@ func Export(ctx context.Context, path, out string, o ExportOptions) (Report, err
 	var meta gguf.Metadata
 	if src, ok := m.source.(ggufSource); ok {
 		meta, err = e.copied(src)
+	} else if e.mixture == nil {
+		err = errNothingToKeep
 	} else if err = errors.Join(e.ends(path), e.converted()); err == nil {
 		meta, err = e.metadata(strings.TrimSuffix(filepath.Base(path), string(filepath.Separator)), o.Text)
 	}
@@ -84,7 +86,7 @@ func Export(ctx context.Context, path, out string, o ExportOptions) (Report, err
 		tensors = append(tensors, src)
 	}
 	if e.mixture == nil && !packed {
-		return nil, fmt.Errorf("%s: it has no quantized matrices, whose types could be kept: a type has to be given", path)
+		return nil, fmt.Errorf("%s: %w", path, errNothingToKeep)
 	}
 	if o.Native {
 		if meta, err = e.native(meta); err != nil {
@@ -99,6 +101,8 @@ func Export(ctx context.Context, path, out string, o ExportOptions) (Report, err
 	}
 	return report, nil
 }
+
+var errNothingToKeep = errors.New("it has no quantized matrices, whose types could be kept: a type has to be given")
 
 // exporter lists a model's tensors as GGUF names and forms them, then writes them.
 type exporter struct {

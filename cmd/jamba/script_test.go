@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"jamba/internal/testutil"
+	"jamba/kernel"
 )
 
 func TestMain(m *testing.M) {
@@ -32,6 +34,13 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ADAPTERS", filepath.Join(goldens, "adapters"))
 			env.Setenv("CHAT", filepath.Join(goldens, "chat"))
 			return nil
+		},
+		// [panels]: the kernels pack matrices.
+		Condition: func(name string) (bool, error) {
+			if name != "panels" {
+				return false, fmt.Errorf("condition %s is not known", name)
+			}
+			return kernel.PanelRows() > 0, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			// status N COMMAND…: run it and expect the exit status N.
