@@ -38,6 +38,9 @@ type packKernels struct {
 	scalesK func(dst *float32, d, c *byte, count, supers int)
 }
 
+// maxPackRows is the most that rows can be.
+const maxPackRows = 16
+
 type packedTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws, wm *float32, blocks int)
 
 // rowBlock is how many rows of activations pass a panel before the next: they fit the second cache.
