@@ -81,7 +81,7 @@ func MatMul(dst, x []float32, w *Matrix) {
 		mulPacked(dst, x, w)
 		return
 	}
-	if m >= manyRows && active.many != nil && w.panels == nil {
+	if active.many != nil && w.panels == nil && (m >= widenedRows || m >= manyRows && w.f32 != nil) {
 		matMulMany(dst, x, w, m)
 		return
 	}
