@@ -134,6 +134,9 @@ func checkNative(t *testing.T, standard, native string) {
 		if diff := cmp.Diff(want.Sizes, got.Sizes); diff != "" {
 			t.Errorf("%v: other sizes: %s", p, diff)
 		}
+		if whole := got.Sizes.Total().IntegerParams; !strings.HasSuffix(t.Name(), "bf16") && (whole > 0) != (p == model.Fast && kernel.PanelRows() > 0) {
+			t.Errorf("%v: %d parameters are multiplied as whole numbers", p, whole)
+		}
 		if diff := cmp.Diff(want.Unused, got.Unused); diff != "" {
 			t.Error(diff)
 		}
@@ -277,6 +280,36 @@ func TestNativeMetadata(t *testing.T) {
 	}
 	if v := keys(again)["general.file_type"]; v != uint32(2) {
 		t.Errorf("general.file_type %v, want 2", v)
+	}
+}
+
+// TestNativePlain expects what is not multiplied in panels as it was.
+func TestNativePlain(t *testing.T) {
+	for _, tied := range []bool{false, true} {
+		standard, _ := export(t, wide(t, tied), "q8_0")
+		row := make([]byte, 34*8)
+		standard = rewrite(t, standard, func(f *nativeFile) {
+			for i := range row {
+				row[i] = byte(i)
+			}
+			f.tensors = append(f.tensors, gguf.Source{Name: "unused.weight", DType: tensor.Q8_0, Shape: []int{4, 64}, Data: func(w io.Writer) error {
+				_, err := w.Write(row)
+				return err
+			}})
+		})
+		native, _ := exportNative(t, standard, "")
+		checkNative(t, standard, native)
+		f, err := gguf.Open(native)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if x, err := f.Tensor("unused.weight"); err != nil || x.DType != tensor.Q8_0 || !bytes.Equal(x.Data, row) {
+			t.Errorf("the unused tensor is %v (%v)", x.DType, err)
+		}
+		if _, err := f.Tensor("token_embd.weight"); (err == nil) == tied {
+			t.Errorf("tied %v: the plain embedding: %v", tied, err)
+		}
 	}
 }
 

@@ -180,6 +180,7 @@ func TestWriteBytes(t *testing.T) {
 	err := WriteFile(path, metadata, []Source{
 		{Name: "a", Shape: []int{2, 5}, Bytes: true, Data: put([]byte("0123456789"))},
 		{Name: "b", DType: tensor.F16, Shape: []int{1}, Data: put([]byte("xy"))},
+		{Name: "d", Shape: []int{3}, Bytes: true, Data: put([]byte("xyz"))},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +196,7 @@ func TestWriteBytes(t *testing.T) {
 	if info := f.Tensors()[0]; info.Type != I8 || info.Type.String() != "I8" || !slices.Equal(info.Shape, []int{2, 5}) || info.Size != 10 || info.start%64 != 0 {
 		t.Errorf("%+v", info)
 	}
-	for name, want := range map[string]string{"a": "0123456789", "b": "xy"} {
+	for name, want := range map[string]string{"a": "0123456789", "b": "xy", "d": "xyz"} {
 		if b, err := f.Bytes(name); err != nil || string(b) != want || cap(b) != len(b) {
 			t.Errorf("%s: %q (%v), want %q", name, b, err, want)
 		}
