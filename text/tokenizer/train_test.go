@@ -185,7 +185,8 @@ func TestTokensStayWithinWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		text := toValid(trickyText().Draw(t, "text"))
+		// A ▁ that the text itself has is a space to the model and none to the words.
+		text := strings.ReplaceAll(toValid(trickyText().Draw(t, "text")), "▁", "_")
 		var ids []int32
 		for at := 0; at < len(text); {
 			n := scanMeta(text[at:])
