@@ -96,6 +96,11 @@ func (t *training) run(s *streams) error {
 		return err
 	}
 	t.settings.Val = fraction
+	lock, err := durable.Lock(t.Out)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	from, checkpoint, err := t.begin()
 	if err != nil {
 		return err

@@ -18,6 +18,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("DURABLE_TEST_DIR"); dir != "" {
 		saveForEver(dir, os.Getenv("DURABLE_TEST_SAME") != "")
 	}
+	if dir := os.Getenv("DURABLE_TEST_LOCK"); dir != "" {
+		holdForEver(dir)
+	}
 	os.Exit(m.Run())
 }
 

@@ -11,6 +11,8 @@
 //	latest              a link to the last checkpoint
 //	config.json, …      links to the files of the model in latest, so that the folder is a model (or an adapter) itself
 //
+// One run at a time may write to a folder: durable.Lock makes sure of that.
+//
 // A checkpoint is whole or not there (package durable). A run that is continued gives the same losses and weights, bit for
 // bit, as one that was not interrupted, on any number of threads: a step depends on the weights, the moments, the settings
 // and the place in the data alone. No random numbers are drawn but for the first weights and the order of the data, which

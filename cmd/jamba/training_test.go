@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"jamba/format/durable"
+)
+
+// Two runs do not write into one folder at a time.
+func TestTrainLocked(t *testing.T) {
+	dir := t.TempDir()
+	out, text := filepath.Join(dir, "out"), filepath.Join(dir, "text.txt")
+	if err := os.WriteFile(text, []byte("one two three"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := durable.Lock(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	train := func() (int, string) {
+		var errOut bytes.Buffer
+		status := run([]string{"train", "nano", text, "-o", out, "--vocab-size", "400", "--steps", "1", "--batch", "1", "--seq", "8"}, nil, &errOut, &errOut)
+		return status, errOut.String()
+	}
+	if status, said := train(); status != 1 || said != "jamba: "+out+": another program is writing to this folder\n" {
+		t.Error(status, said)
+	}
+	if entries, err := os.ReadDir(out); err != nil || len(entries) != 1 {
+		t.Errorf("%v is there, %v", entries, err)
+	}
+	lock.Close()
+	if status, said := train(); status != 0 || !strings.Contains(said, "jamba: done") {
+		t.Error(status, said)
+	}
+}
+
+// The folder of a model that is kept as links, as in Hugging Face's cache, is none for a run.
+func TestTrainIntoLinks(t *testing.T) {
+	dir := t.TempDir()
+	blob, out := filepath.Join(dir, "blob"), filepath.Join(dir, "snapshot")
+	if err := os.WriteFile(blob, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(out, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(blob, filepath.Join(out, "config.json")); err != nil {
+		t.Skip("no links here")
+	}
+	var errOut bytes.Buffer
+	status := run([]string{"train", "nano", blob, "-o", out, "--vocab-size", "400"}, nil, &errOut, &errOut)
+	if want := out + " holds a model; name a new folder"; status != 2 || !strings.Contains(errOut.String(), want) {
+		t.Error(status, errOut.String())
+	}
+}
