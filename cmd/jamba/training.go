@@ -250,7 +250,13 @@ func (t *training) begin() (from *loop.State, checkpoint string, err error) {
 		return nil, "", err
 	}
 	for what, file := range map[string]string{"a model": "config.json", "an adapter": "adapter_config.json"} {
-		if info, err := os.Lstat(filepath.Join(t.Out, file)); err == nil && info.Mode().IsRegular() {
+		// A run's own are links; so are those of others' models sometimes.
+		path := filepath.Join(t.Out, file)
+		link, err := os.Readlink(path)
+		if own := err == nil && link == filepath.Join("latest", file); own {
+			continue
+		}
+		if _, err := os.Lstat(path); err == nil {
 			return nil, "", usageError(fmt.Sprintf("%s holds %s; name a new folder", t.Out, what))
 		}
 	}
