@@ -20,6 +20,8 @@ type Document struct {
 	Chat   *chat.Request // without add_generation_prompt
 	IDs    []int32
 	Labels []int32 // of IDs, each the id itself or Ignore; nil: all are trained
+
+	bytes int // that it takes in its file, or about so
 }
 
 // corrupt is an error in one document, after which its file can be read on.

@@ -175,7 +175,7 @@ func (o *Options) fill(ctx context.Context, w *writer, e *encoder) error {
 			return err
 		}
 		window = append(window, d)
-		if size += len(d.Text); len(window) == windowDocuments || size > windowBytes {
+		if size += d.bytes; len(window) == windowDocuments || size > windowBytes {
 			if err := flush(); err != nil {
 				return err
 			}

@@ -191,6 +191,25 @@ func TestLoadBad(t *testing.T) {
 	}
 }
 
+// What is in memory at a time is bounded by bytes, not by documents, of whatever kind they are.
+func TestWindow(t *testing.T) {
+	long := strings.Repeat("word ", windowBytes/8)
+	ids := strings.Repeat("70,", windowBytes/4) + "70"
+	s := Sources{Paths: []string{
+		write(t, "text.txt", long), write(t, "text.jsonl", `{"text":"`+long+`"}`), write(t, "ids.jsonl", `{"input_ids":[`+ids+`]}`),
+		write(t, "chat.jsonl", `{"messages":[{"role":"assistant","content":"`+long+`"}]}`),
+	}}
+	n := 0
+	for d, err := range s.Documents {
+		if n++; err != nil || d.bytes < windowBytes/2 {
+			t.Errorf("%s: %d bytes, error %v", d.Place, d.bytes, err)
+		}
+	}
+	if n != len(s.Paths) {
+		t.Error(n, "documents")
+	}
+}
+
 // Ids of large vocabularies have four bytes each.
 func TestWideIDs(t *testing.T) {
 	for vocab, width := range map[int]int64{1 << 16: 2, 1<<16 + 1: 4} {

@@ -50,7 +50,7 @@ func (s *Sources) parquet(path string, file *os.File, p *progress, yield func(Do
 			if len(r.Messages) == 0 {
 				return Document{}, nil
 			}
-			messages := make([]chat.Message, len(r.Messages))
+			messages, size := make([]chat.Message, len(r.Messages)), 0
 			for i, m := range r.Messages {
 				if m.Content == nil {
 					return Document{}, fmt.Errorf("messages[%d].content: null, want a string", i)
@@ -60,10 +60,11 @@ func (s *Sources) parquet(path string, file *os.File, p *progress, yield func(Do
 					return Document{}, fmt.Errorf("messages[%d].content: %w", i, err)
 				}
 				messages[i] = chat.Message{Role: m.Role, Content: content}
+				size += len(m.Role) + len(content)
 			}
 			r2 := chat.NewRequest(messages...)
 			r2.AddGenerationPrompt = false
-			return Document{Chat: &r2}, nil
+			return Document{Chat: &r2, bytes: size}, nil
 		}, func() { p.add(int64(part)) })
 	case column("text"):
 		ok = rows(s, path, f, yield, func(r textRow) (Document, error) {
@@ -71,7 +72,7 @@ func (s *Sources) parquet(path string, file *os.File, p *progress, yield func(Do
 				return Document{}, nil
 			}
 			text, err := valid(*r.Text, s.ReplaceUTF8)
-			return Document{Text: text}, err
+			return Document{Text: text, bytes: len(text)}, err
 		}, func() { p.add(int64(part)) })
 	default:
 		ok = s.failed(&corrupt{path, fmt.Errorf("no column text, and no column messages that is a list of role and content; the schema is %.500s", f.Schema())}, yield)

@@ -197,7 +197,7 @@ func (s *Sources) lines(path string, r *bufio.Reader, yield func(Document, error
 		default:
 			d, err = parseLine(b, s.ReplaceUTF8)
 		}
-		d.Place = place
+		d.Place, d.bytes = place, len(b)
 		switch {
 		case err != nil:
 			if !s.failed(&corrupt{place, err}, yield) {
@@ -276,7 +276,7 @@ func (s *Sources) text(path string, r io.Reader, yield func(Document, error) boo
 			}
 			continue
 		}
-		if !yield(Document{Place: place, Text: text}, nil) {
+		if !yield(Document{Place: place, Text: text, bytes: len(text)}, nil) {
 			return false
 		}
 	}
