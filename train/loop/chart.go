@@ -73,7 +73,8 @@ func newChart(lines ...[]point) *chart {
 		}
 	}
 	c.last = max(c.last, c.first+1)
-	margin := max(0.02*(c.most-c.lowest), 1e-6)
+	// Never so small that it is lost beside the losses.
+	margin := max(0.02*(c.most-c.lowest), 1e-6, 1e-6*math.Abs(c.most))
 	c.lowest, c.most = c.lowest-margin, c.most+margin
 	return c
 }
