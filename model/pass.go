@@ -213,7 +213,7 @@ func (p *Pass) probe(layer int, what Probe, values []float32) {
 	}
 }
 
-var errNotFinite = errors.New("activations are infinite or NaN; are the checkpoint's weights damaged?")
+var errNotFinite = errors.New("activations are infinite or NaN; are the weights damaged, or was the learning rate too high?")
 
 // alloc returns n floats of the pass's arena, not cleared, until the release of an earlier mark; with a tape, until the
 // next pass.

@@ -29,8 +29,12 @@ func (a AdamW) validate() error {
 			return fmt.Errorf("betas are %v, want numbers from 0 to below 1", a.Betas)
 		}
 	}
-	if !(a.Eps > 0) || !(a.WeightDecay >= 0) {
-		return fmt.Errorf("eps is %v and weight decay %v", a.Eps, a.WeightDecay)
+	// Without eps a value whose gradient is 0 would become NaN: 0/0.
+	if e := float32(a.Eps); !(e > 0) || math.IsInf(float64(e), 0) {
+		return fmt.Errorf("eps is %v, want a number above 0 that float32 has", a.Eps)
+	}
+	if !(a.WeightDecay >= 0) || math.IsInf(a.WeightDecay, 0) {
+		return fmt.Errorf("weight-decay is %v, want 0 or more", a.WeightDecay)
 	}
 	return nil
 }

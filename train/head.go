@@ -1,6 +1,9 @@
 package train
 
 import (
+	"fmt"
+	"math"
+
 	"jamba/kernel"
 	"jamba/model"
 )
@@ -10,8 +13,8 @@ const headRows = 256
 
 // head computes the cross entropy of the rows of a pass that have a label, -1 being none, and returns its sum. If dx
 // [rows, M] is not nil, it becomes the gradient of scale times that sum for the last layer's output, and those of the
-// head's parameters are added to.
-func (b *backward) head(p *model.Pass, labels []int32, dx []float32, scale float32) float64 {
+// head's parameters are added to. A sum that is infinite or NaN is an error.
+func (b *backward) head(p *model.Pass, labels []int32, dx []float32, scale float32) (sum float64, err error) {
 	m, v := b.config.HiddenSize, b.config.VocabSize
 	outer := b.layers[0]
 	if b.config.TieWordEmbeddings {
@@ -24,7 +27,6 @@ func (b *backward) head(p *model.Pass, labels []int32, dx []float32, scale float
 		}
 	}
 	clear(dx)
-	var sum float64
 	for ; len(rows) > 0; rows = rows[min(headRows, len(rows)):] {
 		some := rows[:min(headRows, len(rows))]
 		mark := b.used
@@ -51,5 +53,8 @@ func (b *backward) head(p *model.Pass, labels []int32, dx []float32, scale float
 		}
 		b.release(mark)
 	}
-	return sum
+	if math.IsNaN(sum) || math.IsInf(sum, 0) {
+		err = fmt.Errorf("lm_head: the loss is %v", sum)
+	}
+	return sum, err
 }

@@ -66,13 +66,13 @@ func (s Schedule) validate() error {
 	case s.Kind < Constant || s.Kind > Linear:
 		return fmt.Errorf("schedule %d is not known", s.Kind)
 	case !(s.Peak > 0) || math.IsInf(s.Peak, 0):
-		return fmt.Errorf("learning rate %v is not above 0", s.Peak)
+		return fmt.Errorf("lr is %v, want a number above 0", s.Peak)
 	case !(s.Min >= 0) || s.Min > s.Peak:
-		return fmt.Errorf("least learning rate %v is not between 0 and %v", s.Min, s.Peak)
-	case s.Warmup < 0 || s.Steps < 0:
-		return fmt.Errorf("%d warm-up steps of %d", s.Warmup, s.Steps)
+		return fmt.Errorf("min-lr is %v, want 0 to the learning rate, %v", s.Min, s.Peak)
+	case s.Warmup < 0:
+		return fmt.Errorf("warmup is %d, want 0 or more", s.Warmup)
 	case s.Kind != Constant && s.Steps <= s.Warmup:
-		return fmt.Errorf("schedule %v needs more steps than %d, of which %d are warm-up", s.Kind, s.Steps, s.Warmup)
+		return fmt.Errorf("warmup is %d, want less than the number of steps, %d, unless the schedule is constant", s.Warmup, s.Steps)
 	}
 	return nil
 }

@@ -21,15 +21,19 @@ type Options struct {
 	Profile  *model.Profile            // if set, adds up the time of each operation
 }
 
-func (o *Options) validate() error {
+// Validate returns an error, which begins with the setting, if one of the numbers is not possible. New does so, too.
+func (o *Options) Validate() error {
 	if err := o.Schedule.validate(); err != nil {
 		return err
 	}
 	if err := o.AdamW.validate(); err != nil {
 		return err
 	}
-	if !(o.Clip >= 0) || !(o.AuxCoef >= 0) {
-		return fmt.Errorf("clip is %v and the coefficient of the auxiliary loss %v", o.Clip, o.AuxCoef)
+	if !(o.Clip >= 0) {
+		return fmt.Errorf("clip is %v, want 0 or more", o.Clip)
+	}
+	if !(o.AuxCoef >= 0) || math.IsInf(o.AuxCoef, 0) {
+		return fmt.Errorf("aux-coef is %v, want 0 or more", o.AuxCoef)
 	}
 	return nil
 }
@@ -70,7 +74,7 @@ type LayerStats struct {
 
 // New returns a trainer of m, one of model.New or model.OpenForTraining.
 func New(m *model.Model, o Options) (*Trainer, error) {
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	params := m.Params()
@@ -179,9 +183,8 @@ func (t *Trainer) accumulate(ctx context.Context, batch *Batch, s *Stats, share 
 	b.begin()
 	dx := b.alloc(len(t.pass.Hidden()))
 	defer b.release(0)
-	ce = b.head(t.pass, labels, dx, float32(1/float64(s.Targets)))
-	if math.IsNaN(ce) || math.IsInf(ce, 0) {
-		return 0, 0, fmt.Errorf("lm_head: the loss is %v", ce)
+	if ce, err = b.head(t.pass, labels, dx, float32(1/float64(s.Targets))); err != nil {
+		return 0, 0, err
 	}
 	aux, b.aux = balance(&t.tape)
 	for i := range b.aux {
@@ -256,7 +259,11 @@ func (t *Trainer) Evaluate(ctx context.Context, batch *Batch) (Stats, error) {
 		return s, err
 	}
 	defer t.back.release(0)
-	s.CE = t.back.head(t.pass, labels, nil, 0) / float64(s.Targets)
+	ce, err := t.back.head(t.pass, labels, nil, 0)
+	if err != nil {
+		return s, err
+	}
+	s.CE = ce / float64(s.Targets)
 	s.Aux, _ = balance(&t.tape)
 	s.Loss = s.CE + t.options.AuxCoef*s.Aux
 	if t.options.Inspect {

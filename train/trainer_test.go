@@ -340,13 +340,16 @@ func TestErrors(t *testing.T) {
 		t.Error("a step was done")
 	}
 	for want, change := range map[string]func(o *train.Options){
-		"learning rate": func(o *train.Options) { o.Schedule.Peak = 0 },
-		"more steps":    func(o *train.Options) { o.Schedule.Kind = train.Cosine },
-		"betas":         func(o *train.Options) { o.AdamW.Betas[1] = 1 },
-		"eps":           func(o *train.Options) { o.AdamW.Eps = 0 },
-		"clip":          func(o *train.Options) { o.Clip = -1 },
-		"warm-up":       func(o *train.Options) { o.Schedule.Warmup = -1 },
-		"least":         func(o *train.Options) { o.Schedule.Min = 1 },
+		"lr is 0":                func(o *train.Options) { o.Schedule.Peak = 0 },
+		"warmup is 0, want less": func(o *train.Options) { o.Schedule.Kind = train.Cosine },
+		"betas":                  func(o *train.Options) { o.AdamW.Betas[1] = 1 },
+		"eps":                    func(o *train.Options) { o.AdamW.Eps = 0 },
+		"clip":                   func(o *train.Options) { o.Clip = -1 },
+		"warmup is -1":           func(o *train.Options) { o.Schedule.Warmup = -1 },
+		"min-lr is 1":            func(o *train.Options) { o.Schedule.Min = 1 },
+		"eps is 1e-60":           func(o *train.Options) { o.AdamW.Eps = 1e-60 },
+		"weight-decay is +Inf":   func(o *train.Options) { o.AdamW.WeightDecay = math.Inf(1) },
+		"aux-coef is NaN":        func(o *train.Options) { o.AuxCoef = math.NaN() },
 	} {
 		o := options()
 		change(&o)

@@ -95,7 +95,9 @@ func (t *training) run(s *streams) error {
 	if err := t.override(); err != nil {
 		return err
 	}
-	t.settings.Val = fraction
+	if t.Val != nil {
+		t.settings.Val = fraction
+	}
 	lock, err := durable.Lock(t.Out)
 	if err != nil {
 		return err
@@ -202,7 +204,7 @@ func (t *training) override() error {
 	override(&s.MinLR, f.MinLR)
 	override(&s.Schedule, f.Schedule)
 	override(&s.Warmup, f.Warmup)
-	if f.Warmup != nil && *f.Warmup < 0 {
+	if f.Warmup != nil && *f.Warmup < 0 { // which means the default to Settings
 		return usageError(fmt.Sprintf("--warmup is %d, want 0 or more", *f.Warmup))
 	}
 	if f.Betas != nil {
@@ -218,7 +220,11 @@ func (t *training) override() error {
 	override(&s.AuxCoef, f.AuxCoef)
 	override(&s.Seed, f.Seed)
 	s.NoShuffle = s.NoShuffle || f.NoShuffle
-	if err := s.Validate(); err != nil {
+	check := *s
+	if t.epochs > 0 {
+		check.Steps = max(check.Steps, check.Warmup+1) // they are counted when the data are read
+	}
+	if err := check.Validate(); err != nil {
 		return usageError("--" + err.Error())
 	}
 	return nil
@@ -293,7 +299,10 @@ func (t *training) sources(s *streams, files []string) data.Sources {
 
 // sequences returns the number of sequences of one epoch.
 func (t *training) sequences(set *data.Dataset) (int, error) {
-	part, _ := set.Split(t.settings.Val)
+	part, _, err := t.settings.Split(set)
+	if err != nil {
+		return 0, err
+	}
 	it, err := part.Iterator(data.Packing{Length: t.settings.Seq, Seed: t.settings.Seed, NoShuffle: t.settings.NoShuffle})
 	if err != nil {
 		return 0, err

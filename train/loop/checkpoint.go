@@ -13,6 +13,7 @@ import (
 
 	"jamba/format/durable"
 	"jamba/format/safetensors"
+	"jamba/kernel"
 	"jamba/model"
 	"jamba/tensor"
 	"jamba/train"
@@ -63,10 +64,16 @@ func Latest(dir string) (State, string, error) {
 	return s, path, nil
 }
 
-// save writes a checkpoint of the run, as it stands between two steps.
+// save writes a checkpoint of the run, as it stands between two steps. It is an error if a weight is infinite or NaN, which
+// the next step would stumble over, or none if no token needs it: the last good checkpoint stays.
 func (r *Run) save() error {
 	if r.saved == r.state.Step {
 		return nil
+	}
+	for i := range r.trainer.Params {
+		if p := &r.trainer.Params[i]; p.Grad != nil && !kernel.Finite(p.Value) {
+			return fmt.Errorf("step %d is not saved: %s is infinite or NaN; a lower learning rate may help", r.state.Step, p.Name)
+		}
 	}
 	path, err := durable.SaveStep(r.Dir, r.state.Step, r.Keep, func(dir string) error {
 		if err := r.Write(dir); err != nil {

@@ -106,7 +106,7 @@ func (l *runLog) keep(to, from *os.File, step int) error {
 		w.Write(append(lines.Bytes(), '\n'))
 	}
 	if err := lines.Err(); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", from.Name(), err)
 	}
 	return w.Flush()
 }

@@ -66,16 +66,15 @@ func New(o Options, from *State, path string) (*Run, error) {
 		r.state = *from
 		r.state.Settings, r.saved = *s, from.Step
 	}
-	training, rest := o.Data.Split(s.Val)
+	training, rest, err := s.Split(o.Data)
+	if err != nil {
+		return nil, err
+	}
 	for _, set := range []*data.Set{rest, o.Val} {
 		if set != nil && set.Examples() > 0 {
 			r.val = append(r.val, set)
 		}
 	}
-	if s.Val > 0 && rest.Examples() == 0 {
-		return nil, fmt.Errorf("no document falls into the fraction %v that validates; there are %d: make it larger, name a file, or split the text into documents", s.Val, o.Data.Documents())
-	}
-	var err error
 	if r.batches, err = training.Iterator(data.Packing{Length: s.Seq, Seed: s.Seed, NoShuffle: s.NoShuffle}); err != nil {
 		return nil, err
 	}
@@ -115,8 +114,8 @@ func (r *Run) Memory() train.Memory {
 // Done returns the number of steps that have been done.
 func (r *Run) Done() int { return r.state.Step }
 
-// Run trains to the end. If ctx ends before, it saves and returns the context's error. After any other error the last
-// checkpoint is what it was.
+// Run trains to the end. If ctx ends before, it saves and returns the context's error. After any other error, such as one of
+// that saving, the last checkpoint is what it was.
 func (r *Run) Run(ctx context.Context) error {
 	var err error
 	if r.log, err = openLog(r.Dir, r.state.Step); err != nil {
@@ -131,12 +130,15 @@ func (r *Run) Run(ctx context.Context) error {
 		if err == nil {
 			err = r.step(ctx)
 		}
-		switch {
-		case err != nil && ctx.Err() != nil:
-			return errors.Join(ctx.Err(), r.save())
-		case err != nil:
-			return err
+		if err == nil {
+			continue
 		}
+		if stop := ctx.Err(); stop != nil && errors.Is(err, stop) {
+			if err = r.save(); err == nil {
+				err = stop
+			}
+		}
+		return err
 	}
 }
 
@@ -187,9 +189,9 @@ func (r *Run) step(ctx context.Context) error {
 // that are longer than a sequence, are left out.
 func (r *Run) next() ([]*train.Batch, error) {
 	all := make([]*train.Batch, r.Settings.GradAccum)
-	targets := 0
-	for tries := 0; targets == 0; tries++ {
-		if tries > r.batches.Len() {
+	targets, begin := 0, r.batches.Position().Epoch
+	for targets == 0 {
+		if r.batches.Position().Epoch > begin+1 { // a whole epoch has been seen
 			return nil, errors.New("nothing in the data is to be predicted")
 		}
 		for i := range all {

@@ -446,11 +446,14 @@ func TestNotANumber(t *testing.T) {
 					p.Value[0] = float32(math.NaN())
 				}
 			}
-			r.Save = 0
 		}
 	}
 	err := r.Run(context.Background())
-	if err == nil || !strings.Contains(err.Error(), "step 5: layer 1") {
+	if err == nil || !strings.Contains(err.Error(), "step 5 is not saved: model.layers.1.") {
+		t.Fatal(err)
+	}
+	r.Save = 0
+	if err = r.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "step 5: layer 1") {
 		t.Fatal(err)
 	}
 	s, path, err := Latest(r.Dir)
@@ -483,6 +486,12 @@ func TestDiskFull(t *testing.T) {
 	}
 	if s, _, err := Latest(r.Dir); err != nil || s.Step != 5 {
 		t.Fatal(s.Step, err)
+	}
+	// So it is when the run is stopped: that nothing was saved must not pass for a stop.
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	if err := r.Run(ctx); !errors.Is(err, syscall.ENOSPC) || errors.Is(err, context.Canceled) {
+		t.Fatal(err)
 	}
 	names, err := filepath.Glob(filepath.Join(r.Dir, ".tmp-*"))
 	if err != nil || names != nil {

@@ -87,6 +87,9 @@ func TestChart(t *testing.T) {
 	if err := l.draw(path); err != nil {
 		t.Fatal(err)
 	}
+	for _, loss := range []float64{0, 1e11, 1e30} { // a line without height
+		(&runLog{losses: []point{{0, loss}, {1, loss}}}).picture()
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -129,20 +132,25 @@ func TestDecode(t *testing.T) {
 		t.Error(s)
 	}
 	for object, want := range map[string]string{
-		`{"lrr": 1}`:           "lrr is no word for a training",
-		`{"batch": "x"}`:       `batch: "x" is not possible`,
-		`{"batch": 1.5}`:       `batch: 1.5 is not possible`,
-		`{"schedule": "step"}`: `schedule: "step" is not possible`,
+		`{"lrr": 1}`:               "lrr is no word for a training",
+		`{"batch": "x"}`:           `batch: "x" is not possible`,
+		`{"batch": 1.5}`:           `batch: 1.5 is not possible`,
+		`{"schedule": "step"}`:     `schedule: "step" is not possible`,
+		`{"betas": [0.9]}`:         `betas: [0.9] is not possible`,
+		`{"betas": [0.9,0.9,0.9]}`: `betas: [0.9,0.9,0.9] is not possible`,
 	} {
 		if err := s.Decode([]byte(object)); err == nil || err.Error() != want {
 			t.Errorf("%s: %v", object, err)
 		}
 	}
 	for want, set := range map[string]func(s *Settings){
-		"steps is 0":     func(s *Settings) { s.Steps = 0 },
-		"batch is -1":    func(s *Settings) { s.Batch = -1 },
-		"tokens a step":  func(s *Settings) { s.Batch, s.Seq = 1<<20, 1<<20 },
-		"val is 1, want": func(s *Settings) { s.Val = 1 },
+		"steps is 0":             func(s *Settings) { s.Steps = 0 },
+		"batch is -1":            func(s *Settings) { s.Batch = -1 },
+		"tokens a step":          func(s *Settings) { s.Batch, s.Seq = 1<<20, 1<<20 },
+		"val is 1, want":         func(s *Settings) { s.Val = 1 },
+		"lr is -1, want":         func(s *Settings) { s.LR = -1 },
+		"warmup is 9, want less": func(s *Settings) { s.Steps, s.Warmup = 9, 9 },
+		"steps is 1099511627777": func(s *Settings) { s.Steps = s.EpochSteps(1e300, 100) },
 	} {
 		s := Defaults()
 		if set(&s); s.Validate() == nil || !strings.Contains(s.Validate().Error(), want) {

@@ -2,12 +2,14 @@ package loop
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
 	"strings"
 
 	"jamba/train"
+	"jamba/train/data"
 )
 
 // Settings are all that the losses of a run depend on beside its data and its first weights. The words are those of the
@@ -54,7 +56,15 @@ func (s *Settings) Decode(object []byte) error {
 	for i := range v.NumField() {
 		word := v.Type().Field(i).Tag.Get("json")
 		if value, ok := words[word]; ok {
-			if err := json.Unmarshal(value, v.Field(i).Addr().Interface()); err != nil {
+			field := v.Field(i)
+			err := json.Unmarshal(value, field.Addr().Interface())
+			if field.Kind() == reflect.Array { // JSON takes lists of other lengths, too
+				var list []json.RawMessage
+				if json.Unmarshal(value, &list) != nil || len(list) != field.Len() {
+					err = errors.New("not as many")
+				}
+			}
+			if err != nil {
 				return fmt.Errorf("%s: %s is not possible", word, value)
 			}
 			delete(words, word)
@@ -72,7 +82,7 @@ const (
 	maxRows  = 1 << 24 // of a step
 )
 
-// Validate checks what train.New does not. Errors begin with the word.
+// Validate returns an error if a setting is not possible, which begins with its word as a flag.
 func (s *Settings) Validate() error {
 	for _, n := range []struct {
 		word       string
@@ -88,7 +98,24 @@ func (s *Settings) Validate() error {
 	if !(s.Val >= 0 && s.Val < 1) {
 		return fmt.Errorf("val is %v, want a fraction below 1", s.Val)
 	}
-	return nil
+	t := s.trainer()
+	if s.Warmup < 0 {
+		t.Schedule.Warmup = DefaultWarmup(s.Steps)
+	}
+	return t.Validate()
+}
+
+// Split divides documents into those to train on and those to validate with. It is an error if one of them is in vain.
+func (s *Settings) Split(d *data.Dataset) (training, rest *data.Set, err error) {
+	training, rest = d.Split(s.Val)
+	switch {
+	case s.Val == 0:
+	case rest.Examples() == 0:
+		err = fmt.Errorf("no document falls into the fraction %v that validates; there are %d: make it larger, name a file, or split the text into documents", s.Val, d.Documents())
+	case training.Examples() == 0:
+		err = fmt.Errorf("all documents fall into the fraction %v that validates; there are %d: make it smaller, name a file, or split the text into documents", s.Val, d.Documents())
+	}
+	return training, rest, err
 }
 
 // trainer returns the settings of the mathematics.
@@ -117,7 +144,9 @@ func (s *Settings) Same(saved *Settings) error {
 	return fmt.Errorf("%s; to train its model in another way, fine-tune it into a new folder", strings.Join(differ, "; "))
 }
 
-// EpochSteps returns the steps that go through so many sequences epochs times.
+// EpochSteps returns the steps that go through so many sequences epochs times; more than Validate lets pass, if they are
+// too many.
 func (s *Settings) EpochSteps(epochs float64, sequences int) int {
-	return max(1, int(math.Ceil(epochs*float64(sequences)/float64(s.Batch*s.GradAccum))))
+	steps := math.Ceil(epochs * float64(sequences) / float64(s.Batch*s.GradAccum))
+	return int(min(max(1, steps), maxSteps+1))
 }
