@@ -490,6 +490,7 @@ func TestDiskFull(t *testing.T) {
 	// So it is when the run is stopped: that nothing was saved must not pass for a stop.
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
+	r.Save = 0
 	if err := r.Run(ctx); !errors.Is(err, syscall.ENOSPC) || errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}

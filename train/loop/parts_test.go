@@ -87,8 +87,11 @@ func TestChart(t *testing.T) {
 	if err := l.draw(path); err != nil {
 		t.Fatal(err)
 	}
-	for _, loss := range []float64{0, 1e11, 1e30} { // a line without height
-		(&runLog{losses: []point{{0, loss}, {1, loss}}}).picture()
+	for _, loss := range []float64{0, 1e11, 1e30} { // a line in the middle
+		im := (&runLog{losses: []point{{0, loss}, {1, loss}}}).picture()
+		if im.At(left+plotWidth/2+5, top+plotHeight/2) == paper {
+			t.Errorf("a loss of %v is not in the chart", loss)
+		}
 	}
 	f, err := os.Open(path)
 	if err != nil {
