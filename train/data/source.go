@@ -357,14 +357,19 @@ func (c *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// failure is a reader that keeps the error that ended it.
+// failure is a reader that keeps the error that ended it. It reads as much as there is room for: each time, a bufio.Scanner
+// looks through all that it holds of a document, and decompressors give little at a time.
 type failure struct {
 	r   io.Reader
 	err error // but io.EOF
 }
 
-func (f *failure) Read(b []byte) (int, error) {
-	n, err := f.r.Read(b)
+func (f *failure) Read(b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = f.r.Read(b[n:])
+		n += m
+	}
 	if err != nil && err != io.EOF {
 		f.err = err
 	}
