@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"jamba/format/bounded"
 	"jamba/model"
 )
 
@@ -48,7 +49,7 @@ func (m *Model) readDefaults(path string) error {
 	file := filepath.Join(path, "generation_config.json")
 	var c generationConfig
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		b, err := os.ReadFile(file)
+		b, err := bounded.ReadFile(file, 1<<20)
 		if err == nil {
 			err = json.Unmarshal(b, &c)
 		}

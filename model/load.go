@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"jamba/format/bounded"
 	"jamba/format/safetensors"
 	"jamba/kernel"
 	"jamba/kernel/quant"
@@ -112,11 +113,14 @@ func open(path string) (*Model, error) {
 	return openGGUF(path)
 }
 
+// maxConfig bounds the bytes of a file of settings.
+const maxConfig = 16 << 20
+
 const whatIsAModel = "a model is a folder with config.json and model.safetensors, or a .gguf file"
 
 func openDir(dir string) (*Model, error) {
 	file := filepath.Join(dir, "config.json")
-	b, err := os.ReadFile(file)
+	b, err := bounded.ReadFile(file, maxConfig)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no such file; %s", file, whatIsAModel)
 	}

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
+	"jamba/format/bounded"
 	"jamba/format/gguf"
 )
 
@@ -85,7 +85,7 @@ func (e *exporter) metadata(name string, text gguf.Metadata) (gguf.Metadata, err
 // for chats, they are these and not those of config.json.
 func (e *exporter) ends(dir string) error {
 	file := filepath.Join(dir, "generation_config.json")
-	b, err := os.ReadFile(file)
+	b, err := bounded.ReadFile(file, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

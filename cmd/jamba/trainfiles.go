@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"jamba/format/bounded"
 	"jamba/format/durable"
 	"jamba/text/tokenizer"
 	"jamba/train/data"
@@ -22,14 +23,10 @@ type smallFiles map[string][]byte
 const maxSmallFile = 512 << 20
 
 func (f smallFiles) read(name, path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
+	b, err := bounded.ReadFile(path, maxSmallFile)
+	if err == nil {
+		f[name] = b
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxSmallFile {
-		return fmt.Errorf("%s: is no file of at most %d bytes", path, maxSmallFile)
-	}
-	f[name], err = os.ReadFile(path)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"jamba/format/bounded"
 	"jamba/tensor"
 )
 
@@ -28,7 +29,7 @@ type Set struct {
 // model.safetensors. The caller closes the Set, and uses no tensor of it after that.
 func OpenDir(dir string) (*Set, error) {
 	index := filepath.Join(dir, indexFile)
-	b, err := os.ReadFile(index)
+	b, err := bounded.ReadFile(index, maxHeader)
 	if errors.Is(err, os.ErrNotExist) {
 		f, err := Open(filepath.Join(dir, singleFile))
 		if errors.Is(err, os.ErrNotExist) {

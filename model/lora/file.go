@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"jamba/format/bounded"
 	"jamba/format/durable"
 	"jamba/format/safetensors"
 	"jamba/kernel/quant"
@@ -24,12 +25,15 @@ const (
 	SuffixB    = ".lora_B.weight"
 )
 
+// maxConfig bounds the bytes of the settings.
+const maxConfig = 16 << 20
+
 // Open reads the adapter in a folder as PEFT lays it out, for a network with these modules. Its matrices are copied into
 // memory, as float32. It is an error, which names the setting or tensor, if something of it does not fit the network or
 // cannot be honoured.
 func Open(dir string, modules []Module) (*Adapter, error) {
 	path := filepath.Join(dir, configFile)
-	b, err := os.ReadFile(path)
+	b, err := bounded.ReadFile(path, maxConfig)
 	switch info, statErr := os.Stat(dir); {
 	case statErr == nil && !info.IsDir():
 		return nil, fmt.Errorf("%s: an adapter is a folder with %s and %s", dir, configFile, tensorFile)

@@ -3,12 +3,12 @@ package chat
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"jamba/format/bounded"
 	"jamba/text/chat/jinja"
 )
 
@@ -44,22 +44,12 @@ func LoadDir(dir string) (*Templates, error) {
 
 // readFile reads a file of at most limit bytes, nil when there is none.
 func readFile(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("chat: %w", err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	b, err := bounded.ReadFile(path, limit)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("chat: %w", err)
-	case int64(len(b)) > limit:
-		return nil, fmt.Errorf("chat: %s: larger than %d bytes", path, limit)
-	case b == nil:
-		b = []byte{}
 	}
 	return b, nil
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"jamba/format/bounded"
 	"jamba/format/durable"
 	"jamba/format/safetensors"
 	"jamba/kernel"
@@ -38,7 +39,10 @@ type State struct {
 	Settings Settings      `json:"settings"`
 }
 
-const stateVersion = 1
+const (
+	stateVersion = 1
+	maxState     = 1 << 20 // bytes of its file
+)
 
 // Latest returns the state of the last checkpoint in a run's folder and the checkpoint's path. The error is
 // durable.ErrNoStep if there is none.
@@ -49,7 +53,7 @@ func Latest(dir string) (State, string, error) {
 		return s, "", err
 	}
 	file := filepath.Join(path, stateFile)
-	b, err := os.ReadFile(file)
+	b, err := bounded.ReadFile(file, maxState)
 	if err != nil {
 		return s, "", err
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"jamba/format/bounded"
 	"jamba/model"
 	"jamba/tensor"
 )
@@ -56,7 +56,7 @@ const maxFile = 1 << 20
 
 // Open reads the recipe in a file, or the preset of that name.
 func Open(name string) (Recipe, error) {
-	b, err := readFile(name)
+	b, err := bounded.ReadFile(name, maxFile)
 	if errors.Is(err, os.ErrNotExist) && filepath.Base(name) == name && filepath.Ext(name) == "" {
 		if b, err = Preset(name); err != nil {
 			return Recipe{}, err
@@ -70,22 +70,6 @@ func Open(name string) (Recipe, error) {
 		return r, fmt.Errorf("%s: %w", name, err)
 	}
 	return r, nil
-}
-
-func readFile(name string) ([]byte, error) {
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: is no file, want a recipe such as model.yaml", name)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(b) > maxFile {
-		err = fmt.Errorf("%s: more than %d bytes is no recipe", name, maxFile)
-	}
-	return b, err
 }
 
 // Parse reads a recipe in YAML. Words of the network that are left out have the value that Hugging Face's class gives them.
