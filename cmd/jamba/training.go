@@ -282,6 +282,11 @@ func (t *training) load(ctx context.Context, s *streams, files []string) (*data.
 	if cache == "" {
 		cache = filepath.Join(t.Out, "tokens")
 	}
+	if cache == filepath.Join(t.Out, "tokens") { // others may be at work in another
+		if err := durable.Clean(cache, ""); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
 	set, err := data.Load(ctx, cache, data.Options{Tokenizer: t.tokenizer(), Sources: t.sources(s, files)})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("data: %w", err)

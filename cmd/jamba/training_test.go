@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,8 +35,16 @@ func TestTrainLocked(t *testing.T) {
 		t.Errorf("%v is there, %v", entries, err)
 	}
 	lock.Close()
+	// A run that is killed while it reads its data leaves a file that may be large.
+	part := filepath.Join(out, "tokens", ".tmp-0123.tokens-4567")
+	if err := errors.Join(os.Mkdir(filepath.Dir(part), 0o700), os.WriteFile(part, []byte("half"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	if status, said := train(); status != 0 || !strings.Contains(said, "jamba: done") {
 		t.Error(status, said)
+	}
+	if _, err := os.Stat(part); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("half a file is left: ", err)
 	}
 }
 

@@ -6,7 +6,22 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
+
+// Clean removes from a folder what programs that were killed have left of things whose names begin so. Nobody else may be
+// writing such things into the folder.
+func Clean(dir string, names ...string) error {
+	entries, err := os.ReadDir(dir)
+	errs := []error{err}
+	for _, e := range entries {
+		if slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(e.Name(), tmpPrefix+name) }) {
+			errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // WriteDir makes the folder at path, which must not be there yet: write puts the files into the folder that it is given,
 // which gets its name when all of them are on the disk. If write fails nothing is left.

@@ -7,6 +7,29 @@ import (
 	"testing"
 )
 
+// TestClean asserts that what is whole, and what is not the caller's, stays.
+func TestClean(t *testing.T) {
+	dir := t.TempDir()
+	left := []string{"a-whole", tmpPrefix + "b-1", tmpName("c-1")}
+	for _, name := range append(left, tmpPrefix+"a-1", tmpName("a-2")) {
+		if err := os.MkdirAll(filepath.Join(dir, name, "deep"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Clean(dir, "a-", "d"); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != len(left) {
+		t.Error(entries, err)
+	}
+	for _, name := range left {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestWriteDir asserts that a folder is there as a whole or not, and that one which is there is not touched.
 func TestWriteDir(t *testing.T) {
 	dir := t.TempDir()

@@ -107,14 +107,7 @@ func prune(dir, last string, keep int) error {
 			errs = append(errs, retire(filepath.Join(dir, s.name)))
 		}
 	}
-	entries, err := os.ReadDir(dir)
-	errs = append(errs, err)
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), tmpPrefix+stepPrefix) || strings.HasPrefix(e.Name(), tmpPrefix+latestLink) {
-			errs = append(errs, os.RemoveAll(filepath.Join(dir, e.Name())))
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, Clean(dir, stepPrefix, latestLink))...)
 }
 
 type savedStep struct {
