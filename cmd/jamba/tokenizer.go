@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -82,6 +83,9 @@ func (c *tokenizerTrainCmd) write(t *tokenizer.Trained) error {
 		return err
 	}
 	dir := filepath.Dir(c.Out)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
 	put := func(path string, content []byte) error {
 		return writeFile(path, 0o666, func(w io.Writer) error {
 			_, err := w.Write(content)
