@@ -93,12 +93,12 @@ func (f smallFiles) place(dir string) error {
 	}
 	for name := range there {
 		if f[name] == nil {
-			return fmt.Errorf("%s is in the way: the run has no such file", filepath.Join(dir, name))
+			return fmt.Errorf("%s is in the way: the run has no such file; name a new folder", filepath.Join(dir, name))
 		}
 	}
 	for name, content := range f {
 		if b, ok := there[name]; ok && !bytes.Equal(b, content) {
-			return fmt.Errorf("%s is another file than the run is to have there", filepath.Join(dir, name))
+			return fmt.Errorf("%s is another file than the run is to have there; name a new folder", filepath.Join(dir, name))
 		}
 	}
 	if len(there) == len(f) {

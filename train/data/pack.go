@@ -73,6 +73,15 @@ func (s *Set) Examples() int64 {
 	return n
 }
 
+// Longest returns the most examples that a document has.
+func (s *Set) Longest() int64 {
+	n := int64(0)
+	for _, i := range s.documents {
+		n = max(n, s.data.examples(int(i)))
+	}
+	return n
+}
+
 // Packing says how documents become sequences.
 type Packing struct {
 	Length    int    // examples in a sequence at most

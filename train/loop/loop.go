@@ -70,6 +70,9 @@ func New(o Options, from *State, path string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	if most := o.Model.Config.MaxPositionEmbeddings; most > 0 && s.Seq > most && training.Longest() > int64(most) {
+		return nil, fmt.Errorf("seq is %d and a document has %d tokens, but the model is for %d (max_position_embeddings): make seq smaller", s.Seq, training.Longest()+1, most)
+	}
 	for _, set := range []*data.Set{rest, o.Val} {
 		if set != nil && set.Examples() > 0 {
 			r.val = append(r.val, set)

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"fmt"
 	"image/png"
 	"math"
 	"os"
@@ -123,6 +124,25 @@ func TestTicks(t *testing.T) {
 		if !slices.EqualFunc(got, c.want, func(a, b float64) bool { return math.Abs(a-b) < 1e-9 }) {
 			t.Errorf("%v to %v: %v, want %v", c.lo, c.hi, got, c.want)
 		}
+	}
+}
+
+// A sequence may be longer than the model's context if no document is.
+func TestContext(t *testing.T) {
+	base := t.TempDir()
+	prepare(t, base)
+	var longest int64
+	set := func(context int64) func(o *Options) {
+		return func(o *Options) {
+			o.Settings.Seq, o.Settings.Val = 1000, 0
+			longest = o.Data.All().Longest()
+			o.Model.Config.MaxPositionEmbeddings = int(longest + context)
+		}
+	}
+	must(t, base, "run", set(0))
+	_, err := start(t, base, "run", set(-1))
+	if want := fmt.Sprintf("seq is 1000 and a document has %d tokens, but the model is for %d", longest+1, longest-1); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want one with %q", err, want)
 	}
 }
 
