@@ -1,6 +1,7 @@
 package data
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -83,6 +84,14 @@ func (s *Sources) parquet(path string, file *os.File, p *progress, yield func(Do
 // openParquet opens a file that the library may not be prepared for.
 func openParquet(r io.ReaderAt, size int64) (f *parquet.File, err error) {
 	defer recoverError(&err)
+	// The library allocates as much as the end of the file asks for: the footer's length, and PAR1.
+	var end [8]byte
+	if _, err := r.ReadAt(end[:], max(0, size-8)); err != nil {
+		return nil, fmt.Errorf("no Parquet file: %w", err)
+	}
+	if n := int64(binary.LittleEndian.Uint32(end[:])); string(end[4:]) != "PAR1" || n > size-12 {
+		return nil, fmt.Errorf("broken: the end of the file's %d bytes asks for a footer of %d", size, n)
+	}
 	return parquet.OpenFile(r, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 }
 

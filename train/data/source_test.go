@@ -160,6 +160,12 @@ func TestParquet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The footer's length is not believed: 4 GB would be allocated for it.
+	for _, b := range [][]byte{append(bytes.Clone(whole[:len(whole)-5]), 0xff, 'P', 'A', 'R', '1'), whole[len(whole)-8:], []byte("PAR1")} {
+		if got := show(Sources{Paths: []string{write(t, "a.parquet", string(b))}}); len(got) != 1 || !strings.Contains(got[0], "asks for a footer of") && !strings.Contains(got[0], "no Parquet file") {
+			t.Error(got)
+		}
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		b := bytes.Clone(whole[:rapid.IntRange(0, len(whole)).Draw(rt, "length")])
 		if rapid.Bool().Draw(rt, "whole") {
