@@ -69,15 +69,11 @@ func (o *Options) key(ctx context.Context) (key [32]byte, err error) {
 	if info, err := os.Stat(o.Tokenizer); err != nil {
 		return key, err
 	} else if info.IsDir() {
-		files = nil
-		for _, pattern := range []string{
-			"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "additional_chat_templates/*.jinja",
-		} {
-			found, err := filepath.Glob(filepath.Join(escapeGlob(o.Tokenizer), pattern))
-			if err != nil {
-				return key, err
-			}
-			files = append(files, found...)
+		if files, err = text.Files(o.Tokenizer); err != nil {
+			return key, err
+		}
+		for i, name := range files {
+			files[i] = filepath.Join(o.Tokenizer, name)
 		}
 	}
 	for _, file := range append(files, o.Paths...) {
@@ -96,14 +92,6 @@ func orFile(s Split) Split {
 		return SplitFile
 	}
 	return s
-}
-
-// escapeGlob makes a pattern that only path matches.
-func escapeGlob(path string) string {
-	if runtime.GOOS == "windows" { // which has no way to say so
-		return path
-	}
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 // hashFile adds a file's contents and what its name says of them; where it lies does not count.
