@@ -12,6 +12,7 @@ import (
 
 	"jamba/format/bounded"
 	"jamba/format/durable"
+	"jamba/text"
 	"jamba/text/tokenizer"
 	"jamba/train/data"
 )
@@ -39,16 +40,12 @@ func tokenizerFiles(path string) (smallFiles, error) {
 	}
 	dir, names := path, map[string]string{}
 	if info.IsDir() {
-		for _, name := range []string{"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"} {
-			names[name] = name
-		}
-		const templates = "additional_chat_templates"
-		more, err := os.ReadDir(filepath.Join(dir, templates))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		all, err := text.Files(dir)
+		if err != nil {
 			return nil, err
 		}
-		for _, e := range more {
-			names[filepath.Join(templates, e.Name())] = filepath.Join(templates, e.Name())
+		for _, name := range all {
+			names[name] = name
 		}
 	} else {
 		base, isJSON := strings.CutSuffix(filepath.Base(path), ".json")
