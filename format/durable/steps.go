@@ -54,7 +54,7 @@ func SaveStep(dir string, step, keep int, write func(dir string) error) (string,
 	if err != nil {
 		return "", errors.Join(err, os.RemoveAll(part))
 	}
-	link(dir, name)
+	LinkLatest(dir, name)
 	return path, prune(dir, name, keep)
 }
 
@@ -80,8 +80,9 @@ func retire(path string) error {
 	return err
 }
 
-// link makes latest point to the step of that name, if the system has links.
-func link(dir, name string) {
+// LinkLatest makes latest point to the step in the subfolder of that name, if the system has links. SaveStep does so; a program
+// that was killed just before may have left the link a step behind.
+func LinkLatest(dir, name string) {
 	path := filepath.Join(dir, latestLink)
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink == 0 {
 		return // somebody else's

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"jamba/format/durable"
 	"jamba/model"
 	"jamba/train"
 	"jamba/train/data"
@@ -38,7 +39,8 @@ type Run struct {
 	batches *data.Iterator
 	val     []*data.Set
 	state   State
-	saved   int // the last step that is saved; -1: none
+	saved   int    // the last step that is saved; -1: none
+	from    string // the checkpoint that the run goes on from; empty: none
 	log     *runLog
 }
 
@@ -64,7 +66,7 @@ func New(o Options, from *State, path string) (*Run, error) {
 			return nil, fmt.Errorf("cannot resume %s: the run began with other data, or read it with another tokenizer or other flags; give it the same files in the same order", path)
 		}
 		r.state = *from
-		r.state.Settings, r.saved = *s, from.Step
+		r.state.Settings, r.saved, r.from = *s, from.Step, path
 	}
 	training, rest, err := s.Split(o.Data)
 	if err != nil {
@@ -125,6 +127,13 @@ func (r *Run) Run(ctx context.Context) error {
 		return err
 	}
 	defer r.log.f.Close()
+	if dir, name := filepath.Split(r.from); name != "" && filepath.Clean(dir) == filepath.Clean(r.Dir) {
+		// Who was killed after the checkpoint had its name may not have shown it.
+		durable.LinkLatest(r.Dir, name)
+		if err := showLatest(r.Dir, r.from); err != nil {
+			return err
+		}
+	}
 	for {
 		err := r.pause(ctx)
 		if err == nil && r.state.Step >= r.Settings.Steps {

@@ -57,9 +57,23 @@ func TestResume(t *testing.T) {
 	finish(t, must(t, base, "parts", nil))
 	sameRun(t, filepath.Join(base, "parts"), filepath.Join(base, "whole"))
 
-	// There is nothing left to do.
+	// There is nothing left to do but to show what is there, which a run that was killed may not have done.
+	model, latest := filepath.Join(base, "parts", "model.safetensors"), filepath.Join(base, "parts", "latest")
+	_, err := os.Readlink(latest)
+	links := err == nil
+	if links {
+		if err := errors.Join(os.Remove(model), os.Remove(latest), os.Symlink("step-000015", latest)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r = must(t, base, "parts", nil)
 	finish(t, r)
+	if to, err := os.Readlink(latest); links && (err != nil || to != "step-000020") {
+		t.Errorf("latest is %s, %v", to, err)
+	}
+	if _, err := os.Stat(model); links && err != nil {
+		t.Error(err)
+	}
 	sameRun(t, filepath.Join(base, "parts"), filepath.Join(base, "whole"))
 }
 
