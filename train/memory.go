@@ -42,11 +42,11 @@ func (t *Trainer) Memory(sequences, length int) Memory {
 	for _, l := range c.Layers {
 		perRow, perState := sizes(l, hidden)
 		tape += perRow
-		fixed += perState * sequences * ((length + kernel.ScanChunk - 1) / kernel.ScanChunk)
+		fixed += perState * sequences * (1 + (length+kernel.ScanChunk-1)/kernel.ScanChunk) // and the state itself
 		back = max(back, rows*backSize(l, hidden))
 		if a := l.Attention; a != nil {
 			scratch = max(scratch, 2*rows*a.NumAttentionHeads*a.HeadDim)
-			fixed += sequences * (length + kernel.PageLen - 1) / kernel.PageLen * kernel.PageLen * 2 * a.NumKeyValueHeads * a.HeadDim
+			fixed += sequences * ((length + kernel.PageLen - 1) / kernel.PageLen) * kernel.PageLen * 2 * a.NumKeyValueHeads * a.HeadDim
 		} else {
 			groups := min(16, kernel.ScanPanels(l.Mamba.DInner))
 			scratch = max(scratch, 2*groups*rows*l.Mamba.DState)

@@ -206,6 +206,9 @@ func (it *Iterator) size(x piece) int {
 // Len returns the number of sequences in the epoch at hand. It may differ a little from epoch to epoch.
 func (it *Iterator) Len() int { return len(it.plan.ends) }
 
+// Pieces returns the number of documents, and pieces of those that were cut, in the sequences of the epoch at hand.
+func (it *Iterator) Pieces() int { return len(it.plan.pieces) }
+
 // Position returns where the next sequence stands.
 func (it *Iterator) Position() Position {
 	if it.next == it.Len() {

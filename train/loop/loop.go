@@ -111,9 +111,11 @@ func (r *Run) Trained() (n int64) {
 	return n
 }
 
-// Memory predicts what the run takes.
+// Memory predicts what the run takes, for documents as many as a sequence has on average.
 func (r *Run) Memory() train.Memory {
-	return r.trainer.Memory(r.Settings.Batch, r.Settings.Seq+1) // the last token of a sequence is a row, too
+	documents := float64(r.batches.Pieces()) / float64(r.batches.Len())
+	length := math.Ceil(float64(r.Settings.Seq)/documents) + 1 // the last token of a document is a row, too
+	return r.trainer.Memory(int(math.Ceil(float64(r.Settings.Batch)*documents)), int(length))
 }
 
 // Done returns the number of steps that have been done.

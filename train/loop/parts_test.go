@@ -139,7 +139,11 @@ func TestContext(t *testing.T) {
 			o.Model.Config.MaxPositionEmbeddings = int(longest + context)
 		}
 	}
-	must(t, base, "run", set(0))
+	r := must(t, base, "run", set(0))
+	// Documents that share a sequence have states of their own.
+	if packed, one := r.Memory().Total(), r.trainer.Memory(2, 1001).Total(); packed < one*21/20 {
+		t.Errorf("%d bytes are predicted, for single documents %d", packed, one)
+	}
 	_, err := start(t, base, "run", set(-1))
 	if want := fmt.Sprintf("seq is 1000 and a document has %d tokens, but the model is for %d", longest+1, longest-1); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want one with %q", err, want)
