@@ -92,10 +92,12 @@ func (l *runLog) keep(to, from *os.File, step int) error {
 			Loss    *float64 `json:"loss"`
 			ValLoss *float64 `json:"val_loss"`
 		}
-		if json.Unmarshal(lines.Bytes(), &line) != nil || line.Step == nil {
+		if json.Unmarshal(lines.Bytes(), &line) != nil {
 			continue // half a line
 		}
 		switch {
+		case line.Step == nil || line.Loss == nil && line.ValLoss == nil:
+			return fmt.Errorf("%s: is the log of something else (%.100s); name another folder", from.Name(), lines.Bytes())
 		case line.Loss != nil && *line.Step < step:
 			l.losses = append(l.losses, point{*line.Step, *line.Loss})
 		case line.ValLoss != nil && *line.Step <= step:

@@ -67,6 +67,17 @@ func TestLog(t *testing.T) {
 	if diff := cmp.Diff(want, strings.Split(string(b), "\n")); diff != "" {
 		t.Error(diff)
 	}
+	// The log of another program stays as it is.
+	other := []byte(`{"step":1,"eval":3}` + "\n")
+	if err := os.WriteFile(path, other, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openLog(dir, 0); err == nil || !strings.Contains(err.Error(), "log.jsonl: is the log of something else") {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(path); err != nil || string(b) != string(other) {
+		t.Errorf("%s, %v", b, err)
+	}
 	if !slices.Equal(l.losses, []point{{0, 3}, {1, 2.5}, {2, 1}}) || !slices.Equal(l.val, []point{{2, 2.2}}) {
 		t.Error(l.losses, l.val)
 	}
