@@ -2,8 +2,11 @@ package sample
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // reference is the distribution of the next token after prompt and answer, written from the definitions, in the order
@@ -133,5 +136,62 @@ func TestCombined(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCut compares what is left of large vocabularies with the reference, which sorts everything.
+func TestCut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 3000).Draw(t, "vocab")
+		spread := rapid.Float64Range(0.1, 8).Draw(t, "spread")
+		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		logits := make([]float32, n)
+		for i := range logits {
+			logits[i] = float32(spread * random.NormFloat64())
+		}
+		p := Params{
+			Temperature: rapid.Float64Range(0.3, 2).Draw(t, "temperature"),
+			TopK:        rapid.IntRange(0, n+2).Draw(t, "top-k"),
+			TopP:        rapid.Float64Range(0, 0.999).Draw(t, "top-p"),
+			MinP:        rapid.SampledFrom([]float64{0, 0.01, 0.5}).Draw(t, "min-p"),
+		}
+		if p.TopK == 1 {
+			p.TopK = 2 // no candidates are listed for 1
+		}
+		s := New(p, nil)
+		s.Next(logits)
+		got := make([]bool, n)
+		for _, c := range s.cands {
+			got[c.id] = true
+		}
+		differ := 0
+		for id, prob := range reference(p, nil, nil, logits) {
+			if got[id] != (prob > 0) {
+				differ++
+			}
+		}
+		// Sums are rounded in another order, so one token may be on the other side of top-p.
+		if differ > 1 {
+			t.Errorf("%d tokens are left that should not be, or the other way round; %d are left of %d", differ, len(s.cands), n)
+		}
+	})
+}
+
+// TestTies asserts that of tokens with the same logit those that come first are kept.
+func TestTies(t *testing.T) {
+	logits := make([]float32, 100)
+	for i := range logits {
+		logits[i] = float32(i % 3)
+	}
+	s := New(Params{Temperature: 1, TopK: 40}, nil)
+	s.Next(logits)
+	for i, c := range s.cands {
+		want := int32(2 + 3*i) // 33 of them
+		if i >= 33 {
+			want = int32(1 + 3*(i-33))
+		}
+		if c.id != want {
+			t.Fatalf("candidate %d is token %d, want %d", i, c.id, want)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package sample
 
 import (
 	"cmp"
+	"container/heap"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -58,7 +59,7 @@ type Sampler struct {
 	random   *rand.Rand
 	seen     map[int32]bool // in prompt or answer
 	answered map[int32]int  // how often in the answer
-	cands    []candidate
+	cands    candidates
 	logits   []float32
 }
 
@@ -122,26 +123,9 @@ func (s *Sampler) pick(logits []float32) int32 {
 	if p.Temperature == 0 || p.TopK == 1 {
 		return argmax(logits)
 	}
-	top := logits[argmax(logits)]
-	s.cands = s.cands[:0]
-	for id, v := range logits {
-		s.cands = append(s.cands, candidate{int32(id), math.Exp(float64(v-top) / p.Temperature)})
-	}
-	if p.TopK > 0 && p.TopK < len(s.cands) || p.TopP > 0 && p.TopP < 1 {
-		// Ties go to the lower id, so that picks do not depend on the sorting.
-		slices.SortFunc(s.cands, func(a, b candidate) int { return cmp.Or(cmp.Compare(b.p, a.p), cmp.Compare(a.id, b.id)) })
-	}
-	if p.TopK > 0 && p.TopK < len(s.cands) {
-		s.cands = s.cands[:p.TopK]
-	}
+	s.candidates(logits)
 	if p.TopP > 0 && p.TopP < 1 {
-		total, kept := sum(s.cands), 0.0
-		for i, c := range s.cands {
-			if kept += c.p; kept >= p.TopP*total {
-				s.cands = s.cands[:i+1]
-				break
-			}
-		}
+		s.nucleus(p.TopP)
 	}
 	if p.MinP > 0 {
 		// The likeliest token has 1, whatever was cut away.
@@ -155,6 +139,60 @@ func (s *Sampler) pick(logits []float32) int32 {
 	}
 	return s.cands[len(s.cands)-1].id // x was rounded up
 }
+
+// candidates fills cands with the tokens that TopK leaves, and their probabilities as multiples of the likeliest one's.
+func (s *Sampler) candidates(logits []float32) {
+	s.cands = s.cands[:0]
+	for id, v := range logits {
+		c := candidate{int32(id), float64(v)}
+		switch n := s.params.TopK; {
+		case n == 0 || len(s.cands) < n:
+			if s.cands = append(s.cands, c); len(s.cands) == n {
+				heap.Init(&s.cands)
+			}
+		case c.p > s.cands[0].p: // a later token with the same logit is left out
+			s.cands[0] = c
+			heap.Fix(&s.cands, 0)
+		}
+	}
+	top := float64(logits[argmax(logits)])
+	for i := range s.cands {
+		s.cands[i].p = math.Exp((s.cands[i].p - top) / s.params.Temperature)
+	}
+	if s.params.TopK > 0 {
+		s.cands.sort()
+	}
+}
+
+// nucleus keeps the fewest candidates whose probabilities sum to the share of all.
+func (s *Sampler) nucleus(share float64) {
+	total := sum(s.cands)
+	// Those below the average of what may be left out are not needed, even all together. Sorting the rest is quick.
+	few := (1 - share) * total / float64(len(s.cands))
+	s.cands = slices.DeleteFunc(s.cands, func(c candidate) bool { return c.p < few })
+	s.cands.sort()
+	kept := 0.0
+	for i, c := range s.cands {
+		if kept += c.p; kept >= share*total {
+			s.cands = s.cands[:i+1]
+			break
+		}
+	}
+}
+
+// candidates are a heap with the least likely token first; of two that are equally likely, the later one.
+type candidates []candidate
+
+func (c candidates) Len() int           { return len(c) }
+func (c candidates) Less(i, j int) bool { return likelier(c[j], c[i]) < 0 }
+func (c candidates) Swap(i, j int)      { c[i], c[j] = c[j], c[i] }
+func (c candidates) Push(any)           { panic("a heap of fixed size") }
+func (c candidates) Pop() any           { panic("a heap of fixed size") }
+
+// sort puts the likeliest first. Ties go to the lower id, so that picks do not depend on the sorting.
+func (c candidates) sort() { slices.SortFunc(c, likelier) }
+
+func likelier(a, b candidate) int { return cmp.Or(cmp.Compare(b.p, a.p), cmp.Compare(a.id, b.id)) }
 
 func sum(cands []candidate) float64 {
 	total := 0.0
