@@ -179,7 +179,7 @@ func TestCut(t *testing.T) {
 
 // TestTies asserts that of tokens with the same logit those that come first are kept.
 func TestTies(t *testing.T) {
-	logits := make([]float32, 100)
+	logits := make([]float32, 101)
 	for i := range logits {
 		logits[i] = float32(i % 3)
 	}
