@@ -41,21 +41,22 @@ func (l *stringList) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// readDefaults sets what answers end with and how they are sampled, from generation_config.json where there is one. As
-// the reference does, it takes the most likely tokens unless do_sample is true, and then the 50 most likely ones unless
-// top_k says otherwise. The reference's max_length of 20 is left out.
+// readDefaults sets what answers end with and how they are sampled, from a folder's generation_config.json or a GGUF file's
+// metadata, where there are such. As the reference does, it takes the most likely tokens unless do_sample is true, and then
+// the 50 most likely ones unless top_k says otherwise. The reference's max_length of 20 is left out.
 func (m *Model) readDefaults(path string) error {
 	m.stops = slices.Clone(m.network.Config.EOSTokenIDs)
-	file := filepath.Join(path, "generation_config.json")
+	from := path
 	var c generationConfig
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		b, err := bounded.ReadFile(file, 1<<20)
-		if err == nil {
-			err = json.Unmarshal(b, &c)
-		}
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("%s: %w", file, err)
-		}
+	var err error
+	if meta := m.network.Metadata(); meta != nil {
+		c, err = samplingOf(meta)
+	} else {
+		from = filepath.Join(path, generationFile)
+		c, err = readGeneration(path)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
 	}
 	if c.EOSTokenID != nil {
 		m.stops = c.EOSTokenID
@@ -64,20 +65,39 @@ func (m *Model) readDefaults(path string) error {
 	if id, ok := m.text.Tokenizer.EOS(); ok && !slices.Contains(m.stops, id) {
 		m.stops = append(m.stops, id)
 	}
-	m.defaults = Options{MaxTokens: max(0, c.MaxNewTokens), Stop: c.StopStrings}
-	m.defaults.RepetitionPenalty = c.RepetitionPenalty
-	if c.DoSample {
-		m.defaults.Temperature = 1
-		if c.Temperature != nil {
-			m.defaults.Temperature = *c.Temperature
-		}
-		m.defaults.TopK, m.defaults.TopP, m.defaults.MinP = 50, c.TopP, c.MinP
-		if c.TopK != nil {
-			m.defaults.TopK = *c.TopK
-		}
-	}
+	m.defaults = Options{Sampling: c.sampling(), MaxTokens: max(0, c.MaxNewTokens), Stop: c.StopStrings}
 	if err := m.defaults.Validate(); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return fmt.Errorf("%s: %w", from, err)
 	}
 	return nil
+}
+
+// sampling returns how tokens are picked.
+func (c *generationConfig) sampling() (s Sampling) {
+	s.RepetitionPenalty = c.RepetitionPenalty
+	if !c.DoSample {
+		return s
+	}
+	s.Temperature, s.TopK, s.TopP, s.MinP = 1, 50, c.TopP, c.MinP
+	if c.Temperature != nil {
+		s.Temperature = *c.Temperature
+	}
+	if c.TopK != nil {
+		s.TopK = *c.TopK
+	}
+	return s
+}
+
+const generationFile = "generation_config.json"
+
+// readGeneration reads the folder's generation_config.json. If there is none, nothing is set.
+func readGeneration(dir string) (c generationConfig, err error) {
+	b, err := bounded.ReadFile(filepath.Join(dir, generationFile), 1<<20)
+	if errors.Is(err, os.ErrNotExist) {
+		return c, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &c)
+	}
+	return c, err
 }

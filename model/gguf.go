@@ -56,6 +56,14 @@ func openGGUF(path string) (*Model, error) {
 	return m, err
 }
 
+// Metadata returns the metadata of the GGUF file that the model is from, nil if it is from no such file.
+func (m *Model) Metadata() gguf.Metadata {
+	if src, ok := m.source.(ggufSource); ok {
+		return src.File.Metadata
+	}
+	return nil
+}
+
 // ggufReader fetches metadata of one architecture and keeps the first error.
 type ggufReader struct {
 	ggufSource

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"jamba/format/bounded"
+	"jamba/format/gguf"
 	"jamba/format/safetensors"
 	"jamba/kernel"
 	"jamba/kernel/quant"
@@ -98,6 +99,9 @@ func OpenWith(path string, o Options) (*Model, error) {
 func open(path string) (*Model, error) {
 	if err := kernel.Check(); err != nil {
 		return nil, err
+	}
+	if gguf.Embedded(path) {
+		return openGGUF(path)
 	}
 	info, err := os.Stat(path)
 	switch {

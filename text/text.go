@@ -21,6 +21,9 @@ type Text struct {
 // Open reads the tokenizer and the chat templates of the model at path: a folder in Hugging Face layout, of which only
 // the tokenizer's files are needed, or a .gguf file.
 func Open(path string) (*Text, error) {
+	if gguf.Embedded(path) {
+		return openGGUF(path)
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err

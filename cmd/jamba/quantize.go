@@ -12,6 +12,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"jamba"
 	"jamba/format/gguf"
 	"jamba/model"
 	"jamba/text"
@@ -30,7 +31,7 @@ type quantizeCmd struct {
 func (c *quantizeCmd) Help() string {
 	return `The result is a standard GGUF file, which llama.cpp opens, too. Which tensors get which type is as with its llama-quantize: q4_k_m and q5_k_m keep the output and about half of the values and of the down projections in Q6_K; rows that are no whole blocks fall back to smaller blocks or F16. Norms, convolutions, A, D, biases and routers are never rounded. The report lists all that is not simply rounded.
 
-Of a folder, the tokenizer and the chat template are written, too; what GGUF cannot say of a tokenizer is told as a warning. Sampling defaults of generation_config.json are left behind.
+Of a folder, the tokenizer, the chat template and the sampling defaults of generation_config.json are written, too; what GGUF cannot say of a tokenizer is told as a warning.
 
 Weights that are quantized already can be rounded anew, which the report says; each time costs quality.
 
@@ -147,5 +148,9 @@ func (c *quantizeCmd) text(s *streams) (gguf.Metadata, error) {
 	for _, l := range lost {
 		fmt.Fprintf(s.err, "jamba: warning: tokenizer: %s\n", l)
 	}
-	return meta, err
+	if err != nil {
+		return nil, err
+	}
+	sampling, err := jamba.SamplingMetadata(c.In)
+	return append(meta, sampling...), err
 }

@@ -69,7 +69,7 @@ func open(path string) (*File, error) {
 }
 
 func openPart(path string) (part, error) {
-	m, err := mmap.Open(path)
+	m, err := openBytes(path)
 	if err != nil {
 		return part{}, err
 	}

@@ -19,8 +19,12 @@ import (
 // File is a file whose contents are in memory. Its methods may be called by several goroutines at once, except
 // Close, which has to come after all of them.
 type File struct {
-	data []byte
+	data  []byte
+	given bool // not mapped, see Of
 }
+
+// Of returns a File of bytes that are in memory already. Release and Close leave them alone.
+func Of(data []byte) *File { return &File{data, true} }
 
 // Open maps the file at path. The file is not held open, only mapped, so it may be renamed or removed meanwhile
 // where the system allows it. An empty file has no bytes and is no error.
@@ -30,7 +34,7 @@ type File struct {
 func Open(path string) (*File, error) {
 	data, err := open(path)
 	if err == nil {
-		return &File{data}, nil
+		return &File{data: data}, nil
 	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return nil, err
@@ -93,7 +97,7 @@ func (f *File) Bytes() []byte { return f.data }
 // released. Where the system offers no such advice, and after Close, it does nothing. It panics if the range is not
 // inside the file.
 func (f *File) Release(lo, hi int) {
-	if f.data == nil {
+	if f.data == nil || f.given {
 		return
 	}
 	_ = f.data[lo:hi]
@@ -124,7 +128,7 @@ func (f *File) ReleaseBytes(b []byte) {
 func (f *File) Close() error {
 	data := f.data
 	f.data = nil
-	if data == nil {
+	if data == nil || f.given {
 		return nil
 	}
 	return unmap(data)
