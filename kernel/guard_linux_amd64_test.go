@@ -263,6 +263,48 @@ func TestGuardedMatMul(t *testing.T) {
 	}
 }
 
+// TestGuardedMany has the operands of products of many rows guarded, and then what lies between the steps of one, too.
+func TestGuardedMany(t *testing.T) {
+	if active.many == nil {
+		t.Skip("these kernels have none for many rows")
+	}
+	g, r := newGuards(t), rand.New(rand.NewPCG(29, 1))
+	for i := range 90 {
+		d := []tensor.DType{tensor.F32, tensor.BF16, tensor.F16}[i%3]
+		m, n, k := manyRows+r.IntN(45), 1+r.IntN(40), pick(r, 1, 2, 5, 7, 8, 9, 16, 17, 24, 31, 64, 65, 200)
+		if i%3 > 0 {
+			m, k = widenedRows+r.IntN(10), pick(r, 8, 16, 24, 40)
+		}
+		if r.IntN(10) == 0 {
+			m, n, k = manyRows+r.IntN(4), 1+r.IntN(20), kBlock+pick(r, 0, 1, 8)
+		}
+		w, _ := randomMatrix(t, r, d, n, k)
+		x := hostile(r, m*k)
+		g.check(fmt.Sprintf("MatMul %v m %d n %d k %d", d, m, n, k), func(to *memory) {
+			w, err := NewMatrix(tensor.Tensor{DType: d, Shape: []int{n, k}, Data: put(to, w.data)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			MatMul(put(to, make([]float32, m*n)), put(to, x), &w)
+		})
+		tiles, size := 1+r.IntN(manyAtOnce), manyTile(k)
+		ldx, ldd, add := k+pick(r, 0, 3), productColumns+pick(r, 0, 1, 40), r.IntN(2) == 0
+		x, dst := hostile(r, (tiles*productRows-1)*ldx+k), random(r, (tiles*productRows-1)*ldd+productColumns)
+		rows := 1 + r.IntN(productColumns)
+		g.check(fmt.Sprintf("packs and tiles %d k %d rows %d of %v", tiles, k, rows, d), func(to *memory) {
+			left, panel, from := put(to, make([]float32, 8*tiles*size)), put(to, make([]float32, manyPanel(k))), put(to, x)
+			for i := range tiles {
+				active.many.packX(left[i*size:], tiles*size, from[i*productRows*ldx:], ldx, productRows-i%2, k)
+			}
+			active.many.pack(panel, put(to, random(rand.New(rand.NewPCG(1, 1)), (rows-1)*ldx+k)), ldx, rows, k)
+			if d != tensor.F32 {
+				active.many.packHalf(panel, d, put(to, make([]byte, 2*((rows-1)*ldx+k))), ldx, rows, k)
+			}
+			active.many.tile(put(to, dst), ldd, left, tiles*size, panel, tiles, k, put(to, make([]float32, tiles*manySums)), add)
+		})
+	}
+}
+
 // TestGuardedPacked has the packed weights guarded, and then, panel by panel, the memory in between, too.
 func TestGuardedPacked(t *testing.T) {
 	if active.pack == nil {

@@ -4,9 +4,10 @@ import (
 	"slices"
 
 	"jamba/kernel/par"
+	"jamba/tensor"
 )
 
-// manyRows is from how many rows on it is worth it to bring the weights of a product into another order first.
+// manyRows is from how many rows on it is worth it to bring the operands of a product into another order first.
 const manyRows = 24
 
 // widenedRows is manyRows for weights that have to be widened, too: with BF16 a dense model gained 7 % at 256
@@ -15,24 +16,40 @@ const widenedRows = 192
 
 // manyTiles are the kernels of products of many rows, which give the same bits as dot.
 type manyTiles struct {
-	// tile writes, or adds, the products of m rows of x, ldx apart, at most productRows, with a panel of productColumns
-	// rows of w, to rows of dst, ldd apart. sums is working memory of manySums.
-	tile func(dst []float32, ldd int, x []float32, ldx int, panel []float32, m, k int, sums []float32, add bool)
+	// tile writes, or adds, the products of tiles of productRows rows of x, as packX leaves them, with a panel of
+	// productColumns rows of w, to rows of dst, ldd apart. sums is working memory of manySums for each tile.
+	tile func(dst []float32, ldd int, x []float32, each int, panel []float32, tiles, k int, sums []float32, add bool)
+	// packX brings productRows rows of x, or fewer, ldx apart, into a tile of eight parts of manyTile(k) values, each
+	// values apart. Rows that are not there are of no matter.
+	packX func(tile []float32, each int, x []float32, ldx, rows, k int)
 	// pack brings rows of w, at most productColumns, ldw apart, into a panel of manyPanel(k) values, the
 	// rest of which is of no matter.
 	pack func(panel, w []float32, ldw, rows, k int)
+	// packHalf is pack with weights of type F16 or BF16; it returns false if it has no way for these sizes.
+	packHalf func(panel []float32, d tensor.DType, w []byte, ldw, rows, k int) bool
 	// block is how far dot runs along k before it adds to dst.
 	block int
 }
 
-// manySums is the working memory of a tile.
-const manySums = 8 * productRows * productColumns
+const (
+	// manySums is the working memory of a tile.
+	manySums = 8 * productRows * productColumns
+	// manyAtOnce is how many tiles pass one of the eight parts of a panel before the next.
+	manyAtOnce = 4
+	// manyPart is how many rows of x are brought into another order at a time: of a block that is 8 MB.
+	manyPart = 2040
+)
 
 // manyPanel is the size of a panel: [8, ceil(k/8), productColumns], by k%8 first.
 func manyPanel(k int) int { return (k + 7) / 8 * 8 * productColumns }
 
-// matMulMany is MatMul for many rows. Weights that are not float32 are widened on the way into panels. Some panels of w are made at a time, which stay in the second
-// cache while all rows pass, each of which stays in the first for all of them.
+// manyTile is the size of one of the eight parts of a tile of x, [ceil(k/8), productRows], by k%8, followed by two values
+// more and filled up to whole lines of the cache. The same parts of all tiles follow each other.
+func manyTile(k int) int { return ((k+7)/8*productRows + 2 + 15) &^ 15 }
+
+// matMulMany is MatMul for many rows. Of both operands a block along k is brought into the order in which tiles read it,
+// of x for all threads together. Weights that are not float32 are widened on the way into panels. Some panels of w are
+// made at a time, which stay in the second cache while all rows pass.
 func matMulMany(dst, x []float32, w *Matrix, m int) {
 	const cached = 1 << 15 // values, half of a second cache of 256 KB
 	panels := (w.N + productColumns - 1) / productColumns
@@ -41,78 +58,122 @@ func matMulMany(dst, x []float32, w *Matrix, m int) {
 	groups := (panels + per - 1) / per
 	// All threads get the same number of groups; few groups are cut by rows, too.
 	groups = min(panels, (groups+par.Threads()-1)/par.Threads()*par.Threads())
-	parts := 1
-	for groups*parts < 2*par.Threads() && parts*4*manyRows < m {
-		parts++
+	packed := scratches.Get().(*[]float32)
+	defer scratches.Put(packed)
+	for row := 0; row < m; row += manyPart {
+		rows := min(manyPart, m-row)
+		tiles := (rows + productRows - 1) / productRows
+		parts := 1
+		for groups*parts < 2*par.Threads() && parts*4*manyRows < rows {
+			parts++
+		}
+		for at := 0; at < w.K; at += active.many.block {
+			k := min(active.many.block, w.K-at)
+			size := 8 * tiles * manyTile(k)
+			*packed = slices.Grow((*packed)[:0], size)[:size]
+			l := manyLoop{dst: dst[row*w.N:], x: x[row*w.K:], tiles: *packed, w: w, m: rows, at: at, k: k, panels: panels, groups: groups, parts: parts}
+			manyPacks.run(tiles, 1+(1<<14)/(productRows*k), manyPack{l})
+			manyLoops.run(groups*parts, 1+(1<<16)/(1+w.N*k*rows/(groups*parts)), l)
+		}
 	}
-	manyLoops.run(groups*parts, 1+(1<<16)/(1+w.N*w.K*m/(groups*parts)), manyLoop{dst, x, w, m, panels, groups, parts, panel})
 }
 
+// manyLoop is a block of the product, from column at of x and w on.
 type manyLoop struct {
-	dst, x                          []float32
-	w                               *Matrix
-	m, panels, groups, parts, panel int
+	dst, x, tiles         []float32
+	w                     *Matrix
+	m, at, k              int
+	panels, groups, parts int
 }
 
-var manyLoops loops[manyLoop, *manyLoop]
+// manyPack brings x into tiles.
+type manyPack struct{ manyLoop }
+
+var (
+	manyLoops loops[manyLoop, *manyLoop]
+	manyPacks loops[manyPack, *manyPack]
+)
+
+// Range makes the tiles [lo, hi).
+func (l *manyPack) Range(lo, hi int) {
+	size := manyTile(l.k)
+	for t := lo; t < hi; t++ {
+		i := t * productRows
+		active.many.packX(l.tiles[t*size:], len(l.tiles)/8, l.x[i*l.w.K+l.at:], l.w.K, min(productRows, l.m-i), l.k)
+	}
+}
 
 // Range computes the groups of panels [lo, hi), part by part of the rows.
 func (l *manyLoop) Range(lo, hi int) {
 	s := scratches.Get().(*[]float32)
 	defer scratches.Put(s)
 	most := (l.panels + l.groups - 1) / l.groups
-	work := manySums + manyEdges + productColumns*active.many.block
-	size := work + most*l.panel
+	work := manyAtOnce*manySums + manyEdges + productColumns*l.k
+	size := work + most*manyPanel(l.k)
 	*s = slices.Grow((*s)[:0], size)[:size]
+	tiles := (l.m + productRows - 1) / productRows
 	for i := lo; i < hi; i++ {
 		group, part := i/l.parts, i%l.parts
-		manyGroup(l.dst, l.x, l.w, group*l.panels/l.groups, (group+1)*l.panels/l.groups, part*l.m/l.parts, (part+1)*l.m/l.parts, (*s)[work:], (*s)[:work])
+		l.group(group*l.panels/l.groups, (group+1)*l.panels/l.groups, part*tiles/l.parts, (part+1)*tiles/l.parts, (*s)[work:], (*s)[:work])
 	}
 }
 
-// manyEdges is the working memory of a tile at the end of w.
+// manyEdges is the working memory of a tile at the end of w or x.
 const manyEdges = productRows * productColumns
 
-// manyGroup computes the rows [row, end) of the panels [first, last).
-func manyGroup(dst, x []float32, w *Matrix, first, last, row, end int, packed, work []float32) {
-	sums, edge, wide := work[:manySums], work[manySums:manySums+manyEdges], work[manySums+manyEdges:]
-	for at := 0; at < w.K; at += active.many.block {
-		k := min(active.many.block, w.K-at)
-		size := manyPanel(k)
+// group computes the tiles [tile, end) of the panels [first, last).
+func (l *manyLoop) group(first, last, tile, end int, packed, work []float32) {
+	const sums = manyAtOnce * manySums
+	edge, wide := work[sums:sums+manyEdges], work[sums+manyEdges:]
+	size := manyPanel(l.k)
+	for p := first; p < last; p++ {
+		l.pack(packed[(p-first)*size:(p-first+1)*size], p*productColumns, wide)
+	}
+	each := manyTile(l.k)
+	for tile < end {
+		// Whole tiles by whole panels, and what is left one by one.
+		n := max(1, min(manyAtOnce, end-tile, l.m/productRows-tile))
+		rows := min(n*productRows, l.m-tile*productRows)
 		for p := first; p < last; p++ {
-			n := p * productColumns
-			rows := min(productColumns, w.N-n)
-			panel := packed[(p-first)*size : (p-first+1)*size]
-			if w.f32 != nil {
-				active.many.pack(panel, w.f32[n*w.K+at:(n+rows)*w.K], w.K, rows, k)
+			panel, columns := packed[(p-first)*size:(p-first+1)*size], min(productColumns, l.w.N-p*productColumns)
+			dst := l.dst[tile*productRows*l.w.N+p*productColumns:]
+			if columns == productColumns && rows == n*productRows {
+				active.many.tile(dst, l.w.N, l.tiles[tile*each:], len(l.tiles)/8, panel, n, l.k, work[:sums], l.at > 0)
 				continue
 			}
-			for r := range rows {
-				w.widen(wide[r*k:(r+1)*k], n+r, at)
-			}
-			active.many.pack(panel, wide[:rows*k], k, rows, k)
-		}
-		for i := row; i < end; i += productRows {
-			m := min(productRows, end-i)
-			for p := first; p < last; p++ {
-				n, panel := p*productColumns, packed[(p-first)*size:(p-first+1)*size]
-				if columns := w.N - n; columns < productColumns {
-					manyEdge(dst[i*w.N+n:], w.N, columns, x[i*w.K+at:], w.K, panel, m, k, sums, edge, at > 0)
-					continue
-				}
-				active.many.tile(dst[i*w.N+n:], w.N, x[i*w.K+at:], w.K, panel, m, k, sums, at > 0)
+			for t := range n {
+				l.edge(dst[t*productRows*l.w.N:], min(productRows, rows-t*productRows), columns, l.tiles[(tile+t)*each:], panel, work[:sums], edge)
 			}
 		}
+		tile += n
 	}
 }
 
-// manyEdge is a tile of a panel of less than productColumns rows of w.
-func manyEdge(dst []float32, ldd, columns int, x []float32, ldx int, panel []float32, m, k int, sums, out []float32, add bool) {
-	for r := 0; r < m && add; r++ {
+// pack makes the panel of w from row n on. wide is memory for its rows as float32.
+func (l *manyLoop) pack(panel []float32, n int, wide []float32) {
+	w, rows := l.w, min(productColumns, l.w.N-n)
+	if w.f32 != nil {
+		active.many.pack(panel, w.f32[n*w.K+l.at:(n+rows)*w.K], w.K, rows, l.k)
+		return
+	}
+	half := w.DType == tensor.F16 || w.DType == tensor.BF16
+	if half && active.many.packHalf(panel, w.DType, w.data[2*(n*w.K+l.at):2*((n+rows)*w.K)], w.K, rows, l.k) {
+		return
+	}
+	for r := range rows {
+		w.widen(wide[r*l.k:(r+1)*l.k], n+r, l.at)
+	}
+	active.many.pack(panel, wide[:rows*l.k], l.k, rows, l.k)
+}
+
+// edge is a tile of less than productRows rows or less than productColumns columns.
+func (l *manyLoop) edge(dst []float32, rows, columns int, x, panel, sums, out []float32) {
+	add, ldd := l.at > 0, l.w.N
+	for r := 0; r < rows && add; r++ {
 		copy(out[r*productColumns:], dst[r*ldd:r*ldd+columns])
 	}
-	active.many.tile(out, productColumns, x, ldx, panel, m, k, sums, add)
-	for r := range m {
+	active.many.tile(out, productColumns, x, len(l.tiles)/8, panel, 1, l.k, sums, add)
+	for r := range rows {
 		copy(dst[r*ldd:r*ldd+columns], out[r*productColumns:])
 	}
 }

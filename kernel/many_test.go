@@ -16,7 +16,30 @@ func TestManyRows(t *testing.T) {
 	}
 	defer par.SetThreads(0)
 	r := rand.New(rand.NewPCG(61, 62))
-	for _, s := range [][4]int{{24, 1, 1}, {30, 16, 8}, {25, 33, 12}, {100, 47, 64}, {193, 200, 9}, {24, 17, 1024}, {26, 40, 1029}, {31, 5, 2060}, {40, 700, 250}, {192, 33, 13, int(tensor.BF16)}, {200, 40, 1032, int(tensor.F16)}, {193, 17, 1056, int(tensor.Q8_0)}, {192, 50, 1280, int(tensor.Q4_K)}, {195, 33, 2048, int(tensor.Q6_K)}, {210, 16, 64, int(tensor.Q4_0)}} {
+	shapes := [][4]int{
+		{24, 1, 1},
+		{30, 16, 8},
+		{25, 33, 12},
+		{100, 47, 64},
+		{193, 200, 9},
+		{24, 17, 1024},
+		{26, 40, 1029},
+		{31, 5, 2060},
+		{40, 700, 250},
+		{manyPart + 7, 20, 10},
+		{2*manyPart + 1, 3, 5},
+		{192, 33, 13, int(tensor.BF16)},
+		{200, 40, 1032, int(tensor.F16)},
+		{192, 48, 2056, int(tensor.BF16)},
+		{193, 17, 1056, int(tensor.Q8_0)},
+		{192, 50, 1280, int(tensor.Q4_K)},
+		{195, 33, 2048, int(tensor.Q6_K)},
+		{210, 16, 64, int(tensor.Q4_0)},
+	}
+	for m := manyRows; m < manyRows+productRows*manyAtOnce*2; m++ {
+		shapes = append(shapes, [4]int{m, 1 + r.IntN(70), 1 + r.IntN(90)})
+	}
+	for _, s := range shapes {
 		m, n, k := s[0], s[1], s[2]
 		w := Matrix{N: n, K: k, f32: random(r, n*k)}
 		if s[3] != 0 {

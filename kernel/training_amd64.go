@@ -3,25 +3,19 @@
 package kernel
 
 //go:noescape
-func dotManyx1(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, sums *float32, add bool)
+func dotManyAVX2(dst *float32, ldd int, x *float32, each int, size int, w *float32, k int, sums *float32, tiles int, add bool)
 
 //go:noescape
-func dotManyx2(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, sums *float32, add bool)
+func packManyXAVX2(dst *float32, each int, src *float32, ld int, n int)
 
 //go:noescape
-func dotManyx3(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, sums *float32, add bool)
+func packManyF32AVX2(dst *float32, each int, src *float32, ld int, n int)
 
 //go:noescape
-func dotManyx4(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, sums *float32, add bool)
+func packManyBF16AVX2(dst *float32, each int, src *byte, ld int, n int)
 
 //go:noescape
-func dotManyx5(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, sums *float32, add bool)
-
-//go:noescape
-func dotManyx6(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, sums *float32, add bool)
-
-//go:noescape
-func packManyAVX2(dst *float32, each int, w *float32, ldw int, n int)
+func packManyF16AVX2(dst *float32, each int, src *byte, ld int, n int)
 
 //go:noescape
 func productTx1(dst *float32, ldd int, x *float32, ldx int, w *float32, k int, add bool)
