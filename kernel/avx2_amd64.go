@@ -216,6 +216,21 @@ func gemmI4x5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w
 func gemmI4x6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
+func gemmWide(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)
+
+//go:noescape
+func gemmWideM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)
+
+//go:noescape
+func gemmWideB16(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)
+
+//go:noescape
+func wideI8AVX2(dst *int16, w *byte, ahead int, blocks int)
+
+//go:noescape
+func wideI4AVX2(dst *int16, w *byte, ahead int, blocks int)
+
+//go:noescape
 func roundAVX2(q *int16, xs *float32, x *float32, blocks int)
 
 //go:noescape

@@ -273,7 +273,7 @@ func TestGuardedMany(t *testing.T) {
 		d := []tensor.DType{tensor.F32, tensor.BF16, tensor.F16}[i%3]
 		m, n, k := manyRows+r.IntN(45), 1+r.IntN(40), pick(r, 1, 2, 5, 7, 8, 9, 16, 17, 24, 31, 64, 65, 200)
 		if i%3 > 0 {
-			m, k = widenedRows+r.IntN(10), pick(r, 8, 16, 24, 40)
+			m, k = halfRows+r.IntN(20), pick(r, 8, 16, 24, 40)
 		}
 		if r.IntN(10) == 0 {
 			m, n, k = manyRows+r.IntN(4), 1+r.IntN(20), kBlock+pick(r, 0, 1, 8)
@@ -314,6 +314,10 @@ func TestGuardedPacked(t *testing.T) {
 	for _, d := range dtypes {
 		for i := 0; i < 20 && d.Quantized(); i++ {
 			m, n, k := 1+r.IntN(13), 1+r.IntN(26), d.BlockValues()*(1+r.IntN(3))
+			if i%2 == 0 {
+				m, k = wideFrom+r.IntN(20), max(32, d.BlockValues())*pick(r, 1, 2, 3, 17)
+				k = min(k, 3*wideK/2)
+			}
 			w, _ := randomMatrix(t, r, d, n, k)
 			w.Pack()
 			guarded := func(to *memory) *Matrix {
@@ -330,10 +334,14 @@ func TestGuardedPacked(t *testing.T) {
 			})
 			g.check("tiles of "+what, func(to *memory) {
 				p := guarded(to).packed
-				round := rounded{put(to, make([]int16, m*k)), put(to, make([]float32, m*k/16))}
+				if p.many(m) {
+					guardedWide(to, p, m, n, k, put(to, x))
+					return
+				}
+				round := rounded{q: put(to, make([]int16, m*k)), scales: put(to, make([]float32, m*k/16))}
 				round.round(put(to, x), m, k, p)
 				rows := p.kernels.rows
-				e := expanded{put(to, make([]float32, k/p.sub*rows)), put(to, make([]float32, k/p.sub*rows)), nil}
+				e := expanded{put(to, make([]float32, k/p.sub*rows)), put(to, make([]float32, k/p.sub*rows)), nil, nil}
 				dst := put(to, make([]float32, m*rows))
 				size := p.quantBytes(k)
 				for panel := range p.panels {
@@ -344,6 +352,24 @@ func TestGuardedPacked(t *testing.T) {
 					p.tiles(dst, rows, &round, 0, m, p.quants[panel*size:(panel+1)*size], scale, least, k/32)
 				}
 			})
+		}
+	}
+}
+
+// guardedWide computes a product by wide tiles.
+func guardedWide(to *memory, p *packed, m, n, k int, x []float32) {
+	rows, atOnce := (m+productRows-1)/productRows*productRows, min(wideK, k)
+	round := rounded{put(to, make([]int16, rows*k)), put(to, make([]float32, rows*k/16))}
+	round.round(x, m, k, p)
+	scales := 2 * atOnce / p.sub * p.kernels.rows
+	e := expanded{
+		scale: put(to, make([]float32, scales)), least: put(to, make([]float32, scales)),
+		products: put(to, make([]float32, productRows*2*p.kernels.rows)), weights: put(to, make([]int16, 2*atOnce*p.kernels.rows)),
+	}
+	l := packedLoop{put(to, make([]float32, m*n)), &round, &Matrix{N: n, K: k, packed: p}, m}
+	for at := 0; at < k; at += wideK {
+		for panel := 0; panel < p.panels; panel += 2 {
+			l.pair(&e, panel, min(panel+1, p.panels-1), 0, m, at, min(wideK, k-at))
 		}
 	}
 }

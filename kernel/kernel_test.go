@@ -142,7 +142,7 @@ func TestRow(t *testing.T) {
 func TestMatMulInvariance(t *testing.T) {
 	defer par.SetThreads(0)
 	r := rand.New(rand.NewPCG(3, 4))
-	const rows, n, k = 64, 40, 512
+	const rows, n, k = 72, 40, 512
 	for _, d := range dtypes {
 		w, _ := randomMatrix(t, r, d, n, k)
 		x := random(r, rows*k)

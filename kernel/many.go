@@ -7,12 +7,29 @@ import (
 	"jamba/tensor"
 )
 
-// manyRows is from how many rows on it is worth it to bring the operands of a product into another order first.
-const manyRows = 24
+// manyRows is from how many rows on it is worth it to bring the operands of a product into another order first: with
+// weights of float32, with those of 16 bits (64 rows gain a fifth), and with blocks, which are widened row by row.
+const (
+	manyRows    = 24
+	halfRows    = 48
+	widenedRows = 192
+)
 
-// widenedRows is manyRows for weights that have to be widened, too: with BF16 a dense model gained 7 % at 256
-// rows; one whose experts have 64 rows each seemed slower (not measured in turn).
-const widenedRows = 192
+// many reports whether products with m rows go by tiles of many rows.
+func (w *Matrix) many(m int) bool {
+	switch {
+	case active.many == nil || w.panels != nil:
+		return false
+	case w.f32 != nil:
+		return m >= manyRows
+	case w.half():
+		return m >= halfRows
+	}
+	return m >= widenedRows
+}
+
+// half reports whether the weights have 16 bits.
+func (w *Matrix) half() bool { return w.DType == tensor.F16 || w.DType == tensor.BF16 }
 
 // manyTiles are the kernels of products of many rows, which give the same bits as dot.
 type manyTiles struct {
@@ -156,8 +173,7 @@ func (l *manyLoop) pack(panel []float32, n int, wide []float32) {
 		active.many.pack(panel, w.f32[n*w.K+l.at:(n+rows)*w.K], w.K, rows, l.k)
 		return
 	}
-	half := w.DType == tensor.F16 || w.DType == tensor.BF16
-	if half && active.many.packHalf(panel, w.DType, w.data[2*(n*w.K+l.at):2*((n+rows)*w.K)], w.K, rows, l.k) {
+	if w.half() && active.many.packHalf(panel, w.DType, w.data[2*(n*w.K+l.at):2*((n+rows)*w.K)], w.K, rows, l.k) {
 		return
 	}
 	for r := range rows {

@@ -81,7 +81,7 @@ func MatMul(dst, x []float32, w *Matrix) {
 		mulPacked(dst, x, w)
 		return
 	}
-	if active.many != nil && w.panels == nil && (m >= widenedRows || m >= manyRows && w.f32 != nil) {
+	if w.many(m) {
 		matMulMany(dst, x, w, m)
 		return
 	}
@@ -101,7 +101,7 @@ var matMulLoops loops[matMulLoop, *matMulLoop]
 // caches while all rows of x pass.
 func (l *matMulLoop) Range(lo, hi int) {
 	w, m, panel := l.w, len(l.x)/l.w.K, active.panel
-	half := active.dotHalf != nil && (w.DType == tensor.F16 || w.DType == tensor.BF16)
+	half := active.dotHalf != nil && w.half()
 	s := scratches.Get().(*[]float32)
 	defer scratches.Put(s)
 	if w.f32 == nil {

@@ -84,7 +84,7 @@ func TestPackedMatMul(t *testing.T) {
 func TestPackedInvariance(t *testing.T) {
 	defer par.SetThreads(0)
 	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, _ []float32) {
-		const rows = 64
+		const rows = 72
 		x, want := random(r, rows*w.K), make([]float32, rows*w.N)
 		par.SetThreads(1)
 		for i := range rows {
@@ -101,6 +101,50 @@ func TestPackedInvariance(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPackedWide asserts that products of many rows have the bits of the same rows by themselves: with parts of tiles, of
+// pairs of panels and of what is widened at a time, and on any number of threads.
+func TestPackedWide(t *testing.T) {
+	if active.pack == nil {
+		t.Skip("these kernels pack nothing")
+	}
+	defer par.SetThreads(0)
+	for _, d := range dtypes {
+		if !d.Quantized() {
+			continue
+		}
+		r := rand.New(rand.NewPCG(7, uint64(d)))
+		unit := max(32, d.BlockValues())
+		for _, s := range [][3]int{
+			{wideFrom, 1, 32},
+			{wideFrom + 1, 8, 96},
+			{29, 16, wideK},
+			{30, 17, wideK + 32},
+			{31, 40, 2 * wideK},
+			{47, 25, 2*wideK + 256},
+			{wideBlock - 1, 9, 256},
+			{wideBlock, 24, 64},
+			{wideBlock + 1, 33, 800},
+			{2*wideBlock + 7, 16, 1024},
+		} {
+			m, n, k := s[0], s[1], (s[2]+unit-1)/unit*unit
+			w, _ := randomMatrix(t, r, d, n, k)
+			w.Pack()
+			x, want := random(r, m*k), make([]float32, m*n)
+			for i := range m {
+				MatMul(want[i*n:(i+1)*n], x[i*k:(i+1)*k], &w)
+			}
+			for threads := 1; threads <= 3; threads++ {
+				par.SetThreads(threads)
+				got := random(r, m*n) // to be overwritten
+				MatMul(got, x, &w)
+				if !slices.Equal(got, want) {
+					t.Fatalf("%v [%d, %d]·[%d, %d] on %d threads: other bits than row by row", d, m, k, n, k, threads)
+				}
+			}
+		}
+	}
 }
 
 // TestPackedTiny asserts that activations too small to be told apart in 16 bits count as zeroes, and their neighbours not.

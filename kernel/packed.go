@@ -8,11 +8,15 @@ import (
 // rounded is activations [m, K] rounded to blocks of 32 whole numbers, as the integer kernels read them.
 type rounded struct {
 	q      []int16   // [m, K]
-	scales []float32 // [m, K/32, 2]: scale and scale·sum
+	scales []float32 // [m, K/32, 2]: scale and scale·sum; both are in the order of wideAt for wide kernels
 }
 
-// expanded is memory for the scales and minima of one panel as float32, each [K/sub, rows], and for its products.
-type expanded struct{ scale, least, products []float32 }
+// expanded is memory for the scales and minima of one panel as float32, each [K/sub, rows], and for its products; or for
+// those of the panels of a wide tile, and their weights.
+type expanded struct {
+	scale, least, products []float32
+	weights                []int16
+}
 
 func (e *expanded) part(n int) []float32 {
 	e.products = slices.Grow(e.products[:0], n)[:n]
@@ -30,6 +34,8 @@ type packKernels struct {
 	// The tiles from one row of activations on, by the weights: 8 bits with a scale for 32 columns, with a minimum, too, or
 	// with a scale for 16 columns; 4 bits with both.
 	i8, i8m, i8b16, i4 []packedTile
+	// wide are the kernels for many rows of activations; nil: there are none.
+	wide *wideKernels
 	// round rounds blocks of 32 activations.
 	round func(q *int16, xs *float32, x *float32, blocks int)
 	// widen widens n times rows half floats.
@@ -66,6 +72,15 @@ var packedLoops loops[packedLoop, *packedLoop]
 
 // Range multiplies with the panels [lo, hi).
 func (l *packedLoop) Range(lo, hi int) {
+	if l.w.packed.many(l.m) {
+		l.wide(lo, hi)
+	} else {
+		l.narrow(lo, hi)
+	}
+}
+
+// narrow multiplies with the panels [lo, hi), one at a time.
+func (l *packedLoop) narrow(lo, hi int) {
 	w, p, blocks := l.w, l.w.packed, l.w.K/32
 	rows := p.kernels.rows
 	e := expansions.Get().(*expanded)
@@ -111,31 +126,43 @@ func (p *packed) tiles(dst []float32, ldd int, r *rounded, first, end int, quant
 
 // round rounds x [m, k].
 func (r *rounded) round(x []float32, m, k int, p *packed) {
-	blocks := k / 32
-	r.scales = slices.Grow(r.scales[:0], m*blocks*2)[:m*blocks*2]
-	r.q = slices.Grow(r.q[:0], m*k)[:m*k]
-	roundLoops.run(m, 1+(1<<15)/k, roundLoop{r, x, k, p})
+	blocks, rows := k/32, m
+	if p.many(m) {
+		rows = (m + productRows - 1) / productRows * productRows
+	}
+	r.scales = slices.Grow(r.scales[:0], rows*blocks*2)[:rows*blocks*2]
+	r.q = slices.Grow(r.q[:0], rows*k)[:rows*k]
+	roundLoops.run(m, 1+(1<<15)/k, roundLoop{r, x, m, k, p})
 }
 
 type roundLoop struct {
-	r *rounded
-	x []float32
-	k int
-	p *packed
+	r    *rounded
+	x    []float32
+	m, k int
+	p    *packed
 }
 
 var roundLoops loops[roundLoop, *roundLoop]
 
 // Range rounds the rows [lo, hi).
 func (l *roundLoop) Range(lo, hi int) {
-	blocks := l.k / 32
+	step := l.k
+	if l.p.many(l.m) {
+		step = wideK
+	}
 	for i := lo; i < hi; i++ {
-		xs := l.r.scales[i*blocks*2 : (i+1)*blocks*2]
-		l.p.kernels.round(&l.r.q[i*l.k], &xs[0], &l.x[i*l.k], blocks)
-		if l.p.kind == scaleOffset {
-			// d·(q-8) has the minimum -8·d: the kernel multiplies the scales themselves with this.
-			for j := 1; j < len(xs); j += 2 {
-				xs[j] *= -8
+		for at := 0; at < l.k; at += step {
+			to, n := i*l.k+at, min(step, l.k-at)
+			if l.p.many(l.m) {
+				to = wideAt(l.m, l.k, i, at)
+			}
+			xs := l.r.scales[to/16 : (to+n)/16]
+			l.p.kernels.round(&l.r.q[to], &xs[0], &l.x[i*l.k+at], n/32)
+			if l.p.kind == scaleOffset {
+				// d·(q-8) has the minimum -8·d: the kernel multiplies the scales themselves with this.
+				for j := 1; j < len(xs); j += 2 {
+					xs[j] *= -8
+				}
 			}
 		}
 	}
@@ -143,29 +170,39 @@ func (l *roundLoop) Range(lo, hi int) {
 
 // expand widens the scales of a panel, and the minima if there are any, into e's memory.
 func (p *packed) expand(e *expanded, panel, k int) (scale []float32, least *float32) {
-	n, rows := k/p.sub, p.kernels.rows
-	e.scale = slices.Grow(e.scale[:0], n*rows)[:n*rows]
-	e.least = slices.Grow(e.least[:0], n*rows)[:n*rows]
-	half := len(p.scale) / p.panels
-	d := p.scale[panel*half : (panel+1)*half]
-	supers, size := half/(2*rows), len(p.sc)/p.panels
+	n := k / p.sub * p.kernels.rows
+	e.scale = slices.Grow(e.scale[:0], n)[:n]
+	e.least = slices.Grow(e.least[:0], n)[:n]
+	return e.scale, p.expandTo(e.scale, e.least, panel, k, 0)
+}
+
+// expandTo widens the scales of a panel from column at on, the beginning of a block of the type, as many as scale has
+// room for, and the minima if there are any. It returns what the kernels are to take for minima.
+func (p *packed) expandTo(scale, least []float32, panel, k, at int) *float32 {
+	rows, size, half := p.kernels.rows, len(p.sc)/p.panels, len(p.scale)/p.panels
+	n := len(scale) / rows
+	values := k / p.blocks // of a block
+	from := panel*half + at/values*2*rows
+	d := p.scale[from : (panel+1)*half]
+	subs := values / p.sub // of a super-block
+	first := panel*size + at/p.sub*rows
 	switch p.kind {
 	case scaleK:
-		p.kernels.scalesK(&e.scale[0], &d[0], &p.sc[panel*size], n/supers, supers)
-		p.kernels.scalesK(&e.least[0], &p.least[panel*half], &p.mn[panel*size], n/supers, supers)
-		return e.scale, &e.least[0]
+		p.kernels.scalesK(&scale[0], &d[0], &p.sc[first], subs, n/subs)
+		p.kernels.scalesK(&least[0], &p.least[from], &p.mn[first], subs, n/subs)
+		return &least[0]
 	case scaleK6:
-		p.kernels.scalesK(&e.scale[0], &d[0], &p.sc[panel*size], n/supers, supers)
-		return e.scale, nil
+		p.kernels.scalesK(&scale[0], &d[0], &p.sc[first], subs, n/subs)
+		return nil
 	case scaleMin:
-		p.kernels.widen(&e.scale[0], &d[0], n)
-		p.kernels.widen(&e.least[0], &p.least[panel*half], n)
-		return e.scale, &e.least[0]
+		p.kernels.widen(&scale[0], &d[0], n)
+		p.kernels.widen(&least[0], &p.least[from], n)
+		return &least[0]
 	case scaleOffset:
-		p.kernels.widen(&e.scale[0], &d[0], n)
-		return e.scale, &e.scale[0]
+		p.kernels.widen(&scale[0], &d[0], n)
+		return &scale[0]
 	default:
-		p.kernels.widen(&e.scale[0], &d[0], n)
-		return e.scale, nil
+		p.kernels.widen(&scale[0], &d[0], n)
+		return nil
 	}
 }

@@ -59,6 +59,7 @@ var (
 		i8m:   []packedTile{gemmI8mx1, gemmI8mx2, gemmI8mx3, gemmI8mx4, gemmI8mx5, gemmI8mx6},
 		i8b16: []packedTile{gemmI8b16x1, gemmI8b16x2, gemmI8b16x3, gemmI8b16x4, gemmI8b16x5, gemmI8b16x6},
 		i4:    []packedTile{gemmI4x1, gemmI4x2, gemmI4x3, gemmI4x4, gemmI4x5, gemmI4x6},
+		wide:  &wideKernels{plain: gemmWide, min: gemmWideM, b16: gemmWideB16, i8: wideI8AVX2, i4: wideI4AVX2},
 		round: roundAVX2, widen: widenF16AVX2, scalesK: scalesKAVX2,
 	}
 	packAVXVNNI = packKernels{

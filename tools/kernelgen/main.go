@@ -28,6 +28,7 @@ func main() {
 		v = ymm
 		floats()
 		quantized()
+		wide()
 		roundActivations()
 		scalesF16()
 		narrowF16()
