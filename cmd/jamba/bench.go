@@ -61,10 +61,7 @@ func (c *benchCmd) Run(s *streams) error {
 	if c.Config != "" || c.VsHF != "" {
 		return usageError("a model's settings and --vs-hf are for --train")
 	}
-	path, err := c.path()
-	if err != nil {
-		return err
-	}
+	path := c.orEmbedded()
 	start := time.Now()
 	m, err := model.OpenWith(path, c.options(s.err, c.Precision))
 	if err != nil {
@@ -105,7 +102,7 @@ func (c *benchCmd) check() error {
 		case c.Weights != "" || c.Adapter != "":
 			return usageError("--vs-llama-cpp runs llama.cpp on the file as it is; leave out --weights and --adapter")
 		case !strings.HasSuffix(c.Model, ".gguf"):
-			return usageError(fmt.Sprintf("--vs-llama-cpp: llama.cpp reads .gguf files, and %s is none", c.Model))
+			return usageError(fmt.Sprintf("--vs-llama-cpp: llama.cpp reads .gguf files, and %s is none", c.orEmbedded()))
 		}
 	}
 	const most = 1 << 30

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,15 +14,17 @@ import (
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
+	"jamba/format/gguf"
 	"jamba/kernel/par"
 	"jamba/model"
 )
 
 const description = `Run hybrid language models (Jamba) and their relatives (Llama, Mistral, Mixtral, Mamba) on this machine's processor.
 
-MODEL is a folder as Hugging Face lays it out (config.json, model.safetensors, tokenizer.json) or a .gguf file. It may also stand in the environment variable JAMBA_MODEL. JAMBA_CPU=generic|avx2 forces the kernels; by default they are the best that the processor has.
+MODEL is a folder as Hugging Face lays it out (config.json, model.safetensors, tokenizer.json) or a .gguf file. It may also stand in the environment variable JAMBA_MODEL. Without one, the commands that read no folder take the small model that is in this file: it tells stories for children and knows nothing. JAMBA_CPU=generic|avx2 forces the kernels; by default they are the best that the processor has.
 
 Examples:
+  jamba run "Once upon a time"                     the model that is in this file
   jamba run -m MODEL                               chat
   jamba run -m MODEL "Why is the sky blue?"        one answer
   git diff | jamba run -m MODEL --system "Write a commit message." -
@@ -63,6 +66,9 @@ func (f *modelFlag) path() (string, error) {
 	return f.Model, nil
 }
 
+// orEmbedded returns the model's path, by default that of the model that the command carries.
+func (f *modelFlag) orEmbedded() string { return cmp.Or(f.Model, embeddedModel) }
+
 // threadsFlag is the flag that limits the threads.
 type threadsFlag struct {
 	Threads int `placeholder:"N" help:"Threads to compute with. Default: all cores."`
@@ -101,6 +107,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 			panic(r)
 		}
 	}()
+	gguf.Embed(embeddedModel, embeddedFile)
 	var g grammar
 	parser, err := kong.New(&g, kong.Name("jamba"), kong.Description(description), kong.Writers(out, errOut),
 		kong.Exit(func(code int) { panic(exitStatus(code)) }), kong.Vars{

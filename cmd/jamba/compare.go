@@ -88,10 +88,7 @@ func newSide(path string, m *model.Model, flags openFlags) side {
 }
 
 func (c *compareCmd) Run(s *streams) error {
-	path, err := c.path()
-	if err != nil {
-		return err
-	}
+	path := c.orEmbedded()
 	if err := c.apply(); err != nil {
 		return err
 	}

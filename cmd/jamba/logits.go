@@ -33,10 +33,7 @@ Example:
 }
 
 func (c *logitsCmd) Run(s *streams) error {
-	path, err := c.path()
-	if err != nil {
-		return err
-	}
+	path := c.orEmbedded()
 	if err := c.apply(); err != nil {
 		return err
 	}

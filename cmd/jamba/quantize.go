@@ -62,17 +62,19 @@ func (c *quantizeCmd) Run(s *streams) error {
 		return usageError("missing flags: --type=TYPE")
 	}
 	info, err := os.Stat(c.In)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s: no such file or folder", c.In)
-		}
+	switch {
+	case gguf.Embedded(c.In):
+		info = nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: no such file or folder", c.In)
+	case err != nil:
 		return err
 	}
 	if err := c.checkOut(info); err != nil {
 		return err
 	}
 	var meta gguf.Metadata
-	if info.IsDir() {
+	if info != nil && info.IsDir() {
 		if meta, err = c.text(s); err != nil {
 			return err
 		}
@@ -99,7 +101,7 @@ func (c *quantizeCmd) Run(s *streams) error {
 	return nil
 }
 
-// checkOut refuses what must not be written to, before there is work done.
+// checkOut refuses what must not be written to, before there is work done. in is nil if what is read is no file.
 func (c *quantizeCmd) checkOut(in fs.FileInfo) error {
 	if dir := filepath.Dir(c.Out); dir != "" {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
@@ -116,7 +118,7 @@ func (c *quantizeCmd) checkOut(in fs.FileInfo) error {
 		return fmt.Errorf("%s is a folder; give the name of a file with -o", c.Out)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is no regular file", c.Out)
-	case os.SameFile(in, info):
+	case in != nil && os.SameFile(in, info):
 		return fmt.Errorf("%s is the file to be read; give another name with -o", c.Out)
 	case !c.Force:
 		return fmt.Errorf("%s exists; --force replaces it", c.Out)

@@ -56,10 +56,7 @@ Examples:
 }
 
 func (c *runCmd) Run(s *streams) error {
-	path, err := c.path()
-	if err != nil {
-		return err
-	}
+	path := c.orEmbedded()
 	if err := c.apply(); err != nil {
 		return err
 	}
@@ -87,6 +84,7 @@ func (c *runCmd) Run(s *streams) error {
 		return err
 	}
 	defer m.Close()
+	c.introduce(s.err)
 	c.tell(s.err, m.Network())
 	for id := range c.LogitBias {
 		if _, ok := m.Text().Tokenizer.Token(id); !ok {

@@ -48,10 +48,7 @@ type layerSummary struct {
 }
 
 func (c *showCmd) Run(s *streams) error {
-	path, err := c.path()
-	if err != nil {
-		return err
-	}
+	path := c.orEmbedded()
 	m, err := model.Open(path)
 	if err != nil {
 		return err

@@ -28,10 +28,7 @@ Examples:
 }
 
 func (c *tokenizeCmd) Run(s *streams) error {
-	path, err := c.path()
-	if err != nil {
-		return err
-	}
+	path := c.orEmbedded()
 	input, err := argument(c.Text, s)
 	if err != nil {
 		return err
