@@ -1,46 +1,23 @@
 package kernel
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
 
 	"jamba/kernel/par"
-	"jamba/kernel/quant"
 	"jamba/tensor"
 )
-
-// PageLen is the number of positions in one page of a K/V cache, and the length of the tiles that attention walks:
-// tiles lie at absolute positions, so that the order of sums does not depend on how a sequence came in.
-const PageLen = 256
-
-// Page is PageLen positions of keys and values of one layer, each [G, PageLen, D], as float32 or as half floats (F16).
-type Page struct {
-	K, V         []float32
-	HalfK, HalfV []byte
-}
-
-// NarrowF16 rounds src to half floats, to the nearest; what is too large becomes infinite.
-func NarrowF16(dst []byte, src []float32) {
-	whole := 0
-	if active.narrow != nil && len(src) >= 8 {
-		whole = len(src) &^ 7
-		active.narrow(dst[:2*whole], src[:whole])
-	}
-	for i, v := range src[whole:] {
-		binary.LittleEndian.PutUint16(dst[2*(whole+i):], quant.F32ToF16(v))
-	}
-}
 
 // Attention is causal attention of M new rows of one sequence over its pages, which already hold the rows' own keys and
 // values. Query head h reads key/value head h/(H/G). Softmax is online, tile by tile (Milakov and Gimelshein 2018).
 type Attention struct {
-	Dst     []float32 // [M, H, D], written; may be Q
-	Q       []float32 // [M, H, D]
-	Pages   []Page    // pages before the window may be empty
-	Start   int       // absolute position of row 0
-	Window  int       // a row sees itself and the Window-1 positions before it; 0: all
+	Dst     []float32    // [M, H, D], written; may be Q
+	Q       []float32    // [M, H, D]
+	Pages   []Page       // pages before the window may be empty
+	DType   tensor.DType // of keys and values: F32, F16 or Q8_0
+	Start   int          // absolute position of row 0
+	Window  int          // a row sees itself and the Window-1 positions before it; 0: all
 	Scale   float32
 	M, H, G int
 	D       int
@@ -70,30 +47,37 @@ var attendLoops loops[attendLoop, *attendLoop]
 func (l *attendLoop) Range(lo, hi int) {
 	s := scratches.Get().(*[]float32)
 	defer scratches.Put(s)
-	size := l.chunk*(PageLen+2*l.D+2) + PageLen*l.D
+	width, _ := PageRow(l.DType, l.D)
+	size := l.chunk*(PageLen+2*width+2) + wideRows*width
 	*s = slices.Grow((*s)[:0], size)[:size]
 	chunks := (l.queries + l.chunk - 1) / l.chunk
 	for i := lo; i < hi; i++ {
 		first := i % chunks * l.chunk
-		l.attend(i/chunks, first, min(first+l.chunk, l.queries), *s)
+		l.attend(i/chunks, first, min(first+l.chunk, l.queries), width, *s)
 	}
 }
 
-// attend computes the queries [first, end) of one group.
-func (a *Attention) attend(group, first, end int, scratch []float32) {
+// wideRows is how many keys or values are widened at a time where no kernel reads their type: they stay in the first
+// cache until all queries have met them.
+const wideRows = 48
+
+// attend computes the queries [first, end) of one group. Rows have width values, zeroes after the first D.
+func (a *Attention) attend(group, first, end, width int, scratch []float32) {
 	heads, n := a.H/a.G, end-first
 	take := func(size int) []float32 {
 		part := scratch[:size]
 		scratch = scratch[size:]
 		return part
 	}
-	q, sums, scores, tops, totals := take(n*a.D), take(n*a.D), take(n*PageLen), take(n), take(n)
-	wide := take(PageLen * a.D)
+	q, sums, scores, tops, totals := take(n*width), take(n*width), take(n*PageLen), take(n), take(n)
+	wide := take(wideRows * width)
 	at := func(i int) int { return ((first+i)/heads*a.H + group*heads + (first+i)%heads) * a.D }
 	for i := range n {
+		row := q[i*width : (i+1)*width]
 		for d, v := range a.Q[at(i) : at(i)+a.D] {
-			q[i*a.D+d] = v * a.Scale
+			row[d] = v * a.Scale
 		}
+		clear(row[a.D:])
 		tops[i] = float32(math.Inf(-1))
 	}
 	clear(sums)
@@ -115,13 +99,13 @@ func (a *Attention) attend(group, first, end int, scratch []float32) {
 		for i := range n {
 			from, to := visible(i)
 			from, to = max(from-p*PageLen, 0), min(to-p*PageLen, keys)
-			a.weigh(scores[i*PageLen:i*PageLen+row], from, to, &tops[i], &totals[i], sums[i*a.D:(i+1)*a.D])
+			a.weigh(scores[i*PageLen:i*PageLen+row], from, to, &tops[i], &totals[i], sums[i*width:(i+1)*width])
 		}
 		a.mix(sums, scores, &a.Pages[p], group, n, keys, wide)
 	}
 	for i := range n {
 		dst := a.Dst[at(i) : at(i)+a.D]
-		for d, v := range sums[i*a.D : (i+1)*a.D] {
+		for d, v := range sums[i*width : i*width+a.D] {
 			dst[d] = v / totals[i]
 		}
 	}
@@ -129,31 +113,49 @@ func (a *Attention) attend(group, first, end int, scratch []float32) {
 
 // score computes the products of n queries with the first keys of a page; wide is memory for widening.
 func (a *Attention) score(scores, q []float32, page *Page, group, n, keys int, wide []float32) {
-	if page.HalfK == nil {
+	if a.DType == tensor.F32 {
 		active.dot(scores, q, page.K[group*PageLen*a.D:(group+1)*PageLen*a.D], n, keys, a.D, PageLen)
 		return
 	}
-	half := page.HalfK[2*group*PageLen*a.D : 2*(group+1)*PageLen*a.D]
-	if active.dotHalf != nil && active.dotHalf(tensor.F16, scores, q, half, n, keys, a.D, PageLen) {
+	raw := a.raw(page.RawK, group)
+	if a.DType == tensor.F16 && active.dotHalf != nil && active.dotHalf(tensor.F16, scores, q, raw, n, keys, a.D, PageLen) {
 		return
 	}
-	quant.Dequantize(wide[:keys*a.D], tensor.F16, half[:2*keys*a.D])
-	active.dot(scores, q, wide, n, keys, a.D, PageLen)
+	a.widened(raw, keys, wide, func(at, rows, width int, w []float32) {
+		active.dot(scores[at:], q, w, n, rows, width, PageLen)
+	})
 }
 
 // mix adds the first values of a page to the sums of n queries, each times its weight.
 func (a *Attention) mix(sums, weights []float32, page *Page, group, n, keys int, wide []float32) {
-	if page.HalfV == nil {
+	if a.DType == tensor.F32 {
 		active.gemm(sums, weights, page.V[group*PageLen*a.D:(group+1)*PageLen*a.D], n, a.D, keys, PageLen, true)
 		return
 	}
-	half := page.HalfV[2*group*PageLen*a.D : 2*(group+1)*PageLen*a.D]
-	if active.gemmHalf != nil && a.D%16 == 0 {
-		active.gemmHalf(sums, weights, half, n, a.D, keys, PageLen, true)
+	raw := a.raw(page.RawV, group)
+	if a.DType == tensor.F16 && active.gemmHalf != nil && a.D%16 == 0 {
+		active.gemmHalf(sums, weights, raw, n, a.D, keys, PageLen, true)
 		return
 	}
-	quant.Dequantize(wide[:keys*a.D], tensor.F16, half[:2*keys*a.D])
-	active.gemm(sums, weights, wide, n, a.D, keys, PageLen, true)
+	a.widened(raw, keys, wide, func(at, rows, width int, w []float32) {
+		active.gemm(sums, weights[at:], w, n, width, rows, PageLen, true)
+	})
+}
+
+// raw returns the rows of a group.
+func (a *Attention) raw(all []byte, group int) []byte {
+	_, row := PageRow(a.DType, a.D)
+	return all[group*PageLen*row : (group+1)*PageLen*row]
+}
+
+// widened hands over the first n of raw rows as float32, some at a time: those from row at on.
+func (a *Attention) widened(raw []byte, n int, wide []float32, use func(at, rows, width int, w []float32)) {
+	width, row := PageRow(a.DType, a.D)
+	for at := 0; at < n; at += wideRows {
+		rows := min(wideRows, n-at)
+		dequantize(wide[:rows*width], a.DType, raw[at*row:(at+rows)*row])
+		use(at, rows, width, wide[:rows*width])
+	}
 }
 
 // weigh turns the scores of one query in one tile into weights, those outside of [from, to) into zeroes. If the tile

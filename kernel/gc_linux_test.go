@@ -76,10 +76,19 @@ func TestCollectorIsNotHeldUp(t *testing.T) {
 		}},
 		{"Attend", func() func() {
 			const pages, heads, d = 16, 8, 128
-			a := Attention{Q: random(r, 4*heads*d), Start: pages*PageLen - 4, Scale: 0.1, M: 4, H: heads, G: 1, D: d}
+			a := Attention{Q: random(r, 4*heads*d), DType: tensor.F32, Start: pages*PageLen - 4, Scale: 0.1, M: 4, H: heads, G: 1, D: d}
 			a.Dst = make([]float32, len(a.Q))
 			for range pages {
 				a.Pages = append(a.Pages, Page{K: make([]float32, PageLen*d), V: make([]float32, PageLen*d)})
+			}
+			return func() { Attend(&a) }
+		}},
+		{"Attend to Q8_0", func() func() {
+			const pages, heads, d = 16, 8, 128
+			a := Attention{Q: random(r, 4*heads*d), DType: tensor.Q8_0, Start: pages*PageLen - 4, Scale: 0.1, M: 4, H: heads, G: 1, D: d}
+			a.Dst = make([]float32, len(a.Q))
+			for range pages {
+				a.Pages = append(a.Pages, Page{RawK: make([]byte, PageLen*d/32*34), RawV: make([]byte, PageLen*d/32*34)})
 			}
 			return func() { Attend(&a) }
 		}},

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -445,21 +446,28 @@ func TestGuardedAttend(t *testing.T) {
 		window := pick(r, 0, 0, 1, 5, PageLen-1, PageLen, PageLen+1)
 		total := start + m
 		pages := (total + PageLen - 1) / PageLen
-		q, kv, half := hostile(r, m*heads*d), random(r, 2*pages*groups*PageLen*d), i%2 == 0
-		narrow := make([]byte, 2*len(kv))
-		NarrowF16(narrow, kv)
-		g.check(fmt.Sprintf("Attend start %d m %d heads %d groups %d d %d window %d half %v", start, m, heads, groups, d, window, half), func(to *memory) {
-			a := Attention{Q: put(to, q), Start: start, Window: window, Scale: 0.3, M: m, H: heads, G: groups, D: d}
+		q, kv := hostile(r, m*heads*d), random(r, 2*pages*groups*PageLen*d)
+		dtype := []tensor.DType{tensor.F32, tensor.F16, tensor.Q8_0}[i%3]
+		_, row := PageRow(dtype, d)
+		raw := make([]byte, 2*pages*groups*PageLen*row)
+		switch dtype {
+		case tensor.F16:
+			NarrowF16(raw, kv)
+		case tensor.Q8_0:
+			hostileQ8(r, raw)
+		}
+		g.check(fmt.Sprintf("Attend start %d m %d heads %d groups %d d %d window %d %v", start, m, heads, groups, d, window, dtype), func(to *memory) {
+			a := Attention{Q: put(to, q), DType: dtype, Start: start, Window: window, Scale: 0.3, M: m, H: heads, G: groups, D: d}
 			if a.Dst = a.Q; m%2 == 0 {
 				a.Dst = put(to, make([]float32, len(q)))
 			}
 			for p := range pages {
-				size := groups * PageLen * d
+				size, bytes := groups*PageLen*d, groups*PageLen*row
 				var page Page
 				switch first := 2 * p * size; {
 				case window > 0 && (p+1)*PageLen <= start-window+1: // wholly before the window
-				case half:
-					page.HalfK, page.HalfV = put(to, narrow[2*first:2*(first+size)]), put(to, narrow[2*(first+size):2*(first+2*size)])
+				case dtype != tensor.F32:
+					page.RawK, page.RawV = put(to, raw[2*p*bytes:(2*p+1)*bytes]), put(to, raw[(2*p+1)*bytes:(2*p+2)*bytes])
 				default:
 					page.K, page.V = put(to, kv[first:first+size]), put(to, kv[first+size:first+2*size])
 				}
@@ -467,5 +475,16 @@ func TestGuardedAttend(t *testing.T) {
 			}
 			Attend(&a)
 		})
+	}
+}
+
+// hostileQ8 fills raw with blocks of numbers at their extremes and in between, with scales that are zero, denormal or
+// large.
+func hostileQ8(r *rand.Rand, raw []byte) {
+	for at := 0; at < len(raw); at += 34 {
+		binary.LittleEndian.PutUint16(raw[at:], uint16(pick(r, 0, 0x8000, 1, 0x3FF, 0x2000, 0x2400, 0xA400, 0x4000)))
+		for i := range 32 {
+			raw[at+2+i] = byte(pick(r, -128, -127, 127, 0, 1, r.IntN(256)))
+		}
 	}
 }

@@ -358,11 +358,30 @@ func TestSelectiveScan(t *testing.T) {
 }
 
 func TestAttend(t *testing.T) {
-	t.Run("F32", func(t *testing.T) { attend(t, false) })
-	t.Run("F16", func(t *testing.T) { attend(t, true) })
+	for _, d := range []tensor.DType{tensor.F32, tensor.F16, tensor.Q8_0} {
+		t.Run(d.String(), func(t *testing.T) { attend(t, d) })
+	}
 }
 
-func attend(t *testing.T, half bool) {
+// rawPage returns a page with the rows of p [d] as type dtype, and changes p's to what they have become.
+func rawPage(t *testing.T, dtype tensor.DType, p Page, d int) Page {
+	t.Helper()
+	narrow := func(x []float32) []byte {
+		values, bytes := PageRow(dtype, d)
+		raw, row := make([]byte, len(x)/d*bytes), make([]float32, values)
+		for i := range len(x) / d {
+			if err := Narrow(raw[i*bytes:(i+1)*bytes], dtype, x[i*d:(i+1)*d]); err != nil {
+				t.Fatal(err)
+			}
+			quant.Dequantize(row, dtype, raw[i*bytes:(i+1)*bytes])
+			copy(x[i*d:(i+1)*d], row)
+		}
+		return raw
+	}
+	return Page{RawK: narrow(p.K), RawV: narrow(p.V)}
+}
+
+func attend(t *testing.T, dtype tensor.DType) {
 	r := rand.New(rand.NewPCG(11, 12))
 	for _, test := range []struct{ start, m, heads, groups, d, window int }{
 		{0, 1, 1, 1, 1, 0},
@@ -373,15 +392,14 @@ func attend(t *testing.T, half bool) {
 		{600, 4, 2, 1, 8, 300},
 		{513, 2, 2, 2, 8, 1},
 		{300, 9, 6, 2, 48, 0},
+		{290, 5, 3, 3, 33, 0},
+		{255, 2, 8, 2, 64, 100},
+		{257, 13, 4, 1, 128, 0},
 	} {
 		total := test.start + test.m
 		k, v := random(r, total*test.groups*test.d), random(r, total*test.groups*test.d)
-		if half { // the reference computes with the rounded values
-			for _, x := range [][]float32{k, v} {
-				for i := range x {
-					x[i] = quant.F16ToF32(quant.F32ToF16(x[i]))
-				}
-			}
+		if dtype != tensor.F32 { // the reference computes with the rounded values
+			rawPage(t, dtype, Page{K: k, V: v}, test.d)
 		}
 		var pages []Page
 		for p := 0; p*PageLen < total; p++ {
@@ -395,12 +413,9 @@ func attend(t *testing.T, half bool) {
 				copy(pages[pos/PageLen].V[to:to+test.d], v[from:])
 			}
 		}
-		for i := range pages {
-			if p := &pages[i]; half {
-				p.HalfK, p.HalfV = make([]byte, 2*len(p.K)), make([]byte, 2*len(p.V))
-				NarrowF16(p.HalfK, p.K)
-				NarrowF16(p.HalfV, p.V)
-				p.K, p.V = nil, nil
+		for i, p := range pages {
+			if dtype != tensor.F32 {
+				pages[i] = rawPage(t, dtype, p, test.d)
 			}
 		}
 		q := random(r, test.m*test.heads*test.d)
@@ -431,11 +446,104 @@ func attend(t *testing.T, half bool) {
 			}
 		}
 		a := Attention{
-			Dst: make([]float32, len(q)), Q: q, Pages: pages, Start: test.start, Window: test.window, Scale: 0.3,
+			Dst: make([]float32, len(q)), Q: q, Pages: pages, DType: dtype, Start: test.start, Window: test.window, Scale: 0.3,
 			M: test.m, H: test.heads, G: test.groups, D: test.d,
 		}
 		Attend(&a)
 		near(t, "attention", a.Dst, want, 5e-6)
+	}
+}
+
+// TestAttendInvariance asserts that a row's result does not depend, bit for bit, on the rows beside it, nor on the
+// threads, whatever the type of keys and values.
+func TestAttendInvariance(t *testing.T) {
+	defer par.SetThreads(0)
+	r := rand.New(rand.NewPCG(39, 40))
+	const start, m, heads, groups = PageLen - 5, 70, 6, 2
+	for _, dtype := range []tensor.DType{tensor.F32, tensor.F16, tensor.Q8_0} {
+		for _, d := range []int{5, 40, 64} {
+			var pages []Page
+			for range 2 {
+				p := Page{K: random(r, groups*PageLen*d), V: random(r, groups*PageLen*d)}
+				if dtype != tensor.F32 {
+					p = rawPage(t, dtype, p, d)
+				}
+				pages = append(pages, p)
+			}
+			q := random(r, m*heads*d)
+			run := func(dst []float32, lo, hi int) {
+				at, to := lo*heads*d, hi*heads*d
+				Attend(&Attention{
+					Dst: dst[at:to], Q: q[at:to], Pages: pages, DType: dtype, Start: start + lo, Scale: 0.3,
+					M: hi - lo, H: heads, G: groups, D: d,
+				})
+			}
+			want := make([]float32, len(q))
+			par.SetThreads(1)
+			for i := range m {
+				run(want, i, i+1)
+			}
+			for _, threads := range []int{1, 2, 4} {
+				par.SetThreads(threads)
+				for _, chunk := range []int{1, 3, 5, 16, 33, m} {
+					got := make([]float32, len(q))
+					for lo := 0; lo < m; lo += chunk {
+						run(got, lo, min(lo+chunk, m))
+					}
+					if !slices.Equal(got, want) {
+						t.Errorf("%v, d %d: %d rows at a time on %d threads give other bits than one on one thread", dtype, d, chunk, threads)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestNarrowQ8 asserts that a value comes back within half a step of its block, which is the 127th part of the block's
+// largest; a scale in 11 bits adds a little. Rows that are no whole blocks end in zeroes.
+func TestNarrowQ8(t *testing.T) {
+	r := rand.New(rand.NewPCG(37, 38))
+	for n := 1; n <= 130; n++ {
+		x := random(r, n)
+		for i := range x {
+			x[i] *= float32(math.Exp(r.NormFloat64() * float64(n%5)))
+			if n%7 == 0 && i/32%2 == 0 {
+				x[i] = 0
+			}
+		}
+		values, bytes := PageRow(tensor.Q8_0, n)
+		if want := (n + 31) / 32; values != 32*want || bytes != 34*want {
+			t.Fatalf("a row of %d takes %d values, %d bytes", n, values, bytes)
+		}
+		raw, got := make([]byte, bytes), make([]float32, values)
+		for i := range raw {
+			raw[i] = 0xFF // what was there before does not count
+		}
+		if err := Narrow(raw, tensor.Q8_0, x); err != nil {
+			t.Fatal(err)
+		}
+		quant.Dequantize(got, tensor.Q8_0, raw)
+		for i, v := range x {
+			top := float64(MaxAbs(x[i/32*32 : min(i/32*32+32, n)]))
+			if e := math.Abs(float64(got[i] - v)); !(e <= top/254+top*0x1p-12+0x1p-18) {
+				t.Fatalf("%v of a block up to %v becomes %v", v, top, got[i])
+			}
+		}
+		if slices.ContainsFunc(got[n:], func(v float32) bool { return v != 0 }) {
+			t.Fatalf("a row of %d is filled up with %v", n, got[n:])
+		}
+	}
+	for _, v := range []float32{float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), 127 * 65520} {
+		for i := range 40 {
+			x := make([]float32, 40)
+			x[i] = v
+			if err := Narrow(make([]byte, 68), tensor.Q8_0, x); err == nil {
+				t.Errorf("%v at %d is no error", v, i)
+			}
+		}
+	}
+	if err := Narrow(make([]byte, 34), tensor.Q8_0, []float32{127 * 65500, -127 * 65500}); err != nil {
+		t.Error(err)
 	}
 }
 

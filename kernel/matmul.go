@@ -52,9 +52,13 @@ func (w *Matrix) Row(dst []float32, n int) {
 func (w *Matrix) widen(dst []float32, n, at int) {
 	values, size := w.DType.BlockValues(), w.DType.BlockBytes()
 	from := n*(w.size/w.N) + at/values*size
-	b := w.data[from : from+len(dst)/values*size]
-	if active.dequantize == nil || !active.dequantize(dst, w.DType, b) {
-		quant.Dequantize(dst, w.DType, b)
+	dequantize(dst, w.DType, w.data[from:from+len(dst)/values*size])
+}
+
+// dequantize is quant.Dequantize, by a kernel if there is one.
+func dequantize(dst []float32, d tensor.DType, src []byte) {
+	if active.dequantize == nil || !active.dequantize(dst, d, src) {
+		quant.Dequantize(dst, d, src)
 	}
 }
 

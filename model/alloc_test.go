@@ -6,6 +6,7 @@ import (
 
 	"jamba/internal/testutil"
 	"jamba/model"
+	"jamba/tensor"
 )
 
 // TestSteadyState asserts that decoding allocates nothing but the pages that keys and values need, in both precisions,
@@ -15,7 +16,7 @@ func TestSteadyState(t *testing.T) {
 		t.Skip("short tests run under the race detector, whose pools forget at random")
 	}
 	for _, name := range []string{"jamba-v01-mini", "mixtral-tiny", "jamba-pure-mamba"} {
-		for _, o := range []model.Options{{}, {Precision: model.Fast, Weights: "q8_0"}} {
+		for _, o := range []model.Options{{}, {Precision: model.Fast, Weights: "q8_0"}, {KV: tensor.Q8_0}} {
 			m, err := model.OpenWith(testutil.Golden("models", name), o)
 			if err != nil {
 				t.Fatal(err)
@@ -37,7 +38,7 @@ func TestSteadyState(t *testing.T) {
 					step()
 				}
 				if allocs := testing.AllocsPerRun(50, step); allocs != 0 {
-					t.Errorf("%s, %v, %d sequences: %v allocations a step", name, o.Precision, n, allocs)
+					t.Errorf("%s, %v, keys and values %v, %d sequences: %v allocations a step", name, o.Precision, m.KV, n, allocs)
 				}
 			}
 		}

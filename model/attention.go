@@ -43,7 +43,7 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 			return
 		}
 		kernel.Attend(&kernel.Attention{
-			Dst: o[s.lo*qs : s.hi*qs], Q: q[s.lo*qs : s.hi*qs], Pages: cache.Pages(), Start: s.start,
+			Dst: o[s.lo*qs : s.hi*qs], Q: q[s.lo*qs : s.hi*qs], Pages: cache.Pages(), DType: cache.DType(), Start: s.start,
 			Window: a.SlidingWindow, Scale: float32(1 / math.Sqrt(float64(a.HeadDim))),
 			M: s.hi - s.lo, H: a.NumAttentionHeads, G: a.NumKeyValueHeads, D: a.HeadDim,
 		})

@@ -241,28 +241,53 @@ func TestNonFinite(t *testing.T) {
 	}
 }
 
-// TestHalfOverflow makes values of 1e5: float32 holds them, half floats do not, and the error says what helps.
-func TestHalfOverflow(t *testing.T) {
+// TestKVOverflow makes values of 1e5 and of 1e8: half floats hold neither of them, with the scale of a block of 8 bits
+// the smaller, float32 both. The error says what helps.
+func TestKVOverflow(t *testing.T) {
 	const name = "model.layers.4.self_attn.v_proj.weight"
-	dir := damaged(t, "jamba-v01-mini", nil, func(h map[string]any, data []byte) {
-		at := h[name].(map[string]any)["data_offsets"].([]any)
-		for i := int(at[0].(float64)); i < int(at[1].(float64)); i += 4 {
-			v := math.Float32frombits(binary.LittleEndian.Uint32(data[i:]))
-			binary.LittleEndian.PutUint32(data[i:], math.Float32bits(1e6*v))
-		}
-	})
-	for _, precision := range []model.Precision{model.Exact, model.Fast} {
-		m := openPrecision(t, dir, precision)
+	scaled := func(by float32) string {
+		return damaged(t, "jamba-v01-mini", nil, func(h map[string]any, data []byte) {
+			at := h[name].(map[string]any)["data_offsets"].([]any)
+			for i := int(at[0].(float64)); i < int(at[1].(float64)); i += 4 {
+				v := math.Float32frombits(binary.LittleEndian.Uint32(data[i:]))
+				binary.LittleEndian.PutUint32(data[i:], math.Float32bits(by*v))
+			}
+		})
+	}
+	large, larger, infinite := scaled(1e6), scaled(1e9), scaled(float32(math.Inf(1)))
+	const tooLarge, none = "a key or value of ", "a key or value is infinite or NaN"
+	for _, test := range []struct {
+		path string
+		o    model.Options
+		want string
+	}{
+		{large, model.Options{}, ""},
+		{large, model.Options{Precision: model.Fast}, tooLarge},
+		{large, model.Options{KV: tensor.F16}, tooLarge},
+		{large, model.Options{Precision: model.Fast, KV: tensor.F32}, ""},
+		{large, model.Options{Precision: model.Fast, KV: tensor.Q8_0}, ""},
+		{larger, model.Options{KV: tensor.F32}, ""},
+		{larger, model.Options{KV: tensor.Q8_0}, tooLarge},
+		{infinite, model.Options{KV: tensor.F32}, "activations are infinite or NaN"},
+		{infinite, model.Options{KV: tensor.Q8_0}, none},
+	} {
+		m := openWith(t, test.path, test.o)
 		s := m.NewState()
 		_, err := m.NewPass().Forward(context.Background(), model.Span{State: s, Tokens: []int32{5, 6}})
-		if precision == model.Exact {
+		switch {
+		case test.want == "":
 			if err != nil {
-				t.Error(err)
+				t.Errorf("%+v: %v", test.o, err)
 			}
-			continue
+		case err == nil || !strings.HasPrefix(err.Error(), "layer 4 (attention + mlp): "+test.want) || !s.Broken():
+			t.Errorf("%+v: error %v, want %q; broken %v", test.o, err, test.want, s.Broken())
+		case test.want == tooLarge && !strings.Contains(err.Error(), m.KV.String()+" holds, which they are kept in; float32 holds it (--kv f32)"):
+			t.Errorf("%+v: error %v does not say what helps", test.o, err)
 		}
-		if err == nil || !strings.HasPrefix(err.Error(), "layer 4 (attention + mlp): a key or value of ") || !strings.Contains(err.Error(), "--precision exact") || !s.Broken() {
-			t.Errorf("error %v, broken %v", err, s.Broken())
+	}
+	for _, d := range []tensor.DType{tensor.BF16, tensor.Q4_0, 99} {
+		if _, err := model.OpenWith(large, model.Options{KV: d}); err == nil || !strings.Contains(err.Error(), "f32, f16 and q8_0 can be") {
+			t.Errorf("%v: error %v", d, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -23,6 +24,7 @@ import (
 type Model struct {
 	Config    Config
 	Precision Precision
+	KV        tensor.DType // of the keys and values that sequences remember
 	Sizes     Sizes
 	Unused    []string      // the checkpoint's tensors that the network has no use for
 	Quantized Report        // what Options.Weights did with the large matrices; nil if it was not set
@@ -52,6 +54,7 @@ type source interface {
 // Options say how to open a model. The zero value is the exact pass.
 type Options struct {
 	Precision Precision
+	KV        tensor.DType            // keep keys and values as F32, F16 or Q8_0; Invalid: as Precision.KV says
 	Weights   Recipe                  // round weights that are not quantized to one of WeightRecipes; "": use them as they are
 	Adapter   string                  // a folder with a low-rank adapter as PEFT lays it out, see Attach; empty: none
 	Progress  func(done, total int64) // told of the bytes of weights that are ready; may be nil
@@ -63,6 +66,10 @@ func Open(path string) (*Model, error) { return OpenWith(path, Options{}) }
 
 // OpenWith is Open with options.
 func OpenWith(path string, o Options) (*Model, error) {
+	kv := cmp.Or(o.KV, o.Precision.KV())
+	if !slices.Contains(kvTypes, kv) {
+		return nil, fmt.Errorf("keys and values cannot be kept in %v; %s", kv, kvNames)
+	}
 	m, err := open(path)
 	if err != nil {
 		return nil, err
@@ -89,6 +96,7 @@ func OpenWith(path string, o Options) (*Model, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
+	m.KV = kv
 	if m.Precision = o.Precision; o.Precision == Fast {
 		m.pack(o.Progress)
 	}
@@ -151,17 +159,17 @@ func (m *Model) Close() error {
 }
 
 // StateSpecs says what a sequence remembers, layer by layer.
-func (m *Model) StateSpecs() []state.Spec { return m.Config.StateSpecs(m.Precision) }
+func (m *Model) StateSpecs() []state.Spec { return m.Config.StateSpecs(m.KV) }
 
 // NewState returns the state of an empty sequence.
 func (m *Model) NewState() *state.State { return state.New(m.StateSpecs()) }
 
-// StateSpecs says what a sequence remembers, layer by layer, in a pass of that precision.
-func (c *Config) StateSpecs(p Precision) []state.Spec {
+// StateSpecs says what a sequence remembers, layer by layer, with keys and values of type kv.
+func (c *Config) StateSpecs(kv tensor.DType) []state.Spec {
 	specs := make([]state.Spec, len(c.Layers))
 	for i, l := range c.Layers {
 		if a := l.Attention; a != nil {
-			specs[i] = state.Spec{KVHeads: a.NumKeyValueHeads, HeadDim: a.HeadDim, Window: a.SlidingWindow, Half: p == Fast}
+			specs[i] = state.Spec{KVHeads: a.NumKeyValueHeads, HeadDim: a.HeadDim, Window: a.SlidingWindow, DType: kv}
 		} else {
 			specs[i] = state.Spec{DInner: l.Mamba.DInner, DState: l.Mamba.DState, DConv: l.Mamba.DConv}
 		}
@@ -183,7 +191,7 @@ func load(path string, c Config, src source, names *naming) (*Model, error) {
 
 // model fetches the tensors of the whole network.
 func (l *loader) model(c Config) *Model {
-	m := &Model{Config: c, names: l.names}
+	m := &Model{Config: c, KV: Exact.KV(), names: l.names}
 	l.used, l.ropes = map[string]bool{}, map[*RoPE]*ropeTable{}
 	m.embed = l.matrix(outside(l.names.embed, "embed_tokens.weight"), c.VocabSize, c.HiddenSize)
 	m.Sizes.Embedding = l.take()

@@ -2,8 +2,10 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"jamba/kernel"
+	"jamba/tensor"
 )
 
 // Precision says how a model computes.
@@ -14,7 +16,7 @@ const (
 	Exact Precision = iota
 	// Fast multiplies quantized weights with activations rounded to 16 bits, in blocks of 32 with a scale each. The
 	// weights are copied into the layout of the kernels once, when the model is opened. Keys and values are kept as half
-	// floats.
+	// floats, unless Options.KV says otherwise.
 	Fast
 )
 
@@ -37,6 +39,28 @@ func (p *Precision) UnmarshalText(b []byte) error {
 		return fmt.Errorf("precision %q is not known; exact and fast are", b)
 	}
 	return nil
+}
+
+// KV returns the type that keys and values are kept in unless Options.KV says otherwise.
+func (p Precision) KV() tensor.DType {
+	if p == Fast {
+		return tensor.F16
+	}
+	return tensor.F32
+}
+
+// kvTypes are the types that keys and values can be kept in.
+var kvTypes = []tensor.DType{tensor.F32, tensor.F16, tensor.Q8_0}
+
+const kvNames = "f32, f16 and q8_0 can be"
+
+// ParseKV returns the type that keys and values are to be kept in, by its name: f32, f16 or q8_0.
+func ParseKV(name string) (tensor.DType, error) {
+	var d tensor.DType
+	if err := d.UnmarshalText([]byte(name)); err != nil || !slices.Contains(kvTypes, d) {
+		return tensor.Invalid, fmt.Errorf("keys and values cannot be kept in %q; %s", name, kvNames)
+	}
+	return d, nil
 }
 
 // large is a large matrix of the network, and the sizes that it counts in.

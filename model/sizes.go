@@ -1,6 +1,9 @@
 package model
 
-import "jamba/model/state"
+import (
+	"jamba/model/state"
+	"jamba/tensor"
+)
 
 // Size counts parameters and bytes of weights. Active are the parameters that one token uses: all but those of the
 // experts that are not chosen.
@@ -55,14 +58,15 @@ func (m *Model) countIntegers() {
 	}
 }
 
-// KVBytesPerToken returns the bytes that one more token adds to the keys and values of all attention layers.
-func (c *Config) KVBytesPerToken(p Precision) int64 {
+// KVBytesPerToken returns the bytes that one more token adds to the keys and values of all attention layers,
+// if they are kept in type kv.
+func (c *Config) KVBytesPerToken(kv tensor.DType) int64 {
 	var n int64
-	for _, s := range c.StateSpecs(p) {
+	for _, s := range c.StateSpecs(kv) {
 		n += s.KVBytes()
 	}
 	return n
 }
 
 // StateBytes returns the bytes of the Mamba layers' states, which every sequence has once, whatever its length.
-func (c *Config) StateBytes() int64 { return state.Bytes(c.StateSpecs(Exact), 0) }
+func (c *Config) StateBytes() int64 { return state.Bytes(c.StateSpecs(tensor.F32), 0) }

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"jamba/model"
+	"jamba/tensor"
 )
 
 type showCmd struct {
@@ -32,6 +33,7 @@ type summary struct {
 	WeightBytes           int64          `json:"weight_bytes"`
 	KVBytesPerToken       int64          `json:"kv_bytes_per_token"`      // in the exact pass
 	KVBytesPerTokenFast   int64          `json:"kv_bytes_per_token_fast"` // in the fast pass
+	KVBytesPerTokenQ8     int64          `json:"kv_bytes_per_token_q8_0"` // with --kv q8_0
 	StateBytes            int64          `json:"state_bytes_per_sequence"`
 	Native                *model.Native  `json:"native,omitempty"` // the layout, if it is that
 	Layers                []layerSummary `json:"layers"`
@@ -68,7 +70,8 @@ func summarise(path string, m *model.Model) summary {
 		Model: filepath.Base(path), Architecture: m.Config.Architecture, VocabSize: m.Config.VocabSize, HiddenSize: m.Config.HiddenSize,
 		MaxPositionEmbeddings: m.Config.MaxPositionEmbeddings, TieWordEmbeddings: m.Config.TieWordEmbeddings,
 		Params: total.Params, ActiveParams: total.ActiveParams, WeightBytes: total.Bytes,
-		KVBytesPerToken: m.Config.KVBytesPerToken(model.Exact), KVBytesPerTokenFast: m.Config.KVBytesPerToken(model.Fast), StateBytes: m.Config.StateBytes(),
+		KVBytesPerToken: m.Config.KVBytesPerToken(model.Exact.KV()), KVBytesPerTokenFast: m.Config.KVBytesPerToken(model.Fast.KV()),
+		KVBytesPerTokenQ8: m.Config.KVBytesPerToken(tensor.Q8_0), StateBytes: m.Config.StateBytes(),
 		Native: m.Native,
 	}
 	for i, l := range m.Config.Layers {
@@ -83,7 +86,8 @@ func (s summary) print(out io.Writer) error {
 	fmt.Fprintf(w, "%s\t%s, %d layers, hidden size %d, vocabulary %d\n", s.Model, s.Architecture, len(s.Layers), s.HiddenSize, s.VocabSize)
 	fmt.Fprintf(w, "parameters\t%s, active %s\n", count(s.Params), count(s.ActiveParams))
 	fmt.Fprintf(w, "weights\t%s\n", bytesize(s.WeightBytes))
-	fmt.Fprintf(w, "keys and values\t%s a token, %s in the fast pass\n", bytesize(s.KVBytesPerToken), bytesize(s.KVBytesPerTokenFast))
+	fmt.Fprintf(w, "keys and values\t%s a token, %s in the fast pass, %s with --kv q8_0\n",
+		bytesize(s.KVBytesPerToken), bytesize(s.KVBytesPerTokenFast), bytesize(s.KVBytesPerTokenQ8))
 	fmt.Fprintf(w, "Mamba states\t%s a sequence\n", bytesize(s.StateBytes))
 	if s.MaxPositionEmbeddings > 0 {
 		fmt.Fprintf(w, "context\t%d tokens\n", s.MaxPositionEmbeddings)

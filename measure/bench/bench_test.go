@@ -9,6 +9,7 @@ import (
 	"jamba/internal/testutil"
 	"jamba/kernel"
 	"jamba/model"
+	"jamba/tensor"
 )
 
 func open(t *testing.T) *model.Model {
@@ -96,7 +97,7 @@ func TestWindow(t *testing.T) {
 			c.Layers[i].Attention = &a
 		}
 	}
-	m := &model.Model{Config: c}
+	m := &model.Model{Config: c, KV: tensor.F32}
 	for _, test := range []struct{ depth, rows, seen, before int }{
 		{0, 1, 1, 0},
 		{98, 4, 99 + 100 + 100 + 100, 98},
@@ -106,6 +107,11 @@ func TestWindow(t *testing.T) {
 		w := sequence(m, test.depth, test.rows)
 		if bytes := w.bytes - 2*float64(c.StateBytes()); w.float != float64(64*test.seen) || bytes != float64(128*test.before) {
 			t.Errorf("%+v: %+v, %v bytes of keys and values", test, w, bytes)
+		}
+		// In Q8_0 each of the 4 rows of 8 values is a block of 34 bytes.
+		w = sequence(&model.Model{Config: c, KV: tensor.Q8_0}, test.depth, test.rows)
+		if bytes := w.bytes - 2*float64(c.StateBytes()); bytes != float64(4*34*test.before) {
+			t.Errorf("%+v: %+v, %v bytes of keys and values in Q8_0", test, w, bytes)
 		}
 	}
 }

@@ -13,12 +13,13 @@ import (
 	"slices"
 
 	"jamba/kernel"
+	"jamba/tensor"
 )
 
 // Spec says what one layer remembers: keys and values if KVHeads is positive, else Mamba's states.
 type Spec struct {
-	KVHeads, HeadDim, Window int  // Window 0: all positions are kept
-	Half                     bool // keys and values are half floats, else float32
+	KVHeads, HeadDim, Window int          // Window 0: all positions are kept
+	DType                    tensor.DType // of keys and values: F32, F16 or Q8_0
 	DInner, DState, DConv    int
 }
 
@@ -46,7 +47,7 @@ func New(specs []Spec) *State {
 	s := &State{Layers: make([]Layer, len(specs))}
 	for i, spec := range specs {
 		if spec.KVHeads > 0 {
-			s.Layers[i].KV = &KV{heads: spec.KVHeads, dim: spec.HeadDim, window: spec.Window, half: spec.Half}
+			s.Layers[i].KV = &KV{heads: spec.KVHeads, dim: spec.HeadDim, window: spec.Window, dtype: spec.DType}
 		} else {
 			s.Layers[i].SSM = &SSM{Conv: make([]float32, (spec.DConv-1)*spec.DInner), H: make([]float32, kernel.ScanPanels(spec.DInner)*kernel.ScanPanel*spec.DState)}
 		}
@@ -112,11 +113,8 @@ func (s *State) Clone() *State {
 
 // KVBytes returns the bytes of one position's keys and values.
 func (s Spec) KVBytes() int64 {
-	n := 2 * int64(s.KVHeads) * int64(s.HeadDim)
-	if s.Half {
-		return 2 * n
-	}
-	return 4 * n
+	_, row := kernel.PageRow(s.DType, s.HeadDim)
+	return 2 * int64(s.KVHeads) * int64(row)
 }
 
 // Bytes returns the memory that a sequence of n tokens takes, math.MaxInt64 if it is more than that.

@@ -6,16 +6,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"jamba/tensor"
 )
 
 func TestWindowReleasesPages(t *testing.T) {
-	t.Run("float32", func(t *testing.T) { windowReleasesPages(t, false) })
-	t.Run("half", func(t *testing.T) { windowReleasesPages(t, true) })
+	for _, d := range []tensor.DType{tensor.F32, tensor.F16, tensor.Q8_0} {
+		t.Run(d.String(), func(t *testing.T) { windowReleasesPages(t, d) })
+	}
 }
 
-func windowReleasesPages(t *testing.T, half bool) {
+func windowReleasesPages(t *testing.T, d tensor.DType) {
 	const window = 300
-	specs := []Spec{{KVHeads: 2, HeadDim: 3, Window: window, Half: half}}
+	specs := []Spec{{KVHeads: 2, HeadDim: 3, Window: window, DType: d}}
 	s := New(specs)
 	kv := s.Layers[0].KV
 	for pos := range 2000 {
@@ -29,7 +32,7 @@ func windowReleasesPages(t *testing.T, half bool) {
 		kv.Release(pos + 1)
 		held := 0
 		for _, p := range kv.Pages() {
-			held += 4*len(p.K) + 4*len(p.V) + len(p.HalfK) + len(p.HalfV)
+			held += 4*len(p.K) + 4*len(p.V) + len(p.RawK) + len(p.RawV)
 		}
 		if bound := Bytes(specs, pos+1); int64(held) > bound {
 			t.Fatalf("position %d: %d bytes held, more than the %d foreseen", pos, held, bound)
@@ -37,7 +40,11 @@ func windowReleasesPages(t *testing.T, half bool) {
 		// All that the next token sees is there.
 		for p := max(0, pos+1-window+1); p <= pos; p += 37 {
 			k, v := kv.At(p, 1)
-			if k[2] != float32(p+5) || v[0] != float32(-p-3) {
+			off := 0.0
+			if d == tensor.Q8_0 {
+				off = float64(p+5) * (1.0/254 + 0x1p-12) // half a step, and the scale's rounding
+			}
+			if math.Abs(float64(k[2])-float64(p+5)) > off || math.Abs(float64(v[0])+float64(p+3)) > off {
 				t.Fatalf("position %d: key %v value %v of position %d", pos, k, v, p)
 			}
 		}
@@ -45,7 +52,7 @@ func windowReleasesPages(t *testing.T, half bool) {
 }
 
 func TestCloneSharesNothing(t *testing.T) {
-	s := New([]Spec{{KVHeads: 1, HeadDim: 2}, {DInner: 3, DState: 2, DConv: 4}})
+	s := New([]Spec{{KVHeads: 1, HeadDim: 2, DType: tensor.F32}, {DInner: 3, DState: 2, DConv: 4}})
 	if err := s.Layers[0].KV.Store(0, []float32{1, 2}, []float32{3, 4}); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +75,7 @@ func TestCloneSharesNothing(t *testing.T) {
 }
 
 func TestFill(t *testing.T) {
-	s := New([]Spec{{KVHeads: 1, HeadDim: 2}, {DInner: 3, DState: 2, DConv: 4}})
+	s := New([]Spec{{KVHeads: 1, HeadDim: 2, DType: tensor.F32}, {DInner: 3, DState: 2, DConv: 4}})
 	kv, r := s.Layers[0].KV, rand.New(rand.NewPCG(1, 2))
 	s.Fill(600, r)
 	if s.Pos() != 600 || len(kv.Pages()) != 3 || s.Layers[1].SSM.H[0] == 0 || s.Layers[1].SSM.Conv[8] == 0 {
@@ -93,7 +100,7 @@ func TestFill(t *testing.T) {
 
 // TestFillWindow asserts that what the next token sees is there.
 func TestFillWindow(t *testing.T) {
-	s := New([]Spec{{KVHeads: 1, HeadDim: 2, Window: 7}})
+	s := New([]Spec{{KVHeads: 1, HeadDim: 2, Window: 7, DType: tensor.F32}})
 	s.Fill(257, rand.New(rand.NewPCG(1, 2)))
 	for pos := 257 - 6; pos < 257; pos++ {
 		if k, _ := s.Layers[0].KV.At(pos, 0); k[0] == 0 {
@@ -104,7 +111,7 @@ func TestFillWindow(t *testing.T) {
 
 // TestBytes uses Jamba v0.1's layout: 4 attention layers of 8 heads of 128, 28 Mamba layers of 8192 channels.
 func TestBytes(t *testing.T) {
-	specs := slices.Repeat([]Spec{{KVHeads: 8, HeadDim: 128}}, 4)
+	specs := slices.Repeat([]Spec{{KVHeads: 8, HeadDim: 128, DType: tensor.F32}}, 4)
 	specs = append(specs, slices.Repeat([]Spec{{DInner: 8192, DState: 16, DConv: 4}}, 28)...)
 	const mamba = 28 * 8192 * (3 + 16) * 4
 	if got := Bytes(specs, 0); got != mamba {
@@ -114,17 +121,23 @@ func TestBytes(t *testing.T) {
 	if got := Bytes(specs, 256<<10); got != mamba+8<<30 {
 		t.Errorf("256K tokens: %d bytes, want %d", got-mamba, int64(8)<<30)
 	}
-	for i := range 4 {
-		specs[i].Half = true
+	for d, want := range map[tensor.DType]int64{tensor.F16: 4 << 30, tensor.Q8_0: 34 << 26} {
+		for i := range 4 {
+			specs[i].DType = d
+		}
+		if got := Bytes(specs, 256<<10); got != mamba+want {
+			t.Errorf("256K tokens in %v: %d bytes, want %d", d, got-mamba, want)
+		}
 	}
-	if got := Bytes(specs, 256<<10); got != mamba+4<<30 {
-		t.Errorf("256K tokens in half floats: %d bytes, want %d", got-mamba, int64(4)<<30)
+	// A head of 80 values has three blocks of 34 bytes.
+	if got := (Spec{KVHeads: 3, HeadDim: 80, DType: tensor.Q8_0}).KVBytes(); got != 2*3*3*34 {
+		t.Errorf("3 heads of 80 take %d bytes", got)
 	}
 }
 
 func TestFits(t *testing.T) {
 	defer func(f func() (int64, bool)) { available = f }(available)
-	specs := slices.Repeat([]Spec{{KVHeads: 8, HeadDim: 128}}, 4)
+	specs := slices.Repeat([]Spec{{KVHeads: 8, HeadDim: 128, DType: tensor.F32}}, 4)
 	available = func() (int64, bool) { return 1 << 30, true }
 	if err := Fits(specs, 0, 1000); err != nil {
 		t.Error(err)
@@ -150,14 +163,14 @@ func TestFits(t *testing.T) {
 		t.Error(err)
 	}
 	// The largest settings and numbers do not overflow.
-	specs = slices.Repeat([]Spec{{KVHeads: 1 << 20, HeadDim: 1 << 20}}, 3)
+	specs = slices.Repeat([]Spec{{KVHeads: 1 << 20, HeadDim: 1 << 20, DType: tensor.F32}}, 3)
 	if got := Bytes(specs, math.MaxInt); got != math.MaxInt64 {
 		t.Errorf("%d bytes", got)
 	}
 	if times(1<<32, 1<<31) != math.MaxInt64 || times(1<<31, 1<<31) != 1<<62 {
 		t.Error("products beyond 63 bits")
 	}
-	if FitsBatch(specs, 1<<30, 1<<31) == nil || FitsBatch([]Spec{{KVHeads: 1, HeadDim: 1}}, math.MaxInt, math.MaxInt) == nil {
+	if FitsBatch(specs, 1<<30, 1<<31) == nil || FitsBatch([]Spec{{KVHeads: 1, HeadDim: 1, DType: tensor.F32}}, math.MaxInt, math.MaxInt) == nil {
 		t.Error("no machine has so much memory")
 	}
 	available = func() (int64, bool) { return 0, false }
