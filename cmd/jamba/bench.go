@@ -87,8 +87,8 @@ func (c *benchCmd) Run(s *streams) error {
 		return writeJSON(s.out, results)
 	}
 	total := m.Sizes.Total()
-	fmt.Fprintf(s.out, "%s parameters, active %s, weights %s; %s kernels, %v; open in %v\n",
-		count(total.Params), count(total.ActiveParams), bytesize(total.Bytes), kernel.Tier(), c.Precision, opened.Round(time.Millisecond))
+	fmt.Fprintf(s.out, "%s parameters, active %s, weights %s; %s kernels, %v, keys and values %s; open in %v\n",
+		count(total.Params), count(total.ActiveParams), bytesize(total.Bytes), kernel.Tier(), c.Precision, strings.ToLower(m.KV.String()), opened.Round(time.Millisecond))
 	return bench.Run(ctx, m, plan, func(l bench.Limits) { printLimits(s.out, l, plan.Peer != nil) }, func(r bench.Result) { printResult(s.out, r) })
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"jamba/measure/compare"
 	"jamba/model"
@@ -24,7 +25,8 @@ type compareCmd struct {
 	WithWeights   weightsFlag      `xor:"with-weights" placeholder:"TYPE" help:"Its --weights."`
 	WithAdapter   string           `xor:"with-adapter" placeholder:"DIR" help:"Its --adapter. Default: none."`
 	WithPrecision *model.Precision `xor:"with-precision" placeholder:"P" help:"How it computes. Default: fast, as run does."`
-	WithLogits    string           `xor:"with,with-weights,with-adapter,with-precision" placeholder:"FILE" help:"Instead of a model: a NumPy file of logits, as jamba logits writes, a row for each token."`
+	WithKV        kvFlag           `name:"with-kv" xor:"with-kv" placeholder:"TYPE" help:"Its --kv. Default: as its precision says."`
+	WithLogits    string           `xor:"with,with-weights,with-adapter,with-precision,with-kv" placeholder:"FILE" help:"Instead of a model: a NumPy file of logits, as jamba logits writes, a row for each token."`
 
 	Text    *string `xor:"tokens" required:"" placeholder:"FILE" help:"Text to compare on; - is standard input."`
 	Tokens  *string `xor:"tokens" required:"" placeholder:"IDS" help:"Token ids instead: 1,2,3 or a JSON array; - reads them from standard input."`
@@ -34,7 +36,7 @@ type compareCmd struct {
 }
 
 func (c *compareCmd) Help() string {
-	return `The reference is -m with --weights and --precision; all its logits are compared with those of the other, in float64. KL is the divergence from the reference's distribution of the next token, in nats; its standard error takes positions as independent. The share of positions with the same most likely token stands with its 95 % confidence interval.
+	return `The reference is -m with --weights, --precision and --kv; all its logits are compared with those of the other, in float64. KL is the divergence from the reference's distribution of the next token, in nats; its standard error takes positions as independent. The share of positions with the same most likely token stands with its 95 % confidence interval.
 
 The tokens are cut into sequences of --context, each from an empty state; the last may be shorter. The first token of a sequence is not predicted in the perplexities. Logits of another engine have to come from the same sequences, one after the other.
 
@@ -42,6 +44,7 @@ Examples:
   jamba compare -m MODEL --text FILE                                          fast against exact
   jamba compare -m MODEL --with QUANTIZED.gguf --text FILE                    what a user of QUANTIZED gets
   jamba compare -m MODEL --with-weights q8_0 --with-precision exact --text FILE
+  jamba compare -m MODEL --with-kv q8_0 --text FILE                           what keys and values in 8 bits cost
   jamba compare -m MODEL --with-logits other.npy --tokens - < ids`
 }
 
@@ -59,6 +62,7 @@ type side struct {
 	Adapter   string `json:"adapter,omitempty"`
 	Weights   string `json:"weights,omitempty"` // that were rounded to this type
 	Precision string `json:"precision,omitempty"`
+	KV        string `json:"kv,omitempty"` // that keys and values were kept in, if not as the precision says
 	Logits    string `json:"logits,omitempty"`
 }
 
@@ -73,13 +77,20 @@ func (d side) String() string {
 	if d.Weights != "" {
 		name += " rounded to " + d.Weights
 	}
-	return name + ", " + d.Precision
+	name += ", " + d.Precision
+	if d.KV != "" {
+		name += ", keys and values " + d.KV
+	}
+	return name
 }
 
 func newSide(path string, m *model.Model, flags openFlags) side {
 	d := side{Model: filepath.Base(path), Precision: m.Precision.String()}
 	if flags.Adapter != "" {
 		d.Adapter = filepath.Base(flags.Adapter)
+	}
+	if m.KV != m.Precision.KV() {
+		d.KV = strings.ToLower(m.KV.String())
 	}
 	if slices.ContainsFunc(m.Quantized, func(c model.Conversion) bool { return !c.Kept }) {
 		d.Weights = string(flags.Weights)
@@ -123,7 +134,7 @@ func (c *compareCmd) Run(s *streams) error {
 		other = file
 		result.With = side{Logits: filepath.Base(c.WithLogits)}
 	} else {
-		flags, precision := openFlags{Adapter: c.WithAdapter, Weights: c.WithWeights}, model.Fast
+		flags, precision := openFlags{Adapter: c.WithAdapter, Weights: c.WithWeights, KV: c.WithKV}, model.Fast
 		if c.WithPrecision != nil {
 			precision = *c.WithPrecision
 		}

@@ -5,12 +5,14 @@ import (
 	"io"
 
 	"jamba/model"
+	"jamba/tensor"
 )
 
 // openFlags say how to open a model for computing.
 type openFlags struct {
 	Adapter       string      `placeholder:"DIR" help:"A low-rank adapter (LoRA) to compute with: a folder as PEFT lays it out."`
 	Weights       weightsFlag `placeholder:"TYPE" help:"Round weights that are not quantized while loading: ${weights}."`
+	KV            kvFlag      `name:"kv" placeholder:"TYPE" help:"Keep keys and values as f32, f16 or q8_0, 8 bits with a scale for 32 values. Default: f16, with --precision exact f32."`
 	WeightsReport bool        `help:"With --weights: print on standard error what became of each matrix."`
 }
 
@@ -24,9 +26,19 @@ func (f *weightsFlag) UnmarshalText(b []byte) error {
 	return err
 }
 
+// kvFlag is a type that keys and values can be kept in.
+type kvFlag tensor.DType
+
+// UnmarshalText reads the type's name.
+func (f *kvFlag) UnmarshalText(b []byte) error {
+	d, err := model.ParseKV(string(b))
+	*f = kvFlag(d)
+	return err
+}
+
 // options returns the model's options, with progress on w.
 func (f *openFlags) options(w io.Writer, p model.Precision) model.Options {
-	return model.Options{Precision: p, Adapter: f.Adapter, Weights: model.Recipe(f.Weights), Progress: loading(w)}
+	return model.Options{Precision: p, KV: tensor.DType(f.KV), Adapter: f.Adapter, Weights: model.Recipe(f.Weights), Progress: loading(w)}
 }
 
 // tell says on w what there is to know of an opened model.
