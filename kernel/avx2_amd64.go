@@ -240,6 +240,9 @@ func widenF16AVX2(dst *float32, src *byte, n int)
 func narrowF16AVX2(dst *byte, src *float32, n int)
 
 //go:noescape
+func narrowQ8AVX2(dst *byte, src *float32, n int)
+
+//go:noescape
 func scalesKAVX2(dst *float32, d *byte, c *byte, count int, supers int)
 
 //go:noescape

@@ -13459,6 +13459,107 @@ vector_end:
 	VZEROUPPER
 	RET
 
+DATA packOrder<>+0(SB)/4, $0x00000000
+DATA packOrder<>+4(SB)/4, $0x00000004
+DATA packOrder<>+8(SB)/4, $0x00000001
+DATA packOrder<>+12(SB)/4, $0x00000005
+DATA packOrder<>+16(SB)/4, $0x00000002
+DATA packOrder<>+20(SB)/4, $0x00000006
+DATA packOrder<>+24(SB)/4, $0x00000003
+DATA packOrder<>+28(SB)/4, $0x00000007
+GLOBL packOrder<>(SB), RODATA|NOPTR, $32
+
+// func narrowQ8AVX2(dst *byte, src *float32, n int)
+// Requires: AVX, AVX2, F16C
+TEXT ·narrowQ8AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+block:
+	CMPQ         DX, $0x01
+	JLT          block_end
+	VMOVUPS      (CX), Y0
+	VANDPS       c7fffffff<>+0(SB), Y0, Y4
+	VMOVUPS      32(CX), Y1
+	VANDPS       c7fffffff<>+0(SB), Y1, Y5
+	VPMAXSD      Y5, Y4, Y4
+	VMOVUPS      64(CX), Y2
+	VANDPS       c7fffffff<>+0(SB), Y2, Y5
+	VPMAXSD      Y5, Y4, Y4
+	VMOVUPS      96(CX), Y3
+	VANDPS       c7fffffff<>+0(SB), Y3, Y5
+	VPMAXSD      Y5, Y4, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPMAXSD      X4, X5, X5
+	VPSHUFD      $0x4e, X5, X4
+	VPMAXSD      X4, X5, X5
+	VPSHUFD      $0xb1, X5, X4
+	VPMAXSD      X4, X5, X5
+	VDIVSS       c42fe0000<>+0(SB), X5, X4
+	VMOVSS       c3f800000<>+0(SB), X5
+	VDIVSS       X4, X5, X5
+	VCMPSS       $0x11, c7f800000<>+0(SB), X5, X6
+	VANDPS       X6, X5, X5
+	VCVTPS2PH    $0x00, X4, X4
+	VMOVD        X4, BX
+	MOVW         BX, (AX)
+	VBROADCASTSS X5, Y4
+	VMULPS       Y4, Y0, Y0
+	VANDPS       c80000000<>+0(SB), Y0, Y5
+	VORPS        c3effffff<>+0(SB), Y5, Y5
+	VADDPS       Y5, Y0, Y0
+	VCVTTPS2DQ   Y0, Y0
+	VMULPS       Y4, Y1, Y1
+	VANDPS       c80000000<>+0(SB), Y1, Y5
+	VORPS        c3effffff<>+0(SB), Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VCVTTPS2DQ   Y1, Y1
+	VMULPS       Y4, Y2, Y2
+	VANDPS       c80000000<>+0(SB), Y2, Y5
+	VORPS        c3effffff<>+0(SB), Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VCVTTPS2DQ   Y2, Y2
+	VMULPS       Y4, Y3, Y3
+	VANDPS       c80000000<>+0(SB), Y3, Y4
+	VORPS        c3effffff<>+0(SB), Y4, Y4
+	VADDPS       Y4, Y3, Y3
+	VCVTTPS2DQ   Y3, Y3
+	VPACKSSDW    Y1, Y0, Y0
+	VPACKSSDW    Y3, Y2, Y2
+	VPACKSSWB    Y2, Y0, Y0
+	VMOVDQU      packOrder<>+0(SB), Y1
+	VPERMD       Y0, Y1, Y0
+	VMOVDQU      Y0, 2(AX)
+	ADDQ         $0x22, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x01, DX
+	JMP          block
+
+block_end:
+	VZEROUPPER
+	RET
+
+DATA c42fe0000<>+0(SB)/4, $0x42fe0000
+DATA c42fe0000<>+4(SB)/4, $0x42fe0000
+DATA c42fe0000<>+8(SB)/4, $0x42fe0000
+DATA c42fe0000<>+12(SB)/4, $0x42fe0000
+DATA c42fe0000<>+16(SB)/4, $0x42fe0000
+DATA c42fe0000<>+20(SB)/4, $0x42fe0000
+DATA c42fe0000<>+24(SB)/4, $0x42fe0000
+DATA c42fe0000<>+28(SB)/4, $0x42fe0000
+GLOBL c42fe0000<>(SB), RODATA|NOPTR, $32
+
+DATA c3effffff<>+0(SB)/4, $0x3effffff
+DATA c3effffff<>+4(SB)/4, $0x3effffff
+DATA c3effffff<>+8(SB)/4, $0x3effffff
+DATA c3effffff<>+12(SB)/4, $0x3effffff
+DATA c3effffff<>+16(SB)/4, $0x3effffff
+DATA c3effffff<>+20(SB)/4, $0x3effffff
+DATA c3effffff<>+24(SB)/4, $0x3effffff
+DATA c3effffff<>+28(SB)/4, $0x3effffff
+GLOBL c3effffff<>(SB), RODATA|NOPTR, $32
+
 // func scalesKAVX2(dst *float32, d *byte, c *byte, count int, supers int)
 // Requires: AVX, AVX2, F16C
 TEXT ·scalesKAVX2(SB), NOSPLIT, $0-40

@@ -437,6 +437,22 @@ func TestGuardedScan(t *testing.T) {
 	}
 }
 
+func TestGuardedNarrow(t *testing.T) {
+	g, r := newGuards(t), rand.New(rand.NewPCG(29, 1))
+	for n := 1; n <= 100; n++ {
+		for _, d := range []tensor.DType{tensor.F16, tensor.Q8_0} {
+			x := hostile(r, n)
+			_, bytes := PageRow(d, n)
+			g.check(fmt.Sprintf("Narrow %d values to %v", n, d), func(to *memory) {
+				dst, src := put(to, make([]byte, bytes)), put(to, x)
+				if err := Narrow(dst, d, src); err != nil {
+					clear(dst)
+				}
+			})
+		}
+	}
+}
+
 func TestGuardedAttend(t *testing.T) {
 	g, r := newGuards(t), rand.New(rand.NewPCG(28, 1))
 	for i := range 100 {

@@ -503,12 +503,18 @@ func TestAttendInvariance(t *testing.T) {
 // largest; a scale in 11 bits adds a little. Rows that are no whole blocks end in zeroes.
 func TestNarrowQ8(t *testing.T) {
 	r := rand.New(rand.NewPCG(37, 38))
-	for n := 1; n <= 130; n++ {
+	for i := range 700 {
+		n := 1 + i%130
 		x := random(r, n)
-		for i := range x {
-			x[i] *= float32(math.Exp(r.NormFloat64() * float64(n%5)))
-			if n%7 == 0 && i/32%2 == 0 {
-				x[i] = 0
+		small := float32(math.Exp2(-float64(r.IntN(150)) * float64(i%2))) // down to the smallest numbers there are
+		for j := range x {
+			x[j] *= small * float32(math.Exp(r.NormFloat64()*float64(i%5)))
+			switch {
+			case i%7 == 0 && j/32%2 == 0:
+				x[j] = 0
+			case i%9 == 0: // half steps, to be rounded away from zero
+				x[j] = float32(r.IntN(255)-127) / 2
+				x[j-j%32] = 127
 			}
 		}
 		values, bytes := PageRow(tensor.Q8_0, n)
@@ -522,10 +528,14 @@ func TestNarrowQ8(t *testing.T) {
 		if err := Narrow(raw, tensor.Q8_0, x); err != nil {
 			t.Fatal(err)
 		}
+		twin := make([]byte, bytes)
+		if err := quant.Quantize(twin, tensor.Q8_0, append(slices.Clone(x), make([]float32, values-n)...)); err != nil || !slices.Equal(raw, twin) {
+			t.Fatalf("%v\nbecomes %v\nwant    %v, %v", x, raw, twin, err)
+		}
 		quant.Dequantize(got, tensor.Q8_0, raw)
 		for i, v := range x {
 			top := float64(MaxAbs(x[i/32*32 : min(i/32*32+32, n)]))
-			if e := math.Abs(float64(got[i] - v)); !(e <= top/254+top*0x1p-12+0x1p-18) {
+			if e := math.Abs(float64(got[i] - v)); !(e <= top/254+top*0x1p-12+127*0x1p-25) {
 				t.Fatalf("%v of a block up to %v becomes %v", v, top, got[i])
 			}
 		}

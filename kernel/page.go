@@ -34,15 +34,22 @@ func Narrow(dst []byte, d tensor.DType, src []float32) error {
 	}
 	whole := len(src) - len(src)%d.BlockValues()
 	_, bytes := PageRow(d, whole)
-	err := quant.Quantize(dst[:bytes], d, src[:whole])
+	err := narrowQ8(dst[:bytes], src[:whole])
 	if whole < len(src) && err == nil {
 		s := scratches.Get().(*[]float32)
 		defer scratches.Put(s)
 		*s = slices.Grow((*s)[:0], d.BlockValues())[:d.BlockValues()]
 		clear((*s)[copy(*s, src[whole:]):])
-		err = quant.Quantize(dst[bytes:], d, *s)
+		err = narrowQ8(dst[bytes:], *s)
 	}
 	return err
+}
+
+func narrowQ8(dst []byte, src []float32) error {
+	if active.narrowQ8 != nil && active.narrowQ8(dst, src) {
+		return nil
+	}
+	return quant.Quantize(dst, tensor.Q8_0, src)
 }
 
 // NarrowF16 rounds src to half floats, to the nearest; what is too large becomes infinite.

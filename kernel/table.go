@@ -27,6 +27,8 @@ type table struct {
 	gemmHalf func(dst, x []float32, w []byte, m, n, k, ldx int, add bool)
 	// narrow is NarrowF16 of a multiple of 8 values; nil if the tier has none.
 	narrow func(dst []byte, src []float32)
+	// narrowQ8 is quant.Quantize to Q8_0; it returns false if that is an error, and is nil if the tier has none.
+	narrowQ8 func(dst []byte, src []float32) bool
 	// dequantize is quant.Dequantize; it returns false for types that it has no way for, and is nil if the tier has none.
 	dequantize func(dst []float32, d tensor.DType, src []byte) bool
 	// pack are the kernels of packed matrices; nil: the tier packs none.

@@ -24,6 +24,7 @@ var avx2 = table{
 	dotHalf:    dotHalfAVX2,
 	gemmHalf:   gemmHalfAVX2,
 	narrow:     narrowAVX2,
+	narrowQ8:   narrowQ8AVX2Blocks,
 	dequantize: dequantizeAVX2,
 	pack:       &packAVX2,
 	gemm:       gemmAVX2,
@@ -95,6 +96,19 @@ func rounds(n, per int, loop func(rounds int)) int {
 
 // narrowAVX2 is NarrowF16 of whole vectors.
 func narrowAVX2(dst []byte, src []float32) { narrowF16AVX2(&dst[0], &src[0], len(src)/8) }
+
+func narrowQ8AVX2Blocks(dst []byte, src []float32) bool {
+	if len(src) == 0 {
+		return true
+	}
+	narrowQ8AVX2(&dst[0], &src[0], len(src)/32)
+	for ; len(dst) > 0; dst = dst[34:] {
+		if dst[1]&0x7C == 0x7C { // the scale is infinite or NaN, as one of the values is or because it overflows
+			return false
+		}
+	}
+	return true
+}
 
 func rmsNormAVX2(dst, x, weight []float32, eps float32) {
 	whole := len(x) &^ 7

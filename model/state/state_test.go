@@ -52,8 +52,15 @@ func windowReleasesPages(t *testing.T, d tensor.DType) {
 }
 
 func TestCloneSharesNothing(t *testing.T) {
-	s := New([]Spec{{KVHeads: 1, HeadDim: 2, DType: tensor.F32}, {DInner: 3, DState: 2, DConv: 4}})
-	if err := s.Layers[0].KV.Store(0, []float32{1, 2}, []float32{3, 4}); err != nil {
+	for _, d := range []tensor.DType{tensor.F32, tensor.F16, tensor.Q8_0} {
+		t.Run(d.String(), func(t *testing.T) { cloneSharesNothing(t, d) })
+	}
+}
+
+func cloneSharesNothing(t *testing.T, d tensor.DType) {
+	s := New([]Spec{{KVHeads: 1, HeadDim: 2, DType: d}, {DInner: 3, DState: 2, DConv: 4}})
+	// Numbers that all types hold: the largest of a block is 127 times a power of two.
+	if err := s.Layers[0].KV.Store(0, []float32{1, 127}, []float32{-127, 4}); err != nil {
 		t.Fatal(err)
 	}
 	s.Layers[1].SSM.H[0] = 5
@@ -65,7 +72,7 @@ func TestCloneSharesNothing(t *testing.T) {
 	s.Layers[1].SSM.H[0] = 9
 	s.Break()
 	k, v := c.Layers[0].KV.At(0, 0)
-	if !slices.Equal(k, []float32{1, 2}) || !slices.Equal(v, []float32{3, 4}) || c.Layers[1].SSM.H[0] != 5 || c.Pos() != 1 || c.Broken() {
+	if !slices.Equal(k, []float32{1, 127}) || !slices.Equal(v, []float32{-127, 4}) || c.Layers[1].SSM.H[0] != 5 || c.Pos() != 1 || c.Broken() {
 		t.Errorf("the clone changed with the original: %v %v %v", k, v, c.Layers[1].SSM.H)
 	}
 	s.Reset()

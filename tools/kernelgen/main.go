@@ -32,6 +32,7 @@ func main() {
 		roundActivations()
 		scalesF16()
 		narrowF16()
+		narrowQ8()
 		scalesK()
 		limits()
 		dequantize()

@@ -218,6 +218,30 @@ func gemmI4(m int) {
 	o.store(acc)
 }
 
+// blockMost loads a block of 32 floats and returns it with the largest absolute value, as a scalar. As whole numbers the
+// bits of absolute values have the same order, and a NaN is the largest.
+func blockMost(x Register) (v []VecVirtual, half VecVirtual) {
+	v = vectors(4)
+	most, a := YMM(), YMM()
+	for i := range v {
+		VMOVUPS(at(x, 32*i), v[i])
+		if i == 0 {
+			VANDPS(u32(0x7FFFFFFF), v[i], most)
+		} else {
+			VANDPS(u32(0x7FFFFFFF), v[i], a)
+			VPMAXSD(a, most, most)
+		}
+	}
+	half, other := XMM(), XMM()
+	VEXTRACTI128(Imm(1), most, half)
+	VPMAXSD(most.AsX(), half, half)
+	VPSHUFD(Imm(0x4E), half, other)
+	VPMAXSD(other, half, half)
+	VPSHUFD(Imm(0xB1), half, other)
+	VPMAXSD(other, half, half)
+	return v, half
+}
+
 // roundActivations writes the rounding of a row to blocks of 32 whole numbers from -32767 to 32767, each block with its
 // scale and scale·sum.
 func roundActivations() {
@@ -225,25 +249,8 @@ func roundActivations() {
 	Pragma("noescape")
 	q, xs, x, n := Load(Param("q"), GP64()), Load(Param("xs"), GP64()), Load(Param("x"), GP64()), Load(Param("blocks"), GP64())
 	loop("block", n, 1, func() {
-		v := vectors(4)
-		most, a := YMM(), YMM()
-		for i := range v {
-			VMOVUPS(at(x, 32*i), v[i])
-			if i == 0 {
-				VANDPS(u32(0x7FFFFFFF), v[i], most)
-			} else {
-				VANDPS(u32(0x7FFFFFFF), v[i], a)
-				VPMAXSD(a, most, most)
-			}
-		}
-		// As whole numbers the bits of absolute values have the same order, and a NaN is the largest.
-		half, other := XMM(), XMM()
-		VEXTRACTI128(Imm(1), most, half)
-		VPMAXSD(most.AsX(), half, half)
-		VPSHUFD(Imm(0x4E), half, other)
-		VPMAXSD(other, half, half)
-		VPSHUFD(Imm(0xB1), half, other)
-		VPMAXSD(other, half, half)
+		v, half := blockMost(x)
+		other := XMM()
 		// scale = most/32767, its inverse 32767/most, or 0 if that is not finite: blocks with nothing above 1e-34 are 0.
 		scale, inverse, finite, limit := XMM(), XMM(), XMM(), XMM()
 		VMOVSS(f32(32767), limit)
@@ -316,6 +323,55 @@ func narrowF16() {
 		VCVTPS2PH(Imm(0), v, at(dst, 0))
 		ADDQ(Imm(16), dst)
 		ADDQ(Imm(32), src)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// narrowQ8 writes the rounding of n blocks to Q8_0, bit for bit as package quant does it.
+func narrowQ8() {
+	order := GLOBL("packOrder", RODATA|NOPTR)
+	for i, from := range []uint32{0, 4, 1, 5, 2, 6, 3, 7} {
+		DATA(4*i, U32(from))
+	}
+	TEXT("narrowQ8AVX2", NOSPLIT, "func(dst *byte, src *float32, n int)")
+	Pragma("noescape")
+	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	loop("block", n, 1, func() {
+		v, most := blockMost(src)
+		// The inverse of the scale is 0 if it is not finite.
+		scale, inverse, finite := XMM(), XMM(), XMM()
+		VDIVSS(f32(127), most, scale)
+		VMOVSS(f32(1), inverse)
+		VDIVSS(scale, inverse, inverse)
+		const less = 17
+		VCMPSS(Imm(less), f32(math.Inf(1)), inverse, finite)
+		VANDPS(finite, inverse, inverse)
+		h := GP32()
+		VCVTPS2PH(Imm(0), scale, scale)
+		VMOVD(scale, h)
+		MOVW(h.As16(), at(dst, 0))
+		factor := YMM()
+		VBROADCASTSS(inverse, factor)
+		for i := range v {
+			// To the nearest, halves away from zero: the largest number below 1/2 is added, then the fraction dropped.
+			half := YMM()
+			VMULPS(factor, v[i], v[i])
+			VANDPS(u32(0x80000000), v[i], half)
+			VORPS(u32(0x3EFFFFFF), half, half)
+			VADDPS(half, v[i], v[i])
+			VCVTTPS2DQ(v[i], v[i])
+		}
+		// Packing works within halves of a vector.
+		VPACKSSDW(v[1], v[0], v[0])
+		VPACKSSDW(v[3], v[2], v[2])
+		VPACKSSWB(v[2], v[0], v[0])
+		by := YMM()
+		VMOVDQU(order, by)
+		VPERMD(v[0], by, v[0])
+		VMOVDQU(v[0], at(dst, 2))
+		ADDQ(Imm(34), dst)
+		ADDQ(U32(128), src)
 	})
 	VZEROUPPER()
 	RET()
