@@ -51,6 +51,40 @@ func windowReleasesPages(t *testing.T, d tensor.DType) {
 	}
 }
 
+// TestStoreLimits stores the largest values that round to finite ones, and the next.
+func TestStoreLimits(t *testing.T) {
+	inf := float32(math.Inf(1))
+	for _, test := range []struct {
+		d               tensor.DType
+		finite, tooMuch float32
+		want            string
+	}{
+		{tensor.F32, math.MaxFloat32, inf, ""}, // what is infinite is found after the layer
+		{tensor.F16, 65519, 65520, "a key or value of 6.55e+04 is more than F16 holds"},
+		{tensor.Q8_0, 127 * 65519, 127 * 65520, "a key or value of 8.32e+06 is more than Q8_0 holds"},
+		{tensor.Q8_0, 0, inf, "a key or value is infinite or NaN"},
+		{tensor.Q8_0, 0, float32(math.NaN()), "a key or value is infinite or NaN"},
+	} {
+		for i := range 3 {
+			kv := New([]Spec{{KVHeads: 1, HeadDim: 3, DType: test.d}}).Layers[0].KV
+			x, zero := make([]float32, 3), make([]float32, 3)
+			x[i] = -test.finite
+			if err := kv.Store(0, x, x); err != nil {
+				t.Errorf("%v: %v: %v", test.d, x, err)
+			}
+			if k, _ := kv.At(0, 0); math.Abs(float64(k[i]-x[i])) > 1e-3*float64(test.finite) || math.IsInf(float64(k[i]), 0) {
+				t.Errorf("%v: %v comes back as %v", test.d, x, k)
+			}
+			x[i] = -test.tooMuch
+			for _, err := range []error{kv.Store(0, x, zero), kv.Store(0, zero, x)} {
+				if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)) {
+					t.Errorf("%v: %v: error %v, want %q", test.d, x, err, test.want)
+				}
+			}
+		}
+	}
+}
+
 func TestCloneSharesNothing(t *testing.T) {
 	for _, d := range []tensor.DType{tensor.F32, tensor.F16, tensor.Q8_0} {
 		t.Run(d.String(), func(t *testing.T) { cloneSharesNothing(t, d) })
