@@ -59,7 +59,7 @@ func openGGUF(path string) (*Model, error) {
 // Metadata returns the metadata of the GGUF file that the model is from, nil if it is from no such file.
 func (m *Model) Metadata() gguf.Metadata {
 	if src, ok := m.source.(ggufSource); ok {
-		return src.File.Metadata
+		return src.Metadata
 	}
 	return nil
 }
