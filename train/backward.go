@@ -26,8 +26,8 @@ type backward struct {
 // begin makes b ready for a pass whose tape is filled.
 func (b *backward) begin() {
 	b.rows, b.ends = len(b.tape.Tokens), b.ends[:0]
-	if b.most > len(b.arena) {
-		b.arena = make([]float32, b.most)
+	if n := max(b.most, backwardSize(b.config, b.rows)); n > len(b.arena) {
+		b.arena = make([]float32, n)
 	}
 	for _, s := range b.tape.Spans {
 		b.ends = append(b.ends, s.Hi)

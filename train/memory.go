@@ -32,7 +32,7 @@ func (t *Trainer) Memory(sequences, length int) Memory {
 	m.Moments = 2 * m.Gradients
 	c := &t.model.Config
 	rows, hidden := sequences*length, c.HiddenSize
-	var tape, back, scratch, low int
+	var tape, scratch, low int
 	for _, p := range t.Params {
 		if a := p.Adapter; a != nil {
 			low = max(low, a.Out+2*a.R) // what is added to a product, and its inner values, forth and back
@@ -43,7 +43,6 @@ func (t *Trainer) Memory(sequences, length int) Memory {
 		perRow, perState := sizes(l, hidden)
 		tape += perRow
 		fixed += perState * sequences * (1 + (length+kernel.ScanChunk-1)/kernel.ScanChunk) // and the state itself
-		back = max(back, rows*backSize(l, hidden))
 		if a := l.Attention; a != nil {
 			scratch = max(scratch, 2*rows*a.NumAttentionHeads*a.HeadDim)
 			fixed += sequences * ((length + kernel.PageLen - 1) / kernel.PageLen) * kernel.PageLen * 2 * a.NumKeyValueHeads * a.HeadDim
@@ -54,8 +53,7 @@ func (t *Trainer) Memory(sequences, length int) Memory {
 	}
 	// The residual, what a part adds to it, and the gradient of the residual.
 	m.Activations = 4 * int64(rows*(tape+2*hidden)+fixed)
-	head := min(rows, headRows) * (4*hidden + c.VocabSize)
-	m.Backward = 4 * int64(rows*hidden+max(back, head))
+	m.Backward = 4 * int64(backwardSize(c, rows))
 	m.Scratch = 4 * int64(scratch+rows*low)
 	return m
 }
@@ -80,6 +78,15 @@ func sizes(l model.Layer, hidden int) (row, chunk int) {
 		row += 2*hidden + 2*l.MoE.NumExperts + l.MoE.NumExpertsPerTok*(2*hidden+3*l.MoE.IntermediateSize)
 	}
 	return row, chunk
+}
+
+// backwardSize returns the floats that a backward pass over that many rows takes, if experts get equal shares.
+func backwardSize(c *model.Config, rows int) int {
+	most := min(rows, headRows) * (4*c.HiddenSize + c.VocabSize)
+	for _, l := range c.Layers {
+		most = max(most, rows*backSize(l, c.HiddenSize))
+	}
+	return rows*c.HiddenSize + most
 }
 
 // backSize returns the floats that a layer's backward pass takes for a row at most.

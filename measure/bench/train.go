@@ -60,6 +60,9 @@ func RunTraining(ctx context.Context, m *model.Model, plan TrainPlan, limits fun
 				if err != nil {
 					return err
 				}
+				if _, err := t.step(&r); err != nil { // the second finds all memory in place, the third has it written
+					return err
+				}
 				if err := b.repeat(&r, plan.Reps, known, t.step); err != nil {
 					return err
 				}
