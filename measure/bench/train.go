@@ -60,7 +60,7 @@ func RunTraining(ctx context.Context, m *model.Model, plan TrainPlan, limits fun
 				if err != nil {
 					return err
 				}
-				if _, err := t.step(&r); err != nil { // the second finds all memory in place, the third has it written
+				if _, err := t.step(&r); err != nil { // as in ProfileTraining
 					return err
 				}
 				if err := b.repeat(&r, plan.Reps, known, t.step); err != nil {
@@ -82,7 +82,7 @@ func ProfileTraining(ctx context.Context, m *model.Model, plan TrainPlan) ([]mod
 	b := &bench{ctx: ctx, model: m, random: rand.New(rand.NewPCG(1, 2))}
 	r, p := Result{Work: "train", Tokens: plan.Seq[0], Batch: plan.Batch[0]}, &model.Profile{}
 	t, err := b.trainer(&r, p)
-	for range 2 { // the first is to warm
+	for range 3 { // the second finds all memory in place, the third has it written
 		p.Operations = nil
 		if err == nil {
 			_, err = t.step(&r)
