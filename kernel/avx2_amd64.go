@@ -180,24 +180,6 @@ func gemmI8mx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, 
 func gemmI8mx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
-func gemmI8b16x1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16x2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16x3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16x4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16x5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16x6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
 func gemmI4x1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
@@ -216,13 +198,70 @@ func gemmI4x5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w
 func gemmI4x6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
+func gemmK4x1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4x2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4x3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4x4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4x5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4x6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5x1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5x2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5x3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5x4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5x5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5x6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6x1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6x2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6x3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6x4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6x5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6x6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
 func gemmWide(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)
 
 //go:noescape
 func gemmWideM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)
 
 //go:noescape
-func gemmWideB16(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)
+func gemmWideK(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)
+
+//go:noescape
+func gemmWideKM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)
 
 //go:noescape
 func wideI8AVX2(dst *int16, w *byte, ahead int, blocks int)
@@ -231,7 +270,19 @@ func wideI8AVX2(dst *int16, w *byte, ahead int, blocks int)
 func wideI4AVX2(dst *int16, w *byte, ahead int, blocks int)
 
 //go:noescape
+func wideK4AVX2(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+
+//go:noescape
+func wideK5AVX2(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+
+//go:noescape
+func wideK6AVX2(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+
+//go:noescape
 func roundAVX2(q *int16, xs *float32, x *float32, blocks int)
+
+//go:noescape
+func roundKAVX2(q *int16, xs *float32, x *float32, limit float32, blocks int)
 
 //go:noescape
 func widenF16AVX2(dst *float32, src *byte, n int)

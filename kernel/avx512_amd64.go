@@ -240,30 +240,6 @@ func gemmI8mZx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int,
 func gemmI8mZx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
-func gemmI8b16Zx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16Zx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16Zx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16Zx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16Zx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16Zx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16Zx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16Zx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
 func gemmI4Zx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
@@ -286,6 +262,78 @@ func gemmI4Zx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, 
 
 //go:noescape
 func gemmI4Zx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Zx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Zx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Zx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Zx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Zx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Zx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Zx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Zx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Zx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Zx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Zx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Zx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Zx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Zx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Zx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Zx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Zx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Zx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Zx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Zx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Zx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Zx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Zx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Zx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
 func widenF16AVX512(dst *float32, src *byte, n int)
@@ -349,30 +397,6 @@ func gemmI8mZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int
 func gemmI8mZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
-func gemmI8b16ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16ZVx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16ZVx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16ZVx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16ZVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16ZVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16ZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16ZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
 func gemmI4ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
@@ -395,5 +419,77 @@ func gemmI4ZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int,
 
 //go:noescape
 func gemmI4ZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4ZVx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4ZVx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4ZVx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4ZVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4ZVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4ZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4ZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5ZVx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5ZVx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5ZVx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5ZVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5ZVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5ZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5ZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6ZVx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6ZVx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6ZVx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6ZVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6ZVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6ZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6ZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
 
 func peakI8AVX512VNNI(n int)

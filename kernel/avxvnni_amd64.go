@@ -39,24 +39,6 @@ func gemmI8mVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int,
 func gemmI8mVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
-func gemmI8b16Vx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16Vx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16Vx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16Vx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
-func gemmI8b16Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-
-//go:noescape
 func gemmI4Vx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
@@ -73,5 +55,59 @@ func gemmI4Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, 
 
 //go:noescape
 func gemmI4Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Vx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Vx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Vx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Vx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Vx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Vx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Vx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Vx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Vx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Vx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Vx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Vx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
 
 func peakI8AVXVNNI(n int)

@@ -4446,2341 +4446,6 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmI8b16Vx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmI8b16Vx1(SB), NOSPLIT, $0-80
-	MOVQ   w+48(FP), AX
-	MOVQ   ws+56(FP), CX
-	MOVQ   blocks+72(FP), DX
-	MOVQ   x+16(FP), BX
-	MOVQ   ldx+24(FP), SI
-	MOVQ   xs+32(FP), SI
-	MOVQ   ldxs+40(FP), DI
-	SHLQ   $0x02, DI
-	VXORPS Y0, Y0, Y0
-
-block:
-	CMPQ         DX, $0x01
-	JLT          block_end
-	VPXOR        Y1, Y1, Y1
-	VPXOR        Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPXOR        Y4, Y4, Y4
-	PREFETCHT0   2048(AX)
-	VPMOVSXBW    (AX), Y5
-	VPBROADCASTD (BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xce
-	VPMOVSXBW    16(AX), Y5
-	VPBROADCASTD 4(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xd6
-	VPMOVSXBW    32(AX), Y5
-	VPBROADCASTD 8(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xde
-	VPMOVSXBW    48(AX), Y5
-	VPBROADCASTD 12(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xe6
-	PREFETCHT0   2112(AX)
-	VPMOVSXBW    64(AX), Y5
-	VPBROADCASTD 16(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xce
-	VPMOVSXBW    80(AX), Y5
-	VPBROADCASTD 20(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xd6
-	VPMOVSXBW    96(AX), Y5
-	VPBROADCASTD 24(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xde
-	VPMOVSXBW    112(AX), Y5
-	VPBROADCASTD 28(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xe6
-	VBROADCASTSS (SI), Y5
-	VMULPS       (CX), Y5, Y5
-	VPADDD       Y4, Y1, Y1
-	VPADDD       Y3, Y2, Y2
-	VPADDD       Y2, Y1, Y1
-	VCVTDQ2PS    Y1, Y1
-	VFMADD231PS  Y5, Y1, Y0
-	VPXOR        Y1, Y1, Y1
-	VPXOR        Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPXOR        Y4, Y4, Y4
-	PREFETCHT0   2176(AX)
-	VPMOVSXBW    128(AX), Y5
-	VPBROADCASTD 32(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xce
-	VPMOVSXBW    144(AX), Y5
-	VPBROADCASTD 36(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xd6
-	VPMOVSXBW    160(AX), Y5
-	VPBROADCASTD 40(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xde
-	VPMOVSXBW    176(AX), Y5
-	VPBROADCASTD 44(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xe6
-	PREFETCHT0   2240(AX)
-	VPMOVSXBW    192(AX), Y5
-	VPBROADCASTD 48(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xce
-	VPMOVSXBW    208(AX), Y5
-	VPBROADCASTD 52(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xd6
-	VPMOVSXBW    224(AX), Y5
-	VPBROADCASTD 56(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xde
-	VPMOVSXBW    240(AX), Y5
-	VPBROADCASTD 60(BX), Y6
-
-	// VPDPWSSD, VEX
-	LONG         $0x5255e2c4
-	BYTE         $0xe6
-	VBROADCASTSS (SI), Y5
-	VMULPS       32(CX), Y5, Y5
-	VPADDD       Y4, Y1, Y1
-	VPADDD       Y3, Y2, Y2
-	VPADDD       Y2, Y1, Y1
-	VCVTDQ2PS    Y1, Y1
-	VFMADD231PS  Y5, Y1, Y0
-	ADDQ         $0x00000100, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, BX
-	ADDQ         $0x08, SI
-	SUBQ         $0x01, DX
-	JMP          block
-
-block_end:
-	MOVQ    dst+0(FP), AX
-	MOVQ    ldd+8(FP), CX
-	SHLQ    $0x02, CX
-	VMOVUPS Y0, (AX)
-	VZEROUPPER
-	RET
-
-// func gemmI8b16Vx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmI8b16Vx2(SB), NOSPLIT, $0-80
-	MOVQ   w+48(FP), AX
-	MOVQ   ws+56(FP), CX
-	MOVQ   blocks+72(FP), DX
-	MOVQ   x+16(FP), BX
-	MOVQ   ldx+24(FP), SI
-	MOVQ   xs+32(FP), DI
-	MOVQ   ldxs+40(FP), R8
-	SHLQ   $0x02, R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-
-block:
-	CMPQ         DX, $0x01
-	JLT          block_end
-	VPXOR        Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPXOR        Y4, Y4, Y4
-	VPXOR        Y5, Y5, Y5
-	VPXOR        Y6, Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VPXOR        Y8, Y8, Y8
-	VPXOR        Y9, Y9, Y9
-	PREFETCHT0   2048(AX)
-	VPMOVSXBW    (AX), Y10
-	VPBROADCASTD (BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xd3
-	VPBROADCASTD (BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPMOVSXBW    16(AX), Y10
-	VPBROADCASTD 4(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xdb
-	VPBROADCASTD 4(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPMOVSXBW    32(AX), Y10
-	VPBROADCASTD 8(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xe3
-	VPBROADCASTD 8(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPMOVSXBW    48(AX), Y10
-	VPBROADCASTD 12(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 12(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	PREFETCHT0   2112(AX)
-	VPMOVSXBW    64(AX), Y10
-	VPBROADCASTD 16(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xd3
-	VPBROADCASTD 16(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPMOVSXBW    80(AX), Y10
-	VPBROADCASTD 20(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xdb
-	VPBROADCASTD 20(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPMOVSXBW    96(AX), Y10
-	VPBROADCASTD 24(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xe3
-	VPBROADCASTD 24(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPMOVSXBW    112(AX), Y10
-	VPBROADCASTD 28(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 28(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VBROADCASTSS (DI), Y10
-	VMULPS       (CX), Y10, Y10
-	VPADDD       Y5, Y2, Y2
-	VPADDD       Y4, Y3, Y3
-	VPADDD       Y3, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VFMADD231PS  Y10, Y2, Y0
-	VBROADCASTSS (DI)(R8*1), Y2
-	VMULPS       (CX), Y2, Y2
-	VPADDD       Y9, Y6, Y6
-	VPADDD       Y8, Y7, Y7
-	VPADDD       Y7, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD231PS  Y2, Y6, Y1
-	VPXOR        Y2, Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VPXOR        Y4, Y4, Y4
-	VPXOR        Y5, Y5, Y5
-	VPXOR        Y6, Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VPXOR        Y8, Y8, Y8
-	VPXOR        Y9, Y9, Y9
-	PREFETCHT0   2176(AX)
-	VPMOVSXBW    128(AX), Y10
-	VPBROADCASTD 32(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xd3
-	VPBROADCASTD 32(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPMOVSXBW    144(AX), Y10
-	VPBROADCASTD 36(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xdb
-	VPBROADCASTD 36(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPMOVSXBW    160(AX), Y10
-	VPBROADCASTD 40(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xe3
-	VPBROADCASTD 40(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPMOVSXBW    176(AX), Y10
-	VPBROADCASTD 44(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 44(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	PREFETCHT0   2240(AX)
-	VPMOVSXBW    192(AX), Y10
-	VPBROADCASTD 48(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xd3
-	VPBROADCASTD 48(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPMOVSXBW    208(AX), Y10
-	VPBROADCASTD 52(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xdb
-	VPBROADCASTD 52(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPMOVSXBW    224(AX), Y10
-	VPBROADCASTD 56(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xe3
-	VPBROADCASTD 56(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPMOVSXBW    240(AX), Y10
-	VPBROADCASTD 60(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 60(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VBROADCASTSS (DI), Y10
-	VMULPS       32(CX), Y10, Y10
-	VPADDD       Y5, Y2, Y2
-	VPADDD       Y4, Y3, Y3
-	VPADDD       Y3, Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VFMADD231PS  Y10, Y2, Y0
-	VBROADCASTSS (DI)(R8*1), Y2
-	VMULPS       32(CX), Y2, Y2
-	VPADDD       Y9, Y6, Y6
-	VPADDD       Y8, Y7, Y7
-	VPADDD       Y7, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD231PS  Y2, Y6, Y1
-	ADDQ         $0x00000100, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x01, DX
-	JMP          block
-
-block_end:
-	MOVQ    dst+0(FP), AX
-	MOVQ    ldd+8(FP), CX
-	SHLQ    $0x02, CX
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, (AX)
-	VZEROUPPER
-	RET
-
-// func gemmI8b16Vx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmI8b16Vx3(SB), NOSPLIT, $0-80
-	MOVQ   w+48(FP), AX
-	MOVQ   ws+56(FP), CX
-	MOVQ   blocks+72(FP), DX
-	MOVQ   x+16(FP), BX
-	MOVQ   ldx+24(FP), SI
-	MOVQ   xs+32(FP), DI
-	MOVQ   ldxs+40(FP), R8
-	SHLQ   $0x02, R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-
-block:
-	CMPQ         DX, $0x01
-	JLT          block_end
-	VPXOR        Y3, Y3, Y3
-	VPXOR        Y4, Y4, Y4
-	VPXOR        Y5, Y5, Y5
-	VPXOR        Y6, Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VPXOR        Y8, Y8, Y8
-	VPXOR        Y9, Y9, Y9
-	VPXOR        Y10, Y10, Y10
-	VPXOR        Y11, Y11, Y11
-	PREFETCHT0   2048(AX)
-	VPMOVSXBW    (AX), Y12
-	VPBROADCASTD (BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xdd
-	VPBROADCASTD (BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD (BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPMOVSXBW    16(AX), Y12
-	VPBROADCASTD 4(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD 4(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 4(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPMOVSXBW    32(AX), Y12
-	VPBROADCASTD 8(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xed
-	VPBROADCASTD 8(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 8(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    48(AX), Y12
-	VPBROADCASTD 12(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xdd
-	VPBROADCASTD 12(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 12(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	PREFETCHT0   2112(AX)
-	VPMOVSXBW    64(AX), Y12
-	VPBROADCASTD 16(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD 16(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 16(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPMOVSXBW    80(AX), Y12
-	VPBROADCASTD 20(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xed
-	VPBROADCASTD 20(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 20(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    96(AX), Y12
-	VPBROADCASTD 24(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xdd
-	VPBROADCASTD 24(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 24(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPMOVSXBW    112(AX), Y12
-	VPBROADCASTD 28(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD 28(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 28(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VBROADCASTSS (DI), Y12
-	VMULPS       (CX), Y12, Y12
-	VPADDD       Y5, Y3, Y3
-	VPADDD       Y4, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VFMADD231PS  Y12, Y3, Y0
-	VBROADCASTSS (DI)(R8*1), Y3
-	VMULPS       (CX), Y3, Y3
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y7, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD231PS  Y3, Y6, Y1
-	VBROADCASTSS (DI)(R8*2), Y3
-	VMULPS       (CX), Y3, Y3
-	VPADDD       Y11, Y9, Y9
-	VPADDD       Y10, Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VFMADD231PS  Y3, Y9, Y2
-	VPXOR        Y3, Y3, Y3
-	VPXOR        Y4, Y4, Y4
-	VPXOR        Y5, Y5, Y5
-	VPXOR        Y6, Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VPXOR        Y8, Y8, Y8
-	VPXOR        Y9, Y9, Y9
-	VPXOR        Y10, Y10, Y10
-	VPXOR        Y11, Y11, Y11
-	PREFETCHT0   2176(AX)
-	VPMOVSXBW    128(AX), Y12
-	VPBROADCASTD 32(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xdd
-	VPBROADCASTD 32(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 32(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPMOVSXBW    144(AX), Y12
-	VPBROADCASTD 36(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD 36(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 36(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPMOVSXBW    160(AX), Y12
-	VPBROADCASTD 40(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xed
-	VPBROADCASTD 40(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 40(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    176(AX), Y12
-	VPBROADCASTD 44(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xdd
-	VPBROADCASTD 44(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 44(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	PREFETCHT0   2240(AX)
-	VPMOVSXBW    192(AX), Y12
-	VPBROADCASTD 48(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD 48(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 48(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPMOVSXBW    208(AX), Y12
-	VPBROADCASTD 52(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xed
-	VPBROADCASTD 52(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 52(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    224(AX), Y12
-	VPBROADCASTD 56(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xdd
-	VPBROADCASTD 56(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 56(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPMOVSXBW    240(AX), Y12
-	VPBROADCASTD 60(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD 60(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 60(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VBROADCASTSS (DI), Y12
-	VMULPS       32(CX), Y12, Y12
-	VPADDD       Y5, Y3, Y3
-	VPADDD       Y4, Y3, Y3
-	VCVTDQ2PS    Y3, Y3
-	VFMADD231PS  Y12, Y3, Y0
-	VBROADCASTSS (DI)(R8*1), Y3
-	VMULPS       32(CX), Y3, Y3
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y7, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD231PS  Y3, Y6, Y1
-	VBROADCASTSS (DI)(R8*2), Y3
-	VMULPS       32(CX), Y3, Y3
-	VPADDD       Y11, Y9, Y9
-	VPADDD       Y10, Y9, Y9
-	VCVTDQ2PS    Y9, Y9
-	VFMADD231PS  Y3, Y9, Y2
-	ADDQ         $0x00000100, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x01, DX
-	JMP          block
-
-block_end:
-	MOVQ    dst+0(FP), AX
-	MOVQ    ldd+8(FP), CX
-	SHLQ    $0x02, CX
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VZEROUPPER
-	RET
-
-// func gemmI8b16Vx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmI8b16Vx4(SB), NOSPLIT, $0-80
-	MOVQ   w+48(FP), AX
-	MOVQ   ws+56(FP), CX
-	MOVQ   blocks+72(FP), DX
-	MOVQ   x+16(FP), BX
-	MOVQ   ldx+24(FP), SI
-	MOVQ   xs+32(FP), DI
-	MOVQ   ldxs+40(FP), R8
-	SHLQ   $0x02, R8
-	LEAQ   (BX)(SI*2), R9
-	ADDQ   SI, R9
-	LEAQ   (DI)(R8*2), R10
-	ADDQ   R8, R10
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-
-block:
-	CMPQ         DX, $0x01
-	JLT          block_end
-	VPXOR        Y4, Y4, Y4
-	VPXOR        Y5, Y5, Y5
-	VPXOR        Y6, Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VPXOR        Y8, Y8, Y8
-	VPXOR        Y9, Y9, Y9
-	VPXOR        Y10, Y10, Y10
-	VPXOR        Y11, Y11, Y11
-	PREFETCHT0   2048(AX)
-	VPMOVSXBW    (AX), Y12
-	VPBROADCASTD (BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD (BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD (BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD (R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPMOVSXBW    16(AX), Y12
-	VPBROADCASTD 4(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xed
-	VPBROADCASTD 4(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 4(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 4(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    32(AX), Y12
-	VPBROADCASTD 8(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD 8(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 8(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 8(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPMOVSXBW    48(AX), Y12
-	VPBROADCASTD 12(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xed
-	VPBROADCASTD 12(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 12(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 12(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	PREFETCHT0   2112(AX)
-	VPMOVSXBW    64(AX), Y12
-	VPBROADCASTD 16(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD 16(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 16(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 16(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPMOVSXBW    80(AX), Y12
-	VPBROADCASTD 20(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xed
-	VPBROADCASTD 20(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 20(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 20(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    96(AX), Y12
-	VPBROADCASTD 24(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD 24(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 24(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 24(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPMOVSXBW    112(AX), Y12
-	VPBROADCASTD 28(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xed
-	VPBROADCASTD 28(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 28(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 28(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VBROADCASTSS (DI), Y12
-	VMULPS       (CX), Y12, Y12
-	VPADDD       Y5, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD231PS  Y12, Y4, Y0
-	VBROADCASTSS (DI)(R8*1), Y4
-	VMULPS       (CX), Y4, Y4
-	VPADDD       Y7, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD231PS  Y4, Y6, Y1
-	VBROADCASTSS (DI)(R8*2), Y4
-	VMULPS       (CX), Y4, Y4
-	VPADDD       Y9, Y8, Y8
-	VCVTDQ2PS    Y8, Y8
-	VFMADD231PS  Y4, Y8, Y2
-	VBROADCASTSS (R10), Y4
-	VMULPS       (CX), Y4, Y4
-	VPADDD       Y11, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VFMADD231PS  Y4, Y10, Y3
-	VPXOR        Y4, Y4, Y4
-	VPXOR        Y5, Y5, Y5
-	VPXOR        Y6, Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VPXOR        Y8, Y8, Y8
-	VPXOR        Y9, Y9, Y9
-	VPXOR        Y10, Y10, Y10
-	VPXOR        Y11, Y11, Y11
-	PREFETCHT0   2176(AX)
-	VPMOVSXBW    128(AX), Y12
-	VPBROADCASTD 32(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD 32(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 32(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 32(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPMOVSXBW    144(AX), Y12
-	VPBROADCASTD 36(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xed
-	VPBROADCASTD 36(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 36(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 36(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    160(AX), Y12
-	VPBROADCASTD 40(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD 40(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 40(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 40(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPMOVSXBW    176(AX), Y12
-	VPBROADCASTD 44(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xed
-	VPBROADCASTD 44(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 44(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 44(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	PREFETCHT0   2240(AX)
-	VPMOVSXBW    192(AX), Y12
-	VPBROADCASTD 48(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD 48(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 48(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 48(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPMOVSXBW    208(AX), Y12
-	VPBROADCASTD 52(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xed
-	VPBROADCASTD 52(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 52(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 52(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    224(AX), Y12
-	VPBROADCASTD 56(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xe5
-	VPBROADCASTD 56(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 56(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 56(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPMOVSXBW    240(AX), Y12
-	VPBROADCASTD 60(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xed
-	VPBROADCASTD 60(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 60(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 60(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VBROADCASTSS (DI), Y12
-	VMULPS       32(CX), Y12, Y12
-	VPADDD       Y5, Y4, Y4
-	VCVTDQ2PS    Y4, Y4
-	VFMADD231PS  Y12, Y4, Y0
-	VBROADCASTSS (DI)(R8*1), Y4
-	VMULPS       32(CX), Y4, Y4
-	VPADDD       Y7, Y6, Y6
-	VCVTDQ2PS    Y6, Y6
-	VFMADD231PS  Y4, Y6, Y1
-	VBROADCASTSS (DI)(R8*2), Y4
-	VMULPS       32(CX), Y4, Y4
-	VPADDD       Y9, Y8, Y8
-	VCVTDQ2PS    Y8, Y8
-	VFMADD231PS  Y4, Y8, Y2
-	VBROADCASTSS (R10), Y4
-	VMULPS       32(CX), Y4, Y4
-	VPADDD       Y11, Y10, Y10
-	VCVTDQ2PS    Y10, Y10
-	VFMADD231PS  Y4, Y10, Y3
-	ADDQ         $0x00000100, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, BX
-	ADDQ         $0x40, R9
-	ADDQ         $0x08, DI
-	ADDQ         $0x08, R10
-	SUBQ         $0x01, DX
-	JMP          block
-
-block_end:
-	MOVQ    dst+0(FP), AX
-	MOVQ    ldd+8(FP), CX
-	SHLQ    $0x02, CX
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, (AX)
-	VZEROUPPER
-	RET
-
-// func gemmI8b16Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmI8b16Vx5(SB), NOSPLIT, $0-80
-	MOVQ   w+48(FP), AX
-	MOVQ   ws+56(FP), CX
-	MOVQ   blocks+72(FP), DX
-	MOVQ   x+16(FP), BX
-	MOVQ   ldx+24(FP), SI
-	MOVQ   xs+32(FP), DI
-	MOVQ   ldxs+40(FP), R8
-	SHLQ   $0x02, R8
-	LEAQ   (BX)(SI*2), R9
-	ADDQ   SI, R9
-	LEAQ   (DI)(R8*2), R10
-	ADDQ   R8, R10
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-
-block:
-	CMPQ         DX, $0x01
-	JLT          block_end
-	VPXOR        Y5, Y5, Y5
-	VPXOR        Y6, Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VPXOR        Y8, Y8, Y8
-	VPXOR        Y9, Y9, Y9
-	PREFETCHT0   2048(AX)
-	VPMOVSXBW    (AX), Y10
-	VPBROADCASTD (BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD (BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD (BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD (R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD (R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VPMOVSXBW    16(AX), Y10
-	VPBROADCASTD 4(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 4(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 4(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 4(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 4(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VPMOVSXBW    32(AX), Y10
-	VPBROADCASTD 8(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 8(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 8(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 8(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 8(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VPMOVSXBW    48(AX), Y10
-	VPBROADCASTD 12(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 12(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 12(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 12(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 12(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	PREFETCHT0   2112(AX)
-	VPMOVSXBW    64(AX), Y10
-	VPBROADCASTD 16(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 16(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 16(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 16(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 16(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VPMOVSXBW    80(AX), Y10
-	VPBROADCASTD 20(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 20(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 20(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 20(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 20(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VPMOVSXBW    96(AX), Y10
-	VPBROADCASTD 24(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 24(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 24(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 24(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 24(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VPMOVSXBW    112(AX), Y10
-	VPBROADCASTD 28(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 28(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 28(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 28(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 28(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VBROADCASTSS (DI), Y10
-	VMULPS       (CX), Y10, Y10
-	VCVTDQ2PS    Y5, Y5
-	VFMADD231PS  Y10, Y5, Y0
-	VBROADCASTSS (DI)(R8*1), Y5
-	VMULPS       (CX), Y5, Y5
-	VCVTDQ2PS    Y6, Y6
-	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (DI)(R8*2), Y5
-	VMULPS       (CX), Y5, Y5
-	VCVTDQ2PS    Y7, Y7
-	VFMADD231PS  Y5, Y7, Y2
-	VBROADCASTSS (R10), Y5
-	VMULPS       (CX), Y5, Y5
-	VCVTDQ2PS    Y8, Y8
-	VFMADD231PS  Y5, Y8, Y3
-	VBROADCASTSS (R10)(R8*1), Y5
-	VMULPS       (CX), Y5, Y5
-	VCVTDQ2PS    Y9, Y9
-	VFMADD231PS  Y5, Y9, Y4
-	VPXOR        Y5, Y5, Y5
-	VPXOR        Y6, Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VPXOR        Y8, Y8, Y8
-	VPXOR        Y9, Y9, Y9
-	PREFETCHT0   2176(AX)
-	VPMOVSXBW    128(AX), Y10
-	VPBROADCASTD 32(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 32(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 32(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 32(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 32(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VPMOVSXBW    144(AX), Y10
-	VPBROADCASTD 36(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 36(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 36(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 36(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 36(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VPMOVSXBW    160(AX), Y10
-	VPBROADCASTD 40(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 40(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 40(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 40(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 40(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VPMOVSXBW    176(AX), Y10
-	VPBROADCASTD 44(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 44(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 44(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 44(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 44(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	PREFETCHT0   2240(AX)
-	VPMOVSXBW    192(AX), Y10
-	VPBROADCASTD 48(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 48(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 48(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 48(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 48(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VPMOVSXBW    208(AX), Y10
-	VPBROADCASTD 52(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 52(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 52(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 52(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 52(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VPMOVSXBW    224(AX), Y10
-	VPBROADCASTD 56(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 56(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 56(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 56(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 56(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VPMOVSXBW    240(AX), Y10
-	VPBROADCASTD 60(BX), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xeb
-	VPBROADCASTD 60(BX)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xf3
-	VPBROADCASTD 60(BX)(SI*2), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522dc2c4
-	BYTE         $0xfb
-	VPBROADCASTD 60(R9), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xc3
-	VPBROADCASTD 60(R9)(SI*1), Y11
-
-	// VPDPWSSD, VEX
-	LONG         $0x522d42c4
-	BYTE         $0xcb
-	VBROADCASTSS (DI), Y10
-	VMULPS       32(CX), Y10, Y10
-	VCVTDQ2PS    Y5, Y5
-	VFMADD231PS  Y10, Y5, Y0
-	VBROADCASTSS (DI)(R8*1), Y5
-	VMULPS       32(CX), Y5, Y5
-	VCVTDQ2PS    Y6, Y6
-	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (DI)(R8*2), Y5
-	VMULPS       32(CX), Y5, Y5
-	VCVTDQ2PS    Y7, Y7
-	VFMADD231PS  Y5, Y7, Y2
-	VBROADCASTSS (R10), Y5
-	VMULPS       32(CX), Y5, Y5
-	VCVTDQ2PS    Y8, Y8
-	VFMADD231PS  Y5, Y8, Y3
-	VBROADCASTSS (R10)(R8*1), Y5
-	VMULPS       32(CX), Y5, Y5
-	VCVTDQ2PS    Y9, Y9
-	VFMADD231PS  Y5, Y9, Y4
-	ADDQ         $0x00000100, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, BX
-	ADDQ         $0x40, R9
-	ADDQ         $0x08, DI
-	ADDQ         $0x08, R10
-	SUBQ         $0x01, DX
-	JMP          block
-
-block_end:
-	MOVQ    dst+0(FP), AX
-	MOVQ    ldd+8(FP), CX
-	SHLQ    $0x02, CX
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	VZEROUPPER
-	RET
-
-// func gemmI8b16Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
-// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmI8b16Vx6(SB), NOSPLIT, $0-80
-	MOVQ   w+48(FP), AX
-	MOVQ   ws+56(FP), CX
-	MOVQ   blocks+72(FP), DX
-	MOVQ   x+16(FP), BX
-	MOVQ   ldx+24(FP), SI
-	MOVQ   xs+32(FP), DI
-	MOVQ   ldxs+40(FP), R8
-	SHLQ   $0x02, R8
-	LEAQ   (BX)(SI*2), R9
-	ADDQ   SI, R9
-	LEAQ   (DI)(R8*2), R10
-	ADDQ   R8, R10
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-
-block:
-	CMPQ         DX, $0x01
-	JLT          block_end
-	VPXOR        Y6, Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VPXOR        Y8, Y8, Y8
-	VPXOR        Y9, Y9, Y9
-	VPXOR        Y10, Y10, Y10
-	VPXOR        Y11, Y11, Y11
-	PREFETCHT0   2048(AX)
-	VPMOVSXBW    (AX), Y12
-	VPBROADCASTD (BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD (BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD (BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD (R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD (R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD (R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    16(AX), Y12
-	VPBROADCASTD 4(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 4(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 4(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 4(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 4(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 4(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    32(AX), Y12
-	VPBROADCASTD 8(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 8(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 8(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 8(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 8(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 8(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    48(AX), Y12
-	VPBROADCASTD 12(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 12(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 12(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 12(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 12(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 12(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	PREFETCHT0   2112(AX)
-	VPMOVSXBW    64(AX), Y12
-	VPBROADCASTD 16(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 16(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 16(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 16(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 16(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 16(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    80(AX), Y12
-	VPBROADCASTD 20(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 20(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 20(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 20(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 20(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 20(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    96(AX), Y12
-	VPBROADCASTD 24(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 24(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 24(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 24(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 24(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 24(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    112(AX), Y12
-	VPBROADCASTD 28(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 28(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 28(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 28(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 28(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 28(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VBROADCASTSS (DI), Y12
-	VMULPS       (CX), Y12, Y12
-	VCVTDQ2PS    Y6, Y6
-	VFMADD231PS  Y12, Y6, Y0
-	VBROADCASTSS (DI)(R8*1), Y6
-	VMULPS       (CX), Y6, Y6
-	VCVTDQ2PS    Y7, Y7
-	VFMADD231PS  Y6, Y7, Y1
-	VBROADCASTSS (DI)(R8*2), Y6
-	VMULPS       (CX), Y6, Y6
-	VCVTDQ2PS    Y8, Y8
-	VFMADD231PS  Y6, Y8, Y2
-	VBROADCASTSS (R10), Y6
-	VMULPS       (CX), Y6, Y6
-	VCVTDQ2PS    Y9, Y9
-	VFMADD231PS  Y6, Y9, Y3
-	VBROADCASTSS (R10)(R8*1), Y6
-	VMULPS       (CX), Y6, Y6
-	VCVTDQ2PS    Y10, Y10
-	VFMADD231PS  Y6, Y10, Y4
-	VBROADCASTSS (R10)(R8*2), Y6
-	VMULPS       (CX), Y6, Y6
-	VCVTDQ2PS    Y11, Y11
-	VFMADD231PS  Y6, Y11, Y5
-	VPXOR        Y6, Y6, Y6
-	VPXOR        Y7, Y7, Y7
-	VPXOR        Y8, Y8, Y8
-	VPXOR        Y9, Y9, Y9
-	VPXOR        Y10, Y10, Y10
-	VPXOR        Y11, Y11, Y11
-	PREFETCHT0   2176(AX)
-	VPMOVSXBW    128(AX), Y12
-	VPBROADCASTD 32(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 32(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 32(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 32(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 32(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 32(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    144(AX), Y12
-	VPBROADCASTD 36(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 36(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 36(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 36(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 36(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 36(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    160(AX), Y12
-	VPBROADCASTD 40(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 40(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 40(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 40(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 40(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 40(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    176(AX), Y12
-	VPBROADCASTD 44(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 44(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 44(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 44(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 44(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 44(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	PREFETCHT0   2240(AX)
-	VPMOVSXBW    192(AX), Y12
-	VPBROADCASTD 48(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 48(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 48(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 48(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 48(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 48(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    208(AX), Y12
-	VPBROADCASTD 52(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 52(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 52(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 52(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 52(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 52(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    224(AX), Y12
-	VPBROADCASTD 56(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 56(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 56(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 56(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 56(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 56(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VPMOVSXBW    240(AX), Y12
-	VPBROADCASTD 60(BX), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xf5
-	VPBROADCASTD 60(BX)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521dc2c4
-	BYTE         $0xfd
-	VPBROADCASTD 60(BX)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xc5
-	VPBROADCASTD 60(R9), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xcd
-	VPBROADCASTD 60(R9)(SI*1), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xd5
-	VPBROADCASTD 60(R9)(SI*2), Y13
-
-	// VPDPWSSD, VEX
-	LONG         $0x521d42c4
-	BYTE         $0xdd
-	VBROADCASTSS (DI), Y12
-	VMULPS       32(CX), Y12, Y12
-	VCVTDQ2PS    Y6, Y6
-	VFMADD231PS  Y12, Y6, Y0
-	VBROADCASTSS (DI)(R8*1), Y6
-	VMULPS       32(CX), Y6, Y6
-	VCVTDQ2PS    Y7, Y7
-	VFMADD231PS  Y6, Y7, Y1
-	VBROADCASTSS (DI)(R8*2), Y6
-	VMULPS       32(CX), Y6, Y6
-	VCVTDQ2PS    Y8, Y8
-	VFMADD231PS  Y6, Y8, Y2
-	VBROADCASTSS (R10), Y6
-	VMULPS       32(CX), Y6, Y6
-	VCVTDQ2PS    Y9, Y9
-	VFMADD231PS  Y6, Y9, Y3
-	VBROADCASTSS (R10)(R8*1), Y6
-	VMULPS       32(CX), Y6, Y6
-	VCVTDQ2PS    Y10, Y10
-	VFMADD231PS  Y6, Y10, Y4
-	VBROADCASTSS (R10)(R8*2), Y6
-	VMULPS       32(CX), Y6, Y6
-	VCVTDQ2PS    Y11, Y11
-	VFMADD231PS  Y6, Y11, Y5
-	ADDQ         $0x00000100, AX
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, BX
-	ADDQ         $0x40, R9
-	ADDQ         $0x08, DI
-	ADDQ         $0x08, R10
-	SUBQ         $0x01, DX
-	JMP          block
-
-block_end:
-	MOVQ    dst+0(FP), AX
-	MOVQ    ldd+8(FP), CX
-	SHLQ    $0x02, CX
-	VMOVUPS Y0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y3, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Y5, (AX)
-	VZEROUPPER
-	RET
-
 // func gemmI4Vx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
 TEXT ·gemmI4Vx1(SB), NOSPLIT, $0-80
@@ -9076,6 +6741,25068 @@ block_end:
 	VMOVUPS Y4, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Y5, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK4Vx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK4Vx1(SB), NOSPLIT, $48-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    wm+72(FP), DX
+	MOVQ    blocks+80(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    ldx+24(FP), DI
+	MOVQ    xs+32(FP), DI
+	MOVQ    ldxs+40(FP), R8
+	SHLQ    $0x02, R8
+	VXORPS  Y0, Y0, Y0
+	VMOVAPS Y0, Y0
+
+super:
+	CMPQ         BX, $0x01
+	JLT          super_end
+	VPXOR        Y1, Y1, Y1
+	MOVQ         8(SP), R8
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   4096(AX)
+	VPMOVZXBW    (AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD (SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 32(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    16(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 4(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 36(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    32(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 8(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 40(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    48(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 12(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 44(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	PREFETCHT0   4160(AX)
+	VPMOVZXBW    64(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 16(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 48(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    80(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 20(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 52(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    96(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 24(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 56(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    112(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 28(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 60(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVSXBD    (R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   4224(AX)
+	VPMOVZXBW    128(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 64(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 96(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    144(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 68(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 100(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    160(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 72(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 104(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    176(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 76(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 108(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	PREFETCHT0   4288(AX)
+	VPMOVZXBW    192(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 80(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 112(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    208(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 84(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 116(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    224(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 88(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 120(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    240(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 92(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 124(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVSXBD    8(R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   4352(AX)
+	VPMOVZXBW    256(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 128(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 160(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    272(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 132(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 164(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    288(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 136(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 168(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    304(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 140(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 172(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	PREFETCHT0   4416(AX)
+	VPMOVZXBW    320(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 144(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 176(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    336(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 148(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 180(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    352(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 152(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 184(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    368(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 156(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 188(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVSXBD    16(R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   4480(AX)
+	VPMOVZXBW    384(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 192(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 224(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    400(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 196(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 228(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    416(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 200(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 232(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    432(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 204(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 236(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	PREFETCHT0   4544(AX)
+	VPMOVZXBW    448(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 208(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 240(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    464(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 212(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 244(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    480(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 216(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 248(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    496(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 220(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 252(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVSXBD    24(R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000020, 8(SP)
+	ADDQ         $0x00000100, SI
+	VBROADCASTSS (DI), Y2
+	VMULPS       (CX), Y2, Y2
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y2, Y1, Y0
+	VBROADCASTSS 4(DI), Y2
+	VFMADD231PS  (DX), Y2, Y0
+	VBROADCASTSS 12(DI), Y2
+	VFMADD231PS  32(DX), Y2, Y0
+	VBROADCASTSS 20(DI), Y2
+	VFMADD231PS  64(DX), Y2, Y0
+	VBROADCASTSS 28(DI), Y2
+	VFMADD231PS  96(DX), Y2, Y0
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, DI
+	VPXOR        Y1, Y1, Y1
+	MOVQ         8(SP), R8
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   4096(AX)
+	VPMOVZXBW    (AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD (SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 32(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    16(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 4(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 36(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    32(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 8(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 40(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    48(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 12(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 44(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	PREFETCHT0   4160(AX)
+	VPMOVZXBW    64(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 16(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 48(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    80(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 20(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 52(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    96(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 24(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 56(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    112(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 28(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 60(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVSXBD    (R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   4224(AX)
+	VPMOVZXBW    128(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 64(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 96(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    144(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 68(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 100(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    160(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 72(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 104(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    176(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 76(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 108(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	PREFETCHT0   4288(AX)
+	VPMOVZXBW    192(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 80(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 112(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    208(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 84(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 116(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    224(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 88(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 120(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    240(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 92(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 124(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVSXBD    8(R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   4352(AX)
+	VPMOVZXBW    256(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 128(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 160(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    272(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 132(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 164(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    288(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 136(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 168(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    304(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 140(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 172(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	PREFETCHT0   4416(AX)
+	VPMOVZXBW    320(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 144(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 176(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    336(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 148(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 180(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    352(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 152(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 184(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    368(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 156(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 188(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVSXBD    16(R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   4480(AX)
+	VPMOVZXBW    384(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 192(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 224(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    400(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 196(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 228(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    416(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 200(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 232(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    432(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 204(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 236(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	PREFETCHT0   4544(AX)
+	VPMOVZXBW    448(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 208(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 240(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    464(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 212(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 244(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVZXBW    480(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 216(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xd0
+	VPBROADCASTD 248(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xde
+	VPMOVZXBW    496(AX), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        c000f000f<>+0(SB), Y6, Y6
+	VPBROADCASTD 220(SI), Y8
+
+	// VPDPWSSD, VEX
+	LONG         $0x524dc2c4
+	BYTE         $0xe0
+	VPBROADCASTD 252(SI), Y6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5245e2c4
+	BYTE         $0xee
+	VPMOVSXBD    24(R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000020, 8(SP)
+	ADDQ         $0x00000100, SI
+	VBROADCASTSS (DI), Y2
+	VMULPS       (CX), Y2, Y2
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y2, Y1, Y0
+	VBROADCASTSS 4(DI), Y2
+	VFMADD231PS  (DX), Y2, Y0
+	VBROADCASTSS 12(DI), Y2
+	VFMADD231PS  32(DX), Y2, Y0
+	VBROADCASTSS 20(DI), Y2
+	VFMADD231PS  64(DX), Y2, Y0
+	VBROADCASTSS 28(DI), Y2
+	VFMADD231PS  96(DX), Y2, Y0
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, BX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK4Vx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK4Vx2(SB), NOSPLIT, $80-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    wm+72(FP), DX
+	MOVQ    blocks+80(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    ldx+24(FP), DI
+	MOVQ    xs+32(FP), R8
+	MOVQ    ldxs+40(FP), R9
+	SHLQ    $0x02, R9
+	VXORPS  Y1, Y1, Y1
+	VMOVAPS Y1, Y0
+	VMOVAPS Y1, Y1
+
+super:
+	CMPQ         BX, $0x01
+	JLT          super_end
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	MOVQ         8(SP), R10
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4096(AX)
+	VPMOVZXBW    (AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD (SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD (SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 32(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 32(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    16(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 4(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 4(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 36(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 36(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    32(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 8(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 8(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 40(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 40(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    48(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 12(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 12(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 44(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 44(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4160(AX)
+	VPMOVZXBW    64(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 16(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 16(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 48(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 48(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    80(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 20(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 20(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 52(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 52(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    96(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 24(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 24(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 56(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 56(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    112(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 28(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 28(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 60(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 60(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    (R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4224(AX)
+	VPMOVZXBW    128(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 64(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 64(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 96(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 96(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    144(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 68(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 68(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 100(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 100(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    160(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 72(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 72(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 104(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 104(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    176(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 76(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 76(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 108(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 108(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4288(AX)
+	VPMOVZXBW    192(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 80(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 80(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 112(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 112(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    208(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 84(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 84(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 116(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 116(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    224(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 88(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 88(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 120(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 120(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    240(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 92(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 92(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 124(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 124(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    8(R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4352(AX)
+	VPMOVZXBW    256(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 128(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 128(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 160(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 160(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    272(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 132(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 132(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 164(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 164(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    288(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 136(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 136(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 168(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 168(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    304(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 140(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 140(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 172(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 172(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4416(AX)
+	VPMOVZXBW    320(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 144(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 144(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 176(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 176(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    336(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 148(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 148(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 180(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 180(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    352(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 152(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 152(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 184(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 184(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    368(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 156(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 156(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 188(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 188(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    16(R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4480(AX)
+	VPMOVZXBW    384(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 192(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 192(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 224(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 224(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    400(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 196(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 196(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 228(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 228(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    416(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 200(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 200(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 232(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 232(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    432(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 204(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 204(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 236(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 236(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4544(AX)
+	VPMOVZXBW    448(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 208(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 208(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 240(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 240(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    464(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 212(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 212(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 244(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 244(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    480(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 216(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 216(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 248(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 248(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    496(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 220(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 220(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 252(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 252(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    24(R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000020, 8(SP)
+	ADDQ         $0x00000100, SI
+	VBROADCASTSS (R8), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y4, Y2, Y0
+	VBROADCASTSS 4(R8), Y4
+	VFMADD231PS  (DX), Y4, Y0
+	VBROADCASTSS 12(R8), Y4
+	VFMADD231PS  32(DX), Y4, Y0
+	VBROADCASTSS 20(R8), Y4
+	VFMADD231PS  64(DX), Y4, Y0
+	VBROADCASTSS 28(R8), Y4
+	VFMADD231PS  96(DX), Y4, Y0
+	VBROADCASTSS (R8)(R9*1), Y2
+	VMULPS       (CX), Y2, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y2, Y3, Y1
+	VBROADCASTSS 4(R8)(R9*1), Y2
+	VFMADD231PS  (DX), Y2, Y1
+	VBROADCASTSS 12(R8)(R9*1), Y2
+	VFMADD231PS  32(DX), Y2, Y1
+	VBROADCASTSS 20(R8)(R9*1), Y2
+	VFMADD231PS  64(DX), Y2, Y1
+	VBROADCASTSS 28(R8)(R9*1), Y2
+	VFMADD231PS  96(DX), Y2, Y1
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	MOVQ         8(SP), R10
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4096(AX)
+	VPMOVZXBW    (AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD (SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD (SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 32(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 32(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    16(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 4(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 4(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 36(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 36(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    32(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 8(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 8(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 40(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 40(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    48(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 12(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 12(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 44(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 44(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4160(AX)
+	VPMOVZXBW    64(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 16(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 16(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 48(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 48(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    80(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 20(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 20(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 52(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 52(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    96(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 24(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 24(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 56(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 56(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    112(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 28(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 28(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 60(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 60(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    (R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4224(AX)
+	VPMOVZXBW    128(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 64(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 64(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 96(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 96(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    144(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 68(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 68(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 100(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 100(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    160(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 72(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 72(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 104(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 104(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    176(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 76(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 76(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 108(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 108(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4288(AX)
+	VPMOVZXBW    192(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 80(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 80(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 112(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 112(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    208(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 84(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 84(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 116(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 116(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    224(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 88(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 88(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 120(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 120(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    240(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 92(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 92(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 124(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 124(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    8(R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4352(AX)
+	VPMOVZXBW    256(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 128(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 128(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 160(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 160(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    272(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 132(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 132(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 164(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 164(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    288(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 136(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 136(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 168(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 168(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    304(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 140(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 140(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 172(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 172(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4416(AX)
+	VPMOVZXBW    320(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 144(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 144(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 176(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 176(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    336(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 148(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 148(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 180(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 180(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    352(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 152(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 152(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 184(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 184(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    368(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 156(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 156(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 188(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 188(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    16(R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4480(AX)
+	VPMOVZXBW    384(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 192(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 192(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 224(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 224(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    400(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 196(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 196(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 228(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 228(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    416(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 200(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 200(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 232(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 232(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    432(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 204(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 204(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 236(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 236(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4544(AX)
+	VPMOVZXBW    448(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 208(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 208(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 240(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 240(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    464(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 212(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 212(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 244(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 244(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    480(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 216(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe6
+	VPBROADCASTD 216(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 248(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xec
+	VPBROADCASTD 248(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPMOVZXBW    496(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 220(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 220(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 252(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 252(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    24(R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000020, 8(SP)
+	ADDQ         $0x00000100, SI
+	VBROADCASTSS (R8), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y4, Y2, Y0
+	VBROADCASTSS 4(R8), Y4
+	VFMADD231PS  (DX), Y4, Y0
+	VBROADCASTSS 12(R8), Y4
+	VFMADD231PS  32(DX), Y4, Y0
+	VBROADCASTSS 20(R8), Y4
+	VFMADD231PS  64(DX), Y4, Y0
+	VBROADCASTSS 28(R8), Y4
+	VFMADD231PS  96(DX), Y4, Y0
+	VBROADCASTSS (R8)(R9*1), Y2
+	VMULPS       (CX), Y2, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y2, Y3, Y1
+	VBROADCASTSS 4(R8)(R9*1), Y2
+	VFMADD231PS  (DX), Y2, Y1
+	VBROADCASTSS 12(R8)(R9*1), Y2
+	VFMADD231PS  32(DX), Y2, Y1
+	VBROADCASTSS 20(R8)(R9*1), Y2
+	VFMADD231PS  64(DX), Y2, Y1
+	VBROADCASTSS 28(R8)(R9*1), Y2
+	VFMADD231PS  96(DX), Y2, Y1
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, BX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK4Vx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK4Vx3(SB), NOSPLIT, $112-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    wm+72(FP), DX
+	MOVQ    blocks+80(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    ldx+24(FP), DI
+	MOVQ    xs+32(FP), R8
+	MOVQ    ldxs+40(FP), R9
+	SHLQ    $0x02, R9
+	VXORPS  Y2, Y2, Y2
+	VMOVAPS Y2, Y0
+	VMOVAPS Y2, Y1
+	VMOVAPS Y2, Y2
+
+super:
+	CMPQ         BX, $0x01
+	JLT          super_end
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         8(SP), R10
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4096(AX)
+	VPMOVZXBW    (AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD (SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD (SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD (SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 32(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 32(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 32(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    16(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 4(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 4(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 4(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 36(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 36(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 36(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    32(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 8(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 8(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 8(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 40(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 40(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 40(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    48(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 12(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 12(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 12(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 44(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 44(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 44(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4160(AX)
+	VPMOVZXBW    64(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 16(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 16(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 16(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 48(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 48(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 48(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    80(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 20(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 20(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 20(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 52(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 52(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 52(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    96(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 24(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 24(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 24(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 56(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 56(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 56(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    112(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 28(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 28(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 28(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 60(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 60(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 60(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    (R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4224(AX)
+	VPMOVZXBW    128(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 64(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 64(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 64(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 96(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 96(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 96(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    144(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 68(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 68(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 68(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 100(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 100(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 100(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    160(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 72(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 72(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 72(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 104(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 104(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 104(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    176(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 76(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 76(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 76(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 108(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 108(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 108(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4288(AX)
+	VPMOVZXBW    192(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 80(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 80(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 80(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 112(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 112(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 112(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    208(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 84(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 84(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 84(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 116(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 116(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 116(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    224(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 88(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 88(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 88(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 120(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 120(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 120(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    240(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 92(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 92(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 92(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 124(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 124(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 124(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    8(R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4352(AX)
+	VPMOVZXBW    256(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 128(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 128(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 128(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 160(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 160(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 160(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    272(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 132(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 132(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 132(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 164(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 164(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 164(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    288(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 136(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 136(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 136(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 168(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 168(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 168(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    304(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 140(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 140(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 140(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 172(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 172(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 172(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4416(AX)
+	VPMOVZXBW    320(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 144(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 144(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 144(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 176(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 176(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 176(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    336(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 148(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 148(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 148(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 180(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 180(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 180(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    352(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 152(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 152(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 152(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 184(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 184(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 184(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    368(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 156(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 156(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 156(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 188(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 188(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 188(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    16(R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4480(AX)
+	VPMOVZXBW    384(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 192(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 192(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 192(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 224(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 224(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 224(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    400(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 196(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 196(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 196(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 228(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 228(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 228(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    416(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 200(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 200(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 200(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 232(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 232(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 232(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    432(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 204(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 204(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 204(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 236(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 236(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 236(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4544(AX)
+	VPMOVZXBW    448(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 208(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 208(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 208(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 240(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 240(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 240(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    464(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 212(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 212(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 212(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 244(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 244(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 244(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    480(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 216(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 216(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 216(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 248(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 248(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 248(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    496(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 220(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 220(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 220(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 252(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 252(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 252(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    24(R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000020, 8(SP)
+	ADDQ         $0x00000100, SI
+	VBROADCASTSS (R8), Y6
+	VMULPS       (CX), Y6, Y6
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y6, Y3, Y0
+	VBROADCASTSS 4(R8), Y6
+	VFMADD231PS  (DX), Y6, Y0
+	VBROADCASTSS 12(R8), Y6
+	VFMADD231PS  32(DX), Y6, Y0
+	VBROADCASTSS 20(R8), Y6
+	VFMADD231PS  64(DX), Y6, Y0
+	VBROADCASTSS 28(R8), Y6
+	VFMADD231PS  96(DX), Y6, Y0
+	VBROADCASTSS (R8)(R9*1), Y3
+	VMULPS       (CX), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS 4(R8)(R9*1), Y3
+	VFMADD231PS  (DX), Y3, Y1
+	VBROADCASTSS 12(R8)(R9*1), Y3
+	VFMADD231PS  32(DX), Y3, Y1
+	VBROADCASTSS 20(R8)(R9*1), Y3
+	VFMADD231PS  64(DX), Y3, Y1
+	VBROADCASTSS 28(R8)(R9*1), Y3
+	VFMADD231PS  96(DX), Y3, Y1
+	VBROADCASTSS (R8)(R9*2), Y3
+	VMULPS       (CX), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y3, Y5, Y2
+	VBROADCASTSS 4(R8)(R9*2), Y3
+	VFMADD231PS  (DX), Y3, Y2
+	VBROADCASTSS 12(R8)(R9*2), Y3
+	VFMADD231PS  32(DX), Y3, Y2
+	VBROADCASTSS 20(R8)(R9*2), Y3
+	VFMADD231PS  64(DX), Y3, Y2
+	VBROADCASTSS 28(R8)(R9*2), Y3
+	VFMADD231PS  96(DX), Y3, Y2
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         8(SP), R10
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4096(AX)
+	VPMOVZXBW    (AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD (SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD (SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD (SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 32(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 32(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 32(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    16(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 4(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 4(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 4(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 36(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 36(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 36(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    32(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 8(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 8(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 8(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 40(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 40(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 40(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    48(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 12(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 12(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 12(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 44(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 44(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 44(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4160(AX)
+	VPMOVZXBW    64(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 16(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 16(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 16(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 48(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 48(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 48(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    80(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 20(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 20(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 20(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 52(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 52(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 52(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    96(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 24(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 24(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 24(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 56(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 56(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 56(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    112(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 28(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 28(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 28(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 60(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 60(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 60(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    (R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4224(AX)
+	VPMOVZXBW    128(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 64(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 64(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 64(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 96(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 96(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 96(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    144(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 68(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 68(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 68(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 100(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 100(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 100(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    160(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 72(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 72(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 72(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 104(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 104(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 104(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    176(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 76(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 76(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 76(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 108(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 108(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 108(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4288(AX)
+	VPMOVZXBW    192(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 80(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 80(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 80(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 112(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 112(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 112(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    208(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 84(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 84(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 84(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 116(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 116(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 116(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    224(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 88(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 88(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 88(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 120(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 120(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 120(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    240(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 92(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 92(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 92(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 124(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 124(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 124(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    8(R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4352(AX)
+	VPMOVZXBW    256(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 128(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 128(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 128(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 160(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 160(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 160(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    272(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 132(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 132(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 132(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 164(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 164(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 164(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    288(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 136(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 136(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 136(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 168(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 168(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 168(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    304(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 140(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 140(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 140(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 172(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 172(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 172(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4416(AX)
+	VPMOVZXBW    320(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 144(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 144(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 144(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 176(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 176(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 176(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    336(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 148(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 148(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 148(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 180(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 180(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 180(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    352(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 152(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 152(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 152(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 184(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 184(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 184(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    368(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 156(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 156(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 156(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 188(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 188(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 188(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    16(R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4480(AX)
+	VPMOVZXBW    384(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 192(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 192(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 192(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 224(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 224(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 224(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    400(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 196(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 196(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 196(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 228(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 228(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 228(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    416(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 200(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 200(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 200(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 232(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 232(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 232(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    432(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 204(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 204(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 204(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 236(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 236(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 236(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4544(AX)
+	VPMOVZXBW    448(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 208(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 208(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 208(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 240(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 240(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 240(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    464(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 212(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 212(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 212(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 244(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 244(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 244(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    480(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 216(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 216(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 216(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 248(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 248(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 248(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    496(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 220(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 220(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 220(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 252(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 252(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 252(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    24(R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000020, 8(SP)
+	ADDQ         $0x00000100, SI
+	VBROADCASTSS (R8), Y6
+	VMULPS       (CX), Y6, Y6
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y6, Y3, Y0
+	VBROADCASTSS 4(R8), Y6
+	VFMADD231PS  (DX), Y6, Y0
+	VBROADCASTSS 12(R8), Y6
+	VFMADD231PS  32(DX), Y6, Y0
+	VBROADCASTSS 20(R8), Y6
+	VFMADD231PS  64(DX), Y6, Y0
+	VBROADCASTSS 28(R8), Y6
+	VFMADD231PS  96(DX), Y6, Y0
+	VBROADCASTSS (R8)(R9*1), Y3
+	VMULPS       (CX), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS 4(R8)(R9*1), Y3
+	VFMADD231PS  (DX), Y3, Y1
+	VBROADCASTSS 12(R8)(R9*1), Y3
+	VFMADD231PS  32(DX), Y3, Y1
+	VBROADCASTSS 20(R8)(R9*1), Y3
+	VFMADD231PS  64(DX), Y3, Y1
+	VBROADCASTSS 28(R8)(R9*1), Y3
+	VFMADD231PS  96(DX), Y3, Y1
+	VBROADCASTSS (R8)(R9*2), Y3
+	VMULPS       (CX), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y3, Y5, Y2
+	VBROADCASTSS 4(R8)(R9*2), Y3
+	VFMADD231PS  (DX), Y3, Y2
+	VBROADCASTSS 12(R8)(R9*2), Y3
+	VFMADD231PS  32(DX), Y3, Y2
+	VBROADCASTSS 20(R8)(R9*2), Y3
+	VFMADD231PS  64(DX), Y3, Y2
+	VBROADCASTSS 28(R8)(R9*2), Y3
+	VFMADD231PS  96(DX), Y3, Y2
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, BX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK4Vx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK4Vx4(SB), NOSPLIT, $144-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    wm+72(FP), DX
+	MOVQ    blocks+80(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    ldx+24(FP), DI
+	MOVQ    xs+32(FP), R8
+	MOVQ    ldxs+40(FP), R9
+	SHLQ    $0x02, R9
+	LEAQ    (SI)(DI*2), R10
+	ADDQ    DI, R10
+	LEAQ    (R8)(R9*2), R11
+	ADDQ    R9, R11
+	VXORPS  Y3, Y3, Y3
+	VMOVAPS Y3, Y0
+	VMOVAPS Y3, Y1
+	VMOVAPS Y3, Y2
+	VMOVAPS Y3, Y3
+
+super:
+	CMPQ  BX, $0x01
+	JLT   super_end
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  $0x00000004, (SP)
+
+columns0:
+	MOVQ         8(SP), R12
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4096(AX)
+	VPMOVZXBW    (AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD (SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD (SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD (SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD (R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 32(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 32(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 32(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 32(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    16(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 4(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 4(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 4(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 4(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 36(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 36(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 36(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 36(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    32(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 8(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 8(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 8(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 8(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 40(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 40(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 40(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 40(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    48(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 12(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 12(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 12(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 12(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 44(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 44(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 44(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 44(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4160(AX)
+	VPMOVZXBW    64(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 16(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 16(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 16(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 16(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 48(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 48(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 48(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 48(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    80(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 20(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 20(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 20(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 20(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 52(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 52(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 52(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 52(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    96(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 24(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 24(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 24(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 24(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 56(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 56(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 56(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 56(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    112(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 28(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 28(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 28(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 28(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 60(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 60(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 60(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 60(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    (R12), Y12
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000008, 8(SP)
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, R10
+	DECQ         (SP)
+	JNZ          columns0
+	VBROADCASTSS (R8), Y8
+	VMULPS       (CX), Y8, Y8
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VBROADCASTSS 4(R8), Y8
+	VFMADD231PS  (DX), Y8, Y0
+	VBROADCASTSS 12(R8), Y8
+	VFMADD231PS  32(DX), Y8, Y0
+	VBROADCASTSS 20(R8), Y8
+	VFMADD231PS  64(DX), Y8, Y0
+	VBROADCASTSS 28(R8), Y8
+	VFMADD231PS  96(DX), Y8, Y0
+	VBROADCASTSS (R8)(R9*1), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 4(R8)(R9*1), Y4
+	VFMADD231PS  (DX), Y4, Y1
+	VBROADCASTSS 12(R8)(R9*1), Y4
+	VFMADD231PS  32(DX), Y4, Y1
+	VBROADCASTSS 20(R8)(R9*1), Y4
+	VFMADD231PS  64(DX), Y4, Y1
+	VBROADCASTSS 28(R8)(R9*1), Y4
+	VFMADD231PS  96(DX), Y4, Y1
+	VBROADCASTSS (R8)(R9*2), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VBROADCASTSS 4(R8)(R9*2), Y4
+	VFMADD231PS  (DX), Y4, Y2
+	VBROADCASTSS 12(R8)(R9*2), Y4
+	VFMADD231PS  32(DX), Y4, Y2
+	VBROADCASTSS 20(R8)(R9*2), Y4
+	VFMADD231PS  64(DX), Y4, Y2
+	VBROADCASTSS 28(R8)(R9*2), Y4
+	VFMADD231PS  96(DX), Y4, Y2
+	VBROADCASTSS (R11), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y4, Y7, Y3
+	VBROADCASTSS 4(R11), Y4
+	VFMADD231PS  (DX), Y4, Y3
+	VBROADCASTSS 12(R11), Y4
+	VFMADD231PS  32(DX), Y4, Y3
+	VBROADCASTSS 20(R11), Y4
+	VFMADD231PS  64(DX), Y4, Y3
+	VBROADCASTSS 28(R11), Y4
+	VFMADD231PS  96(DX), Y4, Y3
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	MOVQ         $0x00000004, (SP)
+
+columns1:
+	MOVQ         8(SP), R12
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4096(AX)
+	VPMOVZXBW    (AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD (SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD (SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD (SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD (R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 32(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 32(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 32(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 32(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    16(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 4(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 4(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 4(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 4(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 36(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 36(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 36(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 36(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    32(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 8(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 8(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 8(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 8(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 40(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 40(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 40(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 40(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    48(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 12(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 12(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 12(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 12(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 44(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 44(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 44(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 44(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4160(AX)
+	VPMOVZXBW    64(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 16(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 16(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 16(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 16(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 48(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 48(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 48(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 48(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    80(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 20(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 20(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 20(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 20(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 52(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 52(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 52(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 52(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    96(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 24(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 24(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 24(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 24(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 56(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 56(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 56(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 56(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    112(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 28(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 28(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 28(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 28(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 60(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 60(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 60(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 60(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    (R12), Y12
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000008, 8(SP)
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, R10
+	DECQ         (SP)
+	JNZ          columns1
+	VBROADCASTSS (R8), Y8
+	VMULPS       (CX), Y8, Y8
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VBROADCASTSS 4(R8), Y8
+	VFMADD231PS  (DX), Y8, Y0
+	VBROADCASTSS 12(R8), Y8
+	VFMADD231PS  32(DX), Y8, Y0
+	VBROADCASTSS 20(R8), Y8
+	VFMADD231PS  64(DX), Y8, Y0
+	VBROADCASTSS 28(R8), Y8
+	VFMADD231PS  96(DX), Y8, Y0
+	VBROADCASTSS (R8)(R9*1), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 4(R8)(R9*1), Y4
+	VFMADD231PS  (DX), Y4, Y1
+	VBROADCASTSS 12(R8)(R9*1), Y4
+	VFMADD231PS  32(DX), Y4, Y1
+	VBROADCASTSS 20(R8)(R9*1), Y4
+	VFMADD231PS  64(DX), Y4, Y1
+	VBROADCASTSS 28(R8)(R9*1), Y4
+	VFMADD231PS  96(DX), Y4, Y1
+	VBROADCASTSS (R8)(R9*2), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VBROADCASTSS 4(R8)(R9*2), Y4
+	VFMADD231PS  (DX), Y4, Y2
+	VBROADCASTSS 12(R8)(R9*2), Y4
+	VFMADD231PS  32(DX), Y4, Y2
+	VBROADCASTSS 20(R8)(R9*2), Y4
+	VFMADD231PS  64(DX), Y4, Y2
+	VBROADCASTSS 28(R8)(R9*2), Y4
+	VFMADD231PS  96(DX), Y4, Y2
+	VBROADCASTSS (R11), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y4, Y7, Y3
+	VBROADCASTSS 4(R11), Y4
+	VFMADD231PS  (DX), Y4, Y3
+	VBROADCASTSS 12(R11), Y4
+	VFMADD231PS  32(DX), Y4, Y3
+	VBROADCASTSS 20(R11), Y4
+	VFMADD231PS  64(DX), Y4, Y3
+	VBROADCASTSS 28(R11), Y4
+	VFMADD231PS  96(DX), Y4, Y3
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, BX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK4Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK4Vx5(SB), NOSPLIT, $176-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    wm+72(FP), DX
+	MOVQ    blocks+80(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    ldx+24(FP), DI
+	MOVQ    xs+32(FP), R8
+	MOVQ    ldxs+40(FP), R9
+	SHLQ    $0x02, R9
+	LEAQ    (SI)(DI*2), R10
+	ADDQ    DI, R10
+	LEAQ    (R8)(R9*2), R11
+	ADDQ    R9, R11
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, 16(SP)
+	VMOVUPS Y0, 48(SP)
+	VMOVUPS Y0, 80(SP)
+	VMOVUPS Y0, 112(SP)
+	VMOVUPS Y0, 144(SP)
+
+super:
+	CMPQ  BX, $0x01
+	JLT   super_end
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	MOVQ  $0x00000004, (SP)
+
+columns0:
+	MOVQ         8(SP), R12
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	PREFETCHT0   4096(AX)
+	VPMOVZXBW    (AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD (SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD (SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD (SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD (R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD (R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 32(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 32(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 32(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 32(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 32(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVZXBW    16(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 4(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 4(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 4(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 4(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 4(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 36(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 36(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 36(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 36(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 36(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVZXBW    32(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 8(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 8(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 8(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 8(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 8(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 40(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 40(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 40(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 40(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 40(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVZXBW    48(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 12(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 12(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 12(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 12(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 12(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 44(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 44(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 44(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 44(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 44(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	PREFETCHT0   4160(AX)
+	VPMOVZXBW    64(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 16(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 16(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 16(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 16(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 16(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 48(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 48(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 48(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 48(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 48(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVZXBW    80(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 20(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 20(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 20(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 20(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 20(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 52(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 52(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 52(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 52(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 52(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVZXBW    96(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 24(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 24(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 24(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 24(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 24(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 56(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 56(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 56(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 56(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 56(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVZXBW    112(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 28(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 28(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 28(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 28(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 28(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 60(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 60(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 60(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 60(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 60(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVSXBD    (R12), Y10
+	VPMULLD      Y10, Y5, Y5
+	VPADDD       Y5, Y0, Y0
+	VPMULLD      Y10, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMULLD      Y10, Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMULLD      Y10, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMULLD      Y10, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000008, 8(SP)
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, R10
+	DECQ         (SP)
+	JNZ          columns0
+	VMOVUPS      16(SP), Y6
+	VBROADCASTSS (R8), Y5
+	VMULPS       (CX), Y5, Y5
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y5, Y0, Y6
+	VBROADCASTSS 4(R8), Y5
+	VFMADD231PS  (DX), Y5, Y6
+	VBROADCASTSS 12(R8), Y5
+	VFMADD231PS  32(DX), Y5, Y6
+	VBROADCASTSS 20(R8), Y5
+	VFMADD231PS  64(DX), Y5, Y6
+	VBROADCASTSS 28(R8), Y5
+	VFMADD231PS  96(DX), Y5, Y6
+	VMOVUPS      Y6, 16(SP)
+	VMOVUPS      48(SP), Y5
+	VBROADCASTSS (R8)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS 4(R8)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y5
+	VBROADCASTSS 12(R8)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y5
+	VBROADCASTSS 20(R8)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y5
+	VBROADCASTSS 28(R8)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y5
+	VMOVUPS      Y5, 48(SP)
+	VMOVUPS      80(SP), Y1
+	VBROADCASTSS (R8)(R9*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VBROADCASTSS 4(R8)(R9*2), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R8)(R9*2), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R8)(R9*2), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R8)(R9*2), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 80(SP)
+	VMOVUPS      112(SP), Y1
+	VBROADCASTSS (R11), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VBROADCASTSS 4(R11), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 112(SP)
+	VMOVUPS      144(SP), Y1
+	VBROADCASTSS (R11)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y0, Y4, Y1
+	VBROADCASTSS 4(R11)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 144(SP)
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	MOVQ         $0x00000004, (SP)
+
+columns1:
+	MOVQ         8(SP), R12
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	PREFETCHT0   4096(AX)
+	VPMOVZXBW    (AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD (SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD (SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD (SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD (R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD (R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 32(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 32(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 32(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 32(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 32(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVZXBW    16(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 4(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 4(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 4(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 4(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 4(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 36(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 36(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 36(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 36(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 36(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVZXBW    32(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 8(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 8(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 8(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 8(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 8(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 40(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 40(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 40(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 40(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 40(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVZXBW    48(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 12(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 12(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 12(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 12(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 12(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 44(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 44(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 44(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 44(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 44(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	PREFETCHT0   4160(AX)
+	VPMOVZXBW    64(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 16(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 16(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 16(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 16(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 16(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 48(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 48(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 48(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 48(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 48(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVZXBW    80(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 20(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 20(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 20(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 20(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 20(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 52(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 52(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 52(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 52(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 52(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVZXBW    96(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 24(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 24(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 24(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 24(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 24(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 56(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 56(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 56(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 56(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 56(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVZXBW    112(AX), Y10
+	VPSRLW       $0x04, Y10, Y11
+	VPAND        c000f000f<>+0(SB), Y10, Y10
+	VPBROADCASTD 28(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xec
+	VPBROADCASTD 28(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf4
+	VPBROADCASTD 28(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfc
+	VPBROADCASTD 28(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc4
+	VPBROADCASTD 28(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcc
+	VPBROADCASTD 60(SI), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xea
+	VPBROADCASTD 60(SI)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xf2
+	VPBROADCASTD 60(SI)(DI*2), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfa
+	VPBROADCASTD 60(R10), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xc2
+	VPBROADCASTD 60(R10)(DI*1), Y10
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xca
+	VPMOVSXBD    (R12), Y10
+	VPMULLD      Y10, Y5, Y5
+	VPADDD       Y5, Y0, Y0
+	VPMULLD      Y10, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMULLD      Y10, Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMULLD      Y10, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMULLD      Y10, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000008, 8(SP)
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, R10
+	DECQ         (SP)
+	JNZ          columns1
+	VMOVUPS      16(SP), Y6
+	VBROADCASTSS (R8), Y5
+	VMULPS       (CX), Y5, Y5
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y5, Y0, Y6
+	VBROADCASTSS 4(R8), Y5
+	VFMADD231PS  (DX), Y5, Y6
+	VBROADCASTSS 12(R8), Y5
+	VFMADD231PS  32(DX), Y5, Y6
+	VBROADCASTSS 20(R8), Y5
+	VFMADD231PS  64(DX), Y5, Y6
+	VBROADCASTSS 28(R8), Y5
+	VFMADD231PS  96(DX), Y5, Y6
+	VMOVUPS      Y6, 16(SP)
+	VMOVUPS      48(SP), Y5
+	VBROADCASTSS (R8)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS 4(R8)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y5
+	VBROADCASTSS 12(R8)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y5
+	VBROADCASTSS 20(R8)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y5
+	VBROADCASTSS 28(R8)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y5
+	VMOVUPS      Y5, 48(SP)
+	VMOVUPS      80(SP), Y1
+	VBROADCASTSS (R8)(R9*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VBROADCASTSS 4(R8)(R9*2), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R8)(R9*2), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R8)(R9*2), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R8)(R9*2), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 80(SP)
+	VMOVUPS      112(SP), Y1
+	VBROADCASTSS (R11), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VBROADCASTSS 4(R11), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 112(SP)
+	VMOVUPS      144(SP), Y1
+	VBROADCASTSS (R11)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y0, Y4, Y1
+	VBROADCASTSS 4(R11)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 144(SP)
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, BX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS 16(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 48(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 80(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 112(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 144(SP), Y0
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK4Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK4Vx6(SB), NOSPLIT, $208-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    wm+72(FP), DX
+	MOVQ    blocks+80(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    ldx+24(FP), DI
+	MOVQ    xs+32(FP), R8
+	MOVQ    ldxs+40(FP), R9
+	SHLQ    $0x02, R9
+	LEAQ    (SI)(DI*2), R10
+	ADDQ    DI, R10
+	LEAQ    (R8)(R9*2), R11
+	ADDQ    R9, R11
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, 16(SP)
+	VMOVUPS Y0, 48(SP)
+	VMOVUPS Y0, 80(SP)
+	VMOVUPS Y0, 112(SP)
+	VMOVUPS Y0, 144(SP)
+	VMOVUPS Y0, 176(SP)
+
+super:
+	CMPQ  BX, $0x01
+	JLT   super_end
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	MOVQ  $0x00000004, (SP)
+
+columns0:
+	MOVQ         8(SP), R12
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4096(AX)
+	VPMOVZXBW    (AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD (SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD (SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD (SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD (R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD (R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD (R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 32(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 32(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 32(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 32(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 32(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 32(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    16(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 4(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 4(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 4(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 4(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 4(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 4(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 36(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 36(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 36(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 36(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 36(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 36(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    32(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 8(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 8(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 8(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 8(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 8(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 8(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 40(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 40(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 40(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 40(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 40(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 40(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    48(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 12(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 12(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 12(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 12(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 12(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 12(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 44(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 44(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 44(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 44(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 44(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 44(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4160(AX)
+	VPMOVZXBW    64(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 16(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 16(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 16(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 16(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 16(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 16(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 48(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 48(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 48(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 48(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 48(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 48(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    80(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 20(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 20(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 20(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 20(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 20(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 20(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 52(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 52(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 52(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 52(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 52(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 52(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    96(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 24(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 24(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 24(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 24(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 24(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 24(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 56(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 56(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 56(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 56(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 56(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 56(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    112(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 28(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 28(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 28(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 28(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 28(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 28(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 60(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 60(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 60(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 60(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 60(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 60(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    (R12), Y12
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMULLD      Y12, Y7, Y7
+	VPADDD       Y7, Y1, Y1
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000008, 8(SP)
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, R10
+	DECQ         (SP)
+	JNZ          columns0
+	VMOVUPS      16(SP), Y7
+	VBROADCASTSS (R8), Y6
+	VMULPS       (CX), Y6, Y6
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y6, Y0, Y7
+	VBROADCASTSS 4(R8), Y6
+	VFMADD231PS  (DX), Y6, Y7
+	VBROADCASTSS 12(R8), Y6
+	VFMADD231PS  32(DX), Y6, Y7
+	VBROADCASTSS 20(R8), Y6
+	VFMADD231PS  64(DX), Y6, Y7
+	VBROADCASTSS 28(R8), Y6
+	VFMADD231PS  96(DX), Y6, Y7
+	VMOVUPS      Y7, 16(SP)
+	VMOVUPS      48(SP), Y6
+	VBROADCASTSS (R8)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 4(R8)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y6
+	VBROADCASTSS 12(R8)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y6
+	VBROADCASTSS 20(R8)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y6
+	VBROADCASTSS 28(R8)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y6
+	VMOVUPS      Y6, 48(SP)
+	VMOVUPS      80(SP), Y1
+	VBROADCASTSS (R8)(R9*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VBROADCASTSS 4(R8)(R9*2), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R8)(R9*2), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R8)(R9*2), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R8)(R9*2), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 80(SP)
+	VMOVUPS      112(SP), Y1
+	VBROADCASTSS (R11), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VBROADCASTSS 4(R11), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 112(SP)
+	VMOVUPS      144(SP), Y1
+	VBROADCASTSS (R11)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y0, Y4, Y1
+	VBROADCASTSS 4(R11)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 144(SP)
+	VMOVUPS      176(SP), Y1
+	VBROADCASTSS (R11)(R9*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y0, Y5, Y1
+	VBROADCASTSS 4(R11)(R9*2), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11)(R9*2), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11)(R9*2), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11)(R9*2), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 176(SP)
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         $0x00000004, (SP)
+
+columns1:
+	MOVQ         8(SP), R12
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   4096(AX)
+	VPMOVZXBW    (AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD (SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD (SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD (SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD (R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD (R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD (R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 32(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 32(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 32(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 32(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 32(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 32(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    16(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 4(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 4(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 4(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 4(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 4(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 4(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 36(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 36(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 36(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 36(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 36(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 36(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    32(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 8(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 8(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 8(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 8(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 8(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 8(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 40(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 40(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 40(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 40(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 40(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 40(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    48(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 12(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 12(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 12(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 12(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 12(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 12(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 44(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 44(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 44(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 44(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 44(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 44(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	PREFETCHT0   4160(AX)
+	VPMOVZXBW    64(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 16(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 16(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 16(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 16(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 16(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 16(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 48(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 48(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 48(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 48(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 48(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 48(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    80(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 20(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 20(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 20(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 20(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 20(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 20(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 52(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 52(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 52(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 52(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 52(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 52(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    96(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 24(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 24(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 24(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 24(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 24(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 24(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 56(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 56(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 56(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 56(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 56(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 56(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVZXBW    112(AX), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        c000f000f<>+0(SB), Y12, Y12
+	VPBROADCASTD 28(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf6
+	VPBROADCASTD 28(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfe
+	VPBROADCASTD 28(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc6
+	VPBROADCASTD 28(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xce
+	VPBROADCASTD 28(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd6
+	VPBROADCASTD 28(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xde
+	VPBROADCASTD 60(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xf4
+	VPBROADCASTD 60(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 60(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xc4
+	VPBROADCASTD 60(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xcc
+	VPBROADCASTD 60(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xd4
+	VPBROADCASTD 60(R10)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xdc
+	VPMOVSXBD    (R12), Y12
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMULLD      Y12, Y7, Y7
+	VPADDD       Y7, Y1, Y1
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	ADDQ         $0x00000080, AX
+	ADDQ         $0x00000008, 8(SP)
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, R10
+	DECQ         (SP)
+	JNZ          columns1
+	VMOVUPS      16(SP), Y7
+	VBROADCASTSS (R8), Y6
+	VMULPS       (CX), Y6, Y6
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y6, Y0, Y7
+	VBROADCASTSS 4(R8), Y6
+	VFMADD231PS  (DX), Y6, Y7
+	VBROADCASTSS 12(R8), Y6
+	VFMADD231PS  32(DX), Y6, Y7
+	VBROADCASTSS 20(R8), Y6
+	VFMADD231PS  64(DX), Y6, Y7
+	VBROADCASTSS 28(R8), Y6
+	VFMADD231PS  96(DX), Y6, Y7
+	VMOVUPS      Y7, 16(SP)
+	VMOVUPS      48(SP), Y6
+	VBROADCASTSS (R8)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 4(R8)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y6
+	VBROADCASTSS 12(R8)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y6
+	VBROADCASTSS 20(R8)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y6
+	VBROADCASTSS 28(R8)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y6
+	VMOVUPS      Y6, 48(SP)
+	VMOVUPS      80(SP), Y1
+	VBROADCASTSS (R8)(R9*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VBROADCASTSS 4(R8)(R9*2), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R8)(R9*2), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R8)(R9*2), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R8)(R9*2), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 80(SP)
+	VMOVUPS      112(SP), Y1
+	VBROADCASTSS (R11), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VBROADCASTSS 4(R11), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 112(SP)
+	VMOVUPS      144(SP), Y1
+	VBROADCASTSS (R11)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y0, Y4, Y1
+	VBROADCASTSS 4(R11)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 144(SP)
+	VMOVUPS      176(SP), Y1
+	VBROADCASTSS (R11)(R9*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y0, Y5, Y1
+	VBROADCASTSS 4(R11)(R9*2), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11)(R9*2), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11)(R9*2), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11)(R9*2), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 176(SP)
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, BX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS 16(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 48(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 80(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 112(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 144(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 176(SP), Y0
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK5Vx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK5Vx1(SB), NOSPLIT, $48-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    wm+72(FP), DX
+	MOVQ    blocks+80(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    ldx+24(FP), DI
+	MOVQ    xs+32(FP), DI
+	MOVQ    ldxs+40(FP), R8
+	SHLQ    $0x02, R8
+	VXORPS  Y0, Y0, Y0
+	VMOVAPS Y0, Y0
+
+super:
+	CMPQ         BX, $0x01
+	JLT          super_end
+	VPXOR        Y1, Y1, Y1
+	MOVQ         8(SP), R8
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y6
+	VPBROADCASTD (SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    16(AX), Y6
+	VPBROADCASTD 4(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    32(AX), Y6
+	VPBROADCASTD 8(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    48(AX), Y6
+	VPBROADCASTD 12(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y6
+	VPBROADCASTD 16(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    80(AX), Y6
+	VPBROADCASTD 20(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    96(AX), Y6
+	VPBROADCASTD 24(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    112(AX), Y6
+	VPBROADCASTD 28(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y6
+	VPBROADCASTD 32(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    144(AX), Y6
+	VPBROADCASTD 36(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    160(AX), Y6
+	VPBROADCASTD 40(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    176(AX), Y6
+	VPBROADCASTD 44(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y6
+	VPBROADCASTD 48(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    208(AX), Y6
+	VPBROADCASTD 52(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    224(AX), Y6
+	VPBROADCASTD 56(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    240(AX), Y6
+	VPBROADCASTD 60(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    (R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2304(AX)
+	VPMOVSXBW    256(AX), Y6
+	VPBROADCASTD 64(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    272(AX), Y6
+	VPBROADCASTD 68(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    288(AX), Y6
+	VPBROADCASTD 72(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    304(AX), Y6
+	VPBROADCASTD 76(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2368(AX)
+	VPMOVSXBW    320(AX), Y6
+	VPBROADCASTD 80(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    336(AX), Y6
+	VPBROADCASTD 84(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    352(AX), Y6
+	VPBROADCASTD 88(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    368(AX), Y6
+	VPBROADCASTD 92(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2432(AX)
+	VPMOVSXBW    384(AX), Y6
+	VPBROADCASTD 96(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    400(AX), Y6
+	VPBROADCASTD 100(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    416(AX), Y6
+	VPBROADCASTD 104(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    432(AX), Y6
+	VPBROADCASTD 108(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2496(AX)
+	VPMOVSXBW    448(AX), Y6
+	VPBROADCASTD 112(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    464(AX), Y6
+	VPBROADCASTD 116(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    480(AX), Y6
+	VPBROADCASTD 120(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    496(AX), Y6
+	VPBROADCASTD 124(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    8(R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2560(AX)
+	VPMOVSXBW    512(AX), Y6
+	VPBROADCASTD 128(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    528(AX), Y6
+	VPBROADCASTD 132(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    544(AX), Y6
+	VPBROADCASTD 136(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    560(AX), Y6
+	VPBROADCASTD 140(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2624(AX)
+	VPMOVSXBW    576(AX), Y6
+	VPBROADCASTD 144(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    592(AX), Y6
+	VPBROADCASTD 148(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    608(AX), Y6
+	VPBROADCASTD 152(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    624(AX), Y6
+	VPBROADCASTD 156(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2688(AX)
+	VPMOVSXBW    640(AX), Y6
+	VPBROADCASTD 160(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    656(AX), Y6
+	VPBROADCASTD 164(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    672(AX), Y6
+	VPBROADCASTD 168(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    688(AX), Y6
+	VPBROADCASTD 172(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2752(AX)
+	VPMOVSXBW    704(AX), Y6
+	VPBROADCASTD 176(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    720(AX), Y6
+	VPBROADCASTD 180(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    736(AX), Y6
+	VPBROADCASTD 184(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    752(AX), Y6
+	VPBROADCASTD 188(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    16(R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2816(AX)
+	VPMOVSXBW    768(AX), Y6
+	VPBROADCASTD 192(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    784(AX), Y6
+	VPBROADCASTD 196(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    800(AX), Y6
+	VPBROADCASTD 200(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    816(AX), Y6
+	VPBROADCASTD 204(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2880(AX)
+	VPMOVSXBW    832(AX), Y6
+	VPBROADCASTD 208(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    848(AX), Y6
+	VPBROADCASTD 212(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    864(AX), Y6
+	VPBROADCASTD 216(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    880(AX), Y6
+	VPBROADCASTD 220(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2944(AX)
+	VPMOVSXBW    896(AX), Y6
+	VPBROADCASTD 224(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    912(AX), Y6
+	VPBROADCASTD 228(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    928(AX), Y6
+	VPBROADCASTD 232(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    944(AX), Y6
+	VPBROADCASTD 236(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   3008(AX)
+	VPMOVSXBW    960(AX), Y6
+	VPBROADCASTD 240(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    976(AX), Y6
+	VPBROADCASTD 244(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    992(AX), Y6
+	VPBROADCASTD 248(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    1008(AX), Y6
+	VPBROADCASTD 252(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    24(R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000020, 8(SP)
+	ADDQ         $0x00000100, SI
+	VBROADCASTSS (DI), Y2
+	VMULPS       (CX), Y2, Y2
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y2, Y1, Y0
+	VBROADCASTSS 4(DI), Y2
+	VFMADD231PS  (DX), Y2, Y0
+	VBROADCASTSS 12(DI), Y2
+	VFMADD231PS  32(DX), Y2, Y0
+	VBROADCASTSS 20(DI), Y2
+	VFMADD231PS  64(DX), Y2, Y0
+	VBROADCASTSS 28(DI), Y2
+	VFMADD231PS  96(DX), Y2, Y0
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, DI
+	VPXOR        Y1, Y1, Y1
+	MOVQ         8(SP), R8
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y6
+	VPBROADCASTD (SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    16(AX), Y6
+	VPBROADCASTD 4(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    32(AX), Y6
+	VPBROADCASTD 8(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    48(AX), Y6
+	VPBROADCASTD 12(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y6
+	VPBROADCASTD 16(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    80(AX), Y6
+	VPBROADCASTD 20(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    96(AX), Y6
+	VPBROADCASTD 24(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    112(AX), Y6
+	VPBROADCASTD 28(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y6
+	VPBROADCASTD 32(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    144(AX), Y6
+	VPBROADCASTD 36(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    160(AX), Y6
+	VPBROADCASTD 40(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    176(AX), Y6
+	VPBROADCASTD 44(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y6
+	VPBROADCASTD 48(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    208(AX), Y6
+	VPBROADCASTD 52(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    224(AX), Y6
+	VPBROADCASTD 56(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    240(AX), Y6
+	VPBROADCASTD 60(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    (R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2304(AX)
+	VPMOVSXBW    256(AX), Y6
+	VPBROADCASTD 64(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    272(AX), Y6
+	VPBROADCASTD 68(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    288(AX), Y6
+	VPBROADCASTD 72(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    304(AX), Y6
+	VPBROADCASTD 76(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2368(AX)
+	VPMOVSXBW    320(AX), Y6
+	VPBROADCASTD 80(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    336(AX), Y6
+	VPBROADCASTD 84(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    352(AX), Y6
+	VPBROADCASTD 88(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    368(AX), Y6
+	VPBROADCASTD 92(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2432(AX)
+	VPMOVSXBW    384(AX), Y6
+	VPBROADCASTD 96(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    400(AX), Y6
+	VPBROADCASTD 100(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    416(AX), Y6
+	VPBROADCASTD 104(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    432(AX), Y6
+	VPBROADCASTD 108(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2496(AX)
+	VPMOVSXBW    448(AX), Y6
+	VPBROADCASTD 112(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    464(AX), Y6
+	VPBROADCASTD 116(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    480(AX), Y6
+	VPBROADCASTD 120(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    496(AX), Y6
+	VPBROADCASTD 124(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    8(R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2560(AX)
+	VPMOVSXBW    512(AX), Y6
+	VPBROADCASTD 128(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    528(AX), Y6
+	VPBROADCASTD 132(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    544(AX), Y6
+	VPBROADCASTD 136(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    560(AX), Y6
+	VPBROADCASTD 140(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2624(AX)
+	VPMOVSXBW    576(AX), Y6
+	VPBROADCASTD 144(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    592(AX), Y6
+	VPBROADCASTD 148(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    608(AX), Y6
+	VPBROADCASTD 152(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    624(AX), Y6
+	VPBROADCASTD 156(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2688(AX)
+	VPMOVSXBW    640(AX), Y6
+	VPBROADCASTD 160(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    656(AX), Y6
+	VPBROADCASTD 164(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    672(AX), Y6
+	VPBROADCASTD 168(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    688(AX), Y6
+	VPBROADCASTD 172(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2752(AX)
+	VPMOVSXBW    704(AX), Y6
+	VPBROADCASTD 176(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    720(AX), Y6
+	VPBROADCASTD 180(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    736(AX), Y6
+	VPBROADCASTD 184(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    752(AX), Y6
+	VPBROADCASTD 188(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    16(R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2816(AX)
+	VPMOVSXBW    768(AX), Y6
+	VPBROADCASTD 192(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    784(AX), Y6
+	VPBROADCASTD 196(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    800(AX), Y6
+	VPBROADCASTD 200(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    816(AX), Y6
+	VPBROADCASTD 204(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2880(AX)
+	VPMOVSXBW    832(AX), Y6
+	VPBROADCASTD 208(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    848(AX), Y6
+	VPBROADCASTD 212(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    864(AX), Y6
+	VPBROADCASTD 216(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    880(AX), Y6
+	VPBROADCASTD 220(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2944(AX)
+	VPMOVSXBW    896(AX), Y6
+	VPBROADCASTD 224(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    912(AX), Y6
+	VPBROADCASTD 228(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    928(AX), Y6
+	VPBROADCASTD 232(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    944(AX), Y6
+	VPBROADCASTD 236(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   3008(AX)
+	VPMOVSXBW    960(AX), Y6
+	VPBROADCASTD 240(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    976(AX), Y6
+	VPBROADCASTD 244(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    992(AX), Y6
+	VPBROADCASTD 248(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    1008(AX), Y6
+	VPBROADCASTD 252(SI), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    24(R8), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000020, 8(SP)
+	ADDQ         $0x00000100, SI
+	VBROADCASTSS (DI), Y2
+	VMULPS       (CX), Y2, Y2
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y2, Y1, Y0
+	VBROADCASTSS 4(DI), Y2
+	VFMADD231PS  (DX), Y2, Y0
+	VBROADCASTSS 12(DI), Y2
+	VFMADD231PS  32(DX), Y2, Y0
+	VBROADCASTSS 20(DI), Y2
+	VFMADD231PS  64(DX), Y2, Y0
+	VBROADCASTSS 28(DI), Y2
+	VFMADD231PS  96(DX), Y2, Y0
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, BX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK5Vx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK5Vx2(SB), NOSPLIT, $80-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    wm+72(FP), DX
+	MOVQ    blocks+80(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    ldx+24(FP), DI
+	MOVQ    xs+32(FP), R8
+	MOVQ    ldxs+40(FP), R9
+	SHLQ    $0x02, R9
+	VXORPS  Y1, Y1, Y1
+	VMOVAPS Y1, Y0
+	VMOVAPS Y1, Y1
+
+super:
+	CMPQ         BX, $0x01
+	JLT          super_end
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	MOVQ         8(SP), R10
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD (SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 4(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 8(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 12(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 16(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 20(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 24(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 28(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 32(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 36(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 40(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 44(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 48(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 52(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 56(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 60(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2304(AX)
+	VPMOVSXBW    256(AX), Y12
+	VPBROADCASTD 64(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 64(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    272(AX), Y12
+	VPBROADCASTD 68(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 68(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    288(AX), Y12
+	VPBROADCASTD 72(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 72(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    304(AX), Y12
+	VPBROADCASTD 76(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 76(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2368(AX)
+	VPMOVSXBW    320(AX), Y12
+	VPBROADCASTD 80(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 80(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    336(AX), Y12
+	VPBROADCASTD 84(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 84(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    352(AX), Y12
+	VPBROADCASTD 88(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 88(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    368(AX), Y12
+	VPBROADCASTD 92(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 92(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2432(AX)
+	VPMOVSXBW    384(AX), Y12
+	VPBROADCASTD 96(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 96(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    400(AX), Y12
+	VPBROADCASTD 100(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 100(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    416(AX), Y12
+	VPBROADCASTD 104(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 104(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    432(AX), Y12
+	VPBROADCASTD 108(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 108(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2496(AX)
+	VPMOVSXBW    448(AX), Y12
+	VPBROADCASTD 112(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 112(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    464(AX), Y12
+	VPBROADCASTD 116(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 116(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    480(AX), Y12
+	VPBROADCASTD 120(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 120(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    496(AX), Y12
+	VPBROADCASTD 124(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 124(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    8(R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2560(AX)
+	VPMOVSXBW    512(AX), Y12
+	VPBROADCASTD 128(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 128(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    528(AX), Y12
+	VPBROADCASTD 132(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 132(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    544(AX), Y12
+	VPBROADCASTD 136(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 136(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    560(AX), Y12
+	VPBROADCASTD 140(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 140(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2624(AX)
+	VPMOVSXBW    576(AX), Y12
+	VPBROADCASTD 144(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 144(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    592(AX), Y12
+	VPBROADCASTD 148(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 148(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    608(AX), Y12
+	VPBROADCASTD 152(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 152(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    624(AX), Y12
+	VPBROADCASTD 156(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 156(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2688(AX)
+	VPMOVSXBW    640(AX), Y12
+	VPBROADCASTD 160(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 160(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    656(AX), Y12
+	VPBROADCASTD 164(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 164(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    672(AX), Y12
+	VPBROADCASTD 168(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 168(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    688(AX), Y12
+	VPBROADCASTD 172(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 172(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2752(AX)
+	VPMOVSXBW    704(AX), Y12
+	VPBROADCASTD 176(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 176(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    720(AX), Y12
+	VPBROADCASTD 180(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 180(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    736(AX), Y12
+	VPBROADCASTD 184(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 184(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    752(AX), Y12
+	VPBROADCASTD 188(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 188(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    16(R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2816(AX)
+	VPMOVSXBW    768(AX), Y12
+	VPBROADCASTD 192(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 192(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    784(AX), Y12
+	VPBROADCASTD 196(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 196(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    800(AX), Y12
+	VPBROADCASTD 200(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 200(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    816(AX), Y12
+	VPBROADCASTD 204(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 204(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2880(AX)
+	VPMOVSXBW    832(AX), Y12
+	VPBROADCASTD 208(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 208(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    848(AX), Y12
+	VPBROADCASTD 212(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 212(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    864(AX), Y12
+	VPBROADCASTD 216(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 216(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    880(AX), Y12
+	VPBROADCASTD 220(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 220(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2944(AX)
+	VPMOVSXBW    896(AX), Y12
+	VPBROADCASTD 224(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 224(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    912(AX), Y12
+	VPBROADCASTD 228(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 228(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    928(AX), Y12
+	VPBROADCASTD 232(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 232(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    944(AX), Y12
+	VPBROADCASTD 236(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 236(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   3008(AX)
+	VPMOVSXBW    960(AX), Y12
+	VPBROADCASTD 240(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 240(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    976(AX), Y12
+	VPBROADCASTD 244(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 244(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    992(AX), Y12
+	VPBROADCASTD 248(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 248(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    1008(AX), Y12
+	VPBROADCASTD 252(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 252(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    24(R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000020, 8(SP)
+	ADDQ         $0x00000100, SI
+	VBROADCASTSS (R8), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y4, Y2, Y0
+	VBROADCASTSS 4(R8), Y4
+	VFMADD231PS  (DX), Y4, Y0
+	VBROADCASTSS 12(R8), Y4
+	VFMADD231PS  32(DX), Y4, Y0
+	VBROADCASTSS 20(R8), Y4
+	VFMADD231PS  64(DX), Y4, Y0
+	VBROADCASTSS 28(R8), Y4
+	VFMADD231PS  96(DX), Y4, Y0
+	VBROADCASTSS (R8)(R9*1), Y2
+	VMULPS       (CX), Y2, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y2, Y3, Y1
+	VBROADCASTSS 4(R8)(R9*1), Y2
+	VFMADD231PS  (DX), Y2, Y1
+	VBROADCASTSS 12(R8)(R9*1), Y2
+	VFMADD231PS  32(DX), Y2, Y1
+	VBROADCASTSS 20(R8)(R9*1), Y2
+	VFMADD231PS  64(DX), Y2, Y1
+	VBROADCASTSS 28(R8)(R9*1), Y2
+	VFMADD231PS  96(DX), Y2, Y1
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	MOVQ         8(SP), R10
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD (SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 4(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 8(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 12(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 16(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 20(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 24(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 28(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 32(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 36(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 40(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 44(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 48(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 52(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 56(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 60(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2304(AX)
+	VPMOVSXBW    256(AX), Y12
+	VPBROADCASTD 64(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 64(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    272(AX), Y12
+	VPBROADCASTD 68(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 68(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    288(AX), Y12
+	VPBROADCASTD 72(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 72(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    304(AX), Y12
+	VPBROADCASTD 76(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 76(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2368(AX)
+	VPMOVSXBW    320(AX), Y12
+	VPBROADCASTD 80(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 80(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    336(AX), Y12
+	VPBROADCASTD 84(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 84(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    352(AX), Y12
+	VPBROADCASTD 88(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 88(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    368(AX), Y12
+	VPBROADCASTD 92(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 92(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2432(AX)
+	VPMOVSXBW    384(AX), Y12
+	VPBROADCASTD 96(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 96(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    400(AX), Y12
+	VPBROADCASTD 100(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 100(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    416(AX), Y12
+	VPBROADCASTD 104(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 104(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    432(AX), Y12
+	VPBROADCASTD 108(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 108(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2496(AX)
+	VPMOVSXBW    448(AX), Y12
+	VPBROADCASTD 112(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 112(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    464(AX), Y12
+	VPBROADCASTD 116(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 116(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    480(AX), Y12
+	VPBROADCASTD 120(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 120(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    496(AX), Y12
+	VPBROADCASTD 124(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 124(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    8(R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2560(AX)
+	VPMOVSXBW    512(AX), Y12
+	VPBROADCASTD 128(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 128(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    528(AX), Y12
+	VPBROADCASTD 132(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 132(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    544(AX), Y12
+	VPBROADCASTD 136(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 136(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    560(AX), Y12
+	VPBROADCASTD 140(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 140(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2624(AX)
+	VPMOVSXBW    576(AX), Y12
+	VPBROADCASTD 144(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 144(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    592(AX), Y12
+	VPBROADCASTD 148(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 148(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    608(AX), Y12
+	VPBROADCASTD 152(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 152(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    624(AX), Y12
+	VPBROADCASTD 156(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 156(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2688(AX)
+	VPMOVSXBW    640(AX), Y12
+	VPBROADCASTD 160(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 160(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    656(AX), Y12
+	VPBROADCASTD 164(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 164(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    672(AX), Y12
+	VPBROADCASTD 168(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 168(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    688(AX), Y12
+	VPBROADCASTD 172(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 172(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2752(AX)
+	VPMOVSXBW    704(AX), Y12
+	VPBROADCASTD 176(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 176(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    720(AX), Y12
+	VPBROADCASTD 180(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 180(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    736(AX), Y12
+	VPBROADCASTD 184(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 184(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    752(AX), Y12
+	VPBROADCASTD 188(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 188(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    16(R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2816(AX)
+	VPMOVSXBW    768(AX), Y12
+	VPBROADCASTD 192(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 192(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    784(AX), Y12
+	VPBROADCASTD 196(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 196(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    800(AX), Y12
+	VPBROADCASTD 200(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 200(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    816(AX), Y12
+	VPBROADCASTD 204(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 204(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2880(AX)
+	VPMOVSXBW    832(AX), Y12
+	VPBROADCASTD 208(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 208(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    848(AX), Y12
+	VPBROADCASTD 212(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 212(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    864(AX), Y12
+	VPBROADCASTD 216(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 216(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    880(AX), Y12
+	VPBROADCASTD 220(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 220(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2944(AX)
+	VPMOVSXBW    896(AX), Y12
+	VPBROADCASTD 224(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 224(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    912(AX), Y12
+	VPBROADCASTD 228(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 228(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    928(AX), Y12
+	VPBROADCASTD 232(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 232(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    944(AX), Y12
+	VPBROADCASTD 236(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 236(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   3008(AX)
+	VPMOVSXBW    960(AX), Y12
+	VPBROADCASTD 240(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 240(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    976(AX), Y12
+	VPBROADCASTD 244(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 244(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    992(AX), Y12
+	VPBROADCASTD 248(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 248(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    1008(AX), Y12
+	VPBROADCASTD 252(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 252(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    24(R10), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000020, 8(SP)
+	ADDQ         $0x00000100, SI
+	VBROADCASTSS (R8), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y4, Y2, Y0
+	VBROADCASTSS 4(R8), Y4
+	VFMADD231PS  (DX), Y4, Y0
+	VBROADCASTSS 12(R8), Y4
+	VFMADD231PS  32(DX), Y4, Y0
+	VBROADCASTSS 20(R8), Y4
+	VFMADD231PS  64(DX), Y4, Y0
+	VBROADCASTSS 28(R8), Y4
+	VFMADD231PS  96(DX), Y4, Y0
+	VBROADCASTSS (R8)(R9*1), Y2
+	VMULPS       (CX), Y2, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y2, Y3, Y1
+	VBROADCASTSS 4(R8)(R9*1), Y2
+	VFMADD231PS  (DX), Y2, Y1
+	VBROADCASTSS 12(R8)(R9*1), Y2
+	VFMADD231PS  32(DX), Y2, Y1
+	VBROADCASTSS 20(R8)(R9*1), Y2
+	VFMADD231PS  64(DX), Y2, Y1
+	VBROADCASTSS 28(R8)(R9*1), Y2
+	VFMADD231PS  96(DX), Y2, Y1
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, BX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK5Vx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK5Vx3(SB), NOSPLIT, $112-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    wm+72(FP), DX
+	MOVQ    blocks+80(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    ldx+24(FP), DI
+	MOVQ    xs+32(FP), R8
+	MOVQ    ldxs+40(FP), R9
+	SHLQ    $0x02, R9
+	VXORPS  Y2, Y2, Y2
+	VMOVAPS Y2, Y0
+	VMOVAPS Y2, Y1
+	VMOVAPS Y2, Y2
+
+super:
+	CMPQ         BX, $0x01
+	JLT          super_end
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         8(SP), R10
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD (SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD (SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 4(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 4(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 8(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 8(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 12(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 12(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 16(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 16(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 20(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 20(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 24(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 24(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 28(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 28(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 32(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 32(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 36(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 36(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 40(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 40(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 44(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 44(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 48(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 48(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 52(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 52(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 56(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 56(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 60(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 60(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2304(AX)
+	VPMOVSXBW    256(AX), Y12
+	VPBROADCASTD 64(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 64(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 64(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    272(AX), Y12
+	VPBROADCASTD 68(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 68(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 68(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    288(AX), Y12
+	VPBROADCASTD 72(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 72(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 72(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    304(AX), Y12
+	VPBROADCASTD 76(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 76(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 76(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2368(AX)
+	VPMOVSXBW    320(AX), Y12
+	VPBROADCASTD 80(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 80(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 80(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    336(AX), Y12
+	VPBROADCASTD 84(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 84(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 84(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    352(AX), Y12
+	VPBROADCASTD 88(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 88(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 88(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    368(AX), Y12
+	VPBROADCASTD 92(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 92(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 92(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2432(AX)
+	VPMOVSXBW    384(AX), Y12
+	VPBROADCASTD 96(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 96(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 96(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    400(AX), Y12
+	VPBROADCASTD 100(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 100(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 100(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    416(AX), Y12
+	VPBROADCASTD 104(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 104(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 104(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    432(AX), Y12
+	VPBROADCASTD 108(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 108(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 108(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2496(AX)
+	VPMOVSXBW    448(AX), Y12
+	VPBROADCASTD 112(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 112(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 112(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    464(AX), Y12
+	VPBROADCASTD 116(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 116(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 116(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    480(AX), Y12
+	VPBROADCASTD 120(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 120(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 120(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    496(AX), Y12
+	VPBROADCASTD 124(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 124(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 124(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    8(R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2560(AX)
+	VPMOVSXBW    512(AX), Y12
+	VPBROADCASTD 128(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 128(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 128(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    528(AX), Y12
+	VPBROADCASTD 132(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 132(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 132(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    544(AX), Y12
+	VPBROADCASTD 136(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 136(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 136(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    560(AX), Y12
+	VPBROADCASTD 140(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 140(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 140(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2624(AX)
+	VPMOVSXBW    576(AX), Y12
+	VPBROADCASTD 144(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 144(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 144(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    592(AX), Y12
+	VPBROADCASTD 148(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 148(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 148(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    608(AX), Y12
+	VPBROADCASTD 152(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 152(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 152(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    624(AX), Y12
+	VPBROADCASTD 156(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 156(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 156(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2688(AX)
+	VPMOVSXBW    640(AX), Y12
+	VPBROADCASTD 160(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 160(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 160(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    656(AX), Y12
+	VPBROADCASTD 164(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 164(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 164(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    672(AX), Y12
+	VPBROADCASTD 168(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 168(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 168(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    688(AX), Y12
+	VPBROADCASTD 172(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 172(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 172(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2752(AX)
+	VPMOVSXBW    704(AX), Y12
+	VPBROADCASTD 176(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 176(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 176(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    720(AX), Y12
+	VPBROADCASTD 180(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 180(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 180(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    736(AX), Y12
+	VPBROADCASTD 184(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 184(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 184(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    752(AX), Y12
+	VPBROADCASTD 188(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 188(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 188(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    16(R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2816(AX)
+	VPMOVSXBW    768(AX), Y12
+	VPBROADCASTD 192(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 192(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 192(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    784(AX), Y12
+	VPBROADCASTD 196(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 196(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 196(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    800(AX), Y12
+	VPBROADCASTD 200(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 200(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 200(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    816(AX), Y12
+	VPBROADCASTD 204(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 204(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 204(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2880(AX)
+	VPMOVSXBW    832(AX), Y12
+	VPBROADCASTD 208(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 208(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 208(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    848(AX), Y12
+	VPBROADCASTD 212(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 212(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 212(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    864(AX), Y12
+	VPBROADCASTD 216(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 216(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 216(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    880(AX), Y12
+	VPBROADCASTD 220(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 220(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 220(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2944(AX)
+	VPMOVSXBW    896(AX), Y12
+	VPBROADCASTD 224(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 224(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 224(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    912(AX), Y12
+	VPBROADCASTD 228(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 228(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 228(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    928(AX), Y12
+	VPBROADCASTD 232(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 232(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 232(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    944(AX), Y12
+	VPBROADCASTD 236(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 236(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 236(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   3008(AX)
+	VPMOVSXBW    960(AX), Y12
+	VPBROADCASTD 240(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 240(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 240(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    976(AX), Y12
+	VPBROADCASTD 244(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 244(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 244(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    992(AX), Y12
+	VPBROADCASTD 248(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 248(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 248(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    1008(AX), Y12
+	VPBROADCASTD 252(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 252(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 252(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    24(R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000020, 8(SP)
+	ADDQ         $0x00000100, SI
+	VBROADCASTSS (R8), Y6
+	VMULPS       (CX), Y6, Y6
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y6, Y3, Y0
+	VBROADCASTSS 4(R8), Y6
+	VFMADD231PS  (DX), Y6, Y0
+	VBROADCASTSS 12(R8), Y6
+	VFMADD231PS  32(DX), Y6, Y0
+	VBROADCASTSS 20(R8), Y6
+	VFMADD231PS  64(DX), Y6, Y0
+	VBROADCASTSS 28(R8), Y6
+	VFMADD231PS  96(DX), Y6, Y0
+	VBROADCASTSS (R8)(R9*1), Y3
+	VMULPS       (CX), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS 4(R8)(R9*1), Y3
+	VFMADD231PS  (DX), Y3, Y1
+	VBROADCASTSS 12(R8)(R9*1), Y3
+	VFMADD231PS  32(DX), Y3, Y1
+	VBROADCASTSS 20(R8)(R9*1), Y3
+	VFMADD231PS  64(DX), Y3, Y1
+	VBROADCASTSS 28(R8)(R9*1), Y3
+	VFMADD231PS  96(DX), Y3, Y1
+	VBROADCASTSS (R8)(R9*2), Y3
+	VMULPS       (CX), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y3, Y5, Y2
+	VBROADCASTSS 4(R8)(R9*2), Y3
+	VFMADD231PS  (DX), Y3, Y2
+	VBROADCASTSS 12(R8)(R9*2), Y3
+	VFMADD231PS  32(DX), Y3, Y2
+	VBROADCASTSS 20(R8)(R9*2), Y3
+	VFMADD231PS  64(DX), Y3, Y2
+	VBROADCASTSS 28(R8)(R9*2), Y3
+	VFMADD231PS  96(DX), Y3, Y2
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         8(SP), R10
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD (SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD (SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 4(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 4(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 8(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 8(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 12(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 12(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 16(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 16(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 20(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 20(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 24(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 24(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 28(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 28(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 32(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 32(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 36(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 36(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 40(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 40(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 44(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 44(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 48(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 48(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 52(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 52(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 56(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 56(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 60(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 60(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2304(AX)
+	VPMOVSXBW    256(AX), Y12
+	VPBROADCASTD 64(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 64(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 64(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    272(AX), Y12
+	VPBROADCASTD 68(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 68(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 68(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    288(AX), Y12
+	VPBROADCASTD 72(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 72(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 72(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    304(AX), Y12
+	VPBROADCASTD 76(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 76(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 76(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2368(AX)
+	VPMOVSXBW    320(AX), Y12
+	VPBROADCASTD 80(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 80(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 80(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    336(AX), Y12
+	VPBROADCASTD 84(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 84(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 84(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    352(AX), Y12
+	VPBROADCASTD 88(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 88(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 88(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    368(AX), Y12
+	VPBROADCASTD 92(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 92(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 92(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2432(AX)
+	VPMOVSXBW    384(AX), Y12
+	VPBROADCASTD 96(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 96(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 96(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    400(AX), Y12
+	VPBROADCASTD 100(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 100(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 100(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    416(AX), Y12
+	VPBROADCASTD 104(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 104(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 104(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    432(AX), Y12
+	VPBROADCASTD 108(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 108(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 108(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2496(AX)
+	VPMOVSXBW    448(AX), Y12
+	VPBROADCASTD 112(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 112(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 112(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    464(AX), Y12
+	VPBROADCASTD 116(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 116(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 116(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    480(AX), Y12
+	VPBROADCASTD 120(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 120(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 120(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    496(AX), Y12
+	VPBROADCASTD 124(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 124(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 124(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    8(R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2560(AX)
+	VPMOVSXBW    512(AX), Y12
+	VPBROADCASTD 128(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 128(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 128(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    528(AX), Y12
+	VPBROADCASTD 132(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 132(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 132(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    544(AX), Y12
+	VPBROADCASTD 136(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 136(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 136(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    560(AX), Y12
+	VPBROADCASTD 140(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 140(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 140(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2624(AX)
+	VPMOVSXBW    576(AX), Y12
+	VPBROADCASTD 144(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 144(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 144(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    592(AX), Y12
+	VPBROADCASTD 148(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 148(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 148(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    608(AX), Y12
+	VPBROADCASTD 152(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 152(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 152(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    624(AX), Y12
+	VPBROADCASTD 156(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 156(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 156(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2688(AX)
+	VPMOVSXBW    640(AX), Y12
+	VPBROADCASTD 160(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 160(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 160(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    656(AX), Y12
+	VPBROADCASTD 164(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 164(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 164(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    672(AX), Y12
+	VPBROADCASTD 168(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 168(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 168(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    688(AX), Y12
+	VPBROADCASTD 172(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 172(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 172(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2752(AX)
+	VPMOVSXBW    704(AX), Y12
+	VPBROADCASTD 176(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 176(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 176(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    720(AX), Y12
+	VPBROADCASTD 180(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 180(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 180(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    736(AX), Y12
+	VPBROADCASTD 184(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 184(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 184(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    752(AX), Y12
+	VPBROADCASTD 188(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 188(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 188(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    16(R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2816(AX)
+	VPMOVSXBW    768(AX), Y12
+	VPBROADCASTD 192(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 192(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 192(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    784(AX), Y12
+	VPBROADCASTD 196(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 196(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 196(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    800(AX), Y12
+	VPBROADCASTD 200(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 200(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 200(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    816(AX), Y12
+	VPBROADCASTD 204(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 204(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 204(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2880(AX)
+	VPMOVSXBW    832(AX), Y12
+	VPBROADCASTD 208(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 208(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 208(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    848(AX), Y12
+	VPBROADCASTD 212(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 212(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 212(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    864(AX), Y12
+	VPBROADCASTD 216(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 216(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 216(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    880(AX), Y12
+	VPBROADCASTD 220(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 220(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 220(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2944(AX)
+	VPMOVSXBW    896(AX), Y12
+	VPBROADCASTD 224(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 224(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 224(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    912(AX), Y12
+	VPBROADCASTD 228(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 228(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 228(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    928(AX), Y12
+	VPBROADCASTD 232(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 232(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 232(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    944(AX), Y12
+	VPBROADCASTD 236(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 236(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 236(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   3008(AX)
+	VPMOVSXBW    960(AX), Y12
+	VPBROADCASTD 240(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 240(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 240(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    976(AX), Y12
+	VPBROADCASTD 244(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 244(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 244(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    992(AX), Y12
+	VPBROADCASTD 248(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 248(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 248(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    1008(AX), Y12
+	VPBROADCASTD 252(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 252(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 252(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    24(R10), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000020, 8(SP)
+	ADDQ         $0x00000100, SI
+	VBROADCASTSS (R8), Y6
+	VMULPS       (CX), Y6, Y6
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y6, Y3, Y0
+	VBROADCASTSS 4(R8), Y6
+	VFMADD231PS  (DX), Y6, Y0
+	VBROADCASTSS 12(R8), Y6
+	VFMADD231PS  32(DX), Y6, Y0
+	VBROADCASTSS 20(R8), Y6
+	VFMADD231PS  64(DX), Y6, Y0
+	VBROADCASTSS 28(R8), Y6
+	VFMADD231PS  96(DX), Y6, Y0
+	VBROADCASTSS (R8)(R9*1), Y3
+	VMULPS       (CX), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS 4(R8)(R9*1), Y3
+	VFMADD231PS  (DX), Y3, Y1
+	VBROADCASTSS 12(R8)(R9*1), Y3
+	VFMADD231PS  32(DX), Y3, Y1
+	VBROADCASTSS 20(R8)(R9*1), Y3
+	VFMADD231PS  64(DX), Y3, Y1
+	VBROADCASTSS 28(R8)(R9*1), Y3
+	VFMADD231PS  96(DX), Y3, Y1
+	VBROADCASTSS (R8)(R9*2), Y3
+	VMULPS       (CX), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y3, Y5, Y2
+	VBROADCASTSS 4(R8)(R9*2), Y3
+	VFMADD231PS  (DX), Y3, Y2
+	VBROADCASTSS 12(R8)(R9*2), Y3
+	VFMADD231PS  32(DX), Y3, Y2
+	VBROADCASTSS 20(R8)(R9*2), Y3
+	VFMADD231PS  64(DX), Y3, Y2
+	VBROADCASTSS 28(R8)(R9*2), Y3
+	VFMADD231PS  96(DX), Y3, Y2
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, BX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK5Vx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK5Vx4(SB), NOSPLIT, $144-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    wm+72(FP), DX
+	MOVQ    blocks+80(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    ldx+24(FP), DI
+	MOVQ    xs+32(FP), R8
+	MOVQ    ldxs+40(FP), R9
+	SHLQ    $0x02, R9
+	LEAQ    (SI)(DI*2), R10
+	ADDQ    DI, R10
+	LEAQ    (R8)(R9*2), R11
+	ADDQ    R9, R11
+	VXORPS  Y3, Y3, Y3
+	VMOVAPS Y3, Y0
+	VMOVAPS Y3, Y1
+	VMOVAPS Y3, Y2
+	VMOVAPS Y3, Y3
+
+super:
+	CMPQ  BX, $0x01
+	JLT   super_end
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  $0x00000004, (SP)
+
+columns0:
+	MOVQ         8(SP), R12
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD (SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD (SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD (R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 4(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 4(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 4(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 8(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 8(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 8(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 12(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 12(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 12(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 16(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 16(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 16(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 20(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 20(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 20(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 24(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 24(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 24(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 28(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 28(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 28(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 32(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 32(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 32(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 36(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 36(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 36(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 40(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 40(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 40(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 44(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 44(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 44(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 48(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 48(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 48(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 52(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 52(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 52(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 56(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 56(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 56(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 60(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 60(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 60(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R12), Y12
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000008, 8(SP)
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, R10
+	DECQ         (SP)
+	JNZ          columns0
+	VBROADCASTSS (R8), Y8
+	VMULPS       (CX), Y8, Y8
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VBROADCASTSS 4(R8), Y8
+	VFMADD231PS  (DX), Y8, Y0
+	VBROADCASTSS 12(R8), Y8
+	VFMADD231PS  32(DX), Y8, Y0
+	VBROADCASTSS 20(R8), Y8
+	VFMADD231PS  64(DX), Y8, Y0
+	VBROADCASTSS 28(R8), Y8
+	VFMADD231PS  96(DX), Y8, Y0
+	VBROADCASTSS (R8)(R9*1), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 4(R8)(R9*1), Y4
+	VFMADD231PS  (DX), Y4, Y1
+	VBROADCASTSS 12(R8)(R9*1), Y4
+	VFMADD231PS  32(DX), Y4, Y1
+	VBROADCASTSS 20(R8)(R9*1), Y4
+	VFMADD231PS  64(DX), Y4, Y1
+	VBROADCASTSS 28(R8)(R9*1), Y4
+	VFMADD231PS  96(DX), Y4, Y1
+	VBROADCASTSS (R8)(R9*2), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VBROADCASTSS 4(R8)(R9*2), Y4
+	VFMADD231PS  (DX), Y4, Y2
+	VBROADCASTSS 12(R8)(R9*2), Y4
+	VFMADD231PS  32(DX), Y4, Y2
+	VBROADCASTSS 20(R8)(R9*2), Y4
+	VFMADD231PS  64(DX), Y4, Y2
+	VBROADCASTSS 28(R8)(R9*2), Y4
+	VFMADD231PS  96(DX), Y4, Y2
+	VBROADCASTSS (R11), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y4, Y7, Y3
+	VBROADCASTSS 4(R11), Y4
+	VFMADD231PS  (DX), Y4, Y3
+	VBROADCASTSS 12(R11), Y4
+	VFMADD231PS  32(DX), Y4, Y3
+	VBROADCASTSS 20(R11), Y4
+	VFMADD231PS  64(DX), Y4, Y3
+	VBROADCASTSS 28(R11), Y4
+	VFMADD231PS  96(DX), Y4, Y3
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	MOVQ         $0x00000004, (SP)
+
+columns1:
+	MOVQ         8(SP), R12
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD (SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD (SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD (R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 4(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 4(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 4(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 8(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 8(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 8(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 12(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 12(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 12(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 16(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 16(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 16(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 20(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 20(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 20(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 24(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 24(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 24(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 28(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 28(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 28(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 32(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 32(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 32(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 36(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 36(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 36(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 40(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 40(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 40(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 44(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 44(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 44(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 48(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 48(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 48(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 52(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 52(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 52(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 56(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 56(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 56(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 60(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 60(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 60(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R12), Y12
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000008, 8(SP)
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, R10
+	DECQ         (SP)
+	JNZ          columns1
+	VBROADCASTSS (R8), Y8
+	VMULPS       (CX), Y8, Y8
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VBROADCASTSS 4(R8), Y8
+	VFMADD231PS  (DX), Y8, Y0
+	VBROADCASTSS 12(R8), Y8
+	VFMADD231PS  32(DX), Y8, Y0
+	VBROADCASTSS 20(R8), Y8
+	VFMADD231PS  64(DX), Y8, Y0
+	VBROADCASTSS 28(R8), Y8
+	VFMADD231PS  96(DX), Y8, Y0
+	VBROADCASTSS (R8)(R9*1), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS 4(R8)(R9*1), Y4
+	VFMADD231PS  (DX), Y4, Y1
+	VBROADCASTSS 12(R8)(R9*1), Y4
+	VFMADD231PS  32(DX), Y4, Y1
+	VBROADCASTSS 20(R8)(R9*1), Y4
+	VFMADD231PS  64(DX), Y4, Y1
+	VBROADCASTSS 28(R8)(R9*1), Y4
+	VFMADD231PS  96(DX), Y4, Y1
+	VBROADCASTSS (R8)(R9*2), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VBROADCASTSS 4(R8)(R9*2), Y4
+	VFMADD231PS  (DX), Y4, Y2
+	VBROADCASTSS 12(R8)(R9*2), Y4
+	VFMADD231PS  32(DX), Y4, Y2
+	VBROADCASTSS 20(R8)(R9*2), Y4
+	VFMADD231PS  64(DX), Y4, Y2
+	VBROADCASTSS 28(R8)(R9*2), Y4
+	VFMADD231PS  96(DX), Y4, Y2
+	VBROADCASTSS (R11), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y4, Y7, Y3
+	VBROADCASTSS 4(R11), Y4
+	VFMADD231PS  (DX), Y4, Y3
+	VBROADCASTSS 12(R11), Y4
+	VFMADD231PS  32(DX), Y4, Y3
+	VBROADCASTSS 20(R11), Y4
+	VFMADD231PS  64(DX), Y4, Y3
+	VBROADCASTSS 28(R11), Y4
+	VFMADD231PS  96(DX), Y4, Y3
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, BX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK5Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK5Vx5(SB), NOSPLIT, $176-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    wm+72(FP), DX
+	MOVQ    blocks+80(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    ldx+24(FP), DI
+	MOVQ    xs+32(FP), R8
+	MOVQ    ldxs+40(FP), R9
+	SHLQ    $0x02, R9
+	LEAQ    (SI)(DI*2), R10
+	ADDQ    DI, R10
+	LEAQ    (R8)(R9*2), R11
+	ADDQ    R9, R11
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, 16(SP)
+	VMOVUPS Y0, 48(SP)
+	VMOVUPS Y0, 80(SP)
+	VMOVUPS Y0, 112(SP)
+	VMOVUPS Y0, 144(SP)
+
+super:
+	CMPQ  BX, $0x01
+	JLT   super_end
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	MOVQ  $0x00000004, (SP)
+
+columns0:
+	MOVQ         8(SP), R12
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y10
+	VPBROADCASTD (SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD (SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD (SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD (R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD (R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    16(AX), Y10
+	VPBROADCASTD 4(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 4(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 4(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 4(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 4(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    32(AX), Y10
+	VPBROADCASTD 8(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 8(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 8(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 8(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 8(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    48(AX), Y10
+	VPBROADCASTD 12(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 12(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 12(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 12(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 12(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y10
+	VPBROADCASTD 16(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 16(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 16(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 16(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 16(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    80(AX), Y10
+	VPBROADCASTD 20(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 20(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 20(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 20(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 20(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    96(AX), Y10
+	VPBROADCASTD 24(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 24(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 24(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 24(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 24(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    112(AX), Y10
+	VPBROADCASTD 28(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 28(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 28(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 28(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 28(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y10
+	VPBROADCASTD 32(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 32(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 32(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 32(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 32(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    144(AX), Y10
+	VPBROADCASTD 36(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 36(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 36(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 36(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 36(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    160(AX), Y10
+	VPBROADCASTD 40(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 40(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 40(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 40(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 40(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    176(AX), Y10
+	VPBROADCASTD 44(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 44(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 44(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 44(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 44(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y10
+	VPBROADCASTD 48(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 48(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 48(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 48(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 48(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    208(AX), Y10
+	VPBROADCASTD 52(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 52(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 52(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 52(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 52(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    224(AX), Y10
+	VPBROADCASTD 56(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 56(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 56(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 56(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 56(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    240(AX), Y10
+	VPBROADCASTD 60(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 60(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 60(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 60(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 60(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBD    (R12), Y10
+	VPMULLD      Y10, Y5, Y5
+	VPADDD       Y5, Y0, Y0
+	VPMULLD      Y10, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMULLD      Y10, Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMULLD      Y10, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMULLD      Y10, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000008, 8(SP)
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, R10
+	DECQ         (SP)
+	JNZ          columns0
+	VMOVUPS      16(SP), Y6
+	VBROADCASTSS (R8), Y5
+	VMULPS       (CX), Y5, Y5
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y5, Y0, Y6
+	VBROADCASTSS 4(R8), Y5
+	VFMADD231PS  (DX), Y5, Y6
+	VBROADCASTSS 12(R8), Y5
+	VFMADD231PS  32(DX), Y5, Y6
+	VBROADCASTSS 20(R8), Y5
+	VFMADD231PS  64(DX), Y5, Y6
+	VBROADCASTSS 28(R8), Y5
+	VFMADD231PS  96(DX), Y5, Y6
+	VMOVUPS      Y6, 16(SP)
+	VMOVUPS      48(SP), Y5
+	VBROADCASTSS (R8)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS 4(R8)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y5
+	VBROADCASTSS 12(R8)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y5
+	VBROADCASTSS 20(R8)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y5
+	VBROADCASTSS 28(R8)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y5
+	VMOVUPS      Y5, 48(SP)
+	VMOVUPS      80(SP), Y1
+	VBROADCASTSS (R8)(R9*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VBROADCASTSS 4(R8)(R9*2), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R8)(R9*2), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R8)(R9*2), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R8)(R9*2), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 80(SP)
+	VMOVUPS      112(SP), Y1
+	VBROADCASTSS (R11), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VBROADCASTSS 4(R11), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 112(SP)
+	VMOVUPS      144(SP), Y1
+	VBROADCASTSS (R11)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y0, Y4, Y1
+	VBROADCASTSS 4(R11)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 144(SP)
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	MOVQ         $0x00000004, (SP)
+
+columns1:
+	MOVQ         8(SP), R12
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y10
+	VPBROADCASTD (SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD (SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD (SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD (R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD (R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    16(AX), Y10
+	VPBROADCASTD 4(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 4(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 4(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 4(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 4(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    32(AX), Y10
+	VPBROADCASTD 8(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 8(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 8(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 8(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 8(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    48(AX), Y10
+	VPBROADCASTD 12(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 12(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 12(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 12(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 12(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y10
+	VPBROADCASTD 16(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 16(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 16(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 16(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 16(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    80(AX), Y10
+	VPBROADCASTD 20(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 20(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 20(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 20(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 20(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    96(AX), Y10
+	VPBROADCASTD 24(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 24(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 24(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 24(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 24(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    112(AX), Y10
+	VPBROADCASTD 28(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 28(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 28(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 28(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 28(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y10
+	VPBROADCASTD 32(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 32(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 32(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 32(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 32(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    144(AX), Y10
+	VPBROADCASTD 36(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 36(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 36(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 36(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 36(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    160(AX), Y10
+	VPBROADCASTD 40(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 40(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 40(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 40(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 40(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    176(AX), Y10
+	VPBROADCASTD 44(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 44(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 44(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 44(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 44(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y10
+	VPBROADCASTD 48(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 48(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 48(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 48(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 48(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    208(AX), Y10
+	VPBROADCASTD 52(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 52(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 52(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 52(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 52(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    224(AX), Y10
+	VPBROADCASTD 56(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 56(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 56(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 56(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 56(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    240(AX), Y10
+	VPBROADCASTD 60(SI), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 60(SI)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 60(SI)(DI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 60(R10), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 60(R10)(DI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBD    (R12), Y10
+	VPMULLD      Y10, Y5, Y5
+	VPADDD       Y5, Y0, Y0
+	VPMULLD      Y10, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMULLD      Y10, Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMULLD      Y10, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMULLD      Y10, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000008, 8(SP)
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, R10
+	DECQ         (SP)
+	JNZ          columns1
+	VMOVUPS      16(SP), Y6
+	VBROADCASTSS (R8), Y5
+	VMULPS       (CX), Y5, Y5
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y5, Y0, Y6
+	VBROADCASTSS 4(R8), Y5
+	VFMADD231PS  (DX), Y5, Y6
+	VBROADCASTSS 12(R8), Y5
+	VFMADD231PS  32(DX), Y5, Y6
+	VBROADCASTSS 20(R8), Y5
+	VFMADD231PS  64(DX), Y5, Y6
+	VBROADCASTSS 28(R8), Y5
+	VFMADD231PS  96(DX), Y5, Y6
+	VMOVUPS      Y6, 16(SP)
+	VMOVUPS      48(SP), Y5
+	VBROADCASTSS (R8)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS 4(R8)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y5
+	VBROADCASTSS 12(R8)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y5
+	VBROADCASTSS 20(R8)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y5
+	VBROADCASTSS 28(R8)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y5
+	VMOVUPS      Y5, 48(SP)
+	VMOVUPS      80(SP), Y1
+	VBROADCASTSS (R8)(R9*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VBROADCASTSS 4(R8)(R9*2), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R8)(R9*2), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R8)(R9*2), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R8)(R9*2), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 80(SP)
+	VMOVUPS      112(SP), Y1
+	VBROADCASTSS (R11), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VBROADCASTSS 4(R11), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 112(SP)
+	VMOVUPS      144(SP), Y1
+	VBROADCASTSS (R11)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y0, Y4, Y1
+	VBROADCASTSS 4(R11)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 144(SP)
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, BX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS 16(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 48(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 80(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 112(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 144(SP), Y0
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK5Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK5Vx6(SB), NOSPLIT, $208-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    wm+72(FP), DX
+	MOVQ    blocks+80(FP), BX
+	MOVQ    x+16(FP), SI
+	MOVQ    ldx+24(FP), DI
+	MOVQ    xs+32(FP), R8
+	MOVQ    ldxs+40(FP), R9
+	SHLQ    $0x02, R9
+	LEAQ    (SI)(DI*2), R10
+	ADDQ    DI, R10
+	LEAQ    (R8)(R9*2), R11
+	ADDQ    R9, R11
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, 16(SP)
+	VMOVUPS Y0, 48(SP)
+	VMOVUPS Y0, 80(SP)
+	VMOVUPS Y0, 112(SP)
+	VMOVUPS Y0, 144(SP)
+	VMOVUPS Y0, 176(SP)
+
+super:
+	CMPQ  BX, $0x01
+	JLT   super_end
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	MOVQ  $0x00000004, (SP)
+
+columns0:
+	MOVQ         8(SP), R12
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD (SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD (SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD (R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD (R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD (R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 4(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 4(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 4(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 4(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 4(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 8(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 8(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 8(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 8(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 8(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 12(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 12(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 12(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 12(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 12(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 16(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 16(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 16(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 16(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 16(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 20(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 20(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 20(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 20(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 20(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 24(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 24(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 24(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 24(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 24(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 28(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 28(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 28(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 28(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 28(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 32(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 32(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 32(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 32(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 32(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 36(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 36(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 36(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 36(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 36(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 40(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 40(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 40(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 40(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 40(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 44(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 44(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 44(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 44(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 44(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 48(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 48(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 48(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 48(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 48(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 52(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 52(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 52(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 52(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 52(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 56(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 56(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 56(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 56(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 56(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 60(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 60(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 60(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 60(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 60(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R12), Y12
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMULLD      Y12, Y7, Y7
+	VPADDD       Y7, Y1, Y1
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000008, 8(SP)
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, R10
+	DECQ         (SP)
+	JNZ          columns0
+	VMOVUPS      16(SP), Y7
+	VBROADCASTSS (R8), Y6
+	VMULPS       (CX), Y6, Y6
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y6, Y0, Y7
+	VBROADCASTSS 4(R8), Y6
+	VFMADD231PS  (DX), Y6, Y7
+	VBROADCASTSS 12(R8), Y6
+	VFMADD231PS  32(DX), Y6, Y7
+	VBROADCASTSS 20(R8), Y6
+	VFMADD231PS  64(DX), Y6, Y7
+	VBROADCASTSS 28(R8), Y6
+	VFMADD231PS  96(DX), Y6, Y7
+	VMOVUPS      Y7, 16(SP)
+	VMOVUPS      48(SP), Y6
+	VBROADCASTSS (R8)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 4(R8)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y6
+	VBROADCASTSS 12(R8)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y6
+	VBROADCASTSS 20(R8)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y6
+	VBROADCASTSS 28(R8)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y6
+	VMOVUPS      Y6, 48(SP)
+	VMOVUPS      80(SP), Y1
+	VBROADCASTSS (R8)(R9*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VBROADCASTSS 4(R8)(R9*2), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R8)(R9*2), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R8)(R9*2), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R8)(R9*2), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 80(SP)
+	VMOVUPS      112(SP), Y1
+	VBROADCASTSS (R11), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VBROADCASTSS 4(R11), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 112(SP)
+	VMOVUPS      144(SP), Y1
+	VBROADCASTSS (R11)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y0, Y4, Y1
+	VBROADCASTSS 4(R11)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 144(SP)
+	VMOVUPS      176(SP), Y1
+	VBROADCASTSS (R11)(R9*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y0, Y5, Y1
+	VBROADCASTSS 4(R11)(R9*2), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11)(R9*2), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11)(R9*2), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11)(R9*2), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 176(SP)
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         $0x00000004, (SP)
+
+columns1:
+	MOVQ         8(SP), R12
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD (SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD (SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD (R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD (R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD (R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 4(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 4(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 4(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 4(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 4(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 8(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 8(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 8(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 8(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 8(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 12(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 12(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 12(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 12(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 12(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 16(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 16(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 16(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 16(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 16(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 20(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 20(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 20(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 20(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 20(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 24(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 24(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 24(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 24(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 24(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 28(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 28(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 28(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 28(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 28(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 32(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 32(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 32(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 32(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 32(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 36(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 36(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 36(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 36(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 36(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 40(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 40(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 40(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 40(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 40(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 44(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 44(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 44(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 44(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 44(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 48(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 48(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 48(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 48(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 48(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 52(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 52(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 52(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 52(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 52(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 56(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 56(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 56(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 56(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 56(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(SI), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 60(SI)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 60(SI)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 60(R10), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 60(R10)(DI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 60(R10)(DI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R12), Y12
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMULLD      Y12, Y7, Y7
+	VPADDD       Y7, Y1, Y1
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000008, 8(SP)
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, R10
+	DECQ         (SP)
+	JNZ          columns1
+	VMOVUPS      16(SP), Y7
+	VBROADCASTSS (R8), Y6
+	VMULPS       (CX), Y6, Y6
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y6, Y0, Y7
+	VBROADCASTSS 4(R8), Y6
+	VFMADD231PS  (DX), Y6, Y7
+	VBROADCASTSS 12(R8), Y6
+	VFMADD231PS  32(DX), Y6, Y7
+	VBROADCASTSS 20(R8), Y6
+	VFMADD231PS  64(DX), Y6, Y7
+	VBROADCASTSS 28(R8), Y6
+	VFMADD231PS  96(DX), Y6, Y7
+	VMOVUPS      Y7, 16(SP)
+	VMOVUPS      48(SP), Y6
+	VBROADCASTSS (R8)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 4(R8)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y6
+	VBROADCASTSS 12(R8)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y6
+	VBROADCASTSS 20(R8)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y6
+	VBROADCASTSS 28(R8)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y6
+	VMOVUPS      Y6, 48(SP)
+	VMOVUPS      80(SP), Y1
+	VBROADCASTSS (R8)(R9*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VBROADCASTSS 4(R8)(R9*2), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R8)(R9*2), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R8)(R9*2), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R8)(R9*2), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 80(SP)
+	VMOVUPS      112(SP), Y1
+	VBROADCASTSS (R11), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VBROADCASTSS 4(R11), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 112(SP)
+	VMOVUPS      144(SP), Y1
+	VBROADCASTSS (R11)(R9*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y0, Y4, Y1
+	VBROADCASTSS 4(R11)(R9*1), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11)(R9*1), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11)(R9*1), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11)(R9*1), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 144(SP)
+	VMOVUPS      176(SP), Y1
+	VBROADCASTSS (R11)(R9*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y0, Y5, Y1
+	VBROADCASTSS 4(R11)(R9*2), Y0
+	VFMADD231PS  (DX), Y0, Y1
+	VBROADCASTSS 12(R11)(R9*2), Y0
+	VFMADD231PS  32(DX), Y0, Y1
+	VBROADCASTSS 20(R11)(R9*2), Y0
+	VFMADD231PS  64(DX), Y0, Y1
+	VBROADCASTSS 28(R11)(R9*2), Y0
+	VFMADD231PS  96(DX), Y0, Y1
+	VMOVUPS      Y1, 176(SP)
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, BX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS 16(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 48(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 80(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 112(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 144(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 176(SP), Y0
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK6Vx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK6Vx1(SB), NOSPLIT, $48-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    blocks+80(FP), DX
+	MOVQ    x+16(FP), BX
+	MOVQ    ldx+24(FP), SI
+	MOVQ    xs+32(FP), SI
+	MOVQ    ldxs+40(FP), DI
+	SHLQ    $0x02, DI
+	VXORPS  Y0, Y0, Y0
+	VMOVAPS Y0, Y0
+
+super:
+	CMPQ         DX, $0x01
+	JLT          super_end
+	VPXOR        Y1, Y1, Y1
+	MOVQ         8(SP), DI
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y6
+	VPBROADCASTD (BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    16(AX), Y6
+	VPBROADCASTD 4(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    32(AX), Y6
+	VPBROADCASTD 8(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    48(AX), Y6
+	VPBROADCASTD 12(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y6
+	VPBROADCASTD 16(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    80(AX), Y6
+	VPBROADCASTD 20(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    96(AX), Y6
+	VPBROADCASTD 24(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    112(AX), Y6
+	VPBROADCASTD 28(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    (DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y6
+	VPBROADCASTD 32(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    144(AX), Y6
+	VPBROADCASTD 36(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    160(AX), Y6
+	VPBROADCASTD 40(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    176(AX), Y6
+	VPBROADCASTD 44(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y6
+	VPBROADCASTD 48(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    208(AX), Y6
+	VPBROADCASTD 52(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    224(AX), Y6
+	VPBROADCASTD 56(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    240(AX), Y6
+	VPBROADCASTD 60(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    8(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2304(AX)
+	VPMOVSXBW    256(AX), Y6
+	VPBROADCASTD 64(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    272(AX), Y6
+	VPBROADCASTD 68(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    288(AX), Y6
+	VPBROADCASTD 72(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    304(AX), Y6
+	VPBROADCASTD 76(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2368(AX)
+	VPMOVSXBW    320(AX), Y6
+	VPBROADCASTD 80(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    336(AX), Y6
+	VPBROADCASTD 84(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    352(AX), Y6
+	VPBROADCASTD 88(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    368(AX), Y6
+	VPBROADCASTD 92(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    16(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2432(AX)
+	VPMOVSXBW    384(AX), Y6
+	VPBROADCASTD 96(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    400(AX), Y6
+	VPBROADCASTD 100(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    416(AX), Y6
+	VPBROADCASTD 104(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    432(AX), Y6
+	VPBROADCASTD 108(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2496(AX)
+	VPMOVSXBW    448(AX), Y6
+	VPBROADCASTD 112(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    464(AX), Y6
+	VPBROADCASTD 116(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    480(AX), Y6
+	VPBROADCASTD 120(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    496(AX), Y6
+	VPBROADCASTD 124(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    24(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2560(AX)
+	VPMOVSXBW    512(AX), Y6
+	VPBROADCASTD 128(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    528(AX), Y6
+	VPBROADCASTD 132(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    544(AX), Y6
+	VPBROADCASTD 136(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    560(AX), Y6
+	VPBROADCASTD 140(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2624(AX)
+	VPMOVSXBW    576(AX), Y6
+	VPBROADCASTD 144(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    592(AX), Y6
+	VPBROADCASTD 148(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    608(AX), Y6
+	VPBROADCASTD 152(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    624(AX), Y6
+	VPBROADCASTD 156(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    32(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2688(AX)
+	VPMOVSXBW    640(AX), Y6
+	VPBROADCASTD 160(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    656(AX), Y6
+	VPBROADCASTD 164(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    672(AX), Y6
+	VPBROADCASTD 168(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    688(AX), Y6
+	VPBROADCASTD 172(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2752(AX)
+	VPMOVSXBW    704(AX), Y6
+	VPBROADCASTD 176(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    720(AX), Y6
+	VPBROADCASTD 180(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    736(AX), Y6
+	VPBROADCASTD 184(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    752(AX), Y6
+	VPBROADCASTD 188(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    40(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2816(AX)
+	VPMOVSXBW    768(AX), Y6
+	VPBROADCASTD 192(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    784(AX), Y6
+	VPBROADCASTD 196(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    800(AX), Y6
+	VPBROADCASTD 200(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    816(AX), Y6
+	VPBROADCASTD 204(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2880(AX)
+	VPMOVSXBW    832(AX), Y6
+	VPBROADCASTD 208(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    848(AX), Y6
+	VPBROADCASTD 212(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    864(AX), Y6
+	VPBROADCASTD 216(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    880(AX), Y6
+	VPBROADCASTD 220(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    48(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2944(AX)
+	VPMOVSXBW    896(AX), Y6
+	VPBROADCASTD 224(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    912(AX), Y6
+	VPBROADCASTD 228(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    928(AX), Y6
+	VPBROADCASTD 232(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    944(AX), Y6
+	VPBROADCASTD 236(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   3008(AX)
+	VPMOVSXBW    960(AX), Y6
+	VPBROADCASTD 240(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    976(AX), Y6
+	VPBROADCASTD 244(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    992(AX), Y6
+	VPBROADCASTD 248(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    1008(AX), Y6
+	VPBROADCASTD 252(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    56(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000040, 8(SP)
+	ADDQ         $0x00000100, BX
+	VBROADCASTSS (SI), Y2
+	VMULPS       (CX), Y2, Y2
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y2, Y1, Y0
+	ADDQ         $0x20, SI
+	VPXOR        Y1, Y1, Y1
+	MOVQ         8(SP), DI
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y6
+	VPBROADCASTD (BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    16(AX), Y6
+	VPBROADCASTD 4(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    32(AX), Y6
+	VPBROADCASTD 8(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    48(AX), Y6
+	VPBROADCASTD 12(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y6
+	VPBROADCASTD 16(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    80(AX), Y6
+	VPBROADCASTD 20(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    96(AX), Y6
+	VPBROADCASTD 24(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    112(AX), Y6
+	VPBROADCASTD 28(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    (DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y6
+	VPBROADCASTD 32(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    144(AX), Y6
+	VPBROADCASTD 36(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    160(AX), Y6
+	VPBROADCASTD 40(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    176(AX), Y6
+	VPBROADCASTD 44(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y6
+	VPBROADCASTD 48(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    208(AX), Y6
+	VPBROADCASTD 52(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    224(AX), Y6
+	VPBROADCASTD 56(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    240(AX), Y6
+	VPBROADCASTD 60(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    8(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2304(AX)
+	VPMOVSXBW    256(AX), Y6
+	VPBROADCASTD 64(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    272(AX), Y6
+	VPBROADCASTD 68(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    288(AX), Y6
+	VPBROADCASTD 72(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    304(AX), Y6
+	VPBROADCASTD 76(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2368(AX)
+	VPMOVSXBW    320(AX), Y6
+	VPBROADCASTD 80(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    336(AX), Y6
+	VPBROADCASTD 84(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    352(AX), Y6
+	VPBROADCASTD 88(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    368(AX), Y6
+	VPBROADCASTD 92(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    16(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2432(AX)
+	VPMOVSXBW    384(AX), Y6
+	VPBROADCASTD 96(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    400(AX), Y6
+	VPBROADCASTD 100(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    416(AX), Y6
+	VPBROADCASTD 104(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    432(AX), Y6
+	VPBROADCASTD 108(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2496(AX)
+	VPMOVSXBW    448(AX), Y6
+	VPBROADCASTD 112(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    464(AX), Y6
+	VPBROADCASTD 116(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    480(AX), Y6
+	VPBROADCASTD 120(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    496(AX), Y6
+	VPBROADCASTD 124(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    24(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2560(AX)
+	VPMOVSXBW    512(AX), Y6
+	VPBROADCASTD 128(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    528(AX), Y6
+	VPBROADCASTD 132(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    544(AX), Y6
+	VPBROADCASTD 136(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    560(AX), Y6
+	VPBROADCASTD 140(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2624(AX)
+	VPMOVSXBW    576(AX), Y6
+	VPBROADCASTD 144(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    592(AX), Y6
+	VPBROADCASTD 148(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    608(AX), Y6
+	VPBROADCASTD 152(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    624(AX), Y6
+	VPBROADCASTD 156(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    32(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2688(AX)
+	VPMOVSXBW    640(AX), Y6
+	VPBROADCASTD 160(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    656(AX), Y6
+	VPBROADCASTD 164(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    672(AX), Y6
+	VPBROADCASTD 168(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    688(AX), Y6
+	VPBROADCASTD 172(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2752(AX)
+	VPMOVSXBW    704(AX), Y6
+	VPBROADCASTD 176(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    720(AX), Y6
+	VPBROADCASTD 180(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    736(AX), Y6
+	VPBROADCASTD 184(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    752(AX), Y6
+	VPBROADCASTD 188(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    40(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2816(AX)
+	VPMOVSXBW    768(AX), Y6
+	VPBROADCASTD 192(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    784(AX), Y6
+	VPBROADCASTD 196(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    800(AX), Y6
+	VPBROADCASTD 200(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    816(AX), Y6
+	VPBROADCASTD 204(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   2880(AX)
+	VPMOVSXBW    832(AX), Y6
+	VPBROADCASTD 208(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    848(AX), Y6
+	VPBROADCASTD 212(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    864(AX), Y6
+	VPBROADCASTD 216(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    880(AX), Y6
+	VPBROADCASTD 220(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    48(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	PREFETCHT0   2944(AX)
+	VPMOVSXBW    896(AX), Y6
+	VPBROADCASTD 224(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    912(AX), Y6
+	VPBROADCASTD 228(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    928(AX), Y6
+	VPBROADCASTD 232(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    944(AX), Y6
+	VPBROADCASTD 236(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	PREFETCHT0   3008(AX)
+	VPMOVSXBW    960(AX), Y6
+	VPBROADCASTD 240(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xd7
+	VPMOVSXBW    976(AX), Y6
+	VPBROADCASTD 244(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xdf
+	VPMOVSXBW    992(AX), Y6
+	VPBROADCASTD 248(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xe7
+	VPMOVSXBW    1008(AX), Y6
+	VPBROADCASTD 252(BX), Y7
+
+	// VPDPWSSD, VEX
+	LONG         $0x524de2c4
+	BYTE         $0xef
+	VPMOVSXBD    56(DI), Y6
+	VPADDD       Y5, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	VPADDD       Y3, Y2, Y2
+	VPMULLD      Y6, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000040, 8(SP)
+	ADDQ         $0x00000100, BX
+	VBROADCASTSS (SI), Y2
+	VMULPS       (CX), Y2, Y2
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y2, Y1, Y0
+	ADDQ         $0x20, SI
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, DX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK6Vx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK6Vx2(SB), NOSPLIT, $80-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    blocks+80(FP), DX
+	MOVQ    x+16(FP), BX
+	MOVQ    ldx+24(FP), SI
+	MOVQ    xs+32(FP), DI
+	MOVQ    ldxs+40(FP), R8
+	SHLQ    $0x02, R8
+	VXORPS  Y1, Y1, Y1
+	VMOVAPS Y1, Y0
+	VMOVAPS Y1, Y1
+
+super:
+	CMPQ         DX, $0x01
+	JLT          super_end
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	MOVQ         8(SP), R9
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD (BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 4(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 8(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 12(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 16(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 20(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 24(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 28(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 32(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 36(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 40(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 44(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 48(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 52(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 56(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 60(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    8(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2304(AX)
+	VPMOVSXBW    256(AX), Y12
+	VPBROADCASTD 64(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 64(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    272(AX), Y12
+	VPBROADCASTD 68(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 68(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    288(AX), Y12
+	VPBROADCASTD 72(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 72(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    304(AX), Y12
+	VPBROADCASTD 76(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 76(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2368(AX)
+	VPMOVSXBW    320(AX), Y12
+	VPBROADCASTD 80(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 80(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    336(AX), Y12
+	VPBROADCASTD 84(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 84(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    352(AX), Y12
+	VPBROADCASTD 88(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 88(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    368(AX), Y12
+	VPBROADCASTD 92(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 92(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    16(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2432(AX)
+	VPMOVSXBW    384(AX), Y12
+	VPBROADCASTD 96(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 96(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    400(AX), Y12
+	VPBROADCASTD 100(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 100(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    416(AX), Y12
+	VPBROADCASTD 104(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 104(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    432(AX), Y12
+	VPBROADCASTD 108(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 108(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2496(AX)
+	VPMOVSXBW    448(AX), Y12
+	VPBROADCASTD 112(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 112(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    464(AX), Y12
+	VPBROADCASTD 116(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 116(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    480(AX), Y12
+	VPBROADCASTD 120(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 120(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    496(AX), Y12
+	VPBROADCASTD 124(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 124(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    24(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2560(AX)
+	VPMOVSXBW    512(AX), Y12
+	VPBROADCASTD 128(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 128(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    528(AX), Y12
+	VPBROADCASTD 132(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 132(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    544(AX), Y12
+	VPBROADCASTD 136(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 136(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    560(AX), Y12
+	VPBROADCASTD 140(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 140(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2624(AX)
+	VPMOVSXBW    576(AX), Y12
+	VPBROADCASTD 144(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 144(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    592(AX), Y12
+	VPBROADCASTD 148(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 148(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    608(AX), Y12
+	VPBROADCASTD 152(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 152(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    624(AX), Y12
+	VPBROADCASTD 156(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 156(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    32(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2688(AX)
+	VPMOVSXBW    640(AX), Y12
+	VPBROADCASTD 160(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 160(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    656(AX), Y12
+	VPBROADCASTD 164(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 164(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    672(AX), Y12
+	VPBROADCASTD 168(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 168(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    688(AX), Y12
+	VPBROADCASTD 172(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 172(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2752(AX)
+	VPMOVSXBW    704(AX), Y12
+	VPBROADCASTD 176(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 176(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    720(AX), Y12
+	VPBROADCASTD 180(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 180(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    736(AX), Y12
+	VPBROADCASTD 184(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 184(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    752(AX), Y12
+	VPBROADCASTD 188(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 188(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    40(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2816(AX)
+	VPMOVSXBW    768(AX), Y12
+	VPBROADCASTD 192(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 192(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    784(AX), Y12
+	VPBROADCASTD 196(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 196(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    800(AX), Y12
+	VPBROADCASTD 200(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 200(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    816(AX), Y12
+	VPBROADCASTD 204(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 204(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2880(AX)
+	VPMOVSXBW    832(AX), Y12
+	VPBROADCASTD 208(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 208(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    848(AX), Y12
+	VPBROADCASTD 212(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 212(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    864(AX), Y12
+	VPBROADCASTD 216(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 216(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    880(AX), Y12
+	VPBROADCASTD 220(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 220(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    48(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2944(AX)
+	VPMOVSXBW    896(AX), Y12
+	VPBROADCASTD 224(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 224(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    912(AX), Y12
+	VPBROADCASTD 228(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 228(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    928(AX), Y12
+	VPBROADCASTD 232(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 232(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    944(AX), Y12
+	VPBROADCASTD 236(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 236(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   3008(AX)
+	VPMOVSXBW    960(AX), Y12
+	VPBROADCASTD 240(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 240(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    976(AX), Y12
+	VPBROADCASTD 244(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 244(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    992(AX), Y12
+	VPBROADCASTD 248(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 248(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    1008(AX), Y12
+	VPBROADCASTD 252(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 252(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    56(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000040, 8(SP)
+	ADDQ         $0x00000100, BX
+	VBROADCASTSS (DI), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y4, Y2, Y0
+	VBROADCASTSS (DI)(R8*1), Y2
+	VMULPS       (CX), Y2, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         $0x20, DI
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	MOVQ         8(SP), R9
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD (BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 4(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 8(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 12(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 16(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 20(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 24(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 28(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 32(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 36(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 40(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 44(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 48(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 52(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 56(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 60(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    8(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2304(AX)
+	VPMOVSXBW    256(AX), Y12
+	VPBROADCASTD 64(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 64(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    272(AX), Y12
+	VPBROADCASTD 68(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 68(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    288(AX), Y12
+	VPBROADCASTD 72(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 72(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    304(AX), Y12
+	VPBROADCASTD 76(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 76(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2368(AX)
+	VPMOVSXBW    320(AX), Y12
+	VPBROADCASTD 80(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 80(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    336(AX), Y12
+	VPBROADCASTD 84(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 84(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    352(AX), Y12
+	VPBROADCASTD 88(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 88(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    368(AX), Y12
+	VPBROADCASTD 92(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 92(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    16(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2432(AX)
+	VPMOVSXBW    384(AX), Y12
+	VPBROADCASTD 96(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 96(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    400(AX), Y12
+	VPBROADCASTD 100(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 100(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    416(AX), Y12
+	VPBROADCASTD 104(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 104(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    432(AX), Y12
+	VPBROADCASTD 108(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 108(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2496(AX)
+	VPMOVSXBW    448(AX), Y12
+	VPBROADCASTD 112(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 112(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    464(AX), Y12
+	VPBROADCASTD 116(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 116(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    480(AX), Y12
+	VPBROADCASTD 120(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 120(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    496(AX), Y12
+	VPBROADCASTD 124(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 124(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    24(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2560(AX)
+	VPMOVSXBW    512(AX), Y12
+	VPBROADCASTD 128(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 128(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    528(AX), Y12
+	VPBROADCASTD 132(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 132(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    544(AX), Y12
+	VPBROADCASTD 136(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 136(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    560(AX), Y12
+	VPBROADCASTD 140(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 140(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2624(AX)
+	VPMOVSXBW    576(AX), Y12
+	VPBROADCASTD 144(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 144(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    592(AX), Y12
+	VPBROADCASTD 148(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 148(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    608(AX), Y12
+	VPBROADCASTD 152(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 152(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    624(AX), Y12
+	VPBROADCASTD 156(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 156(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    32(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2688(AX)
+	VPMOVSXBW    640(AX), Y12
+	VPBROADCASTD 160(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 160(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    656(AX), Y12
+	VPBROADCASTD 164(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 164(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    672(AX), Y12
+	VPBROADCASTD 168(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 168(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    688(AX), Y12
+	VPBROADCASTD 172(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 172(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2752(AX)
+	VPMOVSXBW    704(AX), Y12
+	VPBROADCASTD 176(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 176(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    720(AX), Y12
+	VPBROADCASTD 180(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 180(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    736(AX), Y12
+	VPBROADCASTD 184(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 184(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    752(AX), Y12
+	VPBROADCASTD 188(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 188(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    40(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2816(AX)
+	VPMOVSXBW    768(AX), Y12
+	VPBROADCASTD 192(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 192(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    784(AX), Y12
+	VPBROADCASTD 196(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 196(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    800(AX), Y12
+	VPBROADCASTD 200(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 200(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    816(AX), Y12
+	VPBROADCASTD 204(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 204(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2880(AX)
+	VPMOVSXBW    832(AX), Y12
+	VPBROADCASTD 208(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 208(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    848(AX), Y12
+	VPBROADCASTD 212(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 212(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    864(AX), Y12
+	VPBROADCASTD 216(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 216(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    880(AX), Y12
+	VPBROADCASTD 220(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 220(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    48(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2944(AX)
+	VPMOVSXBW    896(AX), Y12
+	VPBROADCASTD 224(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 224(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    912(AX), Y12
+	VPBROADCASTD 228(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 228(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    928(AX), Y12
+	VPBROADCASTD 232(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 232(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    944(AX), Y12
+	VPBROADCASTD 236(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 236(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   3008(AX)
+	VPMOVSXBW    960(AX), Y12
+	VPBROADCASTD 240(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 240(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPMOVSXBW    976(AX), Y12
+	VPBROADCASTD 244(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 244(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPMOVSXBW    992(AX), Y12
+	VPBROADCASTD 248(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 248(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    1008(AX), Y12
+	VPBROADCASTD 252(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 252(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    56(R9), Y12
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VPMULLD      Y12, Y4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y10, Y9, Y9
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000040, 8(SP)
+	ADDQ         $0x00000100, BX
+	VBROADCASTSS (DI), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y4, Y2, Y0
+	VBROADCASTSS (DI)(R8*1), Y2
+	VMULPS       (CX), Y2, Y2
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, DX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK6Vx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK6Vx3(SB), NOSPLIT, $112-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    blocks+80(FP), DX
+	MOVQ    x+16(FP), BX
+	MOVQ    ldx+24(FP), SI
+	MOVQ    xs+32(FP), DI
+	MOVQ    ldxs+40(FP), R8
+	SHLQ    $0x02, R8
+	VXORPS  Y2, Y2, Y2
+	VMOVAPS Y2, Y0
+	VMOVAPS Y2, Y1
+	VMOVAPS Y2, Y2
+
+super:
+	CMPQ         DX, $0x01
+	JLT          super_end
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         8(SP), R9
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD (BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD (BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 4(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 4(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 8(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 8(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 12(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 12(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 16(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 16(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 20(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 20(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 24(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 24(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 28(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 28(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 32(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 32(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 36(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 36(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 40(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 40(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 44(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 44(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 48(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 48(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 52(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 52(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 56(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 56(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 60(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 60(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    8(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2304(AX)
+	VPMOVSXBW    256(AX), Y12
+	VPBROADCASTD 64(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 64(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 64(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    272(AX), Y12
+	VPBROADCASTD 68(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 68(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 68(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    288(AX), Y12
+	VPBROADCASTD 72(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 72(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 72(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    304(AX), Y12
+	VPBROADCASTD 76(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 76(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 76(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2368(AX)
+	VPMOVSXBW    320(AX), Y12
+	VPBROADCASTD 80(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 80(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 80(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    336(AX), Y12
+	VPBROADCASTD 84(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 84(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 84(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    352(AX), Y12
+	VPBROADCASTD 88(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 88(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 88(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    368(AX), Y12
+	VPBROADCASTD 92(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 92(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 92(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    16(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2432(AX)
+	VPMOVSXBW    384(AX), Y12
+	VPBROADCASTD 96(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 96(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 96(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    400(AX), Y12
+	VPBROADCASTD 100(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 100(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 100(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    416(AX), Y12
+	VPBROADCASTD 104(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 104(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 104(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    432(AX), Y12
+	VPBROADCASTD 108(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 108(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 108(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2496(AX)
+	VPMOVSXBW    448(AX), Y12
+	VPBROADCASTD 112(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 112(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 112(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    464(AX), Y12
+	VPBROADCASTD 116(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 116(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 116(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    480(AX), Y12
+	VPBROADCASTD 120(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 120(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 120(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    496(AX), Y12
+	VPBROADCASTD 124(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 124(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 124(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    24(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2560(AX)
+	VPMOVSXBW    512(AX), Y12
+	VPBROADCASTD 128(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 128(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 128(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    528(AX), Y12
+	VPBROADCASTD 132(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 132(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 132(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    544(AX), Y12
+	VPBROADCASTD 136(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 136(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 136(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    560(AX), Y12
+	VPBROADCASTD 140(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 140(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 140(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2624(AX)
+	VPMOVSXBW    576(AX), Y12
+	VPBROADCASTD 144(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 144(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 144(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    592(AX), Y12
+	VPBROADCASTD 148(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 148(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 148(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    608(AX), Y12
+	VPBROADCASTD 152(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 152(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 152(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    624(AX), Y12
+	VPBROADCASTD 156(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 156(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 156(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    32(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2688(AX)
+	VPMOVSXBW    640(AX), Y12
+	VPBROADCASTD 160(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 160(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 160(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    656(AX), Y12
+	VPBROADCASTD 164(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 164(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 164(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    672(AX), Y12
+	VPBROADCASTD 168(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 168(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 168(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    688(AX), Y12
+	VPBROADCASTD 172(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 172(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 172(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2752(AX)
+	VPMOVSXBW    704(AX), Y12
+	VPBROADCASTD 176(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 176(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 176(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    720(AX), Y12
+	VPBROADCASTD 180(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 180(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 180(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    736(AX), Y12
+	VPBROADCASTD 184(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 184(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 184(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    752(AX), Y12
+	VPBROADCASTD 188(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 188(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 188(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    40(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2816(AX)
+	VPMOVSXBW    768(AX), Y12
+	VPBROADCASTD 192(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 192(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 192(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    784(AX), Y12
+	VPBROADCASTD 196(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 196(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 196(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    800(AX), Y12
+	VPBROADCASTD 200(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 200(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 200(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    816(AX), Y12
+	VPBROADCASTD 204(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 204(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 204(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2880(AX)
+	VPMOVSXBW    832(AX), Y12
+	VPBROADCASTD 208(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 208(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 208(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    848(AX), Y12
+	VPBROADCASTD 212(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 212(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 212(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    864(AX), Y12
+	VPBROADCASTD 216(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 216(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 216(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    880(AX), Y12
+	VPBROADCASTD 220(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 220(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 220(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    48(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2944(AX)
+	VPMOVSXBW    896(AX), Y12
+	VPBROADCASTD 224(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 224(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 224(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    912(AX), Y12
+	VPBROADCASTD 228(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 228(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 228(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    928(AX), Y12
+	VPBROADCASTD 232(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 232(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 232(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    944(AX), Y12
+	VPBROADCASTD 236(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 236(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 236(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   3008(AX)
+	VPMOVSXBW    960(AX), Y12
+	VPBROADCASTD 240(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 240(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 240(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    976(AX), Y12
+	VPBROADCASTD 244(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 244(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 244(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    992(AX), Y12
+	VPBROADCASTD 248(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 248(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 248(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    1008(AX), Y12
+	VPBROADCASTD 252(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 252(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 252(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    56(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000040, 8(SP)
+	ADDQ         $0x00000100, BX
+	VBROADCASTSS (DI), Y6
+	VMULPS       (CX), Y6, Y6
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y6, Y3, Y0
+	VBROADCASTSS (DI)(R8*1), Y3
+	VMULPS       (CX), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (DI)(R8*2), Y3
+	VMULPS       (CX), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y3, Y5, Y2
+	ADDQ         $0x20, DI
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         8(SP), R9
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD (BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD (BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 4(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 4(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 8(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 8(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 12(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 12(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 16(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 16(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 20(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 20(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 24(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 24(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 28(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 28(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 32(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 32(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 36(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 36(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 40(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 40(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 44(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 44(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 48(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 48(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 52(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 52(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 56(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 56(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 60(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 60(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    8(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2304(AX)
+	VPMOVSXBW    256(AX), Y12
+	VPBROADCASTD 64(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 64(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 64(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    272(AX), Y12
+	VPBROADCASTD 68(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 68(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 68(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    288(AX), Y12
+	VPBROADCASTD 72(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 72(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 72(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    304(AX), Y12
+	VPBROADCASTD 76(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 76(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 76(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2368(AX)
+	VPMOVSXBW    320(AX), Y12
+	VPBROADCASTD 80(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 80(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 80(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    336(AX), Y12
+	VPBROADCASTD 84(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 84(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 84(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    352(AX), Y12
+	VPBROADCASTD 88(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 88(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 88(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    368(AX), Y12
+	VPBROADCASTD 92(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 92(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 92(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    16(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2432(AX)
+	VPMOVSXBW    384(AX), Y12
+	VPBROADCASTD 96(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 96(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 96(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    400(AX), Y12
+	VPBROADCASTD 100(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 100(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 100(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    416(AX), Y12
+	VPBROADCASTD 104(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 104(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 104(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    432(AX), Y12
+	VPBROADCASTD 108(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 108(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 108(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2496(AX)
+	VPMOVSXBW    448(AX), Y12
+	VPBROADCASTD 112(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 112(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 112(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    464(AX), Y12
+	VPBROADCASTD 116(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 116(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 116(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    480(AX), Y12
+	VPBROADCASTD 120(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 120(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 120(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    496(AX), Y12
+	VPBROADCASTD 124(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 124(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 124(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    24(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2560(AX)
+	VPMOVSXBW    512(AX), Y12
+	VPBROADCASTD 128(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 128(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 128(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    528(AX), Y12
+	VPBROADCASTD 132(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 132(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 132(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    544(AX), Y12
+	VPBROADCASTD 136(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 136(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 136(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    560(AX), Y12
+	VPBROADCASTD 140(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 140(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 140(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2624(AX)
+	VPMOVSXBW    576(AX), Y12
+	VPBROADCASTD 144(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 144(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 144(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    592(AX), Y12
+	VPBROADCASTD 148(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 148(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 148(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    608(AX), Y12
+	VPBROADCASTD 152(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 152(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 152(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    624(AX), Y12
+	VPBROADCASTD 156(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 156(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 156(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    32(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2688(AX)
+	VPMOVSXBW    640(AX), Y12
+	VPBROADCASTD 160(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 160(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 160(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    656(AX), Y12
+	VPBROADCASTD 164(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 164(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 164(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    672(AX), Y12
+	VPBROADCASTD 168(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 168(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 168(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    688(AX), Y12
+	VPBROADCASTD 172(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 172(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 172(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2752(AX)
+	VPMOVSXBW    704(AX), Y12
+	VPBROADCASTD 176(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 176(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 176(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    720(AX), Y12
+	VPBROADCASTD 180(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 180(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 180(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    736(AX), Y12
+	VPBROADCASTD 184(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 184(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 184(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    752(AX), Y12
+	VPBROADCASTD 188(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 188(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 188(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    40(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2816(AX)
+	VPMOVSXBW    768(AX), Y12
+	VPBROADCASTD 192(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 192(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 192(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    784(AX), Y12
+	VPBROADCASTD 196(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 196(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 196(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    800(AX), Y12
+	VPBROADCASTD 200(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 200(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 200(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    816(AX), Y12
+	VPBROADCASTD 204(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 204(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 204(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2880(AX)
+	VPMOVSXBW    832(AX), Y12
+	VPBROADCASTD 208(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 208(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 208(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    848(AX), Y12
+	VPBROADCASTD 212(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 212(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 212(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    864(AX), Y12
+	VPBROADCASTD 216(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 216(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 216(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    880(AX), Y12
+	VPBROADCASTD 220(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 220(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 220(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    48(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2944(AX)
+	VPMOVSXBW    896(AX), Y12
+	VPBROADCASTD 224(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 224(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 224(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    912(AX), Y12
+	VPBROADCASTD 228(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 228(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 228(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    928(AX), Y12
+	VPBROADCASTD 232(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 232(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 232(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    944(AX), Y12
+	VPBROADCASTD 236(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 236(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 236(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   3008(AX)
+	VPMOVSXBW    960(AX), Y12
+	VPBROADCASTD 240(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 240(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 240(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    976(AX), Y12
+	VPBROADCASTD 244(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 244(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 244(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    992(AX), Y12
+	VPBROADCASTD 248(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 248(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 248(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPMOVSXBW    1008(AX), Y12
+	VPBROADCASTD 252(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 252(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 252(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    56(R9), Y12
+	VPADDD       Y7, Y6, Y6
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VPADDD       Y9, Y8, Y8
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y11, Y10, Y10
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x00000040, 8(SP)
+	ADDQ         $0x00000100, BX
+	VBROADCASTSS (DI), Y6
+	VMULPS       (CX), Y6, Y6
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y6, Y3, Y0
+	VBROADCASTSS (DI)(R8*1), Y3
+	VMULPS       (CX), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (DI)(R8*2), Y3
+	VMULPS       (CX), Y3, Y3
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y3, Y5, Y2
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, DX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK6Vx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK6Vx4(SB), NOSPLIT, $144-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    blocks+80(FP), DX
+	MOVQ    x+16(FP), BX
+	MOVQ    ldx+24(FP), SI
+	MOVQ    xs+32(FP), DI
+	MOVQ    ldxs+40(FP), R8
+	SHLQ    $0x02, R8
+	LEAQ    (BX)(SI*2), R9
+	ADDQ    SI, R9
+	LEAQ    (DI)(R8*2), R10
+	ADDQ    R8, R10
+	VXORPS  Y3, Y3, Y3
+	VMOVAPS Y3, Y0
+	VMOVAPS Y3, Y1
+	VMOVAPS Y3, Y2
+	VMOVAPS Y3, Y3
+
+super:
+	CMPQ  DX, $0x01
+	JLT   super_end
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  $0x00000004, (SP)
+
+columns0:
+	MOVQ         8(SP), R11
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD (BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD (BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD (R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 4(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 4(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 4(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 8(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 8(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 8(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 12(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 12(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 12(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 16(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 16(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 16(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 20(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 20(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 20(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 24(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 24(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 24(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 28(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 28(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 28(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R11), Y12
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 32(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 32(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 32(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 36(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 36(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 36(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 40(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 40(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 40(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 44(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 44(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 44(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 48(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 48(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 48(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 52(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 52(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 52(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 56(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 56(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 56(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 60(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 60(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 60(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    8(R11), Y12
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000010, 8(SP)
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, R9
+	DECQ         (SP)
+	JNZ          columns0
+	VBROADCASTSS (DI), Y8
+	VMULPS       (CX), Y8, Y8
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VBROADCASTSS (DI)(R8*1), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (DI)(R8*2), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VBROADCASTSS (R10), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y4, Y7, Y3
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R10
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	MOVQ         $0x00000004, (SP)
+
+columns1:
+	MOVQ         8(SP), R11
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD (BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD (BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD (R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 4(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 4(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 4(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 8(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 8(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 8(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 12(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 12(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 12(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 16(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 16(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 16(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 20(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 20(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 20(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 24(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 24(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 24(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 28(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 28(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 28(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R11), Y12
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 32(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 32(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 32(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 36(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 36(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 36(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 40(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 40(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 40(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 44(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 44(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 44(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 48(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 48(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 48(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 52(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 52(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 52(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 56(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 56(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 56(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 60(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 60(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 60(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    8(R11), Y12
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y7, Y7
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000010, 8(SP)
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, R9
+	DECQ         (SP)
+	JNZ          columns1
+	VBROADCASTSS (DI), Y8
+	VMULPS       (CX), Y8, Y8
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y8, Y4, Y0
+	VBROADCASTSS (DI)(R8*1), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (DI)(R8*2), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y6, Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VBROADCASTSS (R10), Y4
+	VMULPS       (CX), Y4, Y4
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y4, Y7, Y3
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, DX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK6Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK6Vx5(SB), NOSPLIT, $176-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    blocks+80(FP), DX
+	MOVQ    x+16(FP), BX
+	MOVQ    ldx+24(FP), SI
+	MOVQ    xs+32(FP), DI
+	MOVQ    ldxs+40(FP), R8
+	SHLQ    $0x02, R8
+	LEAQ    (BX)(SI*2), R9
+	ADDQ    SI, R9
+	LEAQ    (DI)(R8*2), R10
+	ADDQ    R8, R10
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, 16(SP)
+	VMOVUPS Y0, 48(SP)
+	VMOVUPS Y0, 80(SP)
+	VMOVUPS Y0, 112(SP)
+	VMOVUPS Y0, 144(SP)
+
+super:
+	CMPQ  DX, $0x01
+	JLT   super_end
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	MOVQ  $0x00000004, (SP)
+
+columns0:
+	MOVQ         8(SP), R11
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y10
+	VPBROADCASTD (BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD (BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD (BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD (R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD (R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    16(AX), Y10
+	VPBROADCASTD 4(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 4(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 4(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 4(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 4(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    32(AX), Y10
+	VPBROADCASTD 8(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 8(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 8(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 8(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 8(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    48(AX), Y10
+	VPBROADCASTD 12(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 12(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 12(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 12(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 12(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y10
+	VPBROADCASTD 16(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 16(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 16(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 16(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 16(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    80(AX), Y10
+	VPBROADCASTD 20(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 20(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 20(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 20(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 20(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    96(AX), Y10
+	VPBROADCASTD 24(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 24(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 24(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 24(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 24(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    112(AX), Y10
+	VPBROADCASTD 28(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 28(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 28(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 28(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 28(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBD    (R11), Y10
+	VPMULLD      Y10, Y5, Y5
+	VPADDD       Y5, Y0, Y0
+	VPMULLD      Y10, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMULLD      Y10, Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMULLD      Y10, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMULLD      Y10, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y10
+	VPBROADCASTD 32(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 32(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 32(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 32(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 32(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    144(AX), Y10
+	VPBROADCASTD 36(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 36(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 36(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 36(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 36(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    160(AX), Y10
+	VPBROADCASTD 40(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 40(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 40(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 40(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 40(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    176(AX), Y10
+	VPBROADCASTD 44(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 44(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 44(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 44(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 44(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y10
+	VPBROADCASTD 48(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 48(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 48(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 48(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 48(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    208(AX), Y10
+	VPBROADCASTD 52(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 52(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 52(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 52(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 52(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    224(AX), Y10
+	VPBROADCASTD 56(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 56(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 56(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 56(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 56(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    240(AX), Y10
+	VPBROADCASTD 60(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 60(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 60(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 60(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 60(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBD    8(R11), Y10
+	VPMULLD      Y10, Y5, Y5
+	VPADDD       Y5, Y0, Y0
+	VPMULLD      Y10, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMULLD      Y10, Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMULLD      Y10, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMULLD      Y10, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000010, 8(SP)
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, R9
+	DECQ         (SP)
+	JNZ          columns0
+	VMOVUPS      16(SP), Y6
+	VBROADCASTSS (DI), Y5
+	VMULPS       (CX), Y5, Y5
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y5, Y0, Y6
+	VMOVUPS      Y6, 16(SP)
+	VMOVUPS      48(SP), Y5
+	VBROADCASTSS (DI)(R8*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y0, Y1, Y5
+	VMOVUPS      Y5, 48(SP)
+	VMOVUPS      80(SP), Y1
+	VBROADCASTSS (DI)(R8*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VMOVUPS      Y1, 80(SP)
+	VMOVUPS      112(SP), Y1
+	VBROADCASTSS (R10), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VMOVUPS      Y1, 112(SP)
+	VMOVUPS      144(SP), Y1
+	VBROADCASTSS (R10)(R8*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y0, Y4, Y1
+	VMOVUPS      Y1, 144(SP)
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R10
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	MOVQ         $0x00000004, (SP)
+
+columns1:
+	MOVQ         8(SP), R11
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y10
+	VPBROADCASTD (BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD (BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD (BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD (R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD (R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    16(AX), Y10
+	VPBROADCASTD 4(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 4(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 4(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 4(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 4(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    32(AX), Y10
+	VPBROADCASTD 8(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 8(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 8(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 8(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 8(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    48(AX), Y10
+	VPBROADCASTD 12(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 12(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 12(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 12(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 12(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y10
+	VPBROADCASTD 16(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 16(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 16(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 16(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 16(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    80(AX), Y10
+	VPBROADCASTD 20(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 20(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 20(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 20(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 20(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    96(AX), Y10
+	VPBROADCASTD 24(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 24(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 24(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 24(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 24(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    112(AX), Y10
+	VPBROADCASTD 28(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 28(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 28(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 28(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 28(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBD    (R11), Y10
+	VPMULLD      Y10, Y5, Y5
+	VPADDD       Y5, Y0, Y0
+	VPMULLD      Y10, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMULLD      Y10, Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMULLD      Y10, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMULLD      Y10, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y10
+	VPBROADCASTD 32(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 32(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 32(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 32(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 32(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    144(AX), Y10
+	VPBROADCASTD 36(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 36(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 36(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 36(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 36(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    160(AX), Y10
+	VPBROADCASTD 40(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 40(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 40(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 40(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 40(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    176(AX), Y10
+	VPBROADCASTD 44(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 44(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 44(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 44(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 44(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y10
+	VPBROADCASTD 48(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 48(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 48(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 48(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 48(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    208(AX), Y10
+	VPBROADCASTD 52(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 52(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 52(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 52(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 52(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    224(AX), Y10
+	VPBROADCASTD 56(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 56(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 56(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 56(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 56(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBW    240(AX), Y10
+	VPBROADCASTD 60(BX), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 60(BX)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 60(BX)(SI*2), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 60(R9), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 60(R9)(SI*1), Y11
+
+	// VPDPWSSD, VEX
+	LONG         $0x522d42c4
+	BYTE         $0xcb
+	VPMOVSXBD    8(R11), Y10
+	VPMULLD      Y10, Y5, Y5
+	VPADDD       Y5, Y0, Y0
+	VPMULLD      Y10, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMULLD      Y10, Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMULLD      Y10, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMULLD      Y10, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000010, 8(SP)
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, R9
+	DECQ         (SP)
+	JNZ          columns1
+	VMOVUPS      16(SP), Y6
+	VBROADCASTSS (DI), Y5
+	VMULPS       (CX), Y5, Y5
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y5, Y0, Y6
+	VMOVUPS      Y6, 16(SP)
+	VMOVUPS      48(SP), Y5
+	VBROADCASTSS (DI)(R8*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y0, Y1, Y5
+	VMOVUPS      Y5, 48(SP)
+	VMOVUPS      80(SP), Y1
+	VBROADCASTSS (DI)(R8*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VMOVUPS      Y1, 80(SP)
+	VMOVUPS      112(SP), Y1
+	VBROADCASTSS (R10), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VMOVUPS      Y1, 112(SP)
+	VMOVUPS      144(SP), Y1
+	VBROADCASTSS (R10)(R8*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y0, Y4, Y1
+	VMOVUPS      Y1, 144(SP)
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, DX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS 16(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 48(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 80(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 112(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 144(SP), Y0
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmK6Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmK6Vx6(SB), NOSPLIT, $208-88
+	MOVQ    sc+56(FP), AX
+	MOVQ    AX, 8(SP)
+	MOVQ    w+48(FP), AX
+	MOVQ    ws+64(FP), CX
+	MOVQ    blocks+80(FP), DX
+	MOVQ    x+16(FP), BX
+	MOVQ    ldx+24(FP), SI
+	MOVQ    xs+32(FP), DI
+	MOVQ    ldxs+40(FP), R8
+	SHLQ    $0x02, R8
+	LEAQ    (BX)(SI*2), R9
+	ADDQ    SI, R9
+	LEAQ    (DI)(R8*2), R10
+	ADDQ    R8, R10
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, 16(SP)
+	VMOVUPS Y0, 48(SP)
+	VMOVUPS Y0, 80(SP)
+	VMOVUPS Y0, 112(SP)
+	VMOVUPS Y0, 144(SP)
+	VMOVUPS Y0, 176(SP)
+
+super:
+	CMPQ  DX, $0x01
+	JLT   super_end
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	MOVQ  $0x00000004, (SP)
+
+columns0:
+	MOVQ         8(SP), R11
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD (BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD (BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD (R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD (R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD (R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 4(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 4(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 4(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 4(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 4(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 8(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 8(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 8(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 8(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 8(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 12(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 12(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 12(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 12(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 12(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 16(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 16(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 16(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 16(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 16(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 20(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 20(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 20(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 20(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 20(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 24(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 24(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 24(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 24(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 24(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 28(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 28(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 28(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 28(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 28(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R11), Y12
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMULLD      Y12, Y7, Y7
+	VPADDD       Y7, Y1, Y1
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 32(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 32(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 32(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 32(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 32(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 36(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 36(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 36(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 36(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 36(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 40(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 40(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 40(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 40(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 40(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 44(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 44(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 44(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 44(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 44(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 48(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 48(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 48(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 48(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 48(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 52(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 52(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 52(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 52(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 52(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 56(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 56(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 56(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 56(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 56(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 60(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 60(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 60(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 60(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 60(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    8(R11), Y12
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMULLD      Y12, Y7, Y7
+	VPADDD       Y7, Y1, Y1
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000010, 8(SP)
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, R9
+	DECQ         (SP)
+	JNZ          columns0
+	VMOVUPS      16(SP), Y7
+	VBROADCASTSS (DI), Y6
+	VMULPS       (CX), Y6, Y6
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y6, Y0, Y7
+	VMOVUPS      Y7, 16(SP)
+	VMOVUPS      48(SP), Y6
+	VBROADCASTSS (DI)(R8*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y0, Y1, Y6
+	VMOVUPS      Y6, 48(SP)
+	VMOVUPS      80(SP), Y1
+	VBROADCASTSS (DI)(R8*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VMOVUPS      Y1, 80(SP)
+	VMOVUPS      112(SP), Y1
+	VBROADCASTSS (R10), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VMOVUPS      Y1, 112(SP)
+	VMOVUPS      144(SP), Y1
+	VBROADCASTSS (R10)(R8*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y0, Y4, Y1
+	VMOVUPS      Y1, 144(SP)
+	VMOVUPS      176(SP), Y1
+	VBROADCASTSS (R10)(R8*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y0, Y5, Y1
+	VMOVUPS      Y1, 176(SP)
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R10
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         $0x00000004, (SP)
+
+columns1:
+	MOVQ         8(SP), R11
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2048(AX)
+	VPMOVSXBW    (AX), Y12
+	VPBROADCASTD (BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD (BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD (BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD (R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD (R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD (R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    16(AX), Y12
+	VPBROADCASTD 4(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 4(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 4(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 4(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 4(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 4(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    32(AX), Y12
+	VPBROADCASTD 8(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 8(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 8(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 8(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 8(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 8(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    48(AX), Y12
+	VPBROADCASTD 12(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 12(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 12(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 12(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 12(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 12(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VPMOVSXBW    64(AX), Y12
+	VPBROADCASTD 16(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 16(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 16(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 16(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 16(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 16(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    80(AX), Y12
+	VPBROADCASTD 20(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 20(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 20(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 20(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 20(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 20(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    96(AX), Y12
+	VPBROADCASTD 24(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 24(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 24(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 24(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 24(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 24(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    112(AX), Y12
+	VPBROADCASTD 28(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 28(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 28(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 28(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 28(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 28(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    (R11), Y12
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMULLD      Y12, Y7, Y7
+	VPADDD       Y7, Y1, Y1
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	PREFETCHT0   2176(AX)
+	VPMOVSXBW    128(AX), Y12
+	VPBROADCASTD 32(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 32(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 32(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 32(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 32(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 32(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    144(AX), Y12
+	VPBROADCASTD 36(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 36(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 36(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 36(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 36(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 36(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    160(AX), Y12
+	VPBROADCASTD 40(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 40(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 40(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 40(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 40(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 40(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    176(AX), Y12
+	VPBROADCASTD 44(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 44(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 44(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 44(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 44(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 44(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VPMOVSXBW    192(AX), Y12
+	VPBROADCASTD 48(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 48(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 48(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 48(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 48(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 48(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    208(AX), Y12
+	VPBROADCASTD 52(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 52(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 52(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 52(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 52(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 52(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    224(AX), Y12
+	VPBROADCASTD 56(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 56(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 56(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 56(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 56(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 56(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBW    240(AX), Y12
+	VPBROADCASTD 60(BX), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 60(BX)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 60(BX)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 60(R9), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 60(R9)(SI*1), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 60(R9)(SI*2), Y13
+
+	// VPDPWSSD, VEX
+	LONG         $0x521d42c4
+	BYTE         $0xdd
+	VPMOVSXBD    8(R11), Y12
+	VPMULLD      Y12, Y6, Y6
+	VPADDD       Y6, Y0, Y0
+	VPMULLD      Y12, Y7, Y7
+	VPADDD       Y7, Y1, Y1
+	VPMULLD      Y12, Y8, Y8
+	VPADDD       Y8, Y2, Y2
+	VPMULLD      Y12, Y9, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMULLD      Y12, Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPMULLD      Y12, Y11, Y11
+	VPADDD       Y11, Y5, Y5
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000010, 8(SP)
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, R9
+	DECQ         (SP)
+	JNZ          columns1
+	VMOVUPS      16(SP), Y7
+	VBROADCASTSS (DI), Y6
+	VMULPS       (CX), Y6, Y6
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  Y6, Y0, Y7
+	VMOVUPS      Y7, 16(SP)
+	VMOVUPS      48(SP), Y6
+	VBROADCASTSS (DI)(R8*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  Y0, Y1, Y6
+	VMOVUPS      Y6, 48(SP)
+	VMOVUPS      80(SP), Y1
+	VBROADCASTSS (DI)(R8*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  Y0, Y2, Y1
+	VMOVUPS      Y1, 80(SP)
+	VMOVUPS      112(SP), Y1
+	VBROADCASTSS (R10), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y0, Y3, Y1
+	VMOVUPS      Y1, 112(SP)
+	VMOVUPS      144(SP), Y1
+	VBROADCASTSS (R10)(R8*1), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  Y0, Y4, Y1
+	VMOVUPS      Y1, 144(SP)
+	VMOVUPS      176(SP), Y1
+	VBROADCASTSS (R10)(R8*2), Y0
+	VMULPS       (CX), Y0, Y0
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y0, Y5, Y1
+	VMOVUPS      Y1, 176(SP)
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R10
+	ADDQ         $0x20, CX
+	SUBQ         $0x01, DX
+	JMP          super
+
+super_end:
+	MOVQ    dst+0(FP), AX
+	MOVQ    ldd+8(FP), CX
+	SHLQ    $0x02, CX
+	VMOVUPS 16(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 48(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 80(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 112(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 144(SP), Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
+	VMOVUPS 176(SP), Y0
+	VMOVUPS Y0, (AX)
 	VZEROUPPER
 	RET
 

@@ -344,13 +344,12 @@ func TestGuardedPacked(t *testing.T) {
 				rows := p.kernels.rows
 				e := expanded{put(to, make([]float32, k/p.sub*rows)), put(to, make([]float32, k/p.sub*rows)), nil, nil}
 				dst := put(to, make([]float32, m*rows))
-				size := p.quantBytes(k)
 				for panel := range p.panels {
 					scale, least := p.expand(&e, panel, k)
 					if &scale[0] != &e.scale[0] || cap(e.scale) != len(scale) {
 						t.Fatal("the scales lie elsewhere")
 					}
-					p.tiles(dst, rows, &round, 0, m, p.quants[panel*size:(panel+1)*size], scale, least, k/32)
+					p.tiles(dst, rows, &round, 0, m, panel, k, scale, least)
 				}
 			})
 		}

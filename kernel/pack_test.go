@@ -11,20 +11,35 @@ import (
 	"jamba/tensor"
 )
 
-// roundActivations is what the integer kernels are to make of activations: blocks of 32 multiples of a scale, the
-// largest 32767 times it.
-func roundActivations(x []float32) []float64 {
+// rounding returns how many activations share a scale for products with weights of that type, and the largest whole number
+// that they become.
+func rounding(d tensor.DType) (block int, limit float32) {
+	switch d {
+	case tensor.Q4_K:
+		return 128, 16383
+	case tensor.Q5_K:
+		return 128, 8191
+	case tensor.Q6_K:
+		return 128, 4095
+	}
+	return 32, 32767
+}
+
+// roundActivations is what the integer kernels are to make of activations: blocks of multiples of a scale, the largest
+// limit times it.
+func roundActivations(x []float32, d tensor.DType) []float64 {
+	block, limit := rounding(d)
 	out := make([]float64, len(x))
-	for b := 0; b < len(x); b += 32 {
+	for b := 0; b < len(x); b += block {
 		most := float32(0)
-		for _, v := range x[b : b+32] {
+		for _, v := range x[b : b+block] {
 			most = max(most, max(v, -v))
 		}
 		if most == 0 {
 			continue
 		}
-		scale, inverse := most/32767, 32767/most
-		for i, v := range x[b : b+32] {
+		scale, inverse := most/limit, limit/most
+		for i, v := range x[b : b+block] {
 			out[b+i] = math.RoundToEven(float64(v*inverse)) * float64(scale)
 		}
 	}
@@ -61,7 +76,7 @@ func TestPackedMatMul(t *testing.T) {
 			x[w.K-1] = 1e6
 			got := make([]float32, m*w.N)
 			MatMul(got, x, w)
-			q := roundActivations(x)
+			q := roundActivations(x, w.DType)
 			for i := range m {
 				for j := range w.N {
 					var sum, scale float64
@@ -147,11 +162,72 @@ func TestPackedWide(t *testing.T) {
 	}
 }
 
-// TestPackedTiny asserts that activations too small to be told apart in 16 bits count as zeroes, and their neighbours not.
+// TestPackedLargest asserts that sums of the largest whole numbers do not overflow: all bits of the weights set, or, of
+// Q6_K, the lowest weights with the lowest scales, times activations that are equal.
+func TestPackedLargest(t *testing.T) {
+	if active.pack == nil {
+		t.Skip("these kernels pack nothing")
+	}
+	const half = 1 // as a float16 its least, so that products stay finite
+	for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q5_1, tensor.Q4_1, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K} {
+		const n, k = 9, 1024
+		data := make([]byte, n*k/d.BlockValues()*d.BlockBytes())
+		for b := 0; b < len(data); b += d.BlockBytes() {
+			block := data[b : b+d.BlockBytes()]
+			halves := block[:2] // where the scale lies, and the minimum's after it
+			switch d {
+			case tensor.Q8_0:
+				for i := range block {
+					block[i] = 0x80
+				}
+			case tensor.Q6_K:
+				for i := 192; i < 208; i++ {
+					block[i] = 0x80
+				}
+				halves = block[208:210]
+			default:
+				for i := range block {
+					block[i] = 0xFF
+				}
+				halves = block[:4]
+				halves[2], halves[3] = 0, 0
+			}
+			halves[0], halves[1] = half, 0
+		}
+		w, err := NewMatrix(tensor.Tensor{DType: d, Shape: []int{n, k}, Data: data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		weights := make([]float32, k)
+		w.Row(weights, n-1)
+		w.Pack()
+		for _, m := range []int{1, 2, 3, 4, 5, 6, 7, 8, wideFrom} {
+			for _, v := range []float32{1, -1} {
+				x, got := make([]float32, m*k), make([]float32, m*n)
+				var want float64
+				for i := range x {
+					x[i] = v
+				}
+				for _, weight := range weights {
+					want += float64(v * weight)
+				}
+				MatMul(got, x, &w)
+				for i, y := range got {
+					if !(math.Abs(float64(y)-want) <= 1e-6*math.Abs(want)) {
+						t.Fatalf("%v, %d rows: element %d is %v, want %v", d, m, i, y, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestPackedTiny asserts that activations whose scale has no finite inverse count as zeroes, and their neighbours not.
 func TestPackedTiny(t *testing.T) {
 	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, weights []float32) {
+		_, limit := rounding(w.DType)
 		x, got := make([]float32, w.K), make([]float32, w.N)
-		for _, most := range []float32{0x1p-149, 1e-40, 1e-38, 1e-36, 9e-35} {
+		for _, most := range []float32{0x1p-149, 1e-40, 1e-38, 1e-36, 9e-35 * limit / 32767} {
 			for i := range x {
 				x[i] = most * (2*r.Float32() - 1)
 			}
@@ -167,7 +243,7 @@ func TestPackedTiny(t *testing.T) {
 		MatMul(got, x, w)
 		for j, v := range got {
 			row := weights[j*w.K : (j+1)*w.K]
-			if want, scale := row[w.K-1], max(slices.Max(row), -slices.Min(row)); !(max(v-want, want-v) <= 1e-4*scale) {
+			if want, scale := row[w.K-1], max(slices.Max(row), -slices.Min(row)); !(max(v-want, want-v) <= 3/limit*scale) {
 				t.Fatalf("one activation of 1 gives %v, want %v", v, want)
 			}
 		}

@@ -55,21 +55,28 @@ var avx2VNNI = func() table {
 
 var (
 	packAVX2 = packKernels{
-		rows:  8,
-		i8:    []packedTile{gemmI8x1, gemmI8x2, gemmI8x3, gemmI8x4, gemmI8x5, gemmI8x6},
-		i8m:   []packedTile{gemmI8mx1, gemmI8mx2, gemmI8mx3, gemmI8mx4, gemmI8mx5, gemmI8mx6},
-		i8b16: []packedTile{gemmI8b16x1, gemmI8b16x2, gemmI8b16x3, gemmI8b16x4, gemmI8b16x5, gemmI8b16x6},
-		i4:    []packedTile{gemmI4x1, gemmI4x2, gemmI4x3, gemmI4x4, gemmI4x5, gemmI4x6},
-		wide:  &wideKernels{plain: gemmWide, min: gemmWideM, b16: gemmWideB16, i8: wideI8AVX2, i4: wideI4AVX2},
-		round: roundAVX2, widen: widenF16AVX2, scalesK: scalesKAVX2,
+		rows: 8,
+		i8:   []packedTile{gemmI8x1, gemmI8x2, gemmI8x3, gemmI8x4, gemmI8x5, gemmI8x6},
+		i8m:  []packedTile{gemmI8mx1, gemmI8mx2, gemmI8mx3, gemmI8mx4, gemmI8mx5, gemmI8mx6},
+		k4:   []superTile{gemmK4x1, gemmK4x2, gemmK4x3, gemmK4x4, gemmK4x5, gemmK4x6},
+		k5:   []superTile{gemmK5x1, gemmK5x2, gemmK5x3, gemmK5x4, gemmK5x5, gemmK5x6},
+		k6:   []superTile{gemmK6x1, gemmK6x2, gemmK6x3, gemmK6x4, gemmK6x5, gemmK6x6},
+		i4:   []packedTile{gemmI4x1, gemmI4x2, gemmI4x3, gemmI4x4, gemmI4x5, gemmI4x6},
+		wide: &wideKernels{
+			plain: gemmWide, min: gemmWideM, k: gemmWideK, kmin: gemmWideKM,
+			i8: wideI8AVX2, i4: wideI4AVX2, k4: wideK4AVX2, k5: wideK5AVX2, k6: wideK6AVX2,
+		},
+		round: roundAVX2, roundK: roundKAVX2, widen: widenF16AVX2, scalesK: scalesKAVX2,
 	}
 	packAVXVNNI = packKernels{
 		rows:  8,
 		i8:    []packedTile{gemmI8Vx1, gemmI8Vx2, gemmI8Vx3, gemmI8Vx4, gemmI8Vx5, gemmI8Vx6},
 		i8m:   []packedTile{gemmI8mVx1, gemmI8mVx2, gemmI8mVx3, gemmI8mVx4, gemmI8mVx5, gemmI8mVx6},
-		i8b16: []packedTile{gemmI8b16Vx1, gemmI8b16Vx2, gemmI8b16Vx3, gemmI8b16Vx4, gemmI8b16Vx5, gemmI8b16Vx6},
+		k4:    []superTile{gemmK4Vx1, gemmK4Vx2, gemmK4Vx3, gemmK4Vx4, gemmK4Vx5, gemmK4Vx6},
+		k5:    []superTile{gemmK5Vx1, gemmK5Vx2, gemmK5Vx3, gemmK5Vx4, gemmK5Vx5, gemmK5Vx6},
+		k6:    []superTile{gemmK6Vx1, gemmK6Vx2, gemmK6Vx3, gemmK6Vx4, gemmK6Vx5, gemmK6Vx6},
 		i4:    []packedTile{gemmI4Vx1, gemmI4Vx2, gemmI4Vx3, gemmI4Vx4, gemmI4Vx5, gemmI4Vx6},
-		round: roundAVX2, widen: widenF16AVX2, scalesK: scalesKAVX2,
+		round: roundAVX2, roundK: roundKAVX2, widen: widenF16AVX2, scalesK: scalesKAVX2,
 	}
 )
 

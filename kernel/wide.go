@@ -5,11 +5,13 @@ import "slices"
 // wideKernels are the kernels of packed matrices for many rows of activations: tiles of productRows rows and two panels,
 // whose weights are widened to 16 bits first. They give the bits of the packed tiles.
 type wideKernels struct {
-	// The tiles by the weights: with a scale for 32 columns, with a minimum, too, or with a scale for 16 columns.
-	plain, min, b16 wideTile
+	// The tiles by the weights: with a scale for 32 columns, or with a minimum, too; the same for K formats.
+	plain, min, k, kmin wideTile
 	// i8 and i4 widen blocks of 32 columns of a panel of so many bits into every other vector of dst, and fetch what lies
 	// ahead bytes after them.
 	i8, i4 func(dst *int16, w *byte, ahead, blocks int)
+	// k4, k5 and k6 do so for K formats and multiply by the bytes that scale sub-blocks.
+	k4, k5, k6 func(dst *int16, w, sc *byte, ahead, blocks int)
 }
 
 // wideTile is a packedTile with the scales of the second panel, and the minima, second bytes after those of the first.
@@ -56,20 +58,16 @@ func (l *packedLoop) pair(e *expanded, panel, other, first, end, at, k int) {
 	e.scale = slices.Grow(e.scale[:0], 2*n)[:2*n]
 	e.least = slices.Grow(e.least[:0], 2*n)[:2*n]
 	e.weights = slices.Grow(e.weights[:0], 2*k*rows)[:2*k*rows]
-	widen, size := kernels.i8, p.quantBytes(w.K)
-	if p.bits == 4 {
-		widen = kernels.i4
-	}
 	least := p.expandTo(e.scale[:n], e.least[:n], panel, w.K, at)
 	p.expandTo(e.scale[n:], e.least[n:], other, w.K, at)
-	for i, panel := range []int{panel, other} {
-		quants := p.quants[panel*size+p.quantBytes(at) : panel*size+p.quantBytes(at+k)]
-		widen(&e.weights[2*rows*i], &quants[0], 2*size, k/32)
-	}
-	tile := kernels.plain
+	p.widen(e.weights, panel, w.K, at, k)
+	p.widen(e.weights[rows*2:], other, w.K, at, k)
+	tile, blocks := kernels.plain, k/32
 	switch {
-	case p.sub == 16:
-		tile = kernels.b16
+	case p.super() && least != nil:
+		tile, blocks = kernels.kmin, k/256
+	case p.super():
+		tile, blocks = kernels.k, k/256
 	case least != nil:
 		tile = kernels.min
 	}
@@ -84,9 +82,32 @@ func (l *packedLoop) pair(e *expanded, panel, other, first, end, at, k int) {
 				copy(dst[r*ldd:], l.dst[(i+r)*w.N+panel*rows:][:columns])
 			}
 		}
-		tile(&dst[0], ldd, &x.q[q], 2*k, &x.scales[q/16], k/16, &e.weights[0], &e.scale[0], least, 4*n, k/32, at > 0)
+		tile(&dst[0], ldd, &x.q[q], 2*k, &x.scales[q/16], k/16, &e.weights[0], &e.scale[0], least, 4*n, blocks, at > 0)
 		for r := 0; r < m && edge; r++ {
 			copy(l.dst[(i+r)*w.N+panel*rows:][:columns], dst[r*ldd:])
 		}
 	}
+}
+
+// widen widens k columns of a panel of rows of K values, from column at on, into every other vector of dst.
+func (p *packed) widen(dst []int16, panel, K, at, k int) {
+	rows, kernels, size := p.kernels.rows, p.kernels.wide, p.quantBytes(K)
+	quants := p.quants[panel*size+p.quantBytes(at):]
+	if !p.super() {
+		widen := kernels.i8
+		if p.bits == 4 {
+			widen = kernels.i4
+		}
+		widen(&dst[0], &quants[0], 2*size, k/32)
+		return
+	}
+	widen := kernels.k6
+	switch {
+	case p.bits == 4:
+		widen = kernels.k4
+	case p.kind == scaleK:
+		widen = kernels.k5
+	}
+	sc := p.sc[panel*(len(p.sc)/p.panels)+at/p.sub*rows:]
+	widen(&dst[0], &quants[0], &sc[0], 2*size, k/32)
 }

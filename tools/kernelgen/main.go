@@ -30,6 +30,7 @@ func main() {
 		quantized()
 		wide()
 		roundActivations()
+		roundSuper()
 		scalesF16()
 		narrowF16()
 		narrowQ8()

@@ -14,17 +14,15 @@ import (
 // are minima, minimum·(sum of activations): the same for every tile.
 func quantized() {
 	for m := 1; m <= v.packedRows; m++ {
-		gemmI8(m, 32, false)
+		gemmI8(m, false)
 	}
 	for m := 1; m <= v.packedRows; m++ {
-		gemmI8(m, 32, true)
-	}
-	for m := 1; m <= v.packedRows; m++ {
-		gemmI8(m, 16, false)
+		gemmI8(m, true)
 	}
 	for m := 1; m <= v.packedRows; m++ {
 		gemmI4(m)
 	}
+	superblocks()
 }
 
 // operands are the registers that the integer products share.
@@ -70,11 +68,12 @@ func (o *operands) store(acc []VecVirtual) {
 // waits for the one before. They are exact, in any order.
 type sums [][]VecVirtual
 
-func newSums(m int) sums {
+// Beside them a row of activations holds that many registers.
+func newSums(m, held int) sums {
 	s := make(sums, m)
 	for i := range s {
 		const others = 3 // registers
-		s[i] = vectors(min((v.chains+m-1)/m, 4, (v.registers-others)/m-1))
+		s[i] = vectors(min((v.chains+m-1)/m, 4, (v.registers-others)/m-held))
 	}
 	return s
 }
@@ -89,13 +88,19 @@ func (s sums) clear() {
 
 // floats returns the sums of row i together, as floats.
 func (s sums) floats(i int) VecVirtual {
+	sum := s.whole(i)
+	VCVTDQ2PS(sum, sum)
+	return sum
+}
+
+// whole returns the sums of row i together.
+func (s sums) whole(i int) VecVirtual {
 	row := s[i]
 	for n := len(row); n > 1; n = (n + 1) / 2 {
 		for j := range n / 2 {
 			VPADDD(row[n-1-j], row[j], row[j])
 		}
 	}
-	VCVTDQ2PS(row[0], row[0])
 	return row[0]
 }
 
@@ -106,47 +111,42 @@ const (
 	prefetchI4 = 4096
 )
 
-// gemmI8 writes the tile of m rows of int16 and a panel of int8 weights, [k/2, 8 or 16, 2], with a scale for each block of 32
-// or 16 weights. Weights are widened to int16 once for all rows. A block of products is at most 32·128·32767, which an int32 holds.
-func gemmI8(m, block int, minima bool) {
+// gemmI8 writes the tile of m rows of int16 and a panel of int8 weights, [k/2, 8 or 16, 2], with a scale for each block of
+// 32 weights. Weights are widened to int16 once for all rows. A block of products is at most 32·128·32767, which an int32 holds.
+func gemmI8(m int, minima bool) {
 	title := name("gemmI8", v.title, "x", m)
-	if block != 32 {
-		title = name("gemmI8b", block, v.title, "x", m)
-	}
 	if minima {
 		title = name("gemmI8m", v.title, "x", m)
 	}
 	TEXT(title, NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)")
 	Pragma("noescape")
 	o := loadOperands(m, minima)
-	acc, sum := vectors(m), newSums(m)
+	acc, sum := vectors(m), newSums(m, 1)
 	for _, a := range acc {
 		VXORPS(a, a, a)
 	}
 	loop("block", o.n, 1, func() {
-		for part := range 32 / block {
-			sum.clear()
-			weights := v.register()
-			for pair := range block / 2 {
-				off := (part*block/2 + pair) * v.bytes / 2
-				if off%64 == 0 {
-					PREFETCHT0(at(o.w, off+prefetchI8))
-				}
-				VPMOVSXBW(at(o.w, off), weights)
-				for i := range m {
-					v.dot(disp(o.x(i), 2*part*block+4*pair), weights, sum[i][pair%len(sum[i])])
-				}
+		sum.clear()
+		weights := v.register()
+		for pair := range 16 {
+			off := pair * v.bytes / 2
+			if off%64 == 0 {
+				PREFETCHT0(at(o.w, off+prefetchI8))
 			}
+			VPMOVSXBW(at(o.w, off), weights)
 			for i := range m {
-				s := v.register()
-				VBROADCASTSS(o.xs(i), s)
-				VMULPS(at(o.ws, v.bytes*part), s, s)
-				VFMADD231PS(s, sum.floats(i), acc[i])
+				v.dot(disp(o.x(i), 4*pair), weights, sum[i][pair%len(sum[i])])
 			}
+		}
+		for i := range m {
+			s := v.register()
+			VBROADCASTSS(o.xs(i), s)
+			VMULPS(at(o.ws, 0), s, s)
+			VFMADD231PS(s, sum.floats(i), acc[i])
 		}
 		o.minima(acc)
 		ADDQ(U32(uint32(8*v.bytes)), o.w)
-		add(v.bytes*32/block, o.ws)
+		add(v.bytes, o.ws)
 		o.next()
 	})
 	o.store(acc)
@@ -183,7 +183,7 @@ func gemmI4(m int) {
 	TEXT(name("gemmI4", v.title, "x", m), NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)")
 	Pragma("noescape")
 	o := loadOperands(m, true)
-	acc, sum := vectors(m), newSums(m)
+	acc, sum := vectors(m), newSums(m, 1)
 	for _, a := range acc {
 		VXORPS(a, a, a)
 	}
@@ -249,51 +249,98 @@ func roundActivations() {
 	Pragma("noescape")
 	q, xs, x, n := Load(Param("q"), GP64()), Load(Param("xs"), GP64()), Load(Param("x"), GP64()), Load(Param("blocks"), GP64())
 	loop("block", n, 1, func() {
-		v, half := blockMost(x)
-		other := XMM()
-		// scale = most/32767, its inverse 32767/most, or 0 if that is not finite: blocks with nothing above 1e-34 are 0.
-		scale, inverse, finite, limit := XMM(), XMM(), XMM(), XMM()
+		v, most := blockMost(x)
+		limit := XMM()
 		VMOVSS(f32(32767), limit)
-		VDIVSS(limit, half, scale)
-		VDIVSS(half, limit, inverse)
-		const less = 17
-		VCMPSS(Imm(less), f32(math.Inf(1)), inverse, finite)
-		VANDPS(finite, inverse, inverse)
-		VMOVSS(scale, at(xs, 0))
-		factor := YMM()
-		VBROADCASTSS(inverse, factor)
-		sum := YMM()
-		for i := range v {
-			VMULPS(factor, v[i], v[i])
-			VCVTPS2DQ(v[i], v[i])
-			if i == 0 {
-				VMOVDQA(v[i], sum)
-			} else {
-				VPADDD(v[i], sum, sum)
-			}
-		}
-		VEXTRACTI128(Imm(1), sum, half)
-		VPADDD(sum.AsX(), half, half)
-		VPSHUFD(Imm(0x4E), half, other)
-		VPADDD(other, half, half)
-		VPSHUFD(Imm(0xB1), half, other)
-		VPADDD(other, half, half)
-		VCVTDQ2PS(half, half)
-		VMULSS(scale, half, half)
-		VMOVSS(half, at(xs, 4))
-		// Packing works within halves of a vector: the quarters are put in order after it.
-		VPACKSSDW(v[1], v[0], v[0])
-		VPACKSSDW(v[3], v[2], v[2])
-		VPERMQ(Imm(0xD8), v[0], v[0])
-		VPERMQ(Imm(0xD8), v[2], v[2])
-		VMOVDQU(v[0], at(q, 0))
-		VMOVDQU(v[2], at(q, 32))
+		scale, factor := roundScale(most, limit)
+		roundBlock(q, xs, 0, v, scale, factor)
 		ADDQ(Imm(64), q)
 		ADDQ(Imm(128), x)
 		ADDQ(Imm(8), xs)
 	})
 	VZEROUPPER()
 	RET()
+}
+
+// roundSuper is roundActivations for K formats: 128 numbers, from -limit to limit, share a scale, which stands before each
+// 32 of them.
+func roundSuper() {
+	TEXT("roundKAVX2", NOSPLIT, "func(q *int16, xs *float32, x *float32, limit float32, blocks int)")
+	Pragma("noescape")
+	q, xs, x, n := Load(Param("q"), GP64()), Load(Param("xs"), GP64()), Load(Param("x"), GP64()), Load(Param("blocks"), GP64())
+	loop("block", n, 1, func() {
+		all, next := YMM(), XMM()
+		for part := range 4 {
+			p := GP64()
+			LEAQ(at(x, 128*part), p)
+			_, most := blockMost(p)
+			if part == 0 {
+				VMOVDQA(most, all.AsX())
+			} else {
+				VMOVDQA(most, next)
+				VPMAXSD(next, all.AsX(), all.AsX())
+			}
+		}
+		limit := Load(Param("limit"), XMM())
+		scale, factor := roundScale(all.AsX(), limit)
+		for part := range 4 {
+			v := vectors(4)
+			for i := range v {
+				VMOVUPS(at(x, 128*part+32*i), v[i])
+			}
+			roundBlock(q, xs, part, v, scale, factor)
+		}
+		ADDQ(U32(256), q)
+		ADDQ(U32(512), x)
+		ADDQ(Imm(32), xs)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// roundScale returns the scale most/limit and its inverse in every word, or 0 if that is not finite: blocks with nothing
+// above 1e-34 are 0.
+func roundScale(most, limit Op) (scale, factor VecVirtual) {
+	scale, inverse, finite := XMM(), XMM(), XMM()
+	VDIVSS(limit, most, scale)
+	VDIVSS(most, limit, inverse)
+	const less = 17
+	VCMPSS(Imm(less), f32(math.Inf(1)), inverse, finite)
+	VANDPS(finite, inverse, inverse)
+	factor = YMM()
+	VBROADCASTSS(inverse, factor)
+	return scale, factor
+}
+
+// roundBlock rounds 32 numbers, v, and writes them and their scales as the block of that number from q and xs on.
+func roundBlock(q, xs Register, block int, v []VecVirtual, scale, factor VecVirtual) {
+	VMOVSS(scale, at(xs, 8*block))
+	sum, half, other := YMM(), XMM(), XMM()
+	for i := range v {
+		VMULPS(factor, v[i], v[i])
+		VCVTPS2DQ(v[i], v[i])
+		if i == 0 {
+			VMOVDQA(v[i], sum)
+		} else {
+			VPADDD(v[i], sum, sum)
+		}
+	}
+	VEXTRACTI128(Imm(1), sum, half)
+	VPADDD(sum.AsX(), half, half)
+	VPSHUFD(Imm(0x4E), half, other)
+	VPADDD(other, half, half)
+	VPSHUFD(Imm(0xB1), half, other)
+	VPADDD(other, half, half)
+	VCVTDQ2PS(half, half)
+	VMULSS(scale, half, half)
+	VMOVSS(half, at(xs, 8*block+4))
+	// Packing works within halves of a vector: the quarters are put in order after it.
+	VPACKSSDW(v[1], v[0], v[0])
+	VPACKSSDW(v[3], v[2], v[2])
+	VPERMQ(Imm(0xD8), v[0], v[0])
+	VPERMQ(Imm(0xD8), v[2], v[2])
+	VMOVDQU(v[0], at(q, 64*block))
+	VMOVDQU(v[2], at(q, 64*block+32))
 }
 
 // scalesF16 writes the widening of n vectors of half floats.
