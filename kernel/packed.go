@@ -13,7 +13,7 @@ type rounded struct {
 }
 
 // expanded is memory for the scales and minima of one panel as float32, each [K/sub, rows], and for its products; or for
-// those of the panels of a wide tile, and their weights. Of K formats the scales are those of super-blocks.
+// those of the panels of a wide tile, and their weights. Of K formats the scales are those of superHalf columns.
 type expanded struct {
 	scale, least, products []float32
 	weights                []int16
@@ -71,9 +71,9 @@ const maxPackRows = 16
 
 type packedTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws, wm *float32, blocks int)
 
-// superTile is a packedTile of a K format, with bytes sc that scale its sub-blocks and floats ws that scale its supers
-// super-blocks.
-type superTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w, sc *byte, ws, wm *float32, supers int)
+// superTile is a packedTile of a K format, with bytes sc that scale its sub-blocks and floats ws that scale its blocks of
+// superHalf columns.
+type superTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w, sc *byte, ws, wm *float32, blocks int)
 
 // rowBlock is how many rows of activations pass a panel before the next: they fit the second cache.
 const rowBlock = 96
@@ -163,7 +163,7 @@ func (p *packed) superTiles(dst []float32, ldd int, r *rounded, first, end, pane
 	sc := p.sc[panel*size : (panel+1)*size]
 	for i := first; i < end; i += len(tiles) {
 		out, xs := dst[(i-first)*ldd:], r.scales[i*k/16:]
-		tiles[min(len(tiles), end-i)-1](&out[0], ldd, &r.q[i*k], 2*k, &xs[0], k/16, &quants[0], &sc[0], &scale[0], least, p.blocks)
+		tiles[min(len(tiles), end-i)-1](&out[0], ldd, &r.q[i*k], 2*k, &xs[0], k/16, &quants[0], &sc[0], &scale[0], least, k/superHalf)
 	}
 }
 
@@ -225,7 +225,7 @@ func (p *packed) expand(e *expanded, panel, k int) (scale []float32, least *floa
 
 // expandTo widens the scales of a panel from column at on, the beginning of a block of the type, for as many columns as
 // scale has room for with one for each sub-block, and the minima if there are any. Of K formats the scales are those of
-// super-blocks, the first of scale. It returns what the kernels are to take for minima.
+// superHalf columns, the first of scale. It returns what the kernels are to take for minima.
 func (p *packed) expandTo(scale, least []float32, panel, k, at int) *float32 {
 	rows, size, half := p.kernels.rows, len(p.sc)/p.panels, len(p.scale)/p.panels
 	n := len(scale) / rows
@@ -235,11 +235,11 @@ func (p *packed) expandTo(scale, least []float32, panel, k, at int) *float32 {
 	subs := values / p.sub // of a super-block
 	switch p.kind {
 	case scaleK:
-		p.kernels.widen(&scale[0], &d[0], n/subs)
+		p.expandHalves(scale, d, n/subs)
 		p.kernels.scalesK(&least[0], &p.least[from], &p.mn[panel*size+at/p.sub*rows], subs, n/subs)
 		return &least[0]
 	case scaleK6:
-		p.kernels.widen(&scale[0], &d[0], n/subs)
+		p.expandHalves(scale, d, n/subs)
 		return nil
 	case scaleMin:
 		p.kernels.widen(&scale[0], &d[0], n)
@@ -251,5 +251,16 @@ func (p *packed) expandTo(scale, least []float32, panel, k, at int) *float32 {
 	default:
 		p.kernels.widen(&scale[0], &d[0], n)
 		return nil
+	}
+}
+
+// expandHalves widens the scales of so many super-blocks, twice each.
+func (p *packed) expandHalves(scale []float32, d []byte, supers int) {
+	rows := p.kernels.rows
+	p.kernels.widen(&scale[0], &d[0], supers)
+	for i := supers - 1; i >= 0; i-- {
+		one := scale[i*rows : (i+1)*rows]
+		copy(scale[(2*i+1)*rows:], one)
+		copy(scale[2*i*rows:], one)
 	}
 }

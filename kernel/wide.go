@@ -65,9 +65,9 @@ func (l *packedLoop) pair(e *expanded, panel, other, first, end, at, k int) {
 	tile, blocks := kernels.plain, k/32
 	switch {
 	case p.super() && least != nil:
-		tile, blocks = kernels.kmin, k/256
+		tile, blocks = kernels.kmin, k/superHalf
 	case p.super():
-		tile, blocks = kernels.k, k/256
+		tile, blocks = kernels.k, k/superHalf
 	case least != nil:
 		tile = kernels.min
 	}

@@ -71,7 +71,7 @@ func (f superFormat) pairs(w Register, n, part int, one func(column int, weights
 const fewRows = 3
 
 // gemmSuper writes the tile of m rows of int16 and a panel of a K format. w is as for gemmI8 or gemmI4; sc has a byte for
-// each sub-block and row, ws a float for each super-block and row, wm one for each 32 columns and row.
+// each sub-block and row, ws a float for each 128 columns and row, wm one for each 32 columns and row.
 func gemmSuper(m int, f superFormat) {
 	TEXT(name(f.title, v.title, "x", m), NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)")
 	Pragma("noescape")
@@ -90,46 +90,43 @@ func gemmSuper(m int, f superFormat) {
 	}
 	// To the allocator, clearing a register reads it: it is the same ones that are cleared each time.
 	all, sum := vectors(m), newSums(m, held)
-	loop("super", o.n, 1, func() {
-		for half := range 2 {
-			for _, s := range all {
-				zero(s)
+	loop("block", o.n, 1, func() {
+		for _, s := range all {
+			zero(s)
+		}
+		from := GP64()
+		if m <= fewRows {
+			MOVQ(sc, from)
+			for i := range 4 {
+				f.columns(&o, from, i, all, sum)
 			}
-			if m <= fewRows {
-				from := GP64()
-				MOVQ(sc, from)
-				for i := range 4 {
-					f.columns(&o, from, i, all, sum)
-				}
-				f.next(&o, sc, 4)
-			} else {
-				MOVQ(U32(4), count)
-				Label(name("columns", half))
-				from := GP64()
-				MOVQ(sc, from)
-				f.columns(&o, from, 0, all, sum)
-				f.next(&o, sc, 1)
-				DECQ(count)
-				JNZ(LabelRef(name("columns", half)))
+			f.next(&o, sc, 4)
+		} else {
+			MOVQ(U32(4), count)
+			Label("columns")
+			MOVQ(sc, from)
+			f.columns(&o, from, 0, all, sum)
+			f.next(&o, sc, 1)
+			DECQ(count)
+			JNZ(LabelRef("columns"))
+		}
+		for i := range m {
+			s, a := v.register(), acc.get(i)
+			VBROADCASTSS(o.xs(i), s)
+			VMULPS(at(o.ws, 0), s, s)
+			VCVTDQ2PS(all[i], all[i])
+			VFMADD231PS(s, all[i], a)
+			for j := 0; j < 4 && f.minima; j++ {
+				VBROADCASTSS(disp(o.xs(i), 8*j+4), s)
+				VFMADD231PS(at(o.wm, v.bytes*j), s, a)
 			}
-			for i := range m {
-				s, a := v.register(), acc.get(i)
-				VBROADCASTSS(o.xs(i), s)
-				VMULPS(at(o.ws, 0), s, s)
-				VCVTDQ2PS(all[i], all[i])
-				VFMADD231PS(s, all[i], a)
-				for j := 0; j < 4 && f.minima; j++ {
-					VBROADCASTSS(disp(o.xs(i), 8*j+4), s)
-					VFMADD231PS(at(o.wm, v.bytes*j), s, a)
-				}
-				acc.set(i, a)
-			}
-			if f.minima {
-				add(4*v.bytes, o.wm)
-			}
-			for _, r := range o.xsbases {
-				ADDQ(Imm(32), r)
-			}
+			acc.set(i, a)
+		}
+		if f.minima {
+			add(4*v.bytes, o.wm)
+		}
+		for _, r := range o.xsbases {
+			ADDQ(Imm(32), r)
 		}
 		add(v.bytes, o.ws)
 	})

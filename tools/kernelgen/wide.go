@@ -30,7 +30,7 @@ func wide() {
 // wideTile writes the tile for weights with a scale for each block of 32, or for those of K formats, which were multiplied
 // by the scales of their sub-blocks before, see gemmSuper. w is int16 [k/2, 2, 8, 2], pairs of columns of each row of both
 // panels. The scales and minima of the second panel lie second bytes after those of the first. blocks are those that have a
-// scale, of 32 or 256 columns.
+// scale, of 32 or 128 columns.
 func wideTile(title string, super, minima bool) {
 	TEXT(title, NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)")
 	Pragma("noescape")
@@ -151,18 +151,16 @@ func wideTile(title string, super, minima bool) {
 			add(32, o.ws)
 			return
 		}
-		for half := range 2 {
-			sum := vectors(sums)
-			for _, s := range sum {
-				zero(s)
-			}
-			MOVQ(U32(4), count)
-			Label(name("sub", half))
-			products(sum, false)
-			DECQ(count)
-			JNZ(LabelRef(name("sub", half)))
-			floats(sum, 4)
+		sum := vectors(sums)
+		for _, s := range sum {
+			zero(s)
 		}
+		MOVQ(U32(4), count)
+		Label("columns")
+		products(sum, false)
+		DECQ(count)
+		JNZ(LabelRef("columns"))
+		floats(sum, 4)
 		add(32, o.ws)
 	})
 	dst, ldd = Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
