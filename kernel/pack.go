@@ -45,9 +45,9 @@ const (
 )
 
 // Pack brings w into the layout of the fast kernels, if the active tier has them for its type: products with it then
-// round activations to 16 bits, in blocks of 32 with a scale each: a block with nothing above 1e-34 counts as zeroes, and
-// with Q4_0 activations from about 1e36 on overflow. It takes about as much memory as the weights;
-// those that Quantize made are let go, others are returned, nil if there are none: they are needed no more, except by Row.
+// round activations to 16 bits, in blocks of 32 with a scale each, or for K formats to 15 bits (Q4_K), 14 (Q5_K) or 13
+// (Q6_K) in blocks of superHalf: a block with nothing above 1e-34 counts as zeroes, and with Q4_0 activations from about
+// 1e36 on overflow. It takes about as much memory as the weights; those that Quantize made are let go, others are returned, nil if there are none: they are needed no more, except by Row.
 // A matrix of FromPanels is not copied: it is used as it is if its panels are as high as the tier's, and else not packed.
 func (w *Matrix) Pack() (unpacked []byte) {
 	if !w.DType.Quantized() || active.pack == nil || w.packed != nil {
