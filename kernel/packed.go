@@ -48,7 +48,8 @@ type packKernels struct {
 	scalesK func(dst *float32, d, c *byte, count, supers int)
 }
 
-// superHalf, half a super-block, is how many columns of a K format the sum of whole products goes over, and a scale of activations.
+// superHalf, half a super-block, is how many columns of a K format the sum of whole products goes over, and a scale of
+// activations.
 const superHalf = 128
 
 // limit is the largest whole number that activations become, such that a sum of products is an int32: superHalf products of

@@ -14,9 +14,9 @@ type Precision int
 const (
 	// Exact computes with float32 activations, keys and values, and with the weights as they are in the file, in place.
 	Exact Precision = iota
-	// Fast multiplies quantized weights with activations rounded to 16 bits, in blocks of 32 with a scale each. The
-	// weights are copied into the layout of the kernels once, when the model is opened. Keys and values are kept as half
-	// floats, unless Options.KV says otherwise.
+	// Fast multiplies quantized weights with activations rounded to 16 bits, in blocks of 32 with a scale each, or beside
+	// K formats to 13 to 15 bits, in blocks of 128. The weights are copied into the layout of the kernels once, when the
+	// model is opened. Keys and values are kept as half floats, unless Options.KV says otherwise.
 	Fast
 )
 

@@ -24,7 +24,7 @@ type runCmd struct {
 	System    *string         `placeholder:"TEXT" help:"System message of the chat."`
 	Raw       bool            `help:"Continue the prompt as plain text, also if the model has a chat template."`
 	JSON      bool            `name:"json" help:"Print one JSON object when the answer is complete."`
-	Precision model.Precision `default:"fast" placeholder:"P" help:"fast: quantized weights times activations rounded to 16 bits. exact: float32."`
+	Precision model.Precision `default:"fast" placeholder:"P" help:"fast: quantized weights times activations rounded to 16 bits or little less. exact: float32."`
 	Stats     bool            `help:"Print tokens per second on standard error."`
 
 	MaxTokens         *int              `group:"Sampling" placeholder:"N" help:"Longest answer in tokens. Default: until it ends."`
