@@ -27,6 +27,7 @@ type Model struct {
 	KV        tensor.DType // of the keys and values that sequences remember
 	Sizes     Sizes
 	Unused    []string      // the checkpoint's tensors that the network has no use for
+	Warnings  []string      // what a user should know of the checkpoint; may quote its text, which is not fit to be printed as it is
 	Quantized Report        // what Options.Weights did with the large matrices; nil if it was not set
 	Adapter   *lora.Adapter // see Attach; nil: none
 	Native    *Native       // nil: the file's layout is a standard one

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"jamba/format/gguf"
+	"jamba/internal/printable"
 	"jamba/kernel/par"
 	"jamba/model"
 )
@@ -128,7 +129,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 		if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context.Selected() != nil {
 			verb = p.Context.Selected().FullPath()
 		}
-		fmt.Fprintf(errOut, "jamba: %v\nTry %s --help.\n", err, verb)
+		fmt.Fprintf(errOut, "jamba: %s\nTry %s --help.\n", printable.Line(err.Error()), verb)
 		return 2
 	}
 	err = ctx.Run(&streams{in, out, errOut})
@@ -137,13 +138,13 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 	case err == nil:
 		return 0
 	case errors.As(err, &usage):
-		fmt.Fprintf(errOut, "jamba: %v\nTry %s --help.\n", err, ctx.Selected().FullPath())
+		fmt.Fprintf(errOut, "jamba: %s\nTry %s --help.\n", printable.Line(err.Error()), ctx.Selected().FullPath())
 		return 2
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(errOut, "jamba: interrupted")
 		return 130 // what shells give for a program that Ctrl-C ended
 	default:
-		fmt.Fprintln(errOut, "jamba:", err)
+		fmt.Fprintln(errOut, "jamba:", printable.Line(err.Error()))
 		return 1
 	}
 }

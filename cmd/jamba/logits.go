@@ -115,10 +115,3 @@ func (c *logitsCmd) write(ctx context.Context, w io.Writer, m *model.Model, ids 
 	}
 	return b.Flush()
 }
-
-// warnUnused tells of tensors that the network has no use for.
-func warnUnused(w io.Writer, m *model.Model) {
-	if n := len(m.Unused); n > 0 {
-		fmt.Fprintf(w, "jamba: warning: %d tensors of the checkpoint are not used, such as %s\n", n, m.Unused[0])
-	}
-}

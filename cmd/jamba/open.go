@@ -43,7 +43,7 @@ func (f *openFlags) options(w io.Writer, p model.Precision) model.Options {
 
 // tell says on w what there is to know of an opened model.
 func (f *openFlags) tell(w io.Writer, m *model.Model) {
-	warnUnused(w, m)
+	warnModel(w, m)
 	if a := m.Adapter; a != nil {
 		c := a.Coverage(m.Modules())
 		fmt.Fprintf(w, "jamba: adapter: %d of %d linear layers (%s), %d parameters\n", c.Total().Adapted, c.Total().Modules, c.Groups(), a.Params())

@@ -56,7 +56,7 @@ func (c *showCmd) Run(s *streams) error {
 		return err
 	}
 	defer m.Close()
-	warnUnused(s.err, m)
+	warnModel(s.err, m)
 	sum := summarise(path, m)
 	if c.JSON {
 		return writeJSON(s.out, sum)
