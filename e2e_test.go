@@ -48,7 +48,7 @@ func loglikelihood(t *testing.T, m *jamba.Model, ids []int32, from int) (sum flo
 	greedy = true
 	for i := from; i < len(ids); i++ {
 		row := logits[(i-1)*vocab : i*vocab]
-		chosen, top := sample.Logprobs(row, ids[i], 1)
+		chosen, top := sample.Logprobs(row, ids[i], 1, nil)
 		sum += chosen.Logprob
 		greedy = greedy && top[0].ID == ids[i]
 	}

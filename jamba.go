@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"jamba/engine"
 	"jamba/engine/sample"
@@ -22,7 +23,10 @@ type Model struct {
 	network  *model.Model
 	text     *text.Text
 	defaults Options
-	stops    []int32
+	sampled  bool     // the files say how answers are sampled
+	ends     []int32  // tokens that end an answer
+	padded   []int32  // rows of the vocabulary that only fill it up
+	warnings []string // of generation settings
 }
 
 // The types of the parts below that callers meet.
@@ -43,6 +47,7 @@ type Options struct {
 	Sampling
 	MaxTokens int                   // 0: until the answer ends or the context is full
 	Stop      []string              // strings that end the answer, and are left out of it
+	StopIDs   []int32               // tokens that end the answer, beside Model.Ends
 	Logprobs  bool                  // give the log-probability of each token
 	TopTokens int                   // and those of the n most likely ones
 	Progress  func(done, total int) // called while the prompt is computed
@@ -63,7 +68,7 @@ func OpenWith(path string, o model.Options) (*Model, error) {
 	}
 	m := &Model{network: network}
 	if m.text, err = text.Open(path); err == nil {
-		err = m.readDefaults(path)
+		err = m.readGeneration(path)
 	}
 	if err != nil {
 		network.Close()
@@ -81,8 +86,20 @@ func (m *Model) Network() *model.Model { return m.network }
 // Text returns the model's tokenizer and chat templates.
 func (m *Model) Text() *text.Text { return m.text }
 
-// Defaults returns the options that the model asks for in its generation_config.json.
+// Defaults returns the options that the model's files ask for, generation_config.json or the metadata of a GGUF file. They
+// are as the files have them and may be out of range, which Validate tells.
 func (m *Model) Defaults() Options { return m.defaults }
+
+// Samples reports whether the model's files say how tokens are picked, be it that the most likely ones are.
+func (m *Model) Samples() bool { return m.sampled }
+
+// Ends returns the tokens that end an answer: those that the model's files name, and those of its vocabulary that are the
+// end of a turn or of a text by their spelling.
+func (m *Model) Ends() []int32 { return slices.Clone(m.ends) }
+
+// Warnings returns what a user should know of the model's settings, such as those that are not heeded, beside the warnings of
+// its network. They may quote the files.
+func (m *Model) Warnings() []string { return slices.Clone(m.warnings) }
 
 // CanChat reports whether the model has a chat template.
 func (m *Model) CanChat() bool { return m.text.Templates != nil }
@@ -110,7 +127,7 @@ func (m *Model) NewSession() *Session {
 }
 
 // Generate continues prompt and yields the answer piece by piece; the last piece has Finish and Stats. An error ends
-// it, ctx.Err() if that was why; the session can be used on.
+// it, ctx.Err() if that was why; the session can be used on. Options that are out of range are an error.
 func (s *Session) Generate(ctx context.Context, prompt string, o Options) iter.Seq2[Piece, error] {
 	return s.run(ctx, s.model.text.Encode(prompt), o)
 }
@@ -126,8 +143,46 @@ func (s *Session) Chat(ctx context.Context, messages []Message, o Options) iter.
 }
 
 func (s *Session) run(ctx context.Context, ids []int32, o Options) iter.Seq2[Piece, error] {
+	m := s.model
+	if err := m.validate(&o); err != nil {
+		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
+	}
 	return s.engine.Generate(ctx, engine.Request{
-		Prompt: ids, MaxTokens: o.MaxTokens, StopTokens: s.model.stops, Stop: o.Stop, Sample: o.Sampling,
-		Logprobs: o.Logprobs, TopTokens: o.TopTokens, Text: s.model.text.Tokenizer.Stream(true), Progress: o.Progress,
+		Prompt: ids, MaxTokens: o.MaxTokens, StopTokens: slices.Concat(m.ends, o.StopIDs), Stop: o.Stop, Padded: m.padded, Sample: o.Sampling,
+		Logprobs: o.Logprobs, TopTokens: o.TopTokens, Text: m.text.Tokenizer.Stream(true), Progress: o.Progress,
 	})
+}
+
+// validate checks options, and says so if it is the model's files that are wrong.
+func (m *Model) validate(o *Options) error {
+	err := o.Validate()
+	if own := m.defaults.Validate(); err != nil && own != nil && own.Error() == err.Error() {
+		return fmt.Errorf("the model's generation settings: %w; another value overrides it", err)
+	}
+	return err
+}
+
+// readGeneration sets what answers end with and how they are sampled, and which tokens are none.
+func (m *Model) readGeneration(path string) (err error) {
+	var c generationConfig
+	meta := m.network.Metadata()
+	if meta == nil {
+		c, err = readGeneration(path)
+	} else if c, err = generationOf(meta); err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	if err != nil {
+		return err
+	}
+	config := &m.network.Config
+	named, lost := c.named(config, meta == nil)
+	m.ends = text.Ends(m.text.Tokenizer, named)
+	m.warnings = append(c.warnings, lost...)
+	m.defaults, m.sampled = c.options(), c.DoSample != nil
+	for id := range int32(config.VocabSize) {
+		if m.text.Tokenizer.Padded(id) {
+			m.padded = append(m.padded, id)
+		}
+	}
+	return nil
 }

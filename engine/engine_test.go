@@ -209,7 +209,7 @@ func TestContextLimit(t *testing.T) {
 func TestGenerateLogprobs(t *testing.T) {
 	m, prompt, _ := open(t)
 	var done []int
-	r := Request{Prompt: slices.Repeat(prompt, 6), MaxTokens: 3, Logprobs: true, TopTokens: 2, Sample: sample.Params{Temperature: 1, Seed: 3}, Text: spell{}}
+	r := Request{Prompt: slices.Repeat(prompt, 6), MaxTokens: 3, Logprobs: true, TopTokens: 2, Sample: sample.Params{Temperature: 1, Seed: new(uint64(3))}, Text: spell{}}
 	r.Progress = func(n, _ int) { done = append(done, n) }
 	for p, err := range NewSession(m).Generate(context.Background(), r) {
 		if err != nil {

@@ -37,6 +37,7 @@ type Request struct {
 	MaxTokens  int      // of the answer; 0: until it ends or the context is full
 	StopTokens []int32  // tokens that end the answer
 	Stop       []string // strings that end the answer, and are left out of it
+	Padded     []int32  // ids that are never picked, ascending
 	Sample     sample.Params
 	Logprobs   bool // give log-probabilities
 	TopTokens  int  // with those of the n most likely tokens
@@ -116,7 +117,7 @@ func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bo
 	stats.Prefill = time.Since(start)
 
 	start = time.Now()
-	sampler, stop, finish, found := sample.New(r.Sample, r.Prompt), &stopper{stops: r.Stop}, FinishLength, false
+	sampler, stop, finish, found := sample.New(r.Sample, r.Prompt, r.Padded), &stopper{stops: r.Stop}, FinishLength, false
 	for stats.AnswerTokens < room {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -129,7 +130,7 @@ func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bo
 		}
 		p := Piece{ID: id}
 		if r.Logprobs {
-			chosen, top := sample.Logprobs(logits, id, r.TopTokens)
+			chosen, top := sample.Logprobs(logits, id, r.TopTokens, r.Padded)
 			p.Logprob, p.Top = &chosen, top
 		}
 		p.Text, found = stop.push(r.Text.Push(id))

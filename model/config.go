@@ -10,10 +10,10 @@ type Config struct {
 	HiddenSize            int
 	RMSNormEps            float32
 	TieWordEmbeddings     bool
-	MaxPositionEmbeddings int // the longest sequence the model was made for; 0: not said
-	BOSTokenID            int // -1: none
-	PADTokenID            int // -1: none
-	EOSTokenIDs           []int32
+	MaxPositionEmbeddings int     // the longest sequence the model was made for; 0: not said
+	BOSTokenID            int     // -1: none
+	PADTokenID            int     // -1: none
+	EOSTokenIDs           []int32 // as the file names them; nil: it does not speak of them, see DefaultEOS
 	Layers                []Layer
 }
 
@@ -59,6 +59,15 @@ type MoE struct {
 	NumExperts       int
 	NumExpertsPerTok int
 	NormTopKProb     bool // Mixtral: the chosen experts' probabilities are divided by their sum; Jamba: used as they are
+}
+
+// DefaultEOS returns the token that ends an answer where neither config.json nor generation_config.json speaks of it: the
+// reference's default.
+func (c *Config) DefaultEOS() int32 {
+	if c.Architecture == "mamba" {
+		return 0
+	}
+	return 2
 }
 
 // limit bounds every size: products of three of them fit an int64, and no model comes near.

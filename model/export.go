@@ -23,6 +23,7 @@ type ExportOptions struct {
 	Recipe   Recipe                  // "" in native layout: a GGUF file's types are kept
 	Native   bool                    // write a file of native layout, see Native, for the kernels in use
 	Text     gguf.Metadata           // of a folder's tokenizer and chat templates; a GGUF file's are copied
+	Ends     []int32                 // the tokens that end an answer of a folder's model; nil: those of its config.json
 	Progress func(done, total int64) // told of the bytes of weights that have been read; may be nil
 }
 
@@ -61,8 +62,8 @@ func Export(ctx context.Context, path, out string, o ExportOptions) (Report, err
 		meta, err = e.copied(src)
 	} else if e.mixture == nil {
 		err = errNothingToKeep
-	} else if err = errors.Join(e.ends(path), e.converted()); err == nil {
-		meta, err = e.metadata(strings.TrimSuffix(filepath.Base(path), string(filepath.Separator)), o.Text)
+	} else if err = e.converted(); err == nil {
+		meta, err = e.metadata(strings.TrimSuffix(filepath.Base(path), string(filepath.Separator)), o.Text, o.Ends)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -95,10 +95,10 @@ func (r hfDtRank) of(hiddenSize int) int {
 // TokenIDs is one token id or a list of them in JSON.
 type TokenIDs []int32
 
-// UnmarshalJSON reads a number, a list of numbers or null.
+// UnmarshalJSON reads a number, a list of numbers or null, which is none.
 func (t *TokenIDs) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
-		*t = nil
+		*t = TokenIDs{}
 		return nil
 	}
 	if len(b) > 0 && b[0] == '[' {
@@ -118,27 +118,27 @@ func hfDefaults() map[string]hfConfig {
 	return map[string]hfConfig{
 		"JambaForCausalLM": {
 			VocabSize: 65536, HiddenSize: 4096, IntermediateSize: 14336, NumHiddenLayers: 32, NumAttentionHeads: 32, NumKeyValueHeads: new(8),
-			HiddenAct: "silu", RMSNormEps: 1e-6, MaxPositionEmbeddings: 262144, PADTokenID: new(0), BOSTokenID: new(1), EOSTokenID: TokenIDs{2},
+			HiddenAct: "silu", RMSNormEps: 1e-6, MaxPositionEmbeddings: 262144, PADTokenID: new(0), BOSTokenID: new(1),
 			NumExperts: 16, NumExpertsPerTok: 2, ExpertLayerPeriod: 2, ExpertLayerOffset: 1, AttnLayerPeriod: 8, AttnLayerOffset: 4,
 			MambaDState: 16, MambaDConv: 4, MambaExpand: 2, MambaConvBias: true,
 		},
 		"LlamaForCausalLM": {
 			VocabSize: 32000, HiddenSize: 4096, IntermediateSize: 11008, NumHiddenLayers: 32, NumAttentionHeads: 32,
-			HiddenAct: "silu", RMSNormEps: 1e-6, MaxPositionEmbeddings: 2048, BOSTokenID: new(1), EOSTokenID: TokenIDs{2}, RopeTheta: 10000,
+			HiddenAct: "silu", RMSNormEps: 1e-6, MaxPositionEmbeddings: 2048, BOSTokenID: new(1), RopeTheta: 10000,
 		},
 		"MistralForCausalLM": {
 			VocabSize: 32000, HiddenSize: 4096, IntermediateSize: 14336, NumHiddenLayers: 32, NumAttentionHeads: 32, NumKeyValueHeads: new(8),
-			HiddenAct: "silu", RMSNormEps: 1e-6, MaxPositionEmbeddings: 131072, BOSTokenID: new(1), EOSTokenID: TokenIDs{2}, RopeTheta: 10000,
+			HiddenAct: "silu", RMSNormEps: 1e-6, MaxPositionEmbeddings: 131072, BOSTokenID: new(1), RopeTheta: 10000,
 			SlidingWindow: new(4096),
 		},
 		"MixtralForCausalLM": {
 			VocabSize: 32000, HiddenSize: 4096, IntermediateSize: 14336, NumHiddenLayers: 32, NumAttentionHeads: 32, NumKeyValueHeads: new(8),
-			HiddenAct: "silu", RMSNormEps: 1e-5, MaxPositionEmbeddings: 131072, BOSTokenID: new(1), EOSTokenID: TokenIDs{2}, RopeTheta: 1e6,
+			HiddenAct: "silu", RMSNormEps: 1e-5, MaxPositionEmbeddings: 131072, BOSTokenID: new(1), RopeTheta: 1e6,
 			NumLocalExperts: 8, NumExpertsPerTok: 2,
 		},
 		"MambaForCausalLM": {
 			VocabSize: 50280, HiddenSize: 768, NumHiddenLayers: 32, HiddenAct: "silu", LayerNormEpsilon: 1e-5, TieWordEmbeddings: true,
-			PADTokenID: new(0), BOSTokenID: new(0), EOSTokenID: TokenIDs{0}, StateSize: 16, ConvKernel: 4, Expand: 2, UseConvBias: true,
+			PADTokenID: new(0), BOSTokenID: new(0), StateSize: 16, ConvKernel: 4, Expand: 2, UseConvBias: true,
 		},
 	}
 }

@@ -131,18 +131,27 @@ const maxConfig = 16 << 20
 
 const whatIsAModel = "a model is a folder with config.json and model.safetensors, or a .gguf file"
 
-func openDir(dir string) (*Model, error) {
+// ReadConfig reads the config.json of the model in dir.
+func ReadConfig(dir string) (Config, error) {
 	file := filepath.Join(dir, "config.json")
 	b, err := bounded.ReadFile(file, maxConfig)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s: no such file; %s", file, whatIsAModel)
+		return Config{}, fmt.Errorf("%s: no such file; %s", file, whatIsAModel)
 	}
+	if err != nil {
+		return Config{}, err
+	}
+	c, err := ParseConfig(b)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, nil
+}
+
+func openDir(dir string) (*Model, error) {
+	config, err := ReadConfig(dir)
 	if err != nil {
 		return nil, err
-	}
-	config, err := ParseConfig(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	set, err := safetensors.OpenDir(dir)
 	if err != nil {

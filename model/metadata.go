@@ -1,19 +1,14 @@
 package model
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io/fs"
-	"path/filepath"
 	"slices"
 
-	"jamba/format/bounded"
 	"jamba/format/gguf"
 )
 
 // metadata returns the metadata of a folder's GGUF file: the network's settings as llama.cpp reads them, and the text's.
-func (e *exporter) metadata(name string, text gguf.Metadata) (gguf.Metadata, error) {
+func (e *exporter) metadata(name string, text gguf.Metadata, ends []int32) (gguf.Metadata, error) {
 	c := &e.Config
 	w := &ggufWriter{arch: c.Architecture}
 	if w.arch == "mistral" || w.arch == "mixtral" {
@@ -77,36 +72,11 @@ func (e *exporter) metadata(name string, text gguf.Metadata) (gguf.Metadata, err
 		w.key("ssm.state_size", mamba.DState)
 		w.key("ssm.time_step_rank", mamba.DtRank)
 	}
-	w.text(c, text)
+	if ends == nil {
+		ends = c.EOSTokenIDs
+	}
+	w.text(c, text, ends)
 	return w.meta, w.err
-}
-
-// ends takes the tokens that end an answer from the folder's generation_config.json, if it names any: where a file has one
-// for chats, they are these and not those of config.json.
-func (e *exporter) ends(dir string) error {
-	file := filepath.Join(dir, "generation_config.json")
-	b, err := bounded.ReadFile(file, maxConfig)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	var c struct {
-		EOSTokenID TokenIDs `json:"eos_token_id"`
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &c)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	for _, id := range c.EOSTokenID {
-		if id < 0 || int(id) >= e.Config.VocabSize {
-			return fmt.Errorf("%s: eos_token_id %d is not in the vocabulary of %d", file, id, e.Config.VocabSize)
-		}
-	}
-	if c.EOSTokenID != nil {
-		e.Config.EOSTokenIDs = c.EOSTokenID
-	}
-	return nil
 }
 
 // ggufWriter collects metadata of one architecture and keeps the first error.
@@ -148,11 +118,13 @@ func (w *ggufWriter) transformer(c *Config, a *Attention) {
 	}
 }
 
-// text adds the tokenizer's keys and those that say which tokens end an answer: the settings know more of them than a
-// tokenizer does.
-func (w *ggufWriter) text(c *Config, text gguf.Metadata) {
+// FileEnds is how many tokens that end an answer GGUF has keys for: ends of a text, of a turn and of a message.
+const FileEnds = 3
+
+// text adds the tokenizer's keys and those that say which tokens end an answer, as far as there are such keys: its own end
+// of a text first.
+func (w *ggufWriter) text(c *Config, text gguf.Metadata, ends []int32) {
 	const prefix = "tokenizer.ggml."
-	ends := c.EOSTokenIDs
 	have := map[string]bool{}
 	for _, kv := range text {
 		if have[kv.Key] = true; kv.Key == prefix+"eos_token_id" {
@@ -172,11 +144,7 @@ func (w *ggufWriter) text(c *Config, text gguf.Metadata) {
 	if c.PADTokenID >= 0 && !have[prefix+"padding_token_id"] {
 		w.put(prefix+"padding_token_id", uint32(c.PADTokenID))
 	}
-	keys := []string{"eos_token_id", "eot_token_id", "eom_token_id"}
-	if len(ends) > len(keys) && w.err == nil {
-		w.err = fmt.Errorf("eos_token_id has %d tokens, GGUF holds %d: leave out some in generation_config.json", len(ends), len(keys))
-	}
-	for i := range min(len(ends), len(keys)) {
-		w.put(prefix+keys[i], uint32(ends[i]))
+	for i, id := range ends[:min(len(ends), FileEnds)] {
+		w.put(prefix+[FileEnds]string{"eos_token_id", "eot_token_id", "eom_token_id"}[i], uint32(id))
 	}
 }

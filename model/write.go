@@ -65,8 +65,10 @@ func (c *Config) hf(dtype tensor.DType) (hfWords, error) {
 		"tie_word_embeddings": c.TieWordEmbeddings,
 		"bos_token_id":        orNull(c.BOSTokenID),
 		"pad_token_id":        orNull(c.PADTokenID),
-		"eos_token_id":        oneOrAll(c.EOSTokenIDs),
 		"use_cache":           true,
+	}
+	if c.EOSTokenIDs != nil {
+		w["eos_token_id"] = oneOrAll(c.EOSTokenIDs)
 	}
 	switch c.Architecture {
 	case "jamba":

@@ -8,20 +8,20 @@ import (
 	"jamba/text/tokenizer"
 )
 
-// Export returns the tokenizer and the chat templates of a folder in Hugging Face layout as metadata of a GGUF file, for
-// an embedding of vocab rows, and what is lost on the way. It is an error if GGUF cannot hold the tokenizer or if it has
+// Export returns the tokenizer and, with the chat templates, its metadata in a GGUF file, of a folder in Hugging Face
+// layout, for an embedding of vocab rows, and what is lost on the way. It is an error if GGUF cannot hold the tokenizer or if it has
 // more tokens than the embedding; one that wraps fs.ErrNotExist if there is no tokenizer.
-func Export(dir string, vocab int) (m gguf.Metadata, lost []string, err error) {
-	t, err := tokenizer.Load(dir)
+func Export(dir string, vocab int) (t *tokenizer.Tokenizer, m gguf.Metadata, lost []string, err error) {
+	t, err = tokenizer.Load(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	g, lost, err := t.GGUF()
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", dir, err)
+		return nil, nil, nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	if n := len(g.Tokens); n > vocab {
-		return nil, nil, fmt.Errorf("%s: the tokenizer has %d tokens, the embedding %d rows", dir, n, vocab)
+		return nil, nil, nil, fmt.Errorf("%s: the tokenizer has %d tokens, the embedding %d rows", dir, n, vocab)
 	}
 	for id := len(g.Tokens); id < vocab; id++ {
 		g.Tokens = append(g.Tokens, fmt.Sprintf("[PAD%d]", id))
@@ -32,10 +32,10 @@ func Export(dir string, vocab int) (m gguf.Metadata, lost []string, err error) {
 	}
 	templates, err := chat.LoadDir(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	keys, bad := templateKeys(templates)
-	return append(metadata(g), keys...), append(lost, bad...), nil
+	return t, append(metadata(g), keys...), append(lost, bad...), nil
 }
 
 // unusedToken is the type of tokens that stand for rows of the embedding without any.

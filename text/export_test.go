@@ -29,7 +29,7 @@ func TestExport(t *testing.T) {
 				t.Fatal(err)
 			}
 			const vocab = 5000
-			meta, lost, err := Export(dir, vocab)
+			_, meta, lost, err := Export(dir, vocab)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,7 +143,7 @@ func TestExportTells(t *testing.T) {
 		if c.dir == dir {
 			vocab = 100
 		}
-		_, lost, err := Export(c.dir, vocab)
+		_, _, lost, err := Export(c.dir, vocab)
 		switch {
 		case c.err != "":
 			if err == nil || !strings.Contains(err.Error(), c.err) {
@@ -155,7 +155,7 @@ func TestExportTells(t *testing.T) {
 			t.Errorf("lost %q, want %s", lost, c.lost)
 		}
 	}
-	if _, _, err := Export(t.TempDir(), 100); !errors.Is(err, fs.ErrNotExist) {
+	if _, _, _, err := Export(t.TempDir(), 100); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no tokenizer: %v", err)
 	}
 }
@@ -173,7 +173,7 @@ func TestExportTemplates(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	meta, _, err := Export(dir, 3000)
+	_, meta, _, err := Export(dir, 3000)
 	if err != nil {
 		t.Fatal(err)
 	}

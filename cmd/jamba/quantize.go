@@ -15,7 +15,6 @@ import (
 	"jamba"
 	"jamba/format/gguf"
 	"jamba/model"
-	"jamba/text"
 )
 
 type quantizeCmd struct {
@@ -74,8 +73,9 @@ func (c *quantizeCmd) Run(s *streams) error {
 		return err
 	}
 	var meta gguf.Metadata
+	var ends []int32
 	if info != nil && info.IsDir() {
-		if meta, err = c.text(s); err != nil {
+		if meta, ends, err = c.text(s); err != nil {
 			return err
 		}
 	}
@@ -83,7 +83,7 @@ func (c *quantizeCmd) Run(s *streams) error {
 	defer stop()
 	start := time.Now()
 	draw := bar(s.err, "quantizing", progressbar.OptionShowBytes(true))
-	report, err := model.Export(ctx, c.In, c.Out, model.ExportOptions{Recipe: model.Recipe(c.Type), Native: native, Text: meta, Progress: draw})
+	report, err := model.Export(ctx, c.In, c.Out, model.ExportOptions{Recipe: model.Recipe(c.Type), Native: native, Text: meta, Ends: ends, Progress: draw})
 	if err != nil {
 		return err
 	}
@@ -126,33 +126,23 @@ func (c *quantizeCmd) checkOut(in fs.FileInfo) error {
 	return nil
 }
 
-// text returns the folder's tokenizer and chat templates as metadata.
-func (c *quantizeCmd) text(s *streams) (gguf.Metadata, error) {
-	config, err := os.ReadFile(filepath.Join(c.In, "config.json"))
+// text returns the folder's tokenizer, chat templates and generation settings as metadata, and what ends an answer.
+func (c *quantizeCmd) text(s *streams) (gguf.Metadata, []int32, error) {
+	settings, err := model.ReadConfig(c.In)
 	if err != nil {
-		return nil, nil // what is wrong is said when the model is opened
-	}
-	settings, err := model.ParseConfig(config)
-	if err != nil {
-		return nil, nil
+		return nil, nil, nil // what is wrong is said when the model is opened
 	}
 	for _, l := range settings.Layers {
 		if l.Attention != nil && l.Attention.SlidingWindow > 0 {
-			fmt.Fprintf(s.err, "jamba: warning: llama.cpp has no sliding window for this architecture: beyond %d tokens it computes something else\n", l.Attention.SlidingWindow)
+			warn(s.err, fmt.Sprintf("llama.cpp has no sliding window for this architecture: beyond %d tokens it computes something else", l.Attention.SlidingWindow))
 			break
 		}
 	}
-	meta, lost, err := text.Export(c.In, settings.VocabSize)
+	meta, ends, lost, err := jamba.Metadata(c.In)
+	warn(s.err, lost...)
 	if errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(s.err, "jamba: warning: %s has no tokenizer, and so will the file have none\n", strings.TrimSuffix(c.In, "/"))
-		return nil, nil
+		warn(s.err, strings.TrimSuffix(c.In, "/")+" has no tokenizer, and so will the file have none")
+		err = nil
 	}
-	for _, l := range lost {
-		fmt.Fprintf(s.err, "jamba: warning: tokenizer: %s\n", l)
-	}
-	if err != nil {
-		return nil, err
-	}
-	sampling, err := jamba.SamplingMetadata(c.In)
-	return append(meta, sampling...), err
+	return meta, ends, err
 }

@@ -86,9 +86,10 @@ func (c *runCmd) Run(s *streams) error {
 	defer m.Close()
 	c.introduce(s.err)
 	c.tell(s.err, m.Network())
+	warn(s.err, m.Warnings()...)
 	for id := range c.LogitBias {
-		if _, ok := m.Text().Tokenizer.Token(id); !ok {
-			return fmt.Errorf("--logit-bias: token id %d is not in the vocabulary of %d", id, m.Text().Tokenizer.VocabSize())
+		if n := m.Network().Config.VocabSize; id < 0 || int(id) >= n {
+			return fmt.Errorf("--logit-bias: token id %d is not in the vocabulary of %d", id, n)
 		}
 	}
 	if c.System != nil && (c.Raw || !m.CanChat()) {
@@ -111,7 +112,7 @@ func (c *runCmd) Run(s *streams) error {
 	o.Progress = progress(s.err)
 	pieces := c.answer(ctx, m.NewSession(), m, c.history(m), prompt, o)
 	if c.JSON {
-		return c.printJSON(s, m, pieces, o.Seed)
+		return c.printJSON(s, m, pieces, *o.Seed)
 	}
 	text, stats, err := printText(s.out, pieces)
 	if err != nil {
@@ -136,7 +137,9 @@ func (c *runCmd) sampling(p sample.Params) sample.Params {
 	override(&p.RepetitionPenalty, c.RepetitionPenalty)
 	override(&p.PresencePenalty, c.PresencePenalty)
 	override(&p.FrequencyPenalty, c.FrequencyPenalty)
-	override(&p.Seed, c.Seed)
+	if c.Seed != nil {
+		p.Seed = c.Seed
+	}
 	p.LogitBias = c.LogitBias
 	return p
 }
@@ -149,7 +152,7 @@ func override[T any](v, flag *T) {
 
 func (c *runCmd) sampled(m *jamba.Model) jamba.Options {
 	o := m.Defaults()
-	o.Seed = rand.Uint64()
+	o.Seed = new(rand.Uint64())
 	o.Sampling = c.sampling(o.Sampling)
 	override(&o.MaxTokens, c.MaxTokens)
 	o.Stop = append(o.Stop[:len(o.Stop):len(o.Stop)], c.Stop...)

@@ -119,8 +119,8 @@ func TestCombined(t *testing.T) {
 			got := make([]float64, len(logits))
 			const n = 12000
 			for i := range n {
-				test.params.Seed = uint64(i)
-				s := New(test.params, test.prompt)
+				test.params.Seed = new(uint64(i))
+				s := New(test.params, test.prompt, nil)
 				for _, id := range test.answer {
 					sure := make([]float32, len(logits))
 					sure[id] = 1e6
@@ -158,7 +158,7 @@ func TestCut(t *testing.T) {
 		if p.TopK == 1 {
 			p.TopK = 2 // no candidates are listed for 1
 		}
-		s := New(p, nil)
+		s := New(p, nil, nil)
 		s.Next(logits)
 		got := make([]bool, n)
 		for _, c := range s.cands {
@@ -183,7 +183,7 @@ func TestTies(t *testing.T) {
 	for i := range logits {
 		logits[i] = float32(i % 3)
 	}
-	s := New(Params{Temperature: 1, TopK: 40}, nil)
+	s := New(Params{Temperature: 1, TopK: 40}, nil, nil)
 	s.Next(logits)
 	for i, c := range s.cands {
 		want := int32(2 + 3*i) // 33 of them

@@ -24,7 +24,7 @@ type Params struct {
 	FrequencyPenalty  float64           // subtracted from them as often as they occurred
 	LogitBias         map[int32]float64 // added to logits
 
-	Seed uint64 // the same seed and logits give the same tokens
+	Seed *uint64 // the same seed and logits give the same tokens; nil: another one each time
 }
 
 // Validate reports the first setting that is out of range, by its name on the command line.
@@ -56,6 +56,7 @@ func (p Params) Validate() error {
 // Sampler picks the tokens of one sequence. It is not safe for concurrent use.
 type Sampler struct {
 	params   Params
+	padded   []int32 // ids that are never picked
 	random   *rand.Rand
 	seen     map[int32]bool // in prompt or answer
 	answered map[int32]int  // how often in the answer
@@ -68,9 +69,14 @@ type candidate struct {
 	p  float64 // logit, then unnormalised probability
 }
 
-// New returns a sampler for a sequence that begins with prompt.
-func New(p Params, prompt []int32) *Sampler {
-	s := &Sampler{params: p, random: rand.New(rand.NewPCG(p.Seed, 0x6a616d6261)), seen: map[int32]bool{}, answered: map[int32]int{}}
+// New returns a sampler for a sequence that begins with prompt. The ids in padded, rows that only fill up the
+// vocabulary, are never picked.
+func New(p Params, prompt, padded []int32) *Sampler {
+	seed := rand.Uint64()
+	if p.Seed != nil {
+		seed = *p.Seed
+	}
+	s := &Sampler{params: p, padded: padded, random: rand.New(rand.NewPCG(seed, 0x6a616d6261)), seen: map[int32]bool{}, answered: map[int32]int{}}
 	for _, id := range prompt {
 		s.seen[id] = true
 	}
@@ -89,7 +95,7 @@ func (s *Sampler) Next(logits []float32) int32 {
 func (s *Sampler) penalise(logits []float32) []float32 {
 	p := s.params
 	repetition := p.RepetitionPenalty != 0 && p.RepetitionPenalty != 1
-	if !repetition && p.PresencePenalty == 0 && p.FrequencyPenalty == 0 && len(p.LogitBias) == 0 {
+	if !repetition && p.PresencePenalty == 0 && p.FrequencyPenalty == 0 && len(p.LogitBias) == 0 && len(s.padded) == 0 {
 		return logits
 	}
 	s.logits = append(s.logits[:0], logits...)
@@ -113,6 +119,11 @@ func (s *Sampler) penalise(logits []float32) []float32 {
 	for id, n := range s.answered {
 		if at(id) {
 			s.logits[id] -= float32(p.PresencePenalty + float64(n)*p.FrequencyPenalty)
+		}
+	}
+	for _, id := range s.padded {
+		if at(id) {
+			s.logits[id] = float32(math.Inf(-1))
 		}
 	}
 	return s.logits

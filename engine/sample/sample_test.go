@@ -13,8 +13,8 @@ import (
 func frequencies(p Params, prompt []int32, logits []float32, n int) []float64 {
 	f := make([]float64, len(logits))
 	for i := range n {
-		p.Seed = uint64(i)
-		f[New(p, prompt).Next(logits)] += 1 / float64(n)
+		p.Seed = new(uint64(i))
+		f[New(p, prompt, nil).Next(logits)] += 1 / float64(n)
 	}
 	return f
 }
@@ -80,9 +80,9 @@ func TestPenaltiesCountTheAnswer(t *testing.T) {
 		{"repetition", Params{RepetitionPenalty: 2}, []int32{0, 1, 0, 0}},
 	} {
 		// Presence and frequency leave the prompt alone.
-		s := New(test.params, nil)
+		s := New(test.params, nil, nil)
 		if test.params.RepetitionPenalty == 0 {
-			s = New(test.params, []int32{0, 0, 0})
+			s = New(test.params, []int32{0, 0, 0}, nil)
 		}
 		var got []int32
 		for range test.want {
@@ -97,7 +97,7 @@ func TestPenaltiesCountTheAnswer(t *testing.T) {
 func TestSeed(t *testing.T) {
 	logits := make([]float32, 100)
 	draw := func(seed uint64) (ids []int32) {
-		s := New(Params{Temperature: 1, TopP: 0.9, Seed: seed}, nil)
+		s := New(Params{Temperature: 1, TopP: 0.9, Seed: &seed}, nil, nil)
 		for range 50 {
 			ids = append(ids, s.Next(logits))
 		}
@@ -123,7 +123,7 @@ func TestLogprobs(t *testing.T) {
 		want := softmax(wide)
 		id := int32(r.IntN(len(logits)))
 		n := rapid.IntRange(0, 60).Draw(t, "n")
-		chosen, top := Logprobs(logits, id, n)
+		chosen, top := Logprobs(logits, id, n, nil)
 		if chosen.ID != id || math.Abs(math.Exp(chosen.Logprob)-want[id]) > 1e-9 {
 			t.Fatalf("chosen %v, want id %d with probability %v", chosen, id, want[id])
 		}
@@ -156,5 +156,40 @@ func TestValidate(t *testing.T) {
 	}
 	if err := (Params{Temperature: 0.7, TopP: 0.9, TopK: 40, RepetitionPenalty: 1.1}).Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPadded expects that rows which only fill up the vocabulary are never picked, however likely and however biased.
+func TestPadded(t *testing.T) {
+	logits := []float32{1, 9, 2, 9, 8}
+	padded := []int32{1, 3, 4}
+	bias := map[int32]float64{1: 100, 4: -5}
+	for _, p := range []Params{{}, {LogitBias: bias}, {Temperature: 1}, {Temperature: 5, TopK: 4}, {Temperature: 5, TopP: 0.999, LogitBias: bias}, {Temperature: 3, MinP: 0.01}} {
+		s := New(p, []int32{1}, padded)
+		for range 200 {
+			if id := s.Next(logits); id != 0 && id != 2 {
+				t.Fatalf("%+v: picked %d", p, id)
+			}
+		}
+	}
+	chosen, top := Logprobs(logits, 2, 3, padded)
+	all, _ := Logprobs(logits, 2, 0, nil)
+	if chosen != all || len(top) != 2 || top[0].ID != 2 || top[1].ID != 0 {
+		t.Errorf("chosen %v, top %v", chosen, top)
+	}
+}
+
+// TestNoSeed expects different answers where no seed is given.
+func TestNoSeed(t *testing.T) {
+	logits := make([]float32, 1000)
+	pick := func() (ids [4]int32) {
+		s := New(Params{Temperature: 1}, nil, nil)
+		for i := range ids {
+			ids[i] = s.Next(logits)
+		}
+		return ids
+	}
+	if a, b := pick(), pick(); a == b {
+		t.Errorf("twice %v", a)
 	}
 }

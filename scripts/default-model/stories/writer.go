@@ -108,6 +108,6 @@ func (w *writer) begin(number int, seed uint64) (*slot, error) {
 	s.next = append(ids, text.Tokenizer.Encode(beginning, false)...)
 	s.story.WriteString(beginning)
 	// The request's words are not penalised: the story is to have them.
-	s.sampler = sample.New(sample.Params{Temperature: 0.7, TopK: 40, TopP: 0.92, RepetitionPenalty: 1.08, Seed: r.Uint64()}, nil)
+	s.sampler = sample.New(sample.Params{Temperature: 0.7, TopK: 40, TopP: 0.92, RepetitionPenalty: 1.08, Seed: new(r.Uint64())}, nil, nil)
 	return s, nil
 }

@@ -104,15 +104,15 @@ func TestDefaults(t *testing.T) {
 			if diff := cmp.Diff(test.want, m.Defaults()); diff != "" {
 				t.Errorf("defaults (-want +got):\n%s", diff)
 			}
-			if !slices.Equal(m.stops, test.stops) {
-				t.Errorf("answers end with tokens %v, want %v", m.stops, test.stops)
+			if !slices.Equal(m.ends, test.stops) {
+				t.Errorf("answers end with tokens %v, want %v", m.ends, test.stops)
 			}
 		})
 	}
 	t.Run("no file", func(t *testing.T) {
 		m := openFolder(t, nil)
-		if diff := cmp.Diff(Options{}, m.Defaults()); diff != "" || !slices.Equal(m.stops, []int32{eos}) {
-			t.Errorf("stops %v, defaults (-want +got):\n%s", m.stops, diff)
+		if diff := cmp.Diff(Options{}, m.Defaults()); diff != "" || !slices.Equal(m.ends, []int32{eos}) {
+			t.Errorf("stops %v, defaults (-want +got):\n%s", m.ends, diff)
 		}
 	})
 }
@@ -152,10 +152,10 @@ func TestTokenizerEndsAnswers(t *testing.T) {
 	}
 	m := openFolder(t, map[string]string{"tokenizer_config.json": strings.Replace(string(b), `"eos_token": "<|endoftext|>"`, `"eos_token": "<|eom|>"`, 1)})
 	eom, ok := m.text.Tokenizer.ID("<|eom|>")
-	if !ok || eom == eos || !slices.Equal(m.stops, []int32{eos, eom}) {
-		t.Fatalf("answers end with tokens %v, want %v", m.stops, []int32{eos, eom})
+	if !ok || eom == eos || !slices.Equal(m.ends, []int32{eos, eom}) {
+		t.Fatalf("answers end with tokens %v, want %v", m.ends, []int32{eos, eom})
 	}
-	for _, id := range m.stops {
+	for _, id := range m.ends {
 		if ids, _, finish := answer(t, m, Options{MaxTokens: 3, Sampling: Sampling{LogitBias: map[int32]float64{id: 1000}}}); len(ids) != 0 || finish != "stop" {
 			t.Errorf("token %d does not end an answer: %v, finish %q", id, ids, finish)
 		}
@@ -169,9 +169,6 @@ func TestBadGenerationConfig(t *testing.T) {
 		{`{"top_k": "many"}`, "top_k"},
 		{`{"stop_strings": 7}`, "stop_strings"},
 		{`{"eos_token_id": "end"}`, "eos_token_id"},
-		{`{"do_sample": true, "temperature": -1}`, "temperature is -1, want 0 to 100"},
-		{`{"do_sample": true, "top_p": 2}`, "top-p is 2, want 0 to 1"},
-		{`{"repetition_penalty": -2}`, "repetition-penalty is -2, want 0 to 100"},
 	} {
 		dir := folder(t, map[string]string{"generation_config.json": test.generation})
 		m, err := Open(dir)
