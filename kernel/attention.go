@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"jamba/kernel/par"
 	"jamba/tensor"
@@ -23,37 +24,70 @@ type Attention struct {
 	D       int
 }
 
-// Attend runs a.
-func Attend(a *Attention) {
-	if len(a.Dst) != a.M*a.H*a.D || len(a.Q) != a.M*a.H*a.D || a.H%a.G != 0 || len(a.Pages)*PageLen < a.Start+a.M {
-		panic(fmt.Sprintf("kernel: Attend with wrong shapes: M %d H %d G %d D %d, %d pages", a.M, a.H, a.G, a.D, len(a.Pages)))
+// Attend runs the attention of several sequences in one loop.
+func Attend(seqs []Attention) {
+	queries := 0
+	for i := range seqs {
+		a := &seqs[i]
+		if len(a.Dst) != a.M*a.H*a.D || len(a.Q) != a.M*a.H*a.D || a.H%a.G != 0 || len(a.Pages)*PageLen < a.Start+a.M {
+			panic(fmt.Sprintf("kernel: Attend with wrong shapes: M %d H %d G %d D %d, %d pages", a.M, a.H, a.G, a.D, len(a.Pages)))
+		}
+		queries += a.M * a.H
 	}
-	// The queries of a key/value head, row by row, are cut into chunks that read each key once: large ones, but enough
-	// of them for all threads.
-	const most = 48
-	queries := a.M * a.H / a.G
-	chunk := min(most, max(1, queries*a.G/par.Threads()))
-	attendLoops.run(a.G*((queries+chunk-1)/chunk), 1, attendLoop{*a, queries, chunk})
+	if queries == 0 {
+		return
+	}
+	l := attendBodies.Get().(*attendLoop)
+	l.plan(seqs, queries)
+	par.Run(len(l.items), 1, l)
+	l.seqs = nil // holds on to nothing
+	attendBodies.Put(l)
 }
 
+// attendLoop is the attention of several sequences, cut into items.
 type attendLoop struct {
-	Attention
-	queries, chunk int
+	seqs  []Attention
+	chunk int // queries of an item
+	items []attendItem
 }
 
-var attendLoops loops[attendLoop, *attendLoop]
+// attendItem is a chunk of the queries of one sequence and key/value head.
+type attendItem struct{ seq, chunk int32 }
 
-// Range computes the chunks [lo, hi), those of a key/value head one after the other.
+var attendBodies = sync.Pool{New: func() any { return new(attendLoop) }}
+
+// plan cuts the queries of each key/value head, row by row, into chunks that read each key once: large ones, but enough of
+// them for all threads. Items of different sequences alternate, so that each range of them has a share of the long ones.
+func (l *attendLoop) plan(seqs []Attention, queries int) {
+	const most = 48
+	l.seqs, l.items = seqs, l.items[:0]
+	l.chunk = min(most, max(1, queries/par.Threads()))
+	for k, more := int32(0), true; more; k++ {
+		more = false
+		for i := range seqs {
+			if a := &seqs[i]; int(k) < a.G*a.chunks(l.chunk) {
+				l.items = append(l.items, attendItem{int32(i), k})
+				more = true
+			}
+		}
+	}
+}
+
+// chunks returns the number of chunks of so many queries that a key/value head has.
+func (a *Attention) chunks(size int) int { return (a.M*a.H/a.G + size - 1) / size }
+
+// Range computes the items [lo, hi).
 func (l *attendLoop) Range(lo, hi int) {
 	s := scratches.Get().(*[]float32)
 	defer scratches.Put(s)
-	width, _ := PageRow(l.DType, l.D)
-	size := l.chunk*(PageLen+2*width+2) + wideRows*width
-	*s = slices.Grow((*s)[:0], size)[:size]
-	chunks := (l.queries + l.chunk - 1) / l.chunk
-	for i := lo; i < hi; i++ {
-		first := i % chunks * l.chunk
-		l.attend(i/chunks, first, min(first+l.chunk, l.queries), width, *s)
+	for _, item := range l.items[lo:hi] {
+		a := &l.seqs[item.seq]
+		width, _ := PageRow(a.DType, a.D)
+		size := l.chunk*(PageLen+2*width+2) + wideRows*width
+		*s = slices.Grow((*s)[:0], size)[:size]
+		chunks := a.chunks(l.chunk)
+		first := int(item.chunk) % chunks * l.chunk
+		a.attend(int(item.chunk)/chunks, first, min(first+l.chunk, a.M*a.H/a.G), width, *s)
 	}
 }
 

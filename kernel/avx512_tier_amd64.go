@@ -81,19 +81,18 @@ func convAVX512Rows(c *Conv, lo, hi int) {
 		}
 		convAVX512(&c.Dst[t*c.E+lo], &c.Bias[lo], &c.Weight[lo], c.E, &in[0], c.W, hi-lo)
 	}
-	c.keep(lo, hi)
 }
 
-func scanAVX512Panel(s *Scan, p int) {
+func scanAVX512Panel(s *Scan, p int, h []float32, first, end int) {
 	lo := p * ScanPanel
-	if lo+ScanPanel > s.E || s.L == 0 {
-		scanGeneric(s, p)
+	if lo+ScanPanel > s.E {
+		scanGeneric(s, p, h, first, end)
 		return
 	}
-	h, a := s.H[lo*s.S:(lo+ScanPanel)*s.S], s.A[lo*s.S:(lo+ScanPanel)*s.S]
+	a := s.A[lo*s.S : (lo+ScanPanel)*s.S]
 	rows := scanRows(s.S)
-	for t := 0; t < s.L; t += rows {
-		n := min(rows, s.L-t)
+	for t := first; t < end; t += rows {
+		n := min(rows, end-t)
 		at := t*s.E + lo
 		scanAVX512(&s.Y[at], &s.X[at], &s.Dt[at], s.E, &s.Z[t*s.ZStride+lo], s.ZStride, &s.B[t*s.S], &s.C[t*s.S], s.S, &a[0], &h[0], &s.D[lo], n, s.S)
 	}

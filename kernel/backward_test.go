@@ -86,10 +86,10 @@ func TestScanBackward(t *testing.T) {
 			for lo := begin; lo < end; lo += ScanChunk {
 				hi := min(lo+ScanChunk, end)
 				sc.States = append(sc.States, slices.Clone(h))
-				SelectiveScan(&Scan{
+				SelectiveScan([]Scan{{
 					Y: make([]float32, (hi-lo)*e), X: sc.X[lo*e : hi*e], Dt: sc.Dt[lo*e : hi*e], Z: sc.Z[lo*stride:], ZStride: stride,
-					B: sc.B[lo*s : hi*s], C: sc.C[lo*s : hi*s], A: sc.A, D: sc.D, H: h, L: hi - lo, E: e, S: s,
-				})
+					B: sc.B[lo*s : hi*s], C: sc.C[lo*s : hi*s], A: sc.A, D: sc.D, H: h, Cuts: []Cut{{hi - lo, h}}, L: hi - lo, E: e, S: s,
+				}})
 			}
 			begin = end
 		}

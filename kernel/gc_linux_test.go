@@ -63,7 +63,8 @@ func TestCollectorIsNotHeldUp(t *testing.T) {
 				Dst: make([]float32, l*e), X: make([]float32, l*e), XStride: e, Weight: make([]float32, w*e), State: make([]float32, (w-1)*e),
 				L: l, E: e, W: w,
 			}
-			return func() { CausalConv(&c) }
+			c.Cuts = []Cut{{l, c.State}}
+			return func() { CausalConv([]Conv{c}) }
 		}},
 		{"SelectiveScan", func() func() {
 			const l, e, s = 1024, 32, 256
@@ -72,7 +73,8 @@ func TestCollectorIsNotHeldUp(t *testing.T) {
 				B: make([]float32, l*s), C: make([]float32, l*s), A: make([]float32, e*s), D: make([]float32, e), H: make([]float32, e*s),
 				L: l, E: e, S: s,
 			}
-			return func() { SelectiveScan(&sc) }
+			sc.Cuts = []Cut{{l, sc.H}}
+			return func() { SelectiveScan([]Scan{sc}) }
 		}},
 		{"Attend", func() func() {
 			const pages, heads, d = 16, 8, 128
@@ -81,7 +83,7 @@ func TestCollectorIsNotHeldUp(t *testing.T) {
 			for range pages {
 				a.Pages = append(a.Pages, Page{K: make([]float32, PageLen*d), V: make([]float32, PageLen*d)})
 			}
-			return func() { Attend(&a) }
+			return func() { Attend([]Attention{a}) }
 		}},
 		{"Attend to Q8_0", func() func() {
 			const pages, heads, d = 16, 8, 128
@@ -90,7 +92,7 @@ func TestCollectorIsNotHeldUp(t *testing.T) {
 			for range pages {
 				a.Pages = append(a.Pages, Page{RawK: make([]byte, PageLen*d/32*34), RawV: make([]byte, PageLen*d/32*34)})
 			}
-			return func() { Attend(&a) }
+			return func() { Attend([]Attention{a}) }
 		}},
 	} {
 		var stop atomic.Bool

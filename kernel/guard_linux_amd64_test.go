@@ -405,10 +405,11 @@ func TestGuardedConv(t *testing.T) {
 			bias = nil
 		}
 		g.check(fmt.Sprintf("CausalConv L %d E %d W %d", l, e, w), func(m *memory) {
-			CausalConv(&Conv{
-				Dst: put(m, make([]float32, l*e)), X: put(m, x), XStride: stride, Weight: put(m, weight), Bias: put(m, bias), State: put(m, past),
-				L: l, E: e, W: w,
-			})
+			state := put(m, past)
+			CausalConv([]Conv{{
+				Dst: put(m, make([]float32, l*e)), X: put(m, x), XStride: stride, Weight: put(m, weight), Bias: put(m, bias), State: state,
+				Cuts: []Cut{{l, state}}, L: l, E: e, W: w,
+			}})
 		})
 	}
 }
@@ -431,7 +432,8 @@ func TestGuardedScan(t *testing.T) {
 			if sc.Y = sc.X; i%2 == 0 {
 				sc.Y = put(m, make([]float32, l*e))
 			}
-			SelectiveScan(&sc)
+			sc.Cuts = []Cut{{l, sc.H}}
+			SelectiveScan([]Scan{sc})
 		})
 	}
 }
@@ -488,7 +490,7 @@ func TestGuardedAttend(t *testing.T) {
 				}
 				a.Pages = append(a.Pages, page)
 			}
-			Attend(&a)
+			Attend([]Attention{a})
 		})
 	}
 }

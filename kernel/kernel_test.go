@@ -308,7 +308,8 @@ func TestCausalConv(t *testing.T) {
 			want[i] /= 1 + math.Exp(-want[i])
 		}
 		c := Conv{Dst: make([]float32, l*e), X: x, XStride: stride, Weight: weight, Bias: bias, State: slices.Clone(past), L: l, E: e, W: w}
-		CausalConv(&c)
+		c.Cuts = []Cut{{l, c.State}}
+		CausalConv([]Conv{c})
 		near(t, "conv", c.Dst, want, 1e-6)
 		for j := range w - 1 {
 			for ch := range e {
@@ -351,7 +352,8 @@ func TestSelectiveScan(t *testing.T) {
 				y[t*e+c] = sum * z / (1 + math.Exp(-z))
 			}
 		}
-		SelectiveScan(&sc)
+		sc.Cuts = []Cut{{l, sc.H}}
+		SelectiveScan([]Scan{sc})
 		near(t, "y", sc.Y, y, 2e-5)
 		near(t, "h", sc.H, h, 2e-5)
 	}
@@ -451,7 +453,7 @@ func attend(t *testing.T, dtype tensor.DType) {
 		}
 		stale := slices.Repeat([]float32{float32(math.NaN())}, 1<<16)
 		scratches.Put(&stale) // what was in the memory before does not count
-		Attend(&a)
+		Attend([]Attention{a})
 		near(t, "attention", a.Dst, want, 5e-6)
 	}
 }
@@ -479,10 +481,10 @@ func TestAttendInvariance(t *testing.T) {
 			q := random(r, m*heads*d)
 			run := func(dst []float32, lo, hi int) {
 				at, to := lo*heads*d, hi*heads*d
-				Attend(&Attention{
+				Attend([]Attention{{
 					Dst: dst[at:to], Q: q[at:to], Pages: pages, DType: dtype, Start: start + lo, Scale: 0.3,
 					M: hi - lo, H: heads, G: groups, D: d,
-				})
+				}})
 			}
 			want := make([]float32, len(q))
 			par.SetThreads(1)

@@ -5,6 +5,13 @@ import (
 	"sync/atomic"
 )
 
+// Cut is a place within a run of rows of one sequence: before row Row, which may be the one after the last, the state is
+// written to To.
+type Cut struct {
+	Row int
+	To  []float32
+}
+
 // Conv is a causal depthwise convolution of width W over the rows of one sequence, followed by SiLU:
 // dst[t, e] = silu(bias[e] + Σ_j weight[j, e]·x[t-W+1+j, e]). (Mamba, Gu and Dao 2023, section 3.4.)
 type Conv struct {
@@ -13,20 +20,33 @@ type Conv struct {
 	XStride int
 	Weight  []float32 // [W, E], row W-1 is for the current token
 	Bias    []float32 // [E], or nil
-	State   []float32 // [W-1, E], the inputs before the first row, oldest first; replaced by those before the next row
+	State   []float32 // [W-1, E], the inputs before the first row, oldest first; nil: zeroes
+	Cuts    []Cut     // where the state is kept, [W-1, E] each; the last may be State itself
 	L, E, W int
 }
 
-// CausalConv runs c.
-func CausalConv(c *Conv) {
-	if len(c.Dst) != c.L*c.E || len(c.Weight) != c.W*c.E || len(c.State) != (c.W-1)*c.E || c.Bias != nil && len(c.Bias) != c.E || c.L > 0 && len(c.X) < (c.L-1)*c.XStride+c.E {
-		panic(fmt.Sprintf("kernel: CausalConv with wrong shapes: L %d E %d W %d", c.L, c.E, c.W))
+// CausalConv runs convolutions of several sequences with the same channels, E, in one loop.
+func CausalConv(seqs []Conv) {
+	rows := 0
+	for i := range seqs {
+		c := &seqs[i]
+		if len(c.Dst) != c.L*c.E || len(c.Weight) != c.W*c.E || c.State != nil && len(c.State) != (c.W-1)*c.E || c.Bias != nil && len(c.Bias) != c.E ||
+			c.L > 0 && len(c.X) < (c.L-1)*c.XStride+c.E || c.E != seqs[0].E {
+			panic(fmt.Sprintf("kernel: CausalConv with wrong shapes: L %d E %d W %d", c.L, c.E, c.W))
+		}
+		for _, cut := range c.Cuts {
+			if cut.Row < 0 || cut.Row > c.L || len(cut.To) != (c.W-1)*c.E {
+				panic(fmt.Sprintf("kernel: CausalConv of %d rows with a cut at row %d", c.L, cut.Row))
+			}
+		}
+		if c.Bias == nil {
+			c.Bias = zeroes(c.E)
+		}
+		rows += c.L * c.W
 	}
-	conv := *c
-	if c.Bias == nil {
-		conv.Bias = zeroes(c.E)
+	if rows > 0 {
+		convLoops.run((seqs[0].E+convWidth-1)/convWidth, 1+grain/(rows*convWidth), convLoop{seqs})
 	}
-	convLoops.run((c.E+convWidth-1)/convWidth, 1+grain/max(1, c.L*c.W*convWidth), convLoop{conv})
 }
 
 var noBias atomic.Pointer[[]float32]
@@ -44,20 +64,23 @@ func zeroes(n int) []float32 {
 // convWidth is how many channels a thread takes at least: a whole vector.
 const convWidth = 8
 
-type convLoop struct{ Conv }
+type convLoop struct{ seqs []Conv }
 
 var convLoops loops[convLoop, *convLoop]
 
-// Range computes convWidth times the channels [lo, hi).
-func (l *convLoop) Range(lo, hi int) { active.conv(&l.Conv, lo*convWidth, min(hi*convWidth, l.E)) }
-
-func convGeneric(c *Conv, lo, hi int) {
-	convSum(c, lo, hi)
-	c.keep(lo, hi)
+// Range computes convWidth times the channels [lo, hi) of all sequences: every range is the same work, however long each of
+// them is.
+func (l *convLoop) Range(lo, hi int) {
+	for i := range l.seqs {
+		c := &l.seqs[i]
+		first, end := lo*convWidth, min(hi*convWidth, c.E)
+		active.conv(c, first, end)
+		c.keep(first, end)
+	}
 }
 
-// convSum computes the channels [lo, hi) of all rows.
-func convSum(c *Conv, lo, hi int) {
+// convGeneric computes the channels [lo, hi) of all rows.
+func convGeneric(c *Conv, lo, hi int) {
 	for t := 0; t < c.L && lo < hi; t++ {
 		dst := c.Dst[t*c.E+lo : t*c.E+hi]
 		if c.Bias != nil {
@@ -80,17 +103,22 @@ func convSum(c *Conv, lo, hi int) {
 // input returns the channels [lo, hi) of the input at time t; times before 0 are in the state.
 func (c *Conv) input(t, lo, hi int) []float32 {
 	if t < 0 {
+		if c.State == nil {
+			return zeroes(c.E)[lo:hi]
+		}
 		t += c.W - 1
 		return c.State[t*c.E+lo : t*c.E+hi]
 	}
 	return c.X[t*c.XStride+lo : t*c.XStride+hi]
 }
 
-// keep moves the state on.
+// keep writes the states of the cuts.
 func (c *Conv) keep(lo, hi int) {
-	// Ascending, so that a row is read before it is overwritten.
-	for j := range c.W - 1 {
-		copy(c.State[j*c.E+lo:j*c.E+hi], c.input(c.L-c.W+1+j, lo, hi))
+	for _, cut := range c.Cuts {
+		// Ascending, so that a row of State is read before it is overwritten.
+		for j := range c.W - 1 {
+			copy(cut.To[j*c.E+lo:j*c.E+hi], c.input(cut.Row-c.W+1+j, lo, hi))
+		}
 	}
 }
 
@@ -116,43 +144,90 @@ type Scan struct {
 	B, C    []float32 // [L, S]
 	A       []float32 // [panels, S, ScanPanel], negative
 	D       []float32 // [E]
-	H       []float32 // [panels, S, ScanPanel], the state; updated
+	H       []float32 // [panels, S, ScanPanel], the state before row 0; nil: zeroes
+	Cuts    []Cut     // where the state is kept, as H, ascending, the last at row L; the last may be H itself
 	L, E, S int
 }
 
-// SelectiveScan runs s.
-func SelectiveScan(s *Scan) {
-	state := ScanPanels(s.E) * ScanPanel * s.S
-	if len(s.Y) != s.L*s.E || len(s.X) != s.L*s.E || len(s.Dt) != s.L*s.E || len(s.B) != s.L*s.S || len(s.C) != s.L*s.S ||
-		len(s.A) != state || len(s.D) != s.E || len(s.H) != state || s.L > 0 && len(s.Z) < (s.L-1)*s.ZStride+s.E {
-		panic(fmt.Sprintf("kernel: SelectiveScan with wrong shapes: L %d E %d S %d", s.L, s.E, s.S))
+// SelectiveScan runs the scans of several sequences with the same channels, E, in one loop.
+func SelectiveScan(seqs []Scan) {
+	rows := 0
+	for i := range seqs {
+		seqs[i].check(seqs[0].E)
+		rows += seqs[i].L * seqs[i].S
 	}
-	scanLoops.run(ScanPanels(s.E), 1+grain/max(1, s.L*s.S*ScanPanel), scanLoop{*s})
+	if rows > 0 {
+		scanLoops.run(ScanPanels(seqs[0].E), 1+grain/(rows*ScanPanel), scanLoop{seqs})
+	}
 }
 
-type scanLoop struct{ Scan }
+func (s *Scan) check(e int) {
+	state := ScanPanels(s.E) * ScanPanel * s.S
+	if len(s.Y) != s.L*s.E || len(s.X) != s.L*s.E || len(s.Dt) != s.L*s.E || len(s.B) != s.L*s.S || len(s.C) != s.L*s.S || s.E != e ||
+		len(s.A) != state || len(s.D) != s.E || s.H != nil && len(s.H) != state || s.L > 0 && len(s.Z) < (s.L-1)*s.ZStride+s.E {
+		panic(fmt.Sprintf("kernel: SelectiveScan with wrong shapes: L %d E %d S %d", s.L, s.E, s.S))
+	}
+	last := 0
+	for _, cut := range s.Cuts {
+		if cut.Row < last || cut.Row > s.L || len(cut.To) != state {
+			panic(fmt.Sprintf("kernel: SelectiveScan of %d rows with a cut at row %d", s.L, cut.Row))
+		}
+		last = cut.Row
+	}
+	if last != s.L {
+		panic(fmt.Sprintf("kernel: SelectiveScan of %d rows whose last state, after row %d, is lost", s.L, last))
+	}
+}
+
+type scanLoop struct{ seqs []Scan }
 
 var scanLoops loops[scanLoop, *scanLoop]
 
-// Range computes the panels [lo, hi).
+// Range computes the panels [lo, hi) of all sequences: every range is the same work, however long each of them is.
 func (l *scanLoop) Range(lo, hi int) {
-	for p := lo; p < hi; p++ {
-		active.scan(&l.Scan, p)
+	for i := range l.seqs {
+		for p := lo; p < hi; p++ {
+			l.seqs[i].panel(p)
+		}
 	}
 }
 
-func scanGeneric(s *Scan, p int) {
+// panel computes a panel of all rows, from cut to cut: the state is copied from one to the next and updated there, in the
+// first cache.
+func (s *Scan) panel(p int) {
+	lo, hi := p*ScanPanel*s.S, (p+1)*ScanPanel*s.S
+	var before []float32
+	if s.H != nil {
+		before = s.H[lo:hi]
+	}
+	row := 0
+	for _, cut := range s.Cuts {
+		h := cut.To[lo:hi]
+		if before == nil {
+			clear(h)
+		} else {
+			copy(h, before)
+		}
+		if cut.Row > row {
+			active.scan(s, p, h, row, cut.Row)
+		}
+		before, row = h, cut.Row
+	}
+}
+
+// scanGeneric computes the rows [first, end) of panel p, whose state h [S, ScanPanel] it updates.
+func scanGeneric(s *Scan, p int, state []float32, first, end int) {
 	lo := p * ScanPanel
 	n := min(ScanPanel, s.E-lo)
 	var sum [ScanPanel]float32
-	for t := range s.L {
+	for t := first; t < end; t++ {
 		x, dt := s.X[t*s.E+lo:t*s.E+lo+n], s.Dt[t*s.E+lo:t*s.E+lo+n]
 		y := sum[:n]
 		clear(y)
 		for i := range s.S {
 			b, c := s.B[t*s.S+i], s.C[t*s.S+i]
 			at := (p*s.S + i) * ScanPanel
-			h, a := s.H[at:at+n], s.A[at:at+n]
+			h, a := state[i*ScanPanel:i*ScanPanel+n], s.A[at:at+n]
 			for e, d := range dt {
 				h[e] = exp(d*a[e])*h[e] + d*x[e]*b
 				y[e] += h[e] * c

@@ -46,10 +46,10 @@ type table struct {
 	// expSum replaces x by exp(x-top), exactly 0 where that is below the smallest normal number, and returns the sum.
 	// len(x) is a positive multiple of 8.
 	expSum func(x []float32, top float32) float32
-	// conv is CausalConv of the channels [lo, hi).
+	// conv is CausalConv of the channels [lo, hi), without the cuts.
 	conv func(c *Conv, lo, hi int)
-	// scan is SelectiveScan of the panel p of ScanPanel channels.
-	scan   func(s *Scan, p int)
+	// scan is SelectiveScan of the rows [first, end), at least one, of panel p, whose state h [S, ScanPanel] it updates.
+	scan   func(s *Scan, p int, h []float32, first, end int)
 	limits limits
 
 	// many are the tiles of products of many rows, with the sums of dot; nil if the tier has none.
