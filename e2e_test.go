@@ -40,7 +40,7 @@ type expected struct {
 // the most likely token.
 func loglikelihood(t *testing.T, m *jamba.Model, ids []int32, from int) (sum float64, greedy bool) {
 	t.Helper()
-	logits, err := m.Network().NewPass().Forward(context.Background(), model.Span{State: m.Network().NewState(), Tokens: ids[:len(ids)-1], Want: model.AllLogits})
+	logits, err := m.Network().NewPass().Logits(context.Background(), model.Span{State: m.Network().NewState(), Tokens: ids[:len(ids)-1], Want: model.AllLogits})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func generate(t *testing.T, m *jamba.Model, ids []int32, n int, stop ...string) 
 	t.Helper()
 	p, s, next, answer := m.Network().NewPass(), m.Network().NewState(), ids, []int32{}
 	for range n {
-		logits, err := p.Forward(context.Background(), model.Span{State: s, Tokens: next})
+		logits, err := p.Logits(context.Background(), model.Span{State: s, Tokens: next})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -189,9 +189,9 @@ func (s *Session) room(r *Request) (int, error) {
 // prefill brings the state to the end of the prompt and returns the logits of its last token.
 func (s *Session) prefill(ctx context.Context, r *Request, stats *Stats) (logits []float32, err error) {
 	n := len(s.tokens)
-	if s.state.Broken() || n > len(r.Prompt) || !slices.Equal(s.tokens, r.Prompt[:n]) || n == len(r.Prompt) && len(s.logits) == 0 {
+	if n > len(r.Prompt) || !slices.Equal(s.tokens, r.Prompt[:n]) || n == len(r.Prompt) && len(s.logits) == 0 {
 		// A state cannot be cut back to a common beginning.
-		s.state.Reset()
+		s.state.Free()
 		s.tokens, n = s.tokens[:0], 0
 	}
 	stats.ReusedTokens, logits = n, s.logits
@@ -215,7 +215,7 @@ func (s *Session) feed(ctx context.Context, tokens []int32, want model.Want) ([]
 	if err := state.Fits(s.model.StateSpecs(), s.state.Pos(), s.state.Pos()+len(tokens)); err != nil {
 		return nil, err
 	}
-	logits, err := s.pass.Forward(ctx, model.Span{State: s.state, Tokens: tokens, Want: want})
+	logits, err := s.pass.Logits(ctx, model.Span{State: s.state, Tokens: tokens, Want: want})
 	if err == nil {
 		s.tokens, s.logits = append(s.tokens, tokens...), logits
 	}

@@ -94,7 +94,7 @@ func TestAdapterAlike(t *testing.T) {
 				}
 			}
 			par.SetThreads(1)
-			batch, err := m.NewPass().Forward(context.Background(),
+			batch, err := m.NewPass().Logits(context.Background(),
 				model.Span{State: m.NewState(), Tokens: g.ids[:7], Want: model.NoLogits},
 				model.Span{State: m.NewState(), Tokens: long, Want: model.AllLogits})
 			if err != nil || !slices.Equal(batch, all) {

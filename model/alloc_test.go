@@ -29,7 +29,7 @@ func TestSteadyState(t *testing.T) {
 			}
 			for _, n := range []int{1, 3, 32} {
 				step := func() {
-					if _, err := p.Forward(ctx, spans[:n]...); err != nil {
+					if _, err := p.Logits(ctx, spans[:n]...); err != nil {
 						t.Fatal(err)
 					}
 				}

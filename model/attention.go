@@ -35,20 +35,24 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 		}
 		p.Tape.Layers[layer].Attention = tape
 	}
-	for _, s := range p.spans {
-		cache := s.State.Layers[layer].KV
-		kv, qs := a.NumKeyValueHeads*a.HeadDim, a.NumAttentionHeads*a.HeadDim
-		if err := cache.Store(s.start, k[s.lo*kv:s.hi*kv], v[s.lo*kv:s.hi*kv]); err != nil {
-			p.err = err
-			return
+	kv, qs := a.NumKeyValueHeads*a.HeadDim, a.NumAttentionHeads*a.HeadDim
+	p.attends = p.attends[:0]
+	for i := range p.spans {
+		s := &p.spans[i]
+		if s.err != nil {
+			continue
 		}
-		kernel.Attend(&kernel.Attention{
+		cache := s.State.KV(layer)
+		if s.failing = cache.Store(s.start, k[s.lo*kv:s.hi*kv], v[s.lo*kv:s.hi*kv]); s.failing != nil {
+			continue
+		}
+		p.attends = append(p.attends, kernel.Attention{
 			Dst: o[s.lo*qs : s.hi*qs], Q: q[s.lo*qs : s.hi*qs], Pages: cache.Pages(), DType: cache.DType(), Start: s.start,
 			Window: a.SlidingWindow, Scale: float32(1 / math.Sqrt(float64(a.HeadDim))),
 			M: s.hi - s.lo, H: a.NumAttentionHeads, G: a.NumKeyValueHeads, D: a.HeadDim,
 		})
-		cache.Release(s.start + s.hi - s.lo)
 	}
+	kernel.Attend(p.attends)
 	p.lap("attention", 0, 0)
 	p.linear("self_attn.o_proj", out, o, &a.oProj, a.oBias)
 }

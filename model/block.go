@@ -26,28 +26,35 @@ type feedForward interface {
 	projections(visit projectionVisitor)
 }
 
-// forward adds the block's two parts to x [rows, M].
-func (b *block) forward(p *Pass, layer int, x []float32) {
+// forward adds the block's two parts to p.x [rows, M]. In the last layer rows that nobody wants are dropped between the two:
+// the feed-forward works on each row by itself.
+func (b *block) forward(p *Pass, layer int) {
+	x, eps := p.x, p.m.Config.RMSNormEps
 	p.out = grow(p.out, len(x))
-	out, eps := p.out, p.m.Config.RMSNormEps
-
 	h := p.alloc(len(x))
 	kernel.RMSNorm(h, x, b.inputNorm, eps)
 	p.lap("norm, add", 0, 0)
 	if p.Tape != nil {
 		p.Tape.Layers[layer] = LayerTape{X: p.copy(x), H: h}
 	}
-	b.mixer.forward(p, layer, out, h)
-	kernel.Add(x, out)
+	b.mixer.forward(p, layer, p.out, h)
+	kernel.Add(x, p.out)
 
-	if b.feedForward != nil {
-		h := p.alloc(len(x))
-		kernel.RMSNorm(h, x, b.ffNorm, eps)
-		p.lap("norm, add", 0, 0)
-		if p.Tape != nil {
-			p.Tape.Layers[layer].FeedForwardX = p.copy(x)
-		}
-		b.feedForward.forward(p, layer, out, h)
-		kernel.Add(x, out)
+	if layer == len(p.m.blocks)-1 && !p.keepsRows() {
+		p.check(layer) // rows that are dropped have become part of a state
+		p.drop()
+		x = p.x
 	}
+	if b.feedForward == nil || len(x) == 0 {
+		return
+	}
+	h = p.alloc(len(x))
+	kernel.RMSNorm(h, x, b.ffNorm, eps)
+	p.lap("norm, add", 0, 0)
+	if p.Tape != nil {
+		p.Tape.Layers[layer].FeedForwardX = p.copy(x)
+	}
+	p.out = p.out[:len(x)]
+	b.feedForward.forward(p, layer, p.out, h)
+	kernel.Add(x, p.out)
 }

@@ -55,7 +55,7 @@ func fast(t *testing.T, m *model.Model, ids []int32, want []float32, tolerance f
 			t.Errorf("chunks %v give other bits", chunks)
 		}
 	}
-	both, err := p.Forward(context.Background(),
+	both, err := p.Logits(context.Background(),
 		model.Span{State: m.NewState(), Tokens: ids[5:], Want: model.AllLogits},
 		model.Span{State: m.NewState(), Tokens: ids, Want: model.AllLogits})
 	if err != nil {

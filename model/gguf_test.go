@@ -257,7 +257,7 @@ func TestGGUF(t *testing.T) {
 			t.Errorf("sizes %+v, want %+v", got, want)
 		}
 		want, _ := g.tensors.Floats("logits")
-		got, err := m.NewPass().Forward(context.Background(), model.Span{State: m.NewState(), Tokens: g.ids, Want: model.AllLogits})
+		got, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: g.ids, Want: model.AllLogits})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -84,7 +84,7 @@ func (g *golden) forward(t *testing.T, p *model.Pass, s *state.State, ids []int3
 		if len(chunks) > 0 {
 			n, chunks = min(n, chunks[0]), chunks[1:]
 		}
-		logits, err := p.Forward(context.Background(), model.Span{State: s, Tokens: ids[:n], Want: model.AllLogits})
+		logits, err := p.Logits(context.Background(), model.Span{State: s, Tokens: ids[:n], Want: model.AllLogits})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +189,7 @@ func checkState(t *testing.T, g *golden, s *state.State, name string) {
 			for head := range shape[1] {
 				// With a sliding window the reference keeps the last positions only.
 				for pos := s.Pos() - shape[2]; pos < s.Pos(); pos++ {
-					key, value := s.Layers[i].KV.At(pos, head)
+					key, value := s.KV(i).At(pos, head)
 					k, v = append(k, key...), append(v, value...)
 				}
 			}
@@ -198,12 +198,13 @@ func checkState(t *testing.T, g *golden, s *state.State, name string) {
 			continue
 		}
 		// The reference has channels first, and one more input of the convolution than is needed.
+		conv, h := s.Mamba(i)
 		want, shape := g.tensors.Floats(fmt.Sprintf("%s.%d.conv_state", name, i))
 		e, w := shape[1], shape[2]
 		var got, last []float32
 		for c := range e {
 			for j := range w - 1 {
-				got = append(got, s.Layers[i].SSM.Conv[j*e+c])
+				got = append(got, conv[j*e+c])
 				last = append(last, want[c*w+j+1])
 			}
 		}
@@ -212,7 +213,7 @@ func checkState(t *testing.T, g *golden, s *state.State, name string) {
 		got = nil
 		for c := range e {
 			for n := range shape[2] {
-				got = append(got, s.Layers[i].SSM.H[(c/kernel.ScanPanel*shape[2]+n)*kernel.ScanPanel+c%kernel.ScanPanel])
+				got = append(got, h[(c/kernel.ScanPanel*shape[2]+n)*kernel.ScanPanel+c%kernel.ScanPanel])
 			}
 		}
 		nearRelative(t, fmt.Sprintf("%s: layer %d: ssm state", name, i), got, want)
@@ -256,7 +257,7 @@ func TestBatch(t *testing.T) {
 			unpadded = append(unpadded, one...)
 			spans = append(spans, s)
 		}
-		got, err := g.model.NewPass().Forward(context.Background(), spans...)
+		got, err := g.model.NewPass().Logits(context.Background(), spans...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -287,7 +288,7 @@ func TestGreedy(t *testing.T) {
 		p, s := g.model.NewPass(), g.model.NewState()
 		next, got := g.ids, []int32{}
 		for len(got) < len(g.info.Forward.Greedy) {
-			logits, err := p.Forward(context.Background(), model.Span{State: s, Tokens: next})
+			logits, err := p.Logits(context.Background(), model.Span{State: s, Tokens: next})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -333,12 +334,12 @@ func TestState(t *testing.T) {
 	goldens(t, func(t *testing.T, g *golden) {
 		p, s := g.model.NewPass(), g.model.NewState()
 		g.forward(t, p, s, g.ids[:10])
-		snapshot := s.Clone()
+		snapshot := s.Fork()
 		want := g.forward(t, p, s, g.ids[10:])
 		if got := g.forward(t, p, snapshot, g.ids[10:]); !slices.Equal(got, want) {
 			t.Error("a clone goes on differently")
 		}
-		s.Reset()
+		s.Free()
 		want, _ = g.tensors.Floats("logits")
 		g.near(t, "after reset", g.forward(t, p, s, g.ids), want)
 	})

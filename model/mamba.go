@@ -54,12 +54,21 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 	xz := p.alloc(p.rows * 2 * e)
 	p.linear("mamba.in_proj", xz, h, &m.inProj, m.inBias)
 	x := p.alloc(p.rows * e)
-	for _, span := range p.spans {
-		kernel.CausalConv(&kernel.Conv{
+	p.convs, p.convCuts, p.scanCuts = p.convs[:0], p.convCuts[:0], p.scanCuts[:0]
+	for i := range p.spans {
+		span := &p.spans[i]
+		if span.err != nil {
+			continue
+		}
+		first := len(p.convCuts)
+		p.convCuts, p.scanCuts = span.State.Cuts(layer, p.convCuts, p.scanCuts)
+		conv, _ := span.State.Mamba(layer)
+		p.convs = append(p.convs, kernel.Conv{
 			Dst: x[span.lo*e : span.hi*e], X: xz[span.lo*2*e:], XStride: 2 * e, Weight: m.conv, Bias: m.convBias,
-			State: span.State.Layers[layer].SSM.Conv, L: span.hi - span.lo, E: e, W: m.DConv,
+			State: conv, Cuts: p.convCuts[first:], L: span.hi - span.lo, E: e, W: m.DConv,
 		})
 	}
+	kernel.CausalConv(p.convs)
 
 	dbc := p.alloc(p.rows * (r + 2*s))
 	p.lap("mamba.conv1d", 0, 0)
@@ -86,9 +95,7 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 		scan.Y = p.alloc(len(x))
 		p.Tape.Layers[layer].Mamba = &MambaTape{Scan: scan, XZ: xz, DtBC: dbc, Low: low, Conv: m.conv, ConvBias: m.convBias}
 	}
-	for _, span := range p.spans {
-		m.scan(p, layer, scan, span)
-	}
+	m.scan(p, layer, scan)
 	p.lap("mamba.scan", 0, 0)
 	p.linear("mamba.out_proj", out, scan.Y, &m.outProj, m.outBias)
 }
@@ -100,22 +107,46 @@ func (m *mamba) projections(visit projectionVisitor) {
 	visit("mamba.out_proj", -1, &m.outProj)
 }
 
-// scan runs the rows of one span. For a tape it stops now and then to keep the state.
-func (m *mamba) scan(p *Pass, layer int, all kernel.Scan, span span) {
+// scan runs the scans of all spans. For a tape the state is kept every kernel.ScanChunk rows.
+func (m *mamba) scan(p *Pass, layer int, all kernel.Scan) {
 	e, s := m.DInner, m.DState
-	step := span.hi - span.lo
-	if p.Tape != nil {
-		step = kernel.ScanChunk
-	}
-	for lo := span.lo; lo < span.hi; lo += step {
-		hi := min(lo+step, span.hi)
+	p.scans = p.scans[:0]
+	cuts := p.scanCuts
+	for i := range p.spans {
+		span := &p.spans[i]
+		if span.err != nil {
+			continue
+		}
+		lo, hi := span.lo, span.hi
 		part := all
 		part.Y, part.X, part.Dt, part.Z = all.Y[lo*e:hi*e], all.X[lo*e:hi*e], all.Dt[lo*e:hi*e], all.Z[lo*2*e:]
-		part.B, part.C, part.H, part.L = all.B[lo*s:hi*s], all.C[lo*s:hi*s], span.State.Layers[layer].SSM.H, hi-lo
+		part.B, part.C, part.L = all.B[lo*s:hi*s], all.C[lo*s:hi*s], hi-lo
+		_, part.H = span.State.Mamba(layer)
+		part.Cuts, cuts = cuts[:len(span.Keep)+1], cuts[len(span.Keep)+1:]
 		if p.Tape != nil {
-			tape := p.Tape.Layers[layer].Mamba
-			tape.States = append(tape.States, p.copy(part.H))
+			part.Cuts = p.Tape.Layers[layer].Mamba.cuts(p, part.Cuts)
 		}
-		kernel.SelectiveScan(&part)
+		p.scans = append(p.scans, part)
 	}
+	kernel.SelectiveScan(p.scans)
+}
+
+// cuts returns the cuts of a span, and those at which the tape has the scan's states: before every kernel.ScanChunk rows.
+func (t *MambaTape) cuts(p *Pass, of []kernel.Cut) []kernel.Cut {
+	var all []kernel.Cut
+	n := len(t.Scan.A)
+	first := p.alloc(n)
+	clear(first) // with a tape sequences begin
+	t.States = append(t.States, first)
+	for row := kernel.ScanChunk; len(of) > 0; {
+		if row >= of[len(of)-1].Row || of[0].Row <= row {
+			all, of = append(all, of[0]), of[1:]
+			continue
+		}
+		h := p.alloc(n)
+		t.States = append(t.States, h)
+		all = append(all, kernel.Cut{Row: row, To: h})
+		row += kernel.ScanChunk
+	}
+	return all
 }

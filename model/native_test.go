@@ -494,7 +494,7 @@ func TestNativeHostile(t *testing.T) {
 		})
 		for _, p := range []model.Precision{model.Exact, model.Fast} {
 			m := openPrecision(t, path, p)
-			_, err := m.NewPass().Forward(context.Background(), model.Span{State: m.NewState(), Tokens: []int32{1, 299, 7}})
+			_, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: []int32{1, 299, 7}})
 			if err != nil && !strings.Contains(err.Error(), "layer") {
 				t.Error(err)
 			}
@@ -518,7 +518,7 @@ func TestNativeHostile(t *testing.T) {
 				continue
 			}
 			opened++
-			_, _ = m.NewPass().Forward(context.Background(), model.Span{State: m.NewState(), Tokens: []int32{1, 2}})
+			_, _ = m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: []int32{1, 2}})
 			m.Close()
 		}
 	}

@@ -25,10 +25,18 @@ type Pass struct {
 	Tape *Tape
 
 	m      *Model
-	spans  []span
-	rows   int
-	x      []float32 // [rows, M]
-	logits []float32
+	spans   []span
+	results []Result
+	rows    int
+	x       []float32 // [rows, M]
+	logits  []float32
+
+	// Lists of what mixers do for each span, and the cuts that they refer to.
+	convs              []kernel.Conv
+	scans              []kernel.Scan
+	attends            []kernel.Attention
+	convCuts, scanCuts []kernel.Cut
+
 	rope   *ropeTable // whose rotations cos and sin hold
 	cos    []float32
 	sin    []float32
@@ -39,7 +47,6 @@ type Pass struct {
 	delta  []float32
 	arena  []float32
 	used   int
-	err    error // why a layer gave up
 	asked  int   // floats of the arena that the pass has asked for
 }
 
@@ -53,7 +60,7 @@ const (
 	RouterLogits Probe = "router logits"       // [rows, experts]
 )
 
-// Want says which tokens of a Span get logits.
+// Want says what a Span gets of its tokens.
 type Want int
 
 // The choices for Span.Want.
@@ -61,47 +68,83 @@ const (
 	LastLogits Want = iota
 	AllLogits
 	NoLogits
+	LastHidden // the final hidden states, after the final norm, instead of logits
+	AllHidden
 )
 
 // Span is a run of tokens that continues one sequence. A pass over several spans keeps them apart; their States have
 // to be different ones.
 type Span struct {
-	State  *state.State
-	Tokens []int32
-	Want   Want
+	Context context.Context // ends this span alone; nil: it ends with the pass
+	State   *state.State
+	Tokens  []int32
+	Want    Want
+	Keep    []int // positions of the sequence, ascending, at which a Fork of its state is kept; see Result.Kept
+}
+
+// Result is what became of a Span.
+type Result struct {
+	Logits []float32      // [wanted rows, vocab], valid until the next pass
+	Hidden []float32      // [wanted rows, M], valid until the next pass
+	Kept   []*state.State // the Forks at Span.Keep, which the caller frees
+	Err    error          // why there is nothing of these; the State is as it was before
 }
 
 // span is a Span with the rows [lo, hi) that its tokens take in the pass, and the position of the first.
 type span struct {
 	Span
+	number        int // among the pass's Spans
 	lo, hi, start int
+	failing       error // in the layer at hand
+	err           error
 }
 
 // NewPass returns a Pass over m.
 func (m *Model) NewPass() *Pass { return &Pass{m: m} }
 
-// Forward appends each span's tokens to its sequence, and returns the logits that the spans want, [rows, vocab] in the
-// order of the spans. They are valid until the next call.
+// Forward appends each span's tokens to its sequence and returns what became of each span, in their order, valid until the
+// next call.
 //
-// It is an error if a token id is outside the vocabulary or a state is broken, before anything is computed. If ctx ends
-// or a number comes out infinite or NaN, Forward stops: the error says where, and the states are broken.
-func (p *Pass) Forward(ctx context.Context, spans ...Span) ([]float32, error) {
-	if err := p.begin(spans); err != nil || p.rows == 0 {
-		return nil, err
+// It has three phases. All memory that the sequences need is reserved; a span for which there is too little, whose state is
+// used twice or whose tokens are outside the vocabulary fails. Then all others are computed, which takes no memory for
+// sequences. A span whose context ends, whose keys or values are too large for their type or whose numbers come out
+// infinite or NaN fails; the others' numbers are those that they have without it, bit for bit. At last what was reserved
+// is committed, or rolled back for the spans that failed: their sequences are as they were. If ctx ends, all spans fail.
+func (p *Pass) Forward(ctx context.Context, spans ...Span) []Result {
+	p.results = slices.Grow(p.results[:0], len(spans))[:len(spans)]
+	clear(p.results)
+	p.begin(spans)
+	if p.rows > 0 {
+		p.run(ctx)
 	}
-	logits, err := p.run(ctx)
-	for _, s := range p.spans {
-		if err != nil {
-			s.State.Break()
-		} else {
-			s.State.Advance(len(s.Tokens))
+	for i := range p.spans {
+		s := &p.spans[i]
+		r := &p.results[s.number]
+		if r.Err = s.err; r.Err == nil {
+			r.Kept = s.State.Commit()
+			continue
 		}
+		s.State.Rollback()
+		*r = Result{Err: s.err}
 	}
-	return logits, err
+	return p.results
 }
 
-func (p *Pass) begin(spans []Span) error {
-	p.spans, p.rows, p.used, p.rope, p.err = p.spans[:0], 0, 0, nil, nil
+// Logits is Forward for spans that belong together: it returns the logits that they want one after the other,
+// [rows, vocab], or the first span's error.
+func (p *Pass) Logits(ctx context.Context, spans ...Span) ([]float32, error) {
+	for _, r := range p.Forward(ctx, spans...) {
+		if r.Err != nil {
+			return nil, r.Err
+		}
+	}
+	return p.logits, nil
+}
+
+// begin reserves memory and lays out the rows.
+func (p *Pass) begin(spans []Span) {
+	p.spans, p.rows, p.used, p.rope = p.spans[:0], 0, 0, nil
+	p.logits = p.logits[:0]
 	if p.Tape != nil && p.asked > len(p.arena) {
 		// What the tape held is collected first, or there would be twice as much; a few rows more find room, too.
 		p.Tape.Layers, p.arena, p.cos, p.sin = nil, nil, nil, nil
@@ -110,40 +153,49 @@ func (p *Pass) begin(spans []Span) error {
 	}
 	p.asked = 0
 	for i, s := range spans {
-		for _, other := range spans[:i] {
-			if s.State == other.State {
-				return fmt.Errorf("two spans of a pass continue the same sequence")
-			}
-		}
-		if s.State.Broken() {
-			return fmt.Errorf("the sequence's state is unusable after an earlier error; reset it")
-		}
-		if p.Tape != nil && s.State.Pos() > 0 {
-			return fmt.Errorf("a pass with a tape continues a sequence of %d tokens; it has to begin there", s.State.Pos())
-		}
-		for i, id := range s.Tokens {
-			if id < 0 || int(id) >= p.m.Config.VocabSize {
-				return fmt.Errorf("token id %d at position %d is outside the vocabulary of %d", id, s.State.Pos()+i, p.m.Config.VocabSize)
-			}
+		if err := p.reserve(&s, spans[:i]); err != nil {
+			p.results[i].Err = err
+			continue
 		}
 		if len(s.Tokens) > 0 {
-			p.spans = append(p.spans, span{s, p.rows, p.rows + len(s.Tokens), s.State.Pos()})
+			p.spans = append(p.spans, span{Span: s, number: i, lo: p.rows, hi: p.rows + len(s.Tokens), start: s.State.Pos()})
 			p.rows += len(s.Tokens)
 		}
 	}
 	if p.Tape != nil {
 		p.Tape.begin(p)
 	}
-	return nil
 }
 
-func (p *Pass) run(ctx context.Context) ([]float32, error) {
+// reserve checks a span and takes the memory for it.
+func (p *Pass) reserve(s *Span, others []Span) error {
+	for _, other := range others {
+		if s.State == other.State {
+			return errors.New("two spans of a pass continue the same sequence")
+		}
+	}
+	if p.Tape != nil && s.State.Pos() > 0 {
+		return fmt.Errorf("a pass with a tape continues a sequence of %d tokens; it has to begin there", s.State.Pos())
+	}
+	for i, id := range s.Tokens {
+		if id < 0 || int(id) >= p.m.Config.VocabSize {
+			return fmt.Errorf("token id %d at position %d is outside the vocabulary of %d", id, s.State.Pos()+i, p.m.Config.VocabSize)
+		}
+	}
+	if len(s.Tokens) == 0 {
+		return nil
+	}
+	return s.State.Reserve(len(s.Tokens), s.Keep)
+}
+
+func (p *Pass) run(ctx context.Context) {
 	if p.Profile != nil {
 		p.Profile.last = time.Now()
 	}
 	h := p.m.Config.HiddenSize
 	p.x = grow(p.x, p.rows*h)
-	for _, s := range p.spans {
+	for i := range p.spans {
+		s := &p.spans[i]
 		for i, id := range s.Tokens {
 			p.m.embed.Row(p.x[(s.lo+i)*h:(s.lo+i+1)*h], int(id))
 		}
@@ -151,51 +203,143 @@ func (p *Pass) run(ctx context.Context) ([]float32, error) {
 	p.lap("embed", 0, 0)
 	p.probe(-1, Hidden, p.x)
 	for i := range p.m.blocks {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		if !p.alive(ctx) {
+			return
 		}
-		p.m.blocks[i].forward(p, i, p.x)
+		p.m.blocks[i].forward(p, i)
 		p.release(0)
-		if p.err == nil && !kernel.Finite(p.x) {
-			p.err = errNotFinite
-		}
-		if p.err != nil {
-			return nil, fmt.Errorf("layer %d (%v): %w", i, p.m.Config.Layers[i], p.err)
-		}
+		p.check(i)
 		p.probe(i, Hidden, p.x)
 	}
-	return p.head()
+	if p.alive(ctx) {
+		p.head()
+	}
 }
 
-// head computes the logits of the rows that want them.
-func (p *Pass) head() ([]float32, error) {
+// alive fails the spans whose context, or that of the pass, has ended, and reports whether any is left.
+func (p *Pass) alive(ctx context.Context) bool {
+	any := false
+	all := ctx.Err()
+	for i := range p.spans {
+		s := &p.spans[i]
+		err := all
+		if err == nil && s.Context != nil {
+			err = s.Context.Err()
+		}
+		if err != nil && s.err == nil {
+			p.fail(s, err)
+		}
+		any = any || s.err == nil
+	}
+	return any
+}
+
+// fail makes an end of a span. Its rows go on as zeroes, so that they are no trouble to the kernels.
+func (p *Pass) fail(s *span, err error) {
+	s.err = err
 	h := p.m.Config.HiddenSize
+	clear(p.x[s.lo*h : s.hi*h])
+}
+
+// check fails the spans to which something happened within a layer, and those with numbers that are none.
+func (p *Pass) check(layer int) {
+	h := p.m.Config.HiddenSize
+	finite := kernel.Finite(p.x)
+	for i := range p.spans {
+		s := &p.spans[i]
+		rows := p.x[s.lo*h : s.hi*h]
+		if s.failing == nil && !finite && !kernel.Finite(rows) {
+			s.failing = errNotFinite
+		}
+		switch {
+		case s.err != nil:
+			clear(rows)
+		case s.failing != nil:
+			p.fail(s, fmt.Errorf("layer %d (%v): %w", layer, p.m.Config.Layers[layer], s.failing))
+		}
+	}
+}
+
+// wanted returns the rows [lo, hi) of what a span wants.
+func (s *span) wanted() (lo, hi int) {
+	switch s.Want {
+	case AllLogits, AllHidden:
+		return s.lo, s.hi
+	case LastLogits, LastHidden:
+		return max(s.lo, s.hi-1), s.hi
+	}
+	return s.hi, s.hi
+}
+
+func (w Want) logits() bool { return w == LastLogits || w == AllLogits }
+
+// keepsRows reports whether all rows are needed to the end.
+func (p *Pass) keepsRows() bool { return p.Tape != nil || p.Probe != nil }
+
+// drop leaves only the rows that are wanted.
+func (p *Pass) drop() {
+	h := p.m.Config.HiddenSize
+	rows := 0
+	for i := range p.spans {
+		s := &p.spans[i]
+		lo, hi := s.wanted()
+		copy(p.x[rows*h:], p.x[lo*h:hi*h])
+		s.lo, s.hi = rows, rows+hi-lo
+		rows = s.hi
+	}
+	p.rows, p.x = rows, p.x[:rows*h]
+}
+
+// head computes what the spans want.
+func (p *Pass) head() {
+	h, vocab := p.m.Config.HiddenSize, p.m.Config.VocabSize
 	if p.Probe != nil {
 		all := p.alloc(len(p.x))
 		kernel.RMSNorm(all, p.x, p.m.finalNorm, p.m.Config.RMSNormEps)
 		p.probe(len(p.m.blocks), FinalHidden, all)
 		p.release(0)
 	}
-	wanted := p.alloc(len(p.x))[:0]
-	for _, s := range p.spans {
-		switch s.Want {
-		case AllLogits:
-			wanted = append(wanted, p.x[s.lo*h:s.hi*h]...)
-		case LastLogits:
-			wanted = append(wanted, p.x[(s.hi-1)*h:s.hi*h]...)
+	// The rows that want logits come first.
+	rows := p.alloc(len(p.x))[:0]
+	for _, logits := range []bool{true, false} {
+		for i := range p.spans {
+			if s := &p.spans[i]; s.Want.logits() == logits {
+				lo, hi := s.wanted()
+				rows = append(rows, p.x[lo*h:hi*h]...)
+			}
+		}
+		if logits {
+			p.logits = grow(p.logits, len(rows)/h*vocab)
 		}
 	}
-	p.logits = grow(p.logits, len(wanted)/h*p.m.Config.VocabSize)
-	if len(wanted) == 0 {
-		return p.logits, nil
+	if len(rows) == 0 {
+		return
 	}
-	p.Head(p.logits, wanted, wanted)
+	kernel.RMSNorm(rows, rows, p.m.finalNorm, p.m.Config.RMSNormEps)
+	n := len(p.logits) / vocab * h
+	if n > 0 {
+		kernel.MatMul(p.logits, rows[:n], &p.m.lmHead)
+	}
 	p.lap("lm_head", p.m.lmHead.ReadBytes(), len(p.logits)*h)
-	if !kernel.Finite(p.logits) {
-		return nil, fmt.Errorf("lm_head: %w", errNotFinite)
+	logits, hidden := p.logits, rows[n:]
+	for i := range p.spans {
+		s := &p.spans[i]
+		lo, hi := s.wanted()
+		var part []float32
+		if r := &p.results[s.number]; s.Want.logits() {
+			part, logits = split(logits, (hi-lo)*vocab)
+			r.Logits = part
+		} else {
+			part, hidden = split(hidden, (hi-lo)*h)
+			r.Hidden = part
+		}
+		if s.err == nil && !kernel.Finite(part) {
+			s.err = fmt.Errorf("lm_head: %w", errNotFinite)
+		}
 	}
-	return p.logits, nil
 }
+
+func split(x []float32, n int) (first, rest []float32) { return x[:n:n], x[n:] }
 
 // Head computes the end of the network for some rows of Hidden, x [rows, M]: the final norm to h [rows, M], which may be
 // x, and the logits [rows, vocab].
@@ -204,7 +348,8 @@ func (p *Pass) Head(logits, h, x []float32) {
 	kernel.MatMul(logits, h, &p.m.lmHead)
 }
 
-// Hidden returns the last layer's output for all rows of the last pass, [rows, M]. It is valid until the next.
+// Hidden returns the last layer's output for all rows of the last pass, [rows, M], if that had a tape. It is valid until the
+// next.
 func (p *Pass) Hidden() []float32 { return p.x }
 
 func (p *Pass) probe(layer int, what Probe, values []float32) {

@@ -39,7 +39,7 @@ func smolLM2(t *testing.T, m *model.Model, tolerance float64) {
 	v := m.Config.VocabSize
 	for i, prompt := range ref.Prompts {
 		p, s := m.NewPass(), m.NewState()
-		logits, err := p.Forward(context.Background(), model.Span{State: s, Tokens: prompt.IDs, Want: model.AllLogits})
+		logits, err := p.Logits(context.Background(), model.Span{State: s, Tokens: prompt.IDs, Want: model.AllLogits})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +65,7 @@ func smolLM2(t *testing.T, m *model.Model, tolerance float64) {
 		for len(got) < len(prompt.GreedyIDs) {
 			best := int32(slices.Index(last, slices.Max(last)))
 			got = append(got, best)
-			if last, err = p.Forward(context.Background(), model.Span{State: s, Tokens: []int32{best}}); err != nil {
+			if last, err = p.Logits(context.Background(), model.Span{State: s, Tokens: []int32{best}}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -33,7 +33,7 @@ func TestTape(t *testing.T) {
 			// The second time everything is in the arena.
 			for range 2 {
 				hidden = nil
-				logits, err = p.Forward(context.Background(),
+				logits, err = p.Logits(context.Background(),
 					model.Span{State: m.NewState(), Tokens: long, Want: model.AllLogits},
 					model.Span{State: m.NewState(), Tokens: g.ids[:5], Want: model.AllLogits},
 				)
@@ -68,7 +68,7 @@ func TestTapeKeepsActivations(t *testing.T) {
 	p := g.model.NewPass()
 	p.Tape = &model.Tape{}
 	for range 2 {
-		if _, err := p.Forward(context.Background(), model.Span{State: g.model.NewState(), Tokens: g.ids}); err != nil {
+		if _, err := p.Logits(context.Background(), model.Span{State: g.model.NewState(), Tokens: g.ids}); err != nil {
 			t.Fatal(err)
 		}
 		seen := map[*float32]string{}
@@ -137,7 +137,7 @@ func TestTapeBeginsAtTheStart(t *testing.T) {
 	p, s := g.model.NewPass(), g.model.NewState()
 	g.forward(t, p, s, g.ids)
 	p.Tape = &model.Tape{}
-	if _, err := p.Forward(context.Background(), model.Span{State: s, Tokens: g.ids}); err == nil || !strings.Contains(err.Error(), "continues a sequence of 24 tokens") {
+	if _, err := p.Logits(context.Background(), model.Span{State: s, Tokens: g.ids}); err == nil || !strings.Contains(err.Error(), "continues a sequence of 24 tokens") {
 		t.Error(err)
 	}
 }

@@ -72,7 +72,7 @@ func (t *Trainer) spans(b *Batch) (spans []model.Span, labels []int32, err error
 				t.states = append(t.states, t.model.NewState())
 			}
 			state := t.states[len(spans)]
-			state.Reset()
+			state.Free()
 			spans = append(spans, model.Span{State: state, Tokens: tokens[lo:hi], Want: model.NoLogits})
 			lo = hi
 		}

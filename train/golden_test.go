@@ -133,7 +133,7 @@ func TestGolden(t *testing.T) {
 		want, _ := tensors.Floats("logits_after_3_steps")
 		var logits []float32
 		for _, tokens := range batch.Tokens {
-			row, err := m.NewPass().Forward(context.Background(), model.Span{State: m.NewState(), Tokens: tokens, Want: model.AllLogits})
+			row, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: tokens, Want: model.AllLogits})
 			if err != nil {
 				t.Fatal(err)
 			}

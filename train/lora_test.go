@@ -200,7 +200,7 @@ func trainLoRA(t *testing.T, dir, name string, targets []string) {
 	defer plain.Close()
 	ids, _ := testutil.OpenTensors(t, filepath.Join(dir, "golden.safetensors")).Ints("input_ids")
 	logits := func(m *model.Model) []float32 {
-		got, err := m.NewPass().Forward(context.Background(), model.Span{State: m.NewState(), Tokens: ids, Want: model.AllLogits})
+		got, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: ids, Want: model.AllLogits})
 		if err != nil {
 			t.Fatal(err)
 		}

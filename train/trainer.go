@@ -176,7 +176,7 @@ func (t *Trainer) accumulate(ctx context.Context, batch *Batch, s *Stats, share 
 		return 0, 0, err
 	}
 	t.pass.Tape = &t.tape
-	if _, err := t.pass.Forward(ctx, spans...); err != nil {
+	if _, err := t.pass.Logits(ctx, spans...); err != nil {
 		return 0, 0, err
 	}
 	b := &t.back
@@ -255,7 +255,7 @@ func (t *Trainer) Evaluate(ctx context.Context, batch *Batch) (Stats, error) {
 		return s, fmt.Errorf("no token of the batch is to be predicted")
 	}
 	t.pass.Tape = &t.tape
-	if _, err := t.pass.Forward(ctx, spans...); err != nil {
+	if _, err := t.pass.Logits(ctx, spans...); err != nil {
 		return s, err
 	}
 	defer t.back.release(0)

@@ -91,7 +91,7 @@ func (c *logitsCmd) write(ctx context.Context, w io.Writer, m *model.Model, ids 
 	}
 	pass, s := m.NewPass(), m.NewState()
 	for i := 0; i < len(ids); i += chunk {
-		logits, err := pass.Forward(ctx, model.Span{State: s, Tokens: ids[i:min(i+chunk, len(ids))], Want: model.AllLogits})
+		logits, err := pass.Logits(ctx, model.Span{State: s, Tokens: ids[i:min(i+chunk, len(ids))], Want: model.AllLogits})
 		if err != nil {
 			return err
 		}

@@ -184,7 +184,9 @@ func (b *bench) fill(n, depth int) ([]*state.State, error) {
 		if err := b.ctx.Err(); err != nil {
 			return nil, err
 		}
-		s.Fill(depth, b.random)
+		if err := s.Fill(depth, b.random); err != nil {
+			return nil, err
+		}
 	}
 	return b.states[:n], nil
 }
@@ -204,7 +206,7 @@ func (b *bench) prefill(r *Result) (time.Duration, error) {
 		if at+Chunk >= len(ids) {
 			span.Want = model.LastLogits
 		}
-		if _, err := b.pass.Forward(b.ctx, span); err != nil {
+		if _, err := b.pass.Logits(b.ctx, span); err != nil {
 			return 0, err
 		}
 	}
@@ -222,7 +224,7 @@ func (b *bench) decode(r *Result) (time.Duration, error) {
 		for i := range spans {
 			spans[i] = model.Span{State: states[i], Tokens: []int32{b.token()}}
 		}
-		if _, err := b.pass.Forward(b.ctx, spans...); err != nil {
+		if _, err := b.pass.Logits(b.ctx, spans...); err != nil {
 			return 0, err
 		}
 	}

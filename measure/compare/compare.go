@@ -85,12 +85,12 @@ func Model(m *model.Model) Engine { return &network{m, m.NewPass(), m.NewState()
 func (n *network) Vocab() int { return n.model.Config.VocabSize }
 
 func (n *network) Begin(tokens int) error {
-	n.state.Reset()
+	n.state.Free()
 	return state.Fits(n.model.StateSpecs(), 0, tokens)
 }
 
 func (n *network) Logits(ctx context.Context, tokens []int32) ([]float32, error) {
-	return n.pass.Forward(ctx, model.Span{State: n.state, Tokens: tokens, Want: model.AllLogits})
+	return n.pass.Logits(ctx, model.Span{State: n.state, Tokens: tokens, Want: model.AllLogits})
 }
 
 // LogitsFile is an Engine that reads the logits which another engine has computed of the same windows, one after the

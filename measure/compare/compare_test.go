@@ -44,7 +44,7 @@ func slow(t *testing.T, m *model.Model, ids []int32, window int) (all [][]float3
 		if i%window == 0 {
 			s = m.NewState()
 		}
-		row, err := p.Forward(context.Background(), model.Span{State: s, Tokens: []int32{id}})
+		row, err := p.Logits(context.Background(), model.Span{State: s, Tokens: []int32{id}})
 		if err != nil {
 			t.Fatal(err)
 		}

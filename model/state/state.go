@@ -1,146 +1,253 @@
-// Package state is what a sequence remembers between two forward passes: keys and values for each attention layer,
-// growing with the sequence, and for each Mamba layer the last inputs of its convolution and the state of its scan, of
-// constant size.
-//
-// A State can be copied and reset but not cut back: a Mamba layer keeps no history. To return to an earlier position,
-// keep a Clone of it.
 package state
 
 import (
-	"math"
-	"math/bits"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 
 	"jamba/kernel"
-	"jamba/tensor"
 )
-
-// Spec says what one layer remembers: keys and values if KVHeads is positive, else Mamba's states.
-type Spec struct {
-	KVHeads, HeadDim, Window int          // Window 0: all positions are kept
-	DType                    tensor.DType // of keys and values: F32, F16 or Q8_0
-	DInner, DState, DConv    int
-}
 
 // State is the memory of one sequence. It is not safe for concurrent use.
 type State struct {
-	Layers []Layer
+	arena  *Arena
 	pos    int
-	broken bool
+	slot   *slot // of the states of Mamba at pos; nil: zeroes, or there are no Mamba layers
+	tables []table
+	next   growth
 }
 
-// Layer is the memory of one layer; exactly one of the two is set.
-type Layer struct {
-	KV  *KV
-	SSM *SSM
+// table is the pages of a group of layers.
+type table struct {
+	pages []*page         // nil: wholly before the window
+	views [][]kernel.Page // for each layer of the group, as kernel.Attention wants them
 }
 
-// SSM is the memory of a Mamba layer.
-type SSM struct {
-	Conv []float32 // [d_conv-1, d_inner], the last inputs of the convolution, oldest first
-	H    []float32 // [panels, d_state, kernel.ScanPanel], see kernel.Scan
+// growth is what is reserved for a pass.
+type growth struct {
+	n     int     // tokens; 0: nothing is reserved
+	cuts  []int   // positions at which states are kept, ascending, the last pos+n
+	slots []*slot // for each cut
 }
 
-// New returns the state of an empty sequence.
-func New(specs []Spec) *State {
-	s := &State{Layers: make([]Layer, len(specs))}
-	for i, spec := range specs {
-		if spec.KVHeads > 0 {
-			s.Layers[i].KV = &KV{heads: spec.KVHeads, dim: spec.HeadDim, window: spec.Window, dtype: spec.DType}
-		} else {
-			s.Layers[i].SSM = &SSM{Conv: make([]float32, (spec.DConv-1)*spec.DInner), H: make([]float32, kernel.ScanPanels(spec.DInner)*kernel.ScanPanel*spec.DState)}
-		}
+// New returns the state of an empty sequence in the arena. It takes no memory yet.
+func (a *Arena) New() *State {
+	s := &State{arena: a, tables: make([]table, len(a.groups))}
+	for g := range s.tables {
+		s.tables[g].views = make([][]kernel.Page, len(a.groups[g].layers))
 	}
 	return s
 }
 
+// New returns the state of an empty sequence in an arena of its own, without a limit, which the garbage collector frees
+// with it.
+func New(specs []Spec) *State { return NewArena(specs, 0).New() }
+
+// Arena returns the arena that s is in.
+func (s *State) Arena() *Arena { return s.arena }
+
 // Pos returns the number of tokens that the state has seen.
 func (s *State) Pos() int { return s.pos }
 
-// Advance moves on by n tokens, once every layer has stored them.
-func (s *State) Advance(n int) { s.pos += n }
-
-// Break marks the state as unusable, after a forward pass that stopped half way.
-func (s *State) Break() { s.broken = true }
-
-// Broken reports whether a forward pass over the state stopped half way; Reset makes it usable again.
-func (s *State) Broken() bool { return s.broken }
-
-// Reset makes s the state of an empty sequence again.
-func (s *State) Reset() {
-	s.pos, s.broken = 0, false
-	for _, l := range s.Layers {
-		if l.KV != nil {
-			l.KV.pages = nil
-		} else {
-			clear(l.SSM.Conv)
-			clear(l.SSM.H)
+// Reserve takes the memory that a pass over n further tokens writes to, n > 0, and for Forks at the positions cuts, ascending,
+// of [pos, pos+n]. If there is too little, the error wraps ErrFull and nothing has changed.
+//
+// A page that others refer to is copied first. Until Commit or Rollback the state may be used for that pass alone.
+func (s *State) Reserve(n int, cuts []int) error {
+	if s.next.n > 0 || n < 1 {
+		return fmt.Errorf("state: Reserve of %d tokens, %d are reserved", n, s.next.n)
+	}
+	last := s.pos
+	for _, c := range cuts {
+		if c < last || c > s.pos+n {
+			return fmt.Errorf("state: a cut at position %d of a pass over the positions %d to %d", c, s.pos, s.pos+n)
+		}
+		last = c
+	}
+	end := (s.pos + n + kernel.PageLen - 1) / kernel.PageLen
+	var groups []int
+	for g := range s.tables {
+		if s.writesShared(g) {
+			groups = append(groups, g)
+		}
+		for range end - len(s.tables[g].pages) {
+			groups = append(groups, g)
 		}
 	}
+	s.next.cuts = append(append(s.next.cuts[:0], cuts...), s.pos+n)
+	s.next.slots = s.next.slots[:0]
+	if s.arena.slotSize > 0 {
+		s.next.slots = slices.Grow(s.next.slots, len(s.next.cuts))[:len(s.next.cuts)]
+	}
+	var pages []*page
+	if len(groups) > 0 {
+		pages = make([]*page, len(groups))
+	}
+	if err := s.arena.take(pages, groups, s.next.slots); err != nil {
+		s.next.slots = s.next.slots[:0]
+		return err
+	}
+	for g := range s.tables {
+		t := &s.tables[g]
+		if s.writesShared(g) {
+			own, at := pages[0], len(t.pages)-1
+			pages = pages[1:]
+			own.copyFrom(t.pages[at])
+			s.arena.release(t.pages[at:])
+			t.set(at, own)
+		}
+		for len(t.pages) < end {
+			t.set(len(t.pages), pages[0])
+			pages = pages[1:]
+		}
+	}
+	s.next.n = n
+	return nil
+}
+
+// writesShared reports whether the next token is written into a page that others refer to, too.
+func (s *State) writesShared(g int) bool {
+	t := &s.tables[g]
+	return s.pos%kernel.PageLen > 0 && s.arena.shared(t.pages[len(t.pages)-1])
+}
+
+// set puts a page at place i, the last or one behind.
+func (t *table) set(i int, p *page) {
+	t.pages = append(t.pages[:i], p)
+	for layer := range t.views {
+		t.views[layer] = append(t.views[layer][:i], p.layers[layer])
+	}
+}
+
+// cut drops the pages from place i on, and returns them; they are valid until the next is set.
+func (t *table) cut(i int) []*page {
+	gone := t.pages[min(i, len(t.pages)):]
+	t.pages = t.pages[:len(t.pages)-len(gone)]
+	for layer, v := range t.views {
+		clear(v[len(t.pages):])
+		t.views[layer] = v[:len(t.pages)]
+	}
+	return gone
+}
+
+// Commit moves on by the tokens that were reserved for, once every layer has stored them, and returns a Fork for each cut:
+// the caller frees them.
+func (s *State) Commit() []*State {
+	var kept []*State
+	for i, at := range s.next.cuts[:len(s.next.cuts)-1] {
+		f := s.fork(at)
+		if s.arena.slotSize > 0 {
+			f.slot = s.next.slots[i] // the reference moves
+		}
+		kept = append(kept, f)
+	}
+	s.arena.release(nil, s.slot)
+	if n := len(s.next.slots); n > 0 {
+		s.slot = s.next.slots[n-1]
+	}
+	s.pos += s.next.n
+	s.next.n = 0
+	clear(s.next.slots)
+	s.next.slots = s.next.slots[:0]
+	for g := range s.tables {
+		s.leave(g)
+	}
+	return kept
+}
+
+// leave frees a group's pages that no token from pos on can see.
+func (s *State) leave(g int) {
+	window := s.arena.groups[g].window
+	if window == 0 {
+		return
+	}
+	t := &s.tables[g]
+	for p := (s.pos-window+1)/kernel.PageLen - 1; p >= 0 && t.pages[p] != nil; p-- {
+		s.arena.release(t.pages[p : p+1])
+		t.pages[p] = nil
+		for layer := range t.views {
+			t.views[layer][p] = kernel.Page{}
+		}
+	}
+}
+
+// Rollback frees what was reserved: the state is that of before.
+func (s *State) Rollback() {
+	if s.next.n == 0 {
+		return
+	}
+	s.arena.release(nil, s.next.slots...)
+	clear(s.next.slots)
+	s.next.slots, s.next.n = s.next.slots[:0], 0
+	for g := range s.tables {
+		s.arena.release(s.tables[g].cut((s.pos + kernel.PageLen - 1) / kernel.PageLen))
+	}
+}
+
+// Fork returns a State like s that shares its memory until either is written to. The caller frees it.
+func (s *State) Fork() *State {
+	f := s.fork(s.pos)
+	if f.slot = s.slot; s.slot != nil {
+		s.arena.retain(nil, s.slot)
+	}
+	return f
+}
+
+// fork returns a State that shares the pages of the positions before pos, without a slot.
+func (s *State) fork(pos int) *State {
+	f := s.arena.New()
+	f.pos = pos
+	n := (pos + kernel.PageLen - 1) / kernel.PageLen
+	for g := range s.tables {
+		t, own := &s.tables[g], &f.tables[g]
+		own.pages = slices.Clone(t.pages[:n])
+		for layer, v := range t.views {
+			own.views[layer] = slices.Clone(v[:n])
+		}
+		s.arena.retain(own.pages, nil)
+	}
+	return f
+}
+
+// Return makes s what f is, a Fork of the same arena that stays as it is: a way back.
+func (s *State) Return(f *State) {
+	next := f.Fork()
+	s.Free()
+	*s = *next
+}
+
+// Free gives all of the state's memory back to the arena. It is the state of an empty sequence then, which may be used on.
+func (s *State) Free() {
+	s.Rollback()
+	for g := range s.tables {
+		s.arena.release(s.tables[g].cut(0))
+	}
+	s.arena.release(nil, s.slot)
+	s.pos, s.slot = 0, nil
 }
 
 // Fill makes s the state of a sequence of n tokens that was never computed, with random content: a benchmark's way to a
-// depth. Pages that s has are used again.
-func (s *State) Fill(n int, r *rand.Rand) {
-	s.pos, s.broken = 0, false
-	for _, l := range s.Layers {
-		if l.KV != nil {
-			l.KV.fill(n, r)
-			continue
+// depth. Memory that s has is used again.
+func (s *State) Fill(n int, r *rand.Rand) error {
+	s.Free()
+	for s.pos < n {
+		k := min(kernel.PageLen, n-s.pos)
+		if err := s.Reserve(k, nil); err != nil {
+			return err
 		}
-		for _, x := range [][]float32{l.SSM.Conv, l.SSM.H} {
-			for i := range x {
-				x[i] = r.Float32() - 0.5
+		for i, spec := range s.arena.specs {
+			if spec.KVHeads > 0 {
+				s.KV(i).fill(s.pos, k, r)
+			} else if s.pos+k == n {
+				conv, h := s.arena.parts(i, s.next.slots[0])
+				for _, x := range [][]float32{conv, h} {
+					for j := range x {
+						x[j] = r.Float32() - 0.5
+					}
+				}
 			}
 		}
+		s.Commit()
 	}
-	s.Advance(n)
-}
-
-// Clone returns a copy of s that shares no memory with it.
-func (s *State) Clone() *State {
-	c := &State{Layers: make([]Layer, len(s.Layers)), pos: s.pos, broken: s.broken}
-	for i, l := range s.Layers {
-		if l.KV != nil {
-			c.Layers[i].KV = l.KV.clone()
-		} else {
-			c.Layers[i].SSM = &SSM{Conv: slices.Clone(l.SSM.Conv), H: slices.Clone(l.SSM.H)}
-		}
-	}
-	return c
-}
-
-// KVBytes returns the bytes of one position's keys and values.
-func (s Spec) KVBytes() int64 {
-	_, row := kernel.PageRow(s.DType, s.HeadDim)
-	return 2 * int64(s.KVHeads) * int64(row)
-}
-
-// Bytes returns the memory that a sequence of n tokens takes, math.MaxInt64 if it is more than that.
-func Bytes(specs []Spec, n int) int64 {
-	var total int64
-	for _, s := range specs {
-		if s.KVHeads == 0 {
-			total = plus(total, 4*int64(s.DInner)*int64(s.DConv-1+s.DState))
-			continue
-		}
-		pages := int64(n)/kernel.PageLen + min(1, int64(n)%kernel.PageLen)
-		if s.Window > 0 {
-			// The window may begin and end within a page.
-			pages = min(pages, int64(s.Window)/kernel.PageLen+2)
-		}
-		total = plus(total, times(pages, kernel.PageLen*s.KVBytes()))
-	}
-	return total
-}
-
-// plus and times return a+b and a·b, or math.MaxInt64 if that is less. Neither a nor b is negative.
-func plus(a, b int64) int64 { return a + min(b, math.MaxInt64-a) }
-
-func times(a, b int64) int64 {
-	if hi, lo := bits.Mul64(uint64(a), uint64(b)); hi == 0 && lo <= math.MaxInt64 {
-		return int64(lo)
-	}
-	return math.MaxInt64
+	return nil
 }

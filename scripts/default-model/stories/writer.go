@@ -59,7 +59,7 @@ func (w *writer) write(ctx context.Context, first, n, batch int, seed uint64, do
 		for i, s := range slots {
 			spans[i] = model.Span{State: s.state, Tokens: s.next}
 		}
-		logits, err := pass.Forward(ctx, spans...)
+		logits, err := pass.Logits(ctx, spans...)
 		if err != nil {
 			return err
 		}
