@@ -24,7 +24,7 @@ type Pass struct {
 	// Tape, if set, is filled with what the backward pass needs of each pass. All sequences have to be empty before.
 	Tape *Tape
 
-	m      *Model
+	m       *Model
 	spans   []span
 	results []Result
 	rows    int
@@ -47,7 +47,7 @@ type Pass struct {
 	delta  []float32
 	arena  []float32
 	used   int
-	asked  int   // floats of the arena that the pass has asked for
+	asked  int // floats of the arena that the pass has asked for
 }
 
 // Probe names what a Pass hands to its probe.

@@ -230,7 +230,9 @@ func TestWants(t *testing.T) {
 		}
 		logits := g.forward(t, p, g.model.NewState(), g.ids)
 		p.Probe = nil
-		span := func(want model.Want) model.Span { return model.Span{State: g.model.NewState(), Tokens: g.ids, Want: want} }
+		span := func(want model.Want) model.Span {
+			return model.Span{State: g.model.NewState(), Tokens: g.ids, Want: want}
+		}
 		r := p.Forward(ctx, span(model.NoLogits), span(model.AllHidden), span(model.LastLogits), span(model.LastHidden), span(model.AllLogits))
 		m := len(hidden) / len(g.ids)
 		last := func(x []float32, n int) []float32 { return x[len(x)-n:] }

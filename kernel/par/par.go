@@ -6,7 +6,6 @@ package par
 
 import (
 	"runtime"
-	"sync"
 	"sync/atomic"
 )
 
@@ -41,7 +40,8 @@ func (f function) Range(lo, hi int) { f(lo, hi) }
 
 // For calls f on disjoint ranges that cover [0, n), on up to Threads() threads, and returns when all are done.
 // Ranges are about grain long or longer, so that small loops stay on one thread, and there are several for each thread,
-// so that one which the system holds up does not hold up all.
+// so that one which the system holds up does not hold up all. One loop at a time has the threads: others, and loops inside of
+// it, run on their callers'.
 func For(n, grain int, f func(lo, hi int)) { Run(n, grain, function(f)) }
 
 // Run is For with a Body.
@@ -56,12 +56,7 @@ func Run(n, grain int, body Body) {
 		defer shared.mu.Unlock()
 		shared.run(n, min(most, parts*chunks), parts, body)
 	default:
-		// The pool is at work for another loop, perhaps for one that this loop is inside of.
-		var wg sync.WaitGroup
-		defer wg.Wait() // also if body panics here and a caller further up goes on
-		for i := 1; i < parts; i++ {
-			wg.Go(func() { body.Range(i*n/parts, (i+1)*n/parts) })
-		}
-		body.Range(0, n/parts)
+		// The pool is at work for another loop, perhaps for one that this loop is inside of: the cores are taken.
+		body.Range(0, n)
 	}
 }

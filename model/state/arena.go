@@ -195,4 +195,3 @@ func (p *page) copyFrom(q *page) {
 		copy(to.RawV, from.RawV)
 	}
 }
-

@@ -82,7 +82,9 @@ func (s *State) rows(g, i int, visit func([]byte) error) error {
 }
 
 // hash returns the SHA-256 of what the layers remember.
-func (a *Arena) hash() [32]byte { return sha256.Sum256(fmt.Appendf(nil, "%d %+v", kernel.PageLen, a.specs)) }
+func (a *Arena) hash() [32]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%d %+v", kernel.PageLen, a.specs))
+}
 
 // Load reads a State that Save wrote, for the model of that hash, of at most limit tokens. It is an error if it is of another version or model, if it
 // is damaged, or, wrapping ErrFull, if the arena has no room for it. It reads from r no more than the State.

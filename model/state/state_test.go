@@ -206,7 +206,6 @@ func TestForkShares(t *testing.T) {
 		t.Errorf("its first token takes %d bytes, want a page of %d and a slot of %d", a.Used()-before, page, SlotBytes(a.specs))
 	}
 	grow(t, f, 67) // to the end of the page
-	before = a.Used()
 	g := f.Fork()
 	grow(t, g, 1) // a page of its own, nothing is copied
 	if id := g.tables[0].pages[2].id; id != f.tables[0].pages[2].id || len(f.tables[0].pages) != 3 {
