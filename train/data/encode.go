@@ -19,6 +19,8 @@ type encoded struct {
 	trained []bool // which ids are to be predicted; nil: all
 }
 
+var errNoTemplate = errors.New("messages: the model has no chat template; to make a tokenizer with one: jamba tokenizer train --chat; to give a model one, put a chat_template.jinja into its folder")
+
 // encode makes ids of a document; several, if a conversation has to be shown in several ways.
 func (e *encoder) encode(d Document) ([]encoded, error) {
 	var all []encoded
@@ -40,13 +42,13 @@ func (e *encoder) encode(d Document) ([]encoded, error) {
 		all = []encoded{one}
 	case d.Chat != nil:
 		if e.text.Templates == nil {
-			return nil, errors.New("messages: the model has no chat template")
+			return nil, errNoTemplate
 		}
 		template, err := e.text.Templates.For(*d.Chat)
 		if err != nil {
 			return nil, err
 		}
-		conversations, err := renderTurns(template, *d.Chat)
+		conversations, err := renderTurns(template, *d.Chat, d.Given)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +60,7 @@ func (e *encoder) encode(d Document) ([]encoded, error) {
 		if eos, ok := e.text.Tokenizer.EOS(); ok && (len(ids) == 0 || ids[len(ids)-1] != eos) {
 			ids = append(ids, eos)
 		}
-		all = []encoded{{ids: ids}}
+		all = []encoded{e.completion(d, ids)}
 	}
 	for _, one := range all {
 		if len(one.ids) > maxTokens {

@@ -64,7 +64,7 @@ func Load(ctx context.Context, dir string, o Options) (*Dataset, error) {
 // key hashes all that the ids depend on.
 func (o *Options) key(ctx context.Context) (key [32]byte, err error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "token cache %d, split %s, skip %v, replace %v\n", version, orFile(o.Split), o.SkipCorrupt, o.ReplaceUTF8)
+	fmt.Fprintf(h, "token cache %d, split %s, skip %v, replace %v, plain %v\n", version, orFile(o.Split), o.SkipCorrupt, o.ReplaceUTF8, o.PlainText)
 	files := []string{o.Tokenizer}
 	if info, err := os.Stat(o.Tokenizer); err != nil {
 		return key, err
@@ -152,6 +152,7 @@ func (o *Options) fill(ctx context.Context, w *writer, e *encoder) error {
 			}
 			return nil
 		})
+		clear(window) // a long document is not kept while the next is read
 		window, size = window[:0], 0
 		return err
 	}
