@@ -20,7 +20,7 @@ type finetuneCmd struct {
 }
 
 func (c *finetuneCmd) Help() string {
-	return `Trains all weights of an existing model, a folder in Hugging Face layout, on further data: plain texts, or conversations, of which only what the assistant says is trained. By default it goes through the data once, with a learning rate that falls from 2e-5 and no weight decay. The model in -m stays as it is.
+	return `Trains all weights of an existing model, a folder in Hugging Face layout, on further data: plain texts, or conversations, of which only what the assistant says is trained. By default it goes through the data once, through little data so often that there are 50 steps, with a learning rate that falls from 2e-5 and no weight decay. The model in -m stays as it is.
 
 With --lora the model's own weights are frozen and a low-rank adapter is trained beside them: gradients, AdamW's moments and checkpoints are those of the adapter alone, and the learning rate falls from 2e-4. A table says beforehand which layers are adapted. What is made is an adapter as PEFT lays it out, to be run with --adapter or merged.
 
@@ -38,7 +38,7 @@ func (c *finetuneCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	t := training{trainingFlags: &c.trainingFlags, data: c.Data, settings: loop.Defaults(), epochs: 1, use: "-m " + c.Out}
+	t := training{trainingFlags: &c.trainingFlags, data: c.Data, settings: loop.Defaults(), epochs: 1, little: true, use: "-m " + c.Out}
 	t.settings.LR, t.settings.WeightDecay = 2e-5, 0
 	config, err := c.config(path)
 	if err != nil {

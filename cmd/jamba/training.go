@@ -30,6 +30,7 @@ type training struct {
 	data     []string
 	settings loop.Settings // before the flags
 	epochs   float64       // instead of settings.Steps; 0: none
+	little   bool          // fewer sequences in a batch and more epochs, if the data are little
 	use      string        // a command's arguments that use what is trained
 
 	// files returns the tokenizer's files, and others that belong to each checkpoint; nil: they are those that a run has
@@ -92,14 +93,11 @@ func (t *training) run(s *streams) error {
 		defer val.Close()
 		o.Val = val.All()
 	}
-	sequences, err := t.sequences(set)
+	x, err := t.open(words, checkpoint)
 	if err != nil {
 		return err
 	}
-	if t.epochs > 0 {
-		t.settings.Steps = t.settings.EpochSteps(t.epochs, sequences)
-	}
-	x, err := t.open(words, checkpoint)
+	sequences, chosen, err := t.fit(set, x.model.Config.MaxPositionEmbeddings)
 	if err != nil {
 		return err
 	}
@@ -124,6 +122,12 @@ func (t *training) run(s *streams) error {
 		return err
 	}
 	d.plan(r, sequences)
+	if chosen != "" {
+		fmt.Fprintln(s.err, "jamba:", chosen)
+	}
+	if n := r.Settings.Steps; n < fewSteps {
+		fmt.Fprintf(s.err, "jamba: warning: %d steps are few to learn from; more data, more --epochs or --steps, or a smaller --batch make more of them\n", n)
+	}
 	err = r.Run(ctx)
 	d.end()
 	return t.outcome(s, r, err)
@@ -197,7 +201,7 @@ func (t *training) load(ctx context.Context, s *streams, files []string) (*data.
 
 func (t *training) sources(s *streams, files []string) data.Sources {
 	return data.Sources{
-		Paths: files, Split: t.Split, SkipCorrupt: t.SkipCorrupt, ReplaceUTF8: t.SkipCorrupt,
+		Paths: files, Split: t.Split, PlainText: t.PlainText, SkipCorrupt: t.SkipCorrupt, ReplaceUTF8: t.SkipCorrupt,
 		Corrupt:  func(err error) { fmt.Fprintln(s.err, "jamba: skipped:", err) },
 		Progress: bar(s.err, "reading", progressbar.OptionShowBytes(true)),
 	}
