@@ -208,7 +208,7 @@ func chatOf(r record, messages []json.RawMessage) (Document, error) {
 	}
 	for i, raw := range messages {
 		var m record
-		if json.Unmarshal(raw, &m) != nil || m.has("role") || !m.has("from") {
+		if !bytes.Contains(raw, []byte(`"from"`)) || json.Unmarshal(raw, &m) != nil || m.has("role") || !m.has("from") {
 			continue
 		}
 		if messages[i], err = m.shared(); err != nil {
@@ -225,16 +225,20 @@ func chatOf(r record, messages []json.RawMessage) (Document, error) {
 		}
 		messages = slices.Insert(messages, 0, first)
 	}
-	request := map[string]any{"messages": messages}
+	b := []byte(`{"messages":[`)
+	for i, m := range messages {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, m...)
+	}
+	b = append(b, ']')
 	for _, name := range []string{"tools", "documents"} {
 		if r.has(name) {
-			request[name] = r[name]
+			b = append(fmt.Appendf(b, ",%q:", name), r[name]...)
 		}
 	}
-	b, err := json.Marshal(request)
-	if err != nil {
-		return Document{}, err
-	}
+	b = append(b, '}')
 	c := new(chat.Request)
 	if err := json.Unmarshal(b, c); err != nil {
 		return Document{}, err
