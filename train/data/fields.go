@@ -88,6 +88,9 @@ func parseLine(b []byte, replaceUTF8 bool) (Document, error) {
 		}
 		b = []byte(s)
 	}
+	if parts(b, ":") > maxParts {
+		return Document{}, fmt.Errorf("it has more than %d fields", maxParts)
+	}
 	var r record
 	if err := json.Unmarshal(b, &r); err != nil {
 		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
@@ -110,6 +113,40 @@ func parseItem(b []byte, replaceUTF8 bool) (Document, error) {
 		return parseLine(slices.Concat([]byte(`{"messages":`), b, []byte("}")), replaceUTF8)
 	}
 	return parseLine(b, replaceUTF8)
+}
+
+// maxParts bounds what an object consists of where each part takes far more memory than its bytes.
+const maxParts = 1 << 18
+
+// parts counts those of the bytes that stand outside of strings in JSON.
+func parts(b []byte, of string) (n int) {
+	if len(b) <= maxParts {
+		return 0 // they cannot be too many
+	}
+	var counts [256]bool
+	for _, c := range []byte(of) {
+		counts[c] = true
+	}
+	quoted := false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case !quoted && counts[c]:
+			n++
+		}
+	}
+	return n
+}
+
+// list reads the messages of a field.
+func (r record) list(name, want string) ([]json.RawMessage, error) {
+	if parts(r[name], ",:[{") > maxParts {
+		return nil, fmt.Errorf("%s: it has more than %d parts", name, maxParts)
+	}
+	return decode[[]json.RawMessage](r, name, want)
 }
 
 // decode reads a field.
@@ -154,8 +191,8 @@ func idsDocument(r record) (Document, error) {
 func promptDocument(r record) (Document, error) {
 	if bytes.HasPrefix(bytes.TrimSpace(r["prompt"]), []byte("[")) {
 		const list = "a list of messages, as the prompt is"
-		prompt, err := decode[[]json.RawMessage](r, "prompt", list)
-		completion, err2 := decode[[]json.RawMessage](r, "completion", list)
+		prompt, err := r.list("prompt", list)
+		completion, err2 := r.list("completion", list)
 		if err := errors.Join(err, err2); err != nil {
 			return Document{}, err
 		}
@@ -193,7 +230,7 @@ func instructionDocument(r record) (Document, error) {
 
 // chatDocument reads a conversation from the field of that name.
 func chatDocument(r record, name string) (Document, error) {
-	messages, err := decode[[]json.RawMessage](r, name, "a list of messages")
+	messages, err := r.list(name, "a list of messages")
 	if err != nil {
 		return Document{}, err
 	}
@@ -234,6 +271,9 @@ func chatOf(r record, messages []json.RawMessage) (Document, error) {
 	}
 	b = append(b, ']')
 	for _, name := range []string{"tools", "documents"} {
+		if parts(r[name], ",:[{") > maxParts {
+			return Document{}, fmt.Errorf("%s: it has more than %d parts", name, maxParts)
+		}
 		if r.has(name) {
 			b = append(fmt.Appendf(b, ",%q:", name), r[name]...)
 		}

@@ -234,3 +234,29 @@ func quote(s string) []byte {
 	}
 	return b
 }
+
+// Small pieces that would take much memory each are counted before they are read.
+func TestManyParts(t *testing.T) {
+	const n = 2 << 20
+	many := func(s string) string { return strings.Repeat(s+",", n/len(s)) + s }
+	for want, line := range map[string]string{
+		"it has more than 262144 fields":          `{` + many(`"":1`) + `}`,
+		"messages: it has more than 262144 parts": `{"messages": [` + many("{}") + `]}`,
+		"tools: it has more than 262144 parts":    `{"messages": [{"role": "user", "content": "x"}], "tools": [` + many("1") + `]}`,
+		"prompt: it has more than 262144 parts":   `{"prompt": [` + many("[]") + `], "completion": []}`,
+		"2 labels for 2097153 input_ids":          `{"input_ids": [` + many("1") + `], "labels": [1, 1]}`,
+	} {
+		path := write(t, "a.jsonl", line)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		got := show(Sources{Paths: []string{path}})
+		runtime.ReadMemStats(&after)
+		if len(got) != 1 || !strings.Contains(got[0], want) || after.TotalAlloc-before.TotalAlloc > 256<<20 {
+			t.Errorf("%q, %d bytes allocated, want an error with %q", got, after.TotalAlloc-before.TotalAlloc, want)
+		}
+	}
+	// Commas within a text are none.
+	if got := show(Sources{Paths: []string{write(t, "a.jsonl", `{"messages": [{"role": "user", "content": "`+strings.Repeat(`,\\\":`, n/4)+`"}]}`)}}); len(got) != 1 || !strings.HasPrefix(got[0], "a.jsonl:1 chat") {
+		t.Errorf("%.200q", got)
+	}
+}
