@@ -1,7 +1,7 @@
 // Limit rewrites a GGUF file's settings, with its weights as they are: how many tokens its model was trained on, and how
 // many an answer may have.
 //
-//	go run ./scripts/default-model/limit -context 512 -answer 512 cmd/jamba/embedded/model.gguf
+//	go run ./scripts/default-model/limit -context 512 -answer 512 embedded/model.gguf
 //
 // A model that scripts/default-model/make makes anew has them already.
 package main
