@@ -3,6 +3,7 @@
 package lora
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -86,6 +87,11 @@ type Whole struct {
 	Module
 	Weight tensor.Tensor // in memory of its own
 	Saved  bool          // it is one of modules_to_save
+}
+
+// Same reports whether two weights are the same bytes.
+func (w *Whole) Same(other *Whole) bool {
+	return w.Weight.DType == other.Weight.DType && bytes.Equal(w.Weight.Data, other.Weight.Data)
 }
 
 // Adapter changes some modules of a network.
