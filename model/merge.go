@@ -80,7 +80,7 @@ func Merge(base, adapter, out string) error {
 		if err := copyBeside(dir, base); err != nil || !untied {
 			return err
 		}
-		return setConfig(filepath.Join(dir, "config.json"), "tie_word_embeddings", false)
+		return SetConfig(filepath.Join(dir, "config.json"), "tie_word_embeddings", false)
 	})
 }
 
@@ -108,8 +108,8 @@ func (m *Model) unties() bool {
 	return same.R != head.R || same.Scale != head.Scale || !slices.Equal(same.A, head.A) || !slices.Equal(same.B, head.B)
 }
 
-// setConfig sets one word of a config.json.
-func setConfig(path, word string, value any) error {
+// SetConfig sets one word of a config.json.
+func SetConfig(path, word string, value any) error {
 	b, err := bounded.ReadFile(path, maxConfig)
 	if err != nil {
 		return err

@@ -93,6 +93,7 @@ func OpenForTraining(dir string) (*Model, error) {
 	if l.err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, l.err)
 	}
+	m.Warnings = stored.Warnings
 	return m, nil
 }
 
