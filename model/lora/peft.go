@@ -122,15 +122,15 @@ func parse(b []byte) (c Config, warnings []string, err error) {
 
 // layers reads one number or a list; nil: none.
 func layers(b json.RawMessage) (map[int]bool, error) {
-	var one *int
-	var list []int
-	if len(b) == 0 || json.Unmarshal(b, &one) == nil && one == nil {
+	if len(b) == 0 {
 		return nil, nil
 	}
-	if one != nil {
-		list = []int{*one}
-	} else if err := json.Unmarshal(b, &list); err != nil {
-		return nil, errors.New("want a whole number, or a list of them")
+	var list []int
+	if err := json.Unmarshal(b, &list); err != nil { // null is a list, too
+		list = make([]int, 1)
+		if json.Unmarshal(b, &list[0]) != nil {
+			return nil, errors.New("want a whole number, or a list of them")
+		}
 	}
 	if len(list) == 0 {
 		return nil, nil

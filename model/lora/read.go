@@ -72,6 +72,7 @@ func read(file *safetensors.File, c Config, modules []Module) (*Adapter, error) 
 	if len(a.Pairs)+len(a.Wholes) == 0 {
 		return nil, errors.New("there is no tensor in it")
 	}
+	a.share(modules)
 	if match.tied {
 		if err := a.tie(modules); err != nil {
 			return nil, err
@@ -97,7 +98,8 @@ func (r *reading) tensor(name string) error {
 	case !known:
 		return fmt.Errorf("%s: the model has no module %s that can be adapted", shown, printable.Cut(module, 200))
 	case suffix == saved || suffix == baseWeight:
-		return r.whole(name, m, suffix == saved)
+		_, isSaved := ending(r.match.saved, module)
+		return r.whole(name, m, suffix == saved && isSaved)
 	case (suffix == embedA || suffix == embedB) != (m.Group == Embed):
 		return fmt.Errorf("%s: the module %s has other names, %s and %s", shown, module, (&Pair{Module: m}).NameA(), (&Pair{Module: m}).NameB())
 	}
@@ -165,6 +167,23 @@ func (r *reading) floats(name string, shape ...int) ([]float32, error) {
 	f := make([]float32, t.Numel())
 	quant.Dequantize(f, t.DType, t.Data)
 	return f, nil
+}
+
+// share gives both the embedding and the head of a tied model the weight that stands in the place of the one they have: but
+// for modules_to_save, which are copies of their own.
+func (a *Adapter) share(modules []Module) {
+	i := slices.IndexFunc(modules, func(m Module) bool { return m.Tied })
+	if i < 0 || len(a.Wholes) != 1 || a.Wholes[0].Saved {
+		return
+	}
+	w := a.Wholes[0]
+	if w.Group == Embed {
+		w.Module = modules[i]
+		a.Wholes = append(a.Wholes, w)
+		return
+	}
+	w.Module = modules[slices.IndexFunc(modules, func(m Module) bool { return m.Group == Embed })]
+	a.Wholes = []Whole{w, a.Wholes[0]}
 }
 
 // tie gives the head of a tied model what the embedding has, as ensure_weight_tying says.
