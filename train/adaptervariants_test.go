@@ -168,6 +168,9 @@ func TestFrozenLikeOwned(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if m, err := model.OpenFrozen(rounded); err != nil || !slices.ContainsFunc(m.Params(), func(p model.Param) bool { return p.Weight != nil && p.Weight.DType.Quantized() }) {
+				t.Errorf("no weight is quantized (%v)", err)
+			}
 			compare("Q8_0", gradients(model.OpenFrozen(rounded)), gradients(model.OpenFrozen(wide)), 2e-3)
 		})
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"jamba/internal/printable"
 )
 
 // matcher tells which modules PEFT would adapt.
@@ -109,6 +111,10 @@ func (c *Config) matcher() (*matcher, error) {
 	if m.layers = c.layers; m.layers == nil {
 		return m, nil
 	}
+	const most = 32
+	if len(c.layerNames) > most {
+		return nil, fmt.Errorf("layers_pattern has %d regular expressions, at most %d are supported", len(c.layerNames), most)
+	}
 	within := []string{`[^.]*`}
 	if len(c.layerNames) > 0 {
 		within = c.layerNames
@@ -123,7 +129,7 @@ func (c *Config) matcher() (*matcher, error) {
 		}
 		re, err := regexp.Compile(start + `(?:` + name + `)\.(?P<index>\d+)\.`)
 		if err != nil {
-			return nil, fmt.Errorf("layers_pattern: %w", err)
+			return nil, fmt.Errorf("layers_pattern: %s", printable.Cut(err.Error(), 200))
 		}
 		m.layer = append(m.layer, re)
 	}

@@ -22,7 +22,7 @@ type pattern struct {
 
 // maxPatterns bounds the regular expressions, maxNames the names.
 const (
-	maxPatterns = 1 << 10
+	maxPatterns = 1 << 8
 	maxNames    = 1 << 14
 )
 

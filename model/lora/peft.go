@@ -84,7 +84,10 @@ func parse(b []byte) (c Config, warnings []string, err error) {
 			}
 		}
 	}
-	if err := errors.Join(err, json.Unmarshal(b, &f)); err != nil {
+	if err == nil {
+		err = json.Unmarshal(b, &f)
+	}
+	if err != nil {
 		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return c, nil, fmt.Errorf("%s is a JSON %s", cmp.Or(wrong.Field, "the file"), printable.Cut(wrong.Value, maxShown))
 		}
