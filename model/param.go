@@ -81,7 +81,7 @@ func New(c Config, seed uint64) (*Model, error) {
 // OpenForTraining opens the model in a folder in Hugging Face layout and copies its weights into memory, as float32.
 func OpenForTraining(dir string) (*Model, error) {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("%s: models of which all weights are trained are folders with config.json and model.safetensors; beside a GGUF file an adapter can be trained", dir)
+		return nil, fmt.Errorf("%s: models to train are folders with config.json and model.safetensors; beside a GGUF file an adapter can be trained", dir)
 	}
 	stored, err := open(dir)
 	if err != nil {
