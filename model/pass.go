@@ -147,6 +147,9 @@ func (p *Pass) run(ctx context.Context) ([]float32, error) {
 		for i, id := range s.Tokens {
 			p.m.embed.Row(p.x[(s.lo+i)*h:(s.lo+i+1)*h], int(id))
 		}
+		if l := p.m.lowRank[&p.m.embed]; l != nil {
+			p.addEmbedded(p.x[s.lo*h:s.hi*h], s.Tokens, l)
+		}
 	}
 	p.lap("embed", 0, 0)
 	p.probe(-1, Hidden, p.x)
@@ -202,6 +205,9 @@ func (p *Pass) head() ([]float32, error) {
 func (p *Pass) Head(logits, h, x []float32) {
 	kernel.RMSNorm(h, x, p.m.finalNorm, p.m.Config.RMSNormEps)
 	kernel.MatMul(logits, h, &p.m.lmHead)
+	if l := p.m.lowRank[&p.m.lmHead]; l != nil {
+		p.addLowRank(logits, h, l)
+	}
 }
 
 // Hidden returns the last layer's output for all rows of the last pass, [rows, M]. It is valid until the next.

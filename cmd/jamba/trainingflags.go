@@ -28,7 +28,7 @@ type trainingFlags struct {
 	WeightDecay *float64    `group:"Training" placeholder:"X" help:"Of AdamW, for matrices."`
 	DecayAll    bool        `group:"Training" help:"Decay A_log, D, biases and norms, too."`
 	Clip        *float64    `group:"Training" placeholder:"X" help:"Scale gradients down to this norm of all together; 0: never. Default: 1."`
-	AuxCoef     *float64    `group:"Training" placeholder:"X" help:"Weight of the loss that spreads tokens over experts. Default: 0.001."`
+	AuxCoef     *float64    `group:"Training" placeholder:"X" help:"Weight of the loss that spreads tokens over experts. Default: 0.001, for finetune what the model's settings say."`
 	Seed        *uint64     `group:"Training" placeholder:"N" help:"Of the first weights and of the order of the data. Default: 0."`
 
 	Split       data.Split `group:"Data" enum:"file,blank,endoftext" default:"file" help:"What a document is in plain text: the file, or what stands between empty lines or between <|endoftext|>. Default: ${default}."`

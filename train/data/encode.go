@@ -10,7 +10,15 @@ import (
 
 // encoder makes ids of documents. Several goroutines may use it at once.
 type encoder struct {
-	text *text.Text
+	text  *text.Text // nil: there is no tokenizer, and documents are input_ids
+	vocab int        // without a tokenizer: the number of tokens
+}
+
+func (e *encoder) size() int {
+	if e.text == nil {
+		return e.vocab
+	}
+	return e.text.Tokenizer.VocabSize()
 }
 
 // encoded is a document as it is trained.
@@ -26,7 +34,7 @@ func (e *encoder) encode(d Document) ([]encoded, error) {
 	var all []encoded
 	switch {
 	case d.IDs != nil:
-		size := e.text.Tokenizer.VocabSize()
+		size := e.size()
 		for i, id := range d.IDs {
 			if id < 0 || int(id) >= size {
 				return nil, fmt.Errorf("input_ids[%d] is %d, the vocabulary has %d", i, id, size)
@@ -40,6 +48,8 @@ func (e *encoder) encode(d Document) ([]encoded, error) {
 			}
 		}
 		all = []encoded{one}
+	case e.text == nil:
+		return nil, errors.New("the model has no tokenizer: documents have to be input_ids")
 	case d.Chat != nil:
 		if e.text.Templates == nil {
 			return nil, errNoTemplate

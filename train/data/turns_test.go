@@ -239,7 +239,7 @@ func TestEncodeText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := encoder{tk}
+	e := encoder{text: tk}
 	all, err := e.encode(Document{Text: "Hello"})
 	if err != nil || len(all) != 1 {
 		t.Fatal(all, err)

@@ -134,6 +134,12 @@ func frozen(t *train.Trainer) string {
 		if p := &t.Params[i]; p.Grad == nil {
 			fmt.Fprintln(h, p.Name, p.Shape)
 			h.Write(tensor.Bytes(p.Value))
+			if p.Weight != nil {
+				if p.Weight.DType != tensor.F32 {
+					fmt.Fprintln(h, p.Weight.DType)
+				}
+				h.Write(p.Weight.Raw())
+			}
 			any = true
 		}
 	}
