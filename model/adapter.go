@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"jamba/kernel"
@@ -10,34 +11,62 @@ import (
 	"jamba/model/lora"
 )
 
-// lowRank is what an adapter adds to the product with one matrix.
+// lowRank is what an adapter adds to the product with one matrix, or to the rows of the embedding.
 type lowRank struct {
-	a, b  kernel.Matrix // [R, K] and [N, R]
-	scale float32
+	*lora.Pair
+	a, b kernel.Matrix // [R, In] and [Out, R]
 }
+
+// lowRankPiece bounds the values that are computed at a time.
+const lowRankPiece = 1 << 20
 
 // addLowRank adds scale·(x·aᵀ)·bᵀ to out, in float32 whatever the model's precision.
 func (p *Pass) addLowRank(out, x []float32, l *lowRank) {
-	p.low, p.delta = grow(p.low, len(x)/l.a.K*l.a.N), grow(p.delta, len(out))
+	for k, n := l.a.K, l.b.N; len(x) > 0; {
+		rows := min(len(x)/k, max(1, lowRankPiece/max(l.R, n)))
+		low := grow(p.low, rows*l.R)
+		kernel.MatMul(low, x[:rows*k], &l.a)
+		p.low = low
+		p.expand(out[:rows*n], l)
+		out, x = out[rows*n:], x[rows*k:]
+	}
+}
+
+// addEmbedded adds to out what an adapter adds to the embedding of tokens: scale·b·a's column of each.
+func (p *Pass) addEmbedded(out []float32, tokens []int32, l *lowRank) {
+	for n := l.b.N; len(tokens) > 0; {
+		rows := min(len(tokens), max(1, lowRankPiece/max(l.R, n)))
+		p.low = grow(p.low, rows*l.R)
+		l.Columns(p.low, tokens[:rows])
+		p.expand(out[:rows*n], l)
+		out, tokens = out[rows*n:], tokens[rows:]
+	}
+}
+
+// expand adds scale·low·bᵀ to out.
+func (p *Pass) expand(out []float32, l *lowRank) {
+	p.delta = grow(p.delta, len(out))
 	low, delta := p.low, p.delta
-	kernel.MatMul(low, x, &l.a)
 	for i := range low {
-		low[i] *= l.scale
+		low[i] *= l.Scale
 	}
 	kernel.MatMul(delta, low, &l.b)
 	par.For(len(out), 1<<14, func(lo, hi int) { kernel.Add(out[lo:hi], delta[lo:hi]) })
 }
 
-// Modules returns the linear layers that an adapter can change, in the network's order: all but the head.
+// Modules returns what an adapter can change, in the network's order: the embedding, the linear layers, and the head.
 func (m *Model) Modules() []lora.Module {
 	var all []lora.Module
 	m.projections(func(module lora.Module, _ *kernel.Matrix) { all = append(all, module) })
 	return all
 }
 
-// projections visits the linear layers of all blocks.
+// projections visits the embedding, the linear layers of all blocks, and the head.
 func (m *Model) projections(visit func(lora.Module, *kernel.Matrix)) {
 	names := hfNames[m.Config.Architecture]
+	name := func(weight string) string { return strings.TrimSuffix(weight, ".weight") }
+	vocab, hidden := m.Config.VocabSize, m.Config.HiddenSize
+	visit(lora.Module{Name: name(names.embed), Layer: -1, Part: "embed_tokens", Group: lora.Embed, In: vocab, Out: hidden}, &m.embed)
 	for i := range m.blocks {
 		one := func(part string, expert int, w *kernel.Matrix) {
 			if expert >= 0 {
@@ -50,6 +79,7 @@ func (m *Model) projections(visit func(lora.Module, *kernel.Matrix)) {
 			ff.projections(one)
 		}
 	}
+	visit(lora.Module{Name: name(names.lmHead), Layer: -1, Part: "lm_head", Group: lora.Head, In: hidden, Out: vocab, Tied: m.Config.TieWordEmbeddings}, &m.lmHead)
 }
 
 // group returns the group of a linear layer by Jamba's name for it.
@@ -68,10 +98,11 @@ func group(part string) lora.Group {
 }
 
 // Attach lets all passes compute with an adapter of the model's Modules: what it adds to products is computed in float32,
-// beside the model's own weights, which stay as they are. It uses a's matrices in place. In a model for training they are
-// added to Params.
+// beside the model's own weights, which stay as they are, except where the adapter has a weight in place of one. It uses
+// a's matrices in place. In a model for training they are added to Params. The adapter's warnings become the model's.
 //
-// It must be called before the model is used. It is an error if a module is not the model's, or if there is an adapter.
+// It must be called before the model is used. It is an error if a module is not the model's, if there is an adapter, or if
+// a model for training would get another weight.
 func (m *Model) Attach(a *lora.Adapter) error {
 	if m.Adapter != nil {
 		return errors.New("the model has an adapter already")
@@ -90,12 +121,15 @@ func (m *Model) Attach(a *lora.Adapter) error {
 			return
 		}
 		delete(pairs, module.Name)
-		l := &lowRank{scale: p.Scale}
+		l := &lowRank{Pair: p}
 		l.a, l.b = p.Matrices()
 		all[w] = l
 		params = append(params,
 			Param{Name: p.NameA(), Layer: p.Layer, Part: p.Part + lora.SuffixA, Shape: []int{p.R, p.In}, Value: p.A, Adapter: p},
 			Param{Name: p.NameB(), Layer: p.Layer, Part: p.Part + lora.SuffixB, Shape: []int{p.Out, p.R}, Value: p.B, Adapter: p})
+		if p.Layer < 0 {
+			return
+		}
 		if attention := m.Config.Layers[p.Layer].Attention; attention != nil && attention.RoPE != nil && attention.RoPE.Interleaved {
 			if strings.HasSuffix(p.Part, "q_proj") || strings.HasSuffix(p.Part, "k_proj") {
 				l.b = interleaved(p, attention.HeadDim)
@@ -105,10 +139,14 @@ func (m *Model) Attach(a *lora.Adapter) error {
 	for name := range pairs {
 		return fmt.Errorf("the adapter's %s is no module of the model", name)
 	}
+	if err := m.replace(a); err != nil {
+		return err
+	}
 	for _, p := range a.Pairs {
 		m.count(p)
 	}
 	m.Adapter, m.lowRank = a, all
+	m.Warnings = append(m.Warnings, a.Warnings...)
 	if m.params != nil {
 		m.params = append(m.params, params...)
 	}
@@ -130,13 +168,79 @@ func interleaved(p *lora.Pair, headDim int) kernel.Matrix {
 
 // count counts a pair in the sizes of its layer.
 func (m *Model) count(p *lora.Pair) {
-	size, n := &m.Sizes.Layers[p.Layer], int64(len(p.A)+len(p.B))
+	n := int64(len(p.A) + len(p.B))
+	size := m.sizeOf(p.Module)
 	size.Params += n
 	size.Bytes += 4 * n
+	if p.Layer < 0 {
+		size.ActiveParams += n
+		return
+	}
 	if e := m.Config.Layers[p.Layer].MoE; p.Group == lora.Experts {
 		size.ExpertBytes += 4 * n
 		size.ActiveParams += n * int64(e.NumExpertsPerTok) / int64(e.NumExperts)
 	} else {
 		size.ActiveParams += n
 	}
+}
+
+// sizeOf returns the size that a module counts in.
+func (m *Model) sizeOf(module lora.Module) *Size {
+	switch {
+	case module.Group == lora.Embed:
+		return &m.Sizes.Embedding
+	case module.Layer < 0:
+		return &m.Sizes.Head
+	}
+	return &m.Sizes.Layers[module.Layer]
+}
+
+// replace puts an adapter's weights in the place of the model's own, and lets go of those that are the same.
+func (m *Model) replace(a *lora.Adapter) error {
+	a.Wholes = slices.DeleteFunc(a.Wholes, func(w lora.Whole) bool { return m.has(&w) })
+	for _, w := range a.Wholes {
+		if m.params != nil {
+			return fmt.Errorf("the adapter has a weight of its own for %s; training beside it is not supported", w.Name)
+		}
+		own, err := kernel.NewMatrix(w.Weight)
+		if err != nil {
+			return err
+		}
+		to, size := &m.embed, m.sizeOf(w.Module)
+		if w.Group == lora.Head {
+			to = &m.lmHead
+		}
+		size.Bytes += int64(own.Bytes())
+		if m.Config.TieWordEmbeddings {
+			n := int64(own.N) * int64(own.K)
+			size.Params += n
+			size.ActiveParams += n
+		} else {
+			size.Bytes -= int64(to.Bytes())
+		}
+		*to = own
+		m.Warnings = append(m.Warnings, fmt.Sprintf("the adapter has a weight of its own for %s, which counts instead of the model's", w.Name))
+	}
+	return nil
+}
+
+// has reports whether the model has the values of a weight already.
+func (m *Model) has(w *lora.Whole) bool {
+	is, err := kernel.NewMatrix(w.Weight)
+	own := &m.embed
+	if w.Group == lora.Head {
+		own = &m.lmHead
+	}
+	if err != nil || is.N != own.N || is.K != own.K {
+		return false
+	}
+	a, b := make([]float32, own.K), make([]float32, own.K)
+	for i := range own.N {
+		own.Row(a, i)
+		is.Row(b, i)
+		if !slices.Equal(a, b) {
+			return false
+		}
+	}
+	return true
 }

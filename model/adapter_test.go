@@ -342,3 +342,25 @@ func TestMergeFails(t *testing.T) {
 		t.Errorf("%v is left (%v)", left, err)
 	}
 }
+
+// newAdapter writes an adapter of random values into a new folder.
+func newAdapter(t *testing.T, m *model.Model, targets []string, r int) string {
+	t.Helper()
+	a, err := lora.New(lora.Config{R: r, Alpha: 2, RSLoRA: true, Targets: targets}, m.Modules(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, p := range a.Pairs {
+		for _, x := range [][]float32{p.A, p.B} {
+			for i := range x {
+				x[i] = float32(0.1 * random.NormFloat64())
+			}
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "adapter")
+	if err := a.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

@@ -243,6 +243,8 @@ type loader struct {
 	err    error
 
 	training bool     // copy all weights into memory of their own, listed in params
+	frozen   bool     // but leave matrices as they are
+	inPairs  bool     // bring rows of q and k that lie in pairs half a head apart
 	fresh    *weights // fills new weights; nil: they come from the source
 	params   []Param
 	owned    int // their values
@@ -302,8 +304,32 @@ func (l *loader) matrix(p Param, n, k int) kernel.Matrix {
 	return l.wrap(p, l.tensor(p.Name, n, k))
 }
 
+// heads fetches a matrix of layer i whose rows are those of heads.
+func (l *loader) heads(i int, part string, n, k, headDim int) kernel.Matrix {
+	if !l.inPairs {
+		return l.weight(i, part, n, k)
+	}
+	p := l.at(i, part)
+	t := l.tensor(p.Name, n, k)
+	if l.err != nil {
+		return kernel.Matrix{}
+	}
+	return l.wrap(p, halves(t, headDim))
+}
+
+// headBias fetches the vector beside heads, if it is wanted.
+func (l *loader) headBias(i int, part string, n, headDim int, wanted bool) []float32 {
+	b := l.part(i, part, n, wanted)
+	if l.inPairs && l.err == nil && b != nil {
+		t := halves(tensor.FromFloat32s("", b, n), headDim)
+		own, _ := t.Float32s()
+		copy(b, own)
+	}
+	return b
+}
+
 func (l *loader) wrap(p Param, t tensor.Tensor) kernel.Matrix {
-	if l.training {
+	if l.training && !l.frozen {
 		t = tensor.FromFloat32s(p.Name, l.own(p, t), t.Shape...)
 	}
 	if l.err != nil {
@@ -311,6 +337,11 @@ func (l *loader) wrap(p Param, t tensor.Tensor) kernel.Matrix {
 	}
 	var w kernel.Matrix
 	w, l.err = kernel.NewMatrix(t)
+	if l.frozen {
+		own := w
+		p.Shape, p.Weight = t.Shape, &own
+		l.params = append(l.params, p)
+	}
 	return w
 }
 
@@ -375,12 +406,12 @@ func (l *loader) attention(i int, c *Attention, hidden int) *attention {
 	q, kv := c.NumAttentionHeads*c.HeadDim, c.NumKeyValueHeads*c.HeadDim
 	a := &attention{
 		Attention: c,
-		qProj:     l.weight(i, "self_attn.q_proj.weight", q, hidden),
-		kProj:     l.weight(i, "self_attn.k_proj.weight", kv, hidden),
+		qProj:     l.heads(i, "self_attn.q_proj.weight", q, hidden, c.HeadDim),
+		kProj:     l.heads(i, "self_attn.k_proj.weight", kv, hidden, c.HeadDim),
 		vProj:     l.weight(i, "self_attn.v_proj.weight", kv, hidden),
 		oProj:     l.weight(i, "self_attn.o_proj.weight", hidden, q),
-		qBias:     l.part(i, "self_attn.q_proj.bias", q, c.Bias),
-		kBias:     l.part(i, "self_attn.k_proj.bias", kv, c.Bias),
+		qBias:     l.headBias(i, "self_attn.q_proj.bias", q, c.HeadDim, c.Bias),
+		kBias:     l.headBias(i, "self_attn.k_proj.bias", kv, c.HeadDim, c.Bias),
 		vBias:     l.part(i, "self_attn.v_proj.bias", kv, c.Bias),
 		oBias:     l.part(i, "self_attn.o_proj.bias", hidden, c.Bias),
 	}
@@ -451,6 +482,9 @@ func (l *loader) expertMLPs(i int, c *MoE, hidden int) []mlp {
 	prefix := fmt.Sprintf(l.names.layer, i)
 	at := func(e, which int) Param {
 		part := fmt.Sprintf([3]string{"feed_forward.experts.%d.gate_proj.weight", "feed_forward.experts.%d.up_proj.weight", "feed_forward.experts.%d.down_proj.weight"}[which], e)
+		if l.names.expert[which] == "" {
+			return Param{Name: fmt.Sprintf("%s%s [%d]", prefix, l.names.stack[which], e), Layer: i, Part: part}
+		}
 		return Param{Name: prefix + fmt.Sprintf(l.names.expert[which], e), Layer: i, Part: part}
 	}
 	experts := make([]mlp, n)

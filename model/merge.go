@@ -1,14 +1,18 @@
 package model
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"jamba/format/bounded"
 	"jamba/format/durable"
 	"jamba/format/safetensors"
 	"jamba/kernel"
@@ -19,8 +23,9 @@ import (
 
 // Merge makes the folder out, which must not be there yet, of the model in the folder base, in Hugging Face layout, and an
 // adapter in PEFT's: each weight W that it changes becomes W + Scale·B·A, computed in float32, a few rows at a time, and
-// rounded once, to the type that W is stored in. All else is copied: other tensors, settings, the tokenizer. The folder is
-// whole or not there.
+// rounded once, to the type that W is stored in. All else is copied: other tensors, settings, the tokenizer. If the
+// embedding and the head of a tied model become different ones, both are written, and config.json says that they are not
+// tied. The folder is whole or not there.
 func Merge(base, adapter, out string) error {
 	if info, err := os.Stat(base); err == nil && !info.IsDir() {
 		return fmt.Errorf("%s: models to merge with an adapter are folders with config.json and model.safetensors", base)
@@ -30,20 +35,41 @@ func Merge(base, adapter, out string) error {
 		return err
 	}
 	defer m.Close()
+	names, known := m.source.Names(), hfNames[m.Config.Architecture]
+	from := map[string]string{} // the tensor of the checkpoint that another is made of
+	untied := m.Config.TieWordEmbeddings && m.unties()
+	if m.Config.TieWordEmbeddings {
+		shared := known.embed
+		if !m.source.Has(shared) {
+			shared = known.lmHead
+		}
+		names = slices.DeleteFunc(names, func(name string) bool { return name == known.embed || name == known.lmHead })
+		from[known.embed] = shared
+		names = append(names, known.embed)
+		if untied {
+			from[known.lmHead] = shared
+			names = append(names, known.lmHead)
+		}
+	}
 	changes := map[string][]change{}
 	for _, p := range m.Adapter.Pairs {
 		c := m.place(p)
 		changes[c.tensor] = append(changes[c.tensor], c)
 	}
 	var entries []safetensors.Entry
-	for _, name := range m.source.Names() {
-		t, err := m.source.Tensor(name)
+	for _, name := range names {
+		t, err := m.source.Tensor(cmp.Or(from[name], name))
 		if err != nil {
 			return fmt.Errorf("%s: %w", base, err)
 		}
-		e := safetensors.Of(t)
-		if c := changes[name]; c != nil {
-			e.Write = func(w io.Writer) error { return writeMerged(w, t, c) }
+		t.Name = name
+		e, own, c := safetensors.Of(t), t, changes[name]
+		i := slices.IndexFunc(m.Adapter.Wholes, func(w lora.Whole) bool { return w.Name+".weight" == name })
+		if i >= 0 {
+			own = m.Adapter.Wholes[i].Weight
+		}
+		if c != nil || i >= 0 {
+			e.Write = func(w io.Writer) error { return writeMerged(w, own, t.DType, c) }
 		}
 		entries = append(entries, e)
 	}
@@ -51,8 +77,54 @@ func Merge(base, adapter, out string) error {
 		if err := safetensors.WriteDir(dir, entries, 0); err != nil {
 			return err
 		}
-		return copyBeside(dir, base)
+		if err := copyBeside(dir, base); err != nil || !untied {
+			return err
+		}
+		return SetConfig(filepath.Join(dir, "config.json"), "tie_word_embeddings", false)
 	})
+}
+
+// unties reports whether the adapter makes the head of a tied model another matrix than the embedding.
+func (m *Model) unties() bool {
+	var embed, head *lora.Pair
+	for _, p := range m.Adapter.Pairs {
+		switch p.Group {
+		case lora.Embed:
+			embed = p
+		case lora.Head:
+			head = p
+		}
+	}
+	wholes := m.Adapter.Wholes
+	switch {
+	case len(wholes) == 1:
+		return true
+	case len(wholes) == 2 && !wholes[0].Same(&wholes[1]):
+		return true
+	case embed == nil || head == nil:
+		return embed != head
+	}
+	same := embed.Transposed(head.Module)
+	return same.R != head.R || same.Scale != head.Scale || !slices.Equal(same.A, head.A) || !slices.Equal(same.B, head.B)
+}
+
+// SetConfig sets one word of a config.json.
+func SetConfig(path, word string, value any) error {
+	b, err := bounded.ReadFile(path, maxConfig)
+	if err != nil {
+		return err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(b, &all); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if all[word], err = json.Marshal(value); err != nil {
+		return err
+	}
+	if b, err = json.MarshalIndent(all, "", "  "); err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(b, '\n'), 0o666)
 }
 
 // change is a pair with the tensor of the checkpoint that it changes, from a row on.
@@ -67,6 +139,11 @@ type change struct {
 func (m *Model) place(p *lora.Pair) change {
 	names := hfNames[m.Config.Architecture]
 	own := change{p, p.Name + ".weight", 0}
+	if p.Group == lora.Embed {
+		of := p.Module
+		of.In, of.Out = p.Out, p.In // its weight as that of a linear layer
+		own.Pair = p.Transposed(of)
+	}
 	e, which, ok := expertOf(p.Part)
 	if !ok || m.source.Has(own.tensor) {
 		return own
@@ -78,18 +155,19 @@ func (m *Model) place(p *lora.Pair) change {
 	return change{p, prefix + names.gateUp, (2*e + which) * width}
 }
 
-// writeMerged writes a tensor after changes to rows of it.
-func writeMerged(w io.Writer, t tensor.Tensor, changes []change) error {
+// writeMerged writes a tensor as type d after changes to rows of it.
+func writeMerged(w io.Writer, t tensor.Tensor, d tensor.DType, changes []change) error {
 	k := t.Shape[len(t.Shape)-1]
 	rows := t.Numel() / k
 	const piece = 1 << 18 // values at a time
 	step := min(rows, max(1, piece/k))
 	values, delta := make([]float32, step*k), make([]float32, step*k)
 	width := k * t.DType.BlockBytes()
-	out := make([]byte, step*width)
+	size := k * d.BlockBytes()
+	out := make([]byte, step*size)
 	for lo := 0; lo < rows; lo += step {
 		hi := min(lo+step, rows)
-		v, b := values[:(hi-lo)*k], out[:(hi-lo)*width]
+		v, b := values[:(hi-lo)*k], out[:(hi-lo)*size]
 		quant.Dequantize(v, t.DType, t.Data[lo*width:hi*width])
 		for _, c := range changes {
 			// The rows of the change that are among these.
@@ -97,14 +175,14 @@ func writeMerged(w io.Writer, t tensor.Tensor, changes []change) error {
 			if first >= last {
 				continue
 			}
-			d := delta[:(last-first)*k]
-			kernel.Product(d, c.B[(first-c.row)*c.R:(last-c.row)*c.R], c.A, k, c.R, false)
-			kernel.AddScaled(v[(first-lo)*k:(last-lo)*k], c.Scale, d)
+			part := delta[:(last-first)*k]
+			kernel.Product(part, c.B[(first-c.row)*c.R:(last-c.row)*c.R], c.A, k, c.R, false)
+			kernel.AddScaled(v[(first-lo)*k:(last-lo)*k], c.Scale, part)
 		}
 		if !kernel.Finite(v) {
 			return errors.New("a merged weight is infinite or NaN")
 		}
-		if err := quant.Quantize(b, t.DType, v); err != nil {
+		if err := quant.Quantize(b, d, v); err != nil {
 			return err
 		}
 		if _, err := w.Write(b); err != nil {

@@ -39,7 +39,7 @@ func TestWriteMerged(t *testing.T) {
 		}
 	}
 	var b bytes.Buffer
-	if err := writeMerged(&b, tensor.FromFloat32s("w", w, 2, rows/2, k), changes); err != nil {
+	if err := writeMerged(&b, tensor.FromFloat32s("w", w, 2, rows/2, k), tensor.F32, changes); err != nil {
 		t.Fatal(err)
 	}
 	merged, err := tensor.New("w", tensor.F32, []int{rows, k}, b.Bytes())
@@ -54,7 +54,7 @@ func TestWriteMerged(t *testing.T) {
 	}
 
 	changes[2].A[5], changes[2].B[1] = math.MaxFloat32, math.MaxFloat32
-	if err := writeMerged(&b, tensor.FromFloat32s("w", w, rows, k), changes); err == nil || !strings.Contains(err.Error(), "infinite or NaN") {
+	if err := writeMerged(&b, tensor.FromFloat32s("w", w, rows, k), tensor.F32, changes); err == nil || !strings.Contains(err.Error(), "infinite or NaN") {
 		t.Errorf("an infinite weight: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"jamba/kernel"
 	"jamba/kernel/quant"
 	"jamba/model/lora"
 	"jamba/tensor"
@@ -20,7 +21,8 @@ type Param struct {
 	Shape []int     // in the checkpoint
 	Value []float32 // the weights that the model computes with; see Model.Refresh
 
-	Adapter *lora.Pair // whose A or B it is; nil: it belongs to the network itself
+	Weight  *kernel.Matrix // instead of Value: weights as they are in the checkpoint, which do not change; see OpenFrozen
+	Adapter *lora.Pair     // whose A or B it is; nil: it belongs to the network itself
 }
 
 // Kind says what a Param is for.
@@ -79,7 +81,7 @@ func New(c Config, seed uint64) (*Model, error) {
 // OpenForTraining opens the model in a folder in Hugging Face layout and copies its weights into memory, as float32.
 func OpenForTraining(dir string) (*Model, error) {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("%s: models to train are folders with config.json and model.safetensors", dir)
+		return nil, fmt.Errorf("%s: models to train are folders with config.json and model.safetensors; beside a GGUF file an adapter can be trained", dir)
 	}
 	stored, err := open(dir)
 	if err != nil {
@@ -91,7 +93,30 @@ func OpenForTraining(dir string) (*Model, error) {
 	if l.err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, l.err)
 	}
+	m.Warnings = stored.Warnings
 	return m, nil
+}
+
+// OpenFrozen opens the model at path, a folder or a GGUF file, to train an adapter beside it, see Attach. Its own matrices
+// stay in the mapped checkpoint, quantized or not, and are never changed; vectors are copied. The caller closes the model.
+func OpenFrozen(path string) (*Model, error) {
+	m, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	if m.Native != nil {
+		m.Close()
+		return nil, fmt.Errorf("%s: its layout is native, which is for computing only; train beside what it was made from, %s", path, m.Native.from())
+	}
+	c := m.Config.inHalves()
+	l := &loader{source: m.source, names: m.names, training: true, frozen: true, inPairs: m.Config.inPairs()}
+	own := l.model(c)
+	if l.err != nil {
+		m.Close()
+		return nil, fmt.Errorf("%s: %w", path, l.err)
+	}
+	own.source, own.Warnings = m.source, m.Warnings
+	return own, nil
 }
 
 // Params returns the weights of a model for training in the network's order; nil for other models. A tied lm_head is

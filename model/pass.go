@@ -199,6 +199,9 @@ func (p *Pass) run(ctx context.Context) {
 		for i, id := range s.Tokens {
 			p.m.embed.Row(p.x[(s.lo+i)*h:(s.lo+i+1)*h], int(id))
 		}
+		if l := p.m.lowRank[&p.m.embed]; l != nil {
+			p.addEmbedded(p.x[s.lo*h:s.hi*h], s.Tokens, l)
+		}
 	}
 	p.lap("embed", 0, 0)
 	p.probe(-1, Hidden, p.x)
@@ -346,6 +349,9 @@ func split(x []float32, n int) (first, rest []float32) { return x[:n:n], x[n:] }
 func (p *Pass) Head(logits, h, x []float32) {
 	kernel.RMSNorm(h, x, p.m.finalNorm, p.m.Config.RMSNormEps)
 	kernel.MatMul(logits, h, &p.m.lmHead)
+	if l := p.m.lowRank[&p.m.lmHead]; l != nil {
+		p.addLowRank(logits, h, l)
+	}
 }
 
 // Hidden returns the last layer's output for all rows of the last pass, [rows, M], if that had a tape. It is valid until the

@@ -3,6 +3,7 @@ package train
 import (
 	"jamba/kernel"
 	"jamba/model"
+	"jamba/model/lora"
 )
 
 // backward is the working memory of backward passes.
@@ -83,14 +84,17 @@ func (b *backward) block(l layer, t *model.LayerTape, c model.Layer, dx []float3
 
 // embedding adds the gradients of the tokens' rows.
 func (b *backward) embedding(dx []float32) {
-	w := b.layers[0]["embed_tokens.weight"]
-	if w.Grad == nil {
-		return
-	}
-	m, pad := b.config.HiddenSize, -1
+	outer := b.layers[0]
+	w, m, pad := outer["embed_tokens.weight"], b.config.HiddenSize, -1
 	if b.config.Architecture != "mamba" {
 		// The reference's padding_idx: that row learns nothing here.
 		pad = b.config.PADTokenID
+	}
+	if a := outer["embed_tokens"+lora.SuffixA]; a != nil {
+		embedded(a, outer["embed_tokens"+lora.SuffixB], dx, b.tape.Tokens, pad)
+	}
+	if w.Grad == nil {
+		return
 	}
 	for i, id := range b.tape.Tokens {
 		if int(id) != pad {

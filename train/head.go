@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"maps"
 	"math"
 
 	"jamba/kernel"
@@ -18,7 +19,8 @@ func (b *backward) head(p *model.Pass, labels []int32, dx []float32, scale float
 	m, v := b.config.HiddenSize, b.config.VocabSize
 	outer := b.layers[0]
 	if b.config.TieWordEmbeddings {
-		outer = layer{"lm_head.weight": outer["embed_tokens.weight"], "final_layernorm.weight": outer["final_layernorm.weight"]}
+		outer = maps.Clone(outer)
+		outer["lm_head.weight"] = outer["embed_tokens.weight"]
 	}
 	var rows []int // that have a label
 	for i, label := range labels {

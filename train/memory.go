@@ -27,6 +27,9 @@ func (t *Trainer) Memory(sequences, length int) Memory {
 	var m Memory
 	for _, p := range t.Params {
 		m.Weights += 4 * int64(len(p.Value))
+		if p.Weight != nil {
+			m.Weights += int64(p.Weight.Bytes()) // in pages of the file
+		}
 		m.Gradients += 4 * int64(len(p.Grad))
 	}
 	m.Moments = 2 * m.Gradients

@@ -47,7 +47,11 @@ func (l layer) expert(e int) layer {
 func (l layer) linear(name string, dx, dy, x []float32, add bool) {
 	w := l[name+".weight"]
 	n := w.Shape[0]
-	kernel.Product(dx, dy, w.Value, len(w.Value)/n, n, add)
+	if w.Weight != nil {
+		w.Weight.Product(dx, dy, add)
+	} else {
+		kernel.Product(dx, dy, w.Value, len(w.Value)/n, n, add)
+	}
 	if w.Grad != nil {
 		kernel.ProductT(w.Grad, dy, x, n, len(w.Value)/n, true)
 	}

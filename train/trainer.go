@@ -16,7 +16,7 @@ type Options struct {
 	AdamW    AdamW
 	Clip     float64                   // the gradients' global norm is scaled down to this; 0: never
 	AuxCoef  float64                   // of the load-balancing loss; 0: it is not counted in (but told)
-	Trains   func(p *model.Param) bool // whether a parameter is trained; nil: all are, or an adapter's alone if there is one
+	Trains   func(p *model.Param) bool // whether a parameter that can change is trained; nil: all are, or an adapter's alone if there is one
 	Inspect  bool                      // fill Stats.Layers
 	Profile  *model.Profile            // if set, adds up the time of each operation
 }
@@ -72,7 +72,7 @@ type LayerStats struct {
 	DOut   float32 // root mean square of the gradient of the layer's output
 }
 
-// New returns a trainer of m, one of model.New or model.OpenForTraining.
+// New returns a trainer of m, one of model.New, model.OpenForTraining or, with an adapter, model.OpenFrozen.
 func New(m *model.Model, o Options) (*Trainer, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func New(m *model.Model, o Options) (*Trainer, error) {
 	t := &Trainer{model: m, options: o, pass: m.NewPass(), Params: make([]Param, len(params))}
 	for i, p := range params {
 		t.Params[i].Param = p
-		if o.Trains == nil && (m.Adapter == nil || p.Adapter != nil) || o.Trains != nil && o.Trains(&p) {
+		if p.Weight == nil && (o.Trains == nil && (m.Adapter == nil || p.Adapter != nil) || o.Trains != nil && o.Trains(&p)) {
 			t.Params[i].Grad = make([]float32, len(p.Value))
 		}
 	}

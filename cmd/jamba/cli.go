@@ -14,7 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
-	"jamba/format/gguf"
+	"jamba/embedded"
 	"jamba/internal/printable"
 	"jamba/kernel/par"
 	"jamba/model"
@@ -68,7 +68,7 @@ func (f *modelFlag) path() (string, error) {
 }
 
 // orEmbedded returns the model's path, by default that of the model that the command carries.
-func (f *modelFlag) orEmbedded() string { return cmp.Or(f.Model, embeddedModel) }
+func (f *modelFlag) orEmbedded() string { return cmp.Or(f.Model, embedded.Model) }
 
 // threadsFlag is the flag that limits the threads.
 type threadsFlag struct {
@@ -108,7 +108,6 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 			panic(r)
 		}
 	}()
-	gguf.Embed(embeddedModel, embeddedFile)
 	var g grammar
 	parser, err := kong.New(&g, kong.Name("jamba"), kong.Description(description), kong.Writers(out, errOut),
 		kong.Exit(func(code int) { panic(exitStatus(code)) }), kong.Vars{

@@ -1,18 +1,9 @@
 package main
 
 import (
-	_ "embed"
 	"fmt"
 	"io"
 )
-
-// embeddedModel is what the command calls the model that it carries.
-const embeddedModel = "embedded"
-
-// embeddedFile is made by scripts/default-model/make; embedded/README.md says what it is.
-//
-//go:embed embedded/model.gguf
-var embeddedFile []byte
 
 // introduce says on a terminal which model answers, where none was asked for.
 func (f *modelFlag) introduce(w io.Writer) {

@@ -3,9 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"jamba/model"
 	"jamba/text"
@@ -20,9 +17,11 @@ type finetuneCmd struct {
 }
 
 func (c *finetuneCmd) Help() string {
-	return `Trains all weights of an existing model, a folder in Hugging Face layout, on further data: plain texts, or conversations, of which only what the assistant says is trained. By default it goes through the data once, with a learning rate that falls from 2e-5 and no weight decay. The model in -m stays as it is.
+	return `Trains all weights of an existing model, a folder in Hugging Face layout, on further data: plain texts, or conversations, of which only what the assistant says is trained. By default it goes through the data once, through little data so often that there are 50 steps, with a learning rate that falls from 2e-5 and no weight decay. The model in -m stays as it is.
 
-With --lora the model's own weights are frozen and a low-rank adapter is trained beside them: gradients, AdamW's moments and checkpoints are those of the adapter alone, and the learning rate falls from 2e-4. A table says beforehand which layers are adapted. What is made is an adapter as PEFT lays it out, to be run with --adapter or merged.
+With --lora the model's own weights are frozen and a low-rank adapter is trained beside them; the model may be a GGUF file, too, quantized or not. Gradients, AdamW's moments and checkpoints are those of the adapter alone, and the learning rate falls from 2e-4. A table says beforehand which layers are adapted. What is made is an adapter as PEFT lays it out, to be run with --adapter or merged.
+
+Data that are input_ids alone need no tokenizer. The loss that spreads tokens over experts has the weight that the model's config.json says (router_aux_loss_coef), else, and beside a GGUF file, 0.001, which is Jamba's and Mixtral's default.
 
 ` + trainingHelp + `
 
@@ -30,7 +29,8 @@ Examples:
   jamba finetune -m MODEL talks.jsonl -o my-model --epochs 3 --lr 1e-5 --val 0.05
   jamba run -m my-model
   jamba finetune -m MODEL talks.jsonl -o my-adapter --lora --lora-targets attention,mamba
-  jamba run -m MODEL --adapter my-adapter`
+  jamba run -m MODEL --adapter my-adapter
+  jamba finetune -m model-q4_k_m.gguf talks.jsonl -o my-adapter --lora --lora-targets all,embed,head`
 }
 
 func (c *finetuneCmd) Run(s *streams) error {
@@ -38,16 +38,26 @@ func (c *finetuneCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	t := training{trainingFlags: &c.trainingFlags, data: c.Data, settings: loop.Defaults(), epochs: 1, use: "-m " + c.Out}
+	t := training{trainingFlags: &c.trainingFlags, data: c.Data, settings: loop.Defaults(), epochs: 1, little: true, use: "-m " + c.Out}
 	t.settings.LR, t.settings.WeightDecay = 2e-5, 0
 	config, err := c.config(path)
 	if err != nil {
 		return err
 	}
+	b, err := openBase(path, c.LoRA)
+	if err != nil {
+		return err
+	}
+	t.vocab = b.vocab
+	if c.AuxCoef == nil {
+		if t.settings.AuxCoef, err = b.auxCoef(t.settings.AuxCoef); err != nil {
+			return err
+		}
+	}
 	if c.LoRA {
 		t.settings.LR, t.use = 2e-4, fmt.Sprintf("-m %s --adapter %s", path, c.Out)
 	}
-	t.files = func(bool) (smallFiles, error) { return finetuneFiles(path) }
+	t.files = func(bool) (smallFiles, error) { return b.files() }
 	t.open = func(_ *text.Text, checkpoint string) (trainee, error) {
 		switch is, err := isAdapter(checkpoint); {
 		case err != nil:
@@ -60,23 +70,7 @@ func (c *finetuneCmd) Run(s *streams) error {
 			path = checkpoint
 		}
 		m, err := model.OpenForTraining(path)
-		return trainee{model: m, write: func(dir string) error { return loop.WriteModel(dir, m) }}, err
+		return trainee{model: m, write: func(dir string) error { return errors.Join(loop.WriteModel(dir, m), b.keepAuxCoef(dir)) }}, err
 	}
 	return t.run(s)
-}
-
-// finetuneFiles returns the files that a fine-tuned model has from the one it is made of.
-func finetuneFiles(path string) (smallFiles, error) {
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		return nil, errors.New(path + ": only models in folders with config.json, model.safetensors and tokenizer.json can be trained")
-	}
-	files, err := tokenizerFiles(path)
-	if err != nil {
-		return nil, err
-	}
-	const generation = "generation_config.json"
-	if err := files.read(generation, filepath.Join(path, generation)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	return files, nil
 }

@@ -18,7 +18,7 @@ type loraFlags struct {
 	LoRA        bool     `name:"lora" group:"Adapter" help:"Train a low-rank adapter (LoRA) alone. Its checkpoints are folders as PEFT lays them out."`
 	LoRAR       *int     `name:"lora-r" group:"Adapter" placeholder:"N" help:"Its rank. Default: 16."`
 	LoRAAlpha   *float64 `name:"lora-alpha" group:"Adapter" placeholder:"X" help:"What it adds is scaled by alpha/r. Default: 32."`
-	LoRATargets []string `name:"lora-targets" group:"Adapter" placeholder:"NAME,…" help:"What it adapts: attention, mamba, mlp, experts, or all of these; or modules by the ends of their names, such as q_proj or router. Default: all."`
+	LoRATargets []string `name:"lora-targets" group:"Adapter" placeholder:"NAME,…" help:"What it adapts: attention, mamba, mlp, experts, or all of these; embed, the embedding of tokens, and head, the output; or modules by the ends of their names, such as q_proj or router. Default: all."`
 	RSLoRA      bool     `name:"rslora" group:"Adapter" help:"Scale by alpha/sqrt(r) instead (rank-stabilized LoRA)."`
 }
 
@@ -46,7 +46,7 @@ func (f *loraFlags) config(path string) (lora.Config, error) {
 // openAdapter returns the model that c is for with an adapter to train, new or from a checkpoint, and shows on s what it
 // adapts.
 func openAdapter(s *streams, c lora.Config, checkpoint string, seed uint64) (trainee, error) {
-	m, err := model.OpenForTraining(c.Base)
+	m, err := model.OpenFrozen(c.Base)
 	if err != nil {
 		return trainee{}, err
 	}

@@ -14,7 +14,7 @@ type mergeCmd struct {
 }
 
 func (c *mergeCmd) Help() string {
-	return `Adds a low-rank adapter (LoRA) to a model's weights: OUT is a folder as Hugging Face lays it out that needs no adapter. W + scale·B·A is computed in float32 and rounded once, to the type that W is stored in; all else is copied. OUT is there only when it is complete.
+	return `Adds a low-rank adapter (LoRA) to a model's weights: OUT is a folder as Hugging Face lays it out that needs no adapter. W + scale·B·A is computed in float32 and rounded once, to the type that W is stored in; all else is copied. If an adapter of the embedding or the head makes them two matrices where the model has one for both, OUT has both, and its config.json says that they are not tied. OUT is there only when it is complete.
 
 The model has to be a folder: the weights of GGUF files are rounded already. They can be run with --adapter.
 

@@ -46,7 +46,7 @@ func (f *openFlags) tell(w io.Writer, m *model.Model) {
 	warnModel(w, m)
 	if a := m.Adapter; a != nil {
 		c := a.Coverage(m.Modules())
-		fmt.Fprintf(w, "jamba: adapter: %d of %d linear layers (%s), %d parameters\n", c.Total().Adapted, c.Total().Modules, c.Groups(), a.Params())
+		fmt.Fprintf(w, "jamba: adapter: %d of %d modules (%s), %d parameters\n", c.Total().Adapted, c.Total().Modules, c.Groups(), a.Params())
 	}
 	switch {
 	case m.Quantized == nil:

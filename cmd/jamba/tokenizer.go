@@ -19,7 +19,7 @@ type tokenizerCmd struct {
 }
 
 type tokenizerTrainCmd struct {
-	Files        []string       `arg:"" name:"files" help:"The text: plain, .jsonl or .parquet; plain and .jsonl may be .gz or .zst."`
+	Files        []string       `arg:"" name:"files" help:"The text: plain, .jsonl, .json or .parquet; all but .parquet may be .gz or .zst."`
 	Out          string         `short:"o" required:"" placeholder:"tokenizer.json" help:"The file to write; tokenizer_config.json is written beside it."`
 	VocabSize    int            `required:"" placeholder:"N" help:"Tokens in all, with special ones, bytes and characters."`
 	Kind         tokenizer.Kind `enum:"jamba,llama3,gpt2" default:"jamba" help:"jamba: SentencePiece's manner with byte fallback; llama3, gpt2: byte level, with that model's split pattern. Default: ${default}."`
@@ -27,6 +27,7 @@ type tokenizerTrainCmd struct {
 	Special      []string       `sep:"none" placeholder:"TOKEN" help:"A further special token, after <|pad|>, <|startoftext|>, <|endoftext|> and <|unk|>; may be repeated."`
 	Alphabet     int            `name:"limit-alphabet" placeholder:"N" help:"Characters that are tokens of their own, at most; others become bytes. Default: a quarter of the vocabulary."`
 	Chat         bool           `help:"Add the tokens that Jamba writes messages with, and a chat_template.jinja that does."`
+	PlainText    bool           `help:"Take all files for plain text, whatever they are named and hold."`
 	SkipCorrupt  bool           `help:"Tell of lines that cannot be read and go on."`
 }
 
@@ -45,7 +46,7 @@ func (c *tokenizerTrainCmd) Run(s *streams) error {
 		return usageError(fmt.Sprintf("-o is %s, want a file named .json, such as tokenizer.json", c.Out))
 	}
 	sources := data.Sources{
-		Paths: c.Files, SkipCorrupt: c.SkipCorrupt, ReplaceUTF8: c.SkipCorrupt, Progress: bar(s.err, "reading", progressbar.OptionShowBytes(true)),
+		Paths: c.Files, PlainText: c.PlainText, SkipCorrupt: c.SkipCorrupt, ReplaceUTF8: c.SkipCorrupt, Progress: bar(s.err, "reading", progressbar.OptionShowBytes(true)),
 		Corrupt: func(err error) { fmt.Fprintln(s.err, "jamba: skipped:", err) },
 	}
 	o := tokenizer.TrainOptions{

@@ -24,7 +24,7 @@ type trainCmd struct {
 }
 
 func (c *trainCmd) Help() string {
-	return `Trains a new model. CONFIG is one of the presets ` + strings.Join(recipe.Presets(), ", ") + `, or a YAML file with the words of a config.json; in place of periods and offsets it may list its layers, and a section train may set what the flags below do. jamba train PRESET --show prints one to begin with. The vocabulary is the tokenizer's: if none is given, a tokenizer is made from the data.
+	return `Trains a new model. CONFIG is one of the presets ` + strings.Join(recipe.Presets(), ", ") + `, or a YAML file with the words of a config.json; in place of periods and offsets it may list its layers, and a section train may set what the flags below do. Without max_position_embeddings the context is --seq. jamba train PRESET --show prints one to begin with. The vocabulary is the tokenizer's: if none is given, a tokenizer is made from the data.
 
 ` + trainingHelp + `
 
@@ -73,16 +73,25 @@ func (c *trainCmd) Run(s *streams) error {
 	}
 	t.open = func(words *text.Text, checkpoint string) (trainee, error) {
 		config := withTokenizer(r.Config, words.Tokenizer)
+		free := !r.Context && config.MaxPositionEmbeddings > 0
+		if free { // what it is trained on is what it is made for
+			config.MaxPositionEmbeddings = t.settings.Seq
+		}
 		var m *model.Model
 		if checkpoint == "" {
 			m, err = model.New(config, t.settings.Seed)
-		} else if m, err = model.OpenForTraining(checkpoint); err == nil && !reflect.DeepEqual(m.Config, config) {
-			err = fmt.Errorf("cannot resume %s: its model is not that of %s; see %s", checkpoint, c.Config, filepath.Join(checkpoint, "config.json"))
+		} else if m, err = model.OpenForTraining(checkpoint); err == nil {
+			if free {
+				config.MaxPositionEmbeddings = m.Config.MaxPositionEmbeddings
+			}
+			if !reflect.DeepEqual(m.Config, config) {
+				err = fmt.Errorf("cannot resume %s: its model is not that of %s; see %s", checkpoint, c.Config, filepath.Join(checkpoint, "config.json"))
+			}
 		}
 		if err != nil {
 			return trainee{}, err
 		}
-		return trainee{model: m, write: func(dir string) error { return loop.WriteModel(dir, m) }}, nil
+		return trainee{model: m, write: func(dir string) error { return loop.WriteNewModel(dir, m, t.settings.Seq) }}, nil
 	}
 	return t.run(s)
 }

@@ -30,12 +30,14 @@ type training struct {
 	data     []string
 	settings loop.Settings // before the flags
 	epochs   float64       // instead of settings.Steps; 0: none
+	little   bool          // fewer sequences in a batch and more epochs, if the data are little
 	use      string        // a command's arguments that use what is trained
+	vocab    int           // tokens of a model without a tokenizer
 
 	// files returns the tokenizer's files, and others that belong to each checkpoint; nil: they are those that a run has
 	// which is resumed.
 	files func(resumed bool) (smallFiles, error)
-	// open returns what is trained, at its beginning, or from a checkpoint.
+	// open returns what is trained, at its beginning, or from a checkpoint. Its text is nil if there is no tokenizer.
 	open func(t *text.Text, checkpoint string) (trainee, error)
 }
 
@@ -70,14 +72,17 @@ func (t *training) run(s *streams) error {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program
 
-	words, err := text.Open(t.tokenizer())
-	if err != nil {
-		return err
+	var words *text.Text
+	if path := t.words(); path != "" {
+		if words, err = text.Open(path); err != nil {
+			return err
+		}
 	}
 	files, err := folder(t.tokenizer())
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	delete(files, ggufTokenizer) // what is trained beside a GGUF file is run beside it
 	set, err := t.load(ctx, s, t.data)
 	if err != nil {
 		return err
@@ -92,27 +97,27 @@ func (t *training) run(s *streams) error {
 		defer val.Close()
 		o.Val = val.All()
 	}
-	sequences, err := t.sequences(set)
-	if err != nil {
-		return err
-	}
-	if t.epochs > 0 {
-		t.settings.Steps = t.settings.EpochSteps(t.epochs, sequences)
-	}
 	x, err := t.open(words, checkpoint)
 	if err != nil {
 		return err
 	}
+	sequences, chosen, err := t.fit(set, x.model.Config.MaxPositionEmbeddings)
+	if err != nil {
+		return err
+	}
+	warn(s.err, x.model.Warnings...)
 	if n := x.model.Config.VocabSize; set.VocabSize() > n {
 		return fmt.Errorf("the tokenizer has %d tokens, the model has weights for %d", set.VocabSize(), n)
 	}
 	o.Model, o.Settings = x.model, t.settings
 	o.Write = func(dir string) error { return errors.Join(x.write(dir), files.write(dir)) }
-	o.Bytes = func(id int32) int {
-		if words.Tokenizer.IsSpecial(id) {
-			return 0
+	if words != nil {
+		o.Bytes = func(id int32) int {
+			if words.Tokenizer.IsSpecial(id) {
+				return 0
+			}
+			return len(words.Tokenizer.TokenBytes(id))
 		}
-		return len(words.Tokenizer.TokenBytes(id))
 	}
 	if os.Getenv("GOGC") == "" {
 		// What a training holds is few large pieces for a long time: collecting early costs nothing and saves half the memory.
@@ -124,6 +129,12 @@ func (t *training) run(s *streams) error {
 		return err
 	}
 	d.plan(r, sequences)
+	if chosen != "" {
+		fmt.Fprintln(s.err, "jamba:", chosen)
+	}
+	if n := r.Settings.Steps; n < fewSteps {
+		fmt.Fprintf(s.err, "jamba: warning: %d steps are few to learn from; more data, more --epochs or --steps, or a smaller --batch make more of them\n", n)
+	}
 	err = r.Run(ctx)
 	d.end()
 	return t.outcome(s, r, err)
@@ -177,6 +188,18 @@ func (t *training) begin() (from *loop.State, checkpoint string, err error) {
 // tokenizer is where the run has its tokenizer.
 func (t *training) tokenizer() string { return filepath.Join(t.Out, "tokenizer") }
 
+// words is what the run's tokenizer is opened from; empty: it has none.
+func (t *training) words() string {
+	for file, path := range map[string]string{
+		ggufTokenizer: filepath.Join(t.tokenizer(), ggufTokenizer), "tokenizer.json": t.tokenizer(), "tokenizer.model": t.tokenizer(),
+	} {
+		if _, err := os.Stat(filepath.Join(t.tokenizer(), file)); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
 // load returns the documents of files.
 func (t *training) load(ctx context.Context, s *streams, files []string) (*data.Dataset, error) {
 	cache := t.TokenCache
@@ -188,7 +211,7 @@ func (t *training) load(ctx context.Context, s *streams, files []string) (*data.
 			return nil, err
 		}
 	}
-	set, err := data.Load(ctx, cache, data.Options{Tokenizer: t.tokenizer(), Sources: t.sources(s, files)})
+	set, err := data.Load(ctx, cache, data.Options{Tokenizer: t.words(), VocabSize: t.vocab, Sources: t.sources(s, files)})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
@@ -197,7 +220,7 @@ func (t *training) load(ctx context.Context, s *streams, files []string) (*data.
 
 func (t *training) sources(s *streams, files []string) data.Sources {
 	return data.Sources{
-		Paths: files, Split: t.Split, SkipCorrupt: t.SkipCorrupt, ReplaceUTF8: t.SkipCorrupt,
+		Paths: files, Split: t.Split, PlainText: t.PlainText, SkipCorrupt: t.SkipCorrupt, ReplaceUTF8: t.SkipCorrupt,
 		Corrupt:  func(err error) { fmt.Fprintln(s.err, "jamba: skipped:", err) },
 		Progress: bar(s.err, "reading", progressbar.OptionShowBytes(true)),
 	}

@@ -62,10 +62,12 @@ func tokenizerFiles(path string) (smallFiles, error) {
 		}
 	}
 	if files["tokenizer.json"] == nil && files["tokenizer.model"] == nil {
-		return nil, fmt.Errorf("%s: holds neither tokenizer.json nor tokenizer.model", path)
+		return nil, fmt.Errorf("%s: %w", path, errNoTokenizer)
 	}
 	return files, nil
 }
+
+var errNoTokenizer = errors.New("holds neither tokenizer.json nor tokenizer.model")
 
 // makeTokenizer makes a tokenizer from texts.
 func makeTokenizer(s *streams, sources data.Sources, vocab int) (smallFiles, error) {

@@ -16,7 +16,7 @@ type trainingFlags struct {
 
 	Steps       *int        `group:"Training" placeholder:"N" xor:"length" help:"Updates of the weights."`
 	Epochs      *float64    `group:"Training" placeholder:"X" xor:"length" help:"Instead: so many times through the data."`
-	Batch       *int        `group:"Training" placeholder:"N" help:"Sequences in a batch."`
+	Batch       *int        `group:"Training" placeholder:"N" help:"Sequences in a batch. Default: 8; finetune takes less of little data."`
 	Seq         *int        `group:"Training" placeholder:"N" help:"Tokens to be predicted in a sequence, at most. Longer documents are cut, shorter ones share a sequence without seeing one another."`
 	GradAccum   *int        `group:"Training" placeholder:"N" help:"Batches in a step, one after the other: as one larger batch, in less memory."`
 	LR          *float64    `name:"lr" group:"Training" placeholder:"X" help:"Learning rate at its highest."`
@@ -28,10 +28,11 @@ type trainingFlags struct {
 	WeightDecay *float64    `group:"Training" placeholder:"X" help:"Of AdamW, for matrices."`
 	DecayAll    bool        `group:"Training" help:"Decay A_log, D, biases and norms, too."`
 	Clip        *float64    `group:"Training" placeholder:"X" help:"Scale gradients down to this norm of all together; 0: never. Default: 1."`
-	AuxCoef     *float64    `group:"Training" placeholder:"X" help:"Weight of the loss that spreads tokens over experts. Default: 0.001."`
+	AuxCoef     *float64    `group:"Training" placeholder:"X" help:"Weight of the loss that spreads tokens over experts. Default: 0.001, for finetune what the model's settings say."`
 	Seed        *uint64     `group:"Training" placeholder:"N" help:"Of the first weights and of the order of the data. Default: 0."`
 
 	Split       data.Split `group:"Data" enum:"file,blank,endoftext" default:"file" help:"What a document is in plain text: the file, or what stands between empty lines or between <|endoftext|>. Default: ${default}."`
+	PlainText   bool       `group:"Data" help:"Take all files for plain text, whatever they are named and hold."`
 	NoShuffle   bool       `group:"Data" help:"Keep the order of the data."`
 	SkipCorrupt bool       `group:"Data" help:"Tell of documents that cannot be read and go on."`
 	Val         []string   `group:"Data" sep:"none" placeholder:"X|FILE" help:"Validate with this fraction of the documents, or with a file; files may be repeated."`
@@ -43,7 +44,7 @@ type trainingFlags struct {
 	Inspect   bool `group:"Checkpoints and log" help:"Put magnitudes of each layer's output, inner values and gradient into the log."`
 }
 
-const trainingHelp = `DATA are plain text files, .jsonl with an object a line (text, messages, or input_ids and labels), or .parquet; plain text and .jsonl may be .gz or .zst.
+const trainingHelp = `DATA are plain text (.txt, .md, .rst, .tex, .log or no ending), objects (.jsonl and .ndjson, one a line; .json, in a list) or rows (.parquet). All but .parquet may be .gz or .zst. Fields that are read: input_ids (and labels); messages; conversations; prompt and completion; instruction, input and output; text; content. Other files are refused unless --plain-text is said.
 
 Ctrl-C saves and stops; the same command with --resume goes on, to the same weights as if nothing had happened. A second Ctrl-C stops at once, with the last checkpoint as it was.`
 

@@ -1,8 +1,9 @@
-// Package lora is low-rank adapters (Hu et al. 2021, LoRA) as data: which linear layers of a network they change, by what,
+// Package lora is low-rank adapters (Hu et al. 2021, LoRA) as data: which modules of a network they change, by what,
 // and the files that PEFT keeps them in. The network's arithmetic with them is in packages model and train.
 package lora
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -11,13 +12,14 @@ import (
 	"jamba/tensor"
 )
 
-// Module is a linear layer of a network that an adapter can change.
+// Module is a linear layer of a network, or its embedding, that an adapter can change.
 type Module struct {
 	Name    string // in Hugging Face's classes, such as model.layers.3.mamba.in_proj
-	Layer   int
+	Layer   int    // -1: in none
 	Part    string // Jamba's name for it within the layer, such as mamba.in_proj, whatever the architecture
 	Group   Group
-	In, Out int // its weight is [Out, In]
+	In, Out int  // its weight is [Out, In]; that of the embedding, from In tokens to vectors of Out, [In, Out]
+	Tied    bool // it is the head, and has the embedding's weight
 }
 
 // Group is one of the parts of a layer that modules belong to. It is also a target's name.
@@ -30,9 +32,11 @@ const (
 	MLP       Group = "mlp"     // but not experts
 	Experts   Group = "experts" // of a mixture
 	Router    Group = "router"  // of a mixture; no target's name
+	Embed     Group = "embed"   // the embedding of tokens
+	Head      Group = "head"    // the output
 )
 
-// Pair is the change of one module: its weight becomes W + Scale·B·A.
+// Pair is the change of one module: its weight becomes W + Scale·B·A, that of the embedding W + Scale·(B·A)ᵀ.
 type Pair struct {
 	Module
 	R     int
@@ -49,18 +53,65 @@ func (p *Pair) Matrices() (a, b kernel.Matrix) {
 	return a, b
 }
 
-// Adapter changes some modules of a network.
-type Adapter struct {
-	Config Config
-	Pairs  []*Pair // in the network's order
+// Columns gathers the columns of A that belong to tokens, low [len(tokens), R].
+func (p *Pair) Columns(low []float32, tokens []int32) {
+	for i, id := range tokens {
+		for r := range p.R {
+			low[i*p.R+r] = p.A[r*p.In+int(id)]
+		}
+	}
 }
 
-// maxR bounds ranks; nobody needs more than the width of a layer.
-const maxR = 1 << 16
+// Transposed returns the pair of the transposed weight, in memory of its own: it gives the head what p gives the
+// embedding.
+func (p *Pair) Transposed(to Module) *Pair {
+	t := &Pair{Module: to, R: p.R, Scale: p.Scale}
+	t.A, t.B = transpose(p.B, p.Out, p.R), transpose(p.A, p.R, p.In)
+	return t
+}
+
+// transpose returns m [rows, columns] as [columns, rows].
+func transpose(m []float32, rows, columns int) []float32 {
+	t := make([]float32, len(m))
+	for i := range rows {
+		for j := range columns {
+			t[j*rows+i] = m[i*columns+j]
+		}
+	}
+	return t
+}
+
+// Whole is a weight that stands in the place of a module's own: one of modules_to_save, or what an adapter of the
+// embedding or the head was trained beside.
+type Whole struct {
+	Module
+	Weight tensor.Tensor // in memory of its own
+	Saved  bool          // it is one of modules_to_save
+}
+
+// Same reports whether two weights are the same bytes.
+func (w *Whole) Same(other *Whole) bool {
+	return w.Weight.DType == other.Weight.DType && bytes.Equal(w.Weight.Data, other.Weight.Data)
+}
+
+// Adapter changes some modules of a network.
+type Adapter struct {
+	Config   Config
+	Pairs    []*Pair // in the network's order
+	Wholes   []Whole // at most those of the embedding and the head
+	Warnings []string
+}
+
+// maxR bounds ranks of files, whose tensors have to be there. freeR bounds those of new adapters, unless a side of the
+// module is longer: more only makes the same product larger.
+const (
+	maxR  = 1 << 16
+	freeR = 1 << 10
+)
 
 // New returns an adapter of the modules that c's targets match, for training. It changes nothing yet: A is uniform up to
-// 1/sqrt(In), which is what PEFT's kaiming_uniform_ comes to, the same for the same seed, and B is 0. It is an error if a
-// target matches no module.
+// 1/sqrt(In), which is what PEFT's kaiming_uniform_ comes to, the same for the same seed, and B is 0; for the embedding, A
+// is 0 and B normal, as in PEFT. It is an error if a target matches no module.
 func New(c Config, modules []Module, seed uint64) (*Adapter, error) {
 	c, chosen, err := c.choose(modules)
 	if err != nil {
@@ -73,7 +124,17 @@ func New(c Config, modules []Module, seed uint64) (*Adapter, error) {
 		if err != nil {
 			return nil, err
 		}
+		if most := max(freeR, p.In, p.Out); p.R > most {
+			return nil, fmt.Errorf("%s: r is %d, more than %d are of no use there", m.Name, p.R, most)
+		}
 		p.A, p.B = make([]float32, p.R*p.In), make([]float32, p.Out*p.R)
+		if p.Group == Embed {
+			for i := range p.B {
+				p.B[i] = float32(r.NormFloat64())
+			}
+			a.Pairs = append(a.Pairs, p)
+			continue
+		}
 		bound := 1 / math.Sqrt(float64(p.In))
 		for i := range p.A {
 			p.A[i] = float32(bound * (2*r.Float64() - 1))

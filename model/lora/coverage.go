@@ -33,7 +33,7 @@ func (a *Adapter) Coverage(modules []Module) (all Coverage) {
 		pairs[p.Name] = p
 	}
 	at := map[string]int{}
-	for _, group := range []Group{Attention, Mamba, MLP, Experts, Router} {
+	for _, group := range []Group{Attention, Mamba, MLP, Experts, Router, Embed, Head} {
 		for _, m := range modules {
 			if m.Group != group {
 				continue
@@ -50,7 +50,7 @@ func (a *Adapter) Coverage(modules []Module) (all Coverage) {
 				c.Adapted++
 				c.Params += int64(len(p.A)) + int64(len(p.B))
 				c.Weights += int64(m.In) * int64(m.Out)
-				if n := len(c.Layers); n == 0 || c.Layers[n-1] != m.Layer {
+				if n := len(c.Layers); m.Layer >= 0 && (n == 0 || c.Layers[n-1] != m.Layer) {
 					c.Layers = append(c.Layers, m.Layer)
 				}
 			}

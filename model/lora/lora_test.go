@@ -52,6 +52,9 @@ func TestTargets(t *testing.T) {
 		{"mixtral-tiny", "w2", "16 feed_forward.experts.down_proj"},
 		{"mixtral-tiny", "all", "4 self_attn.q_proj 4 self_attn.k_proj 4 self_attn.v_proj 4 self_attn.o_proj " +
 			"16 feed_forward.experts.gate_proj 16 feed_forward.experts.up_proj 16 feed_forward.experts.down_proj"},
+		{"mamba-tiny", "embed,head", "1 embed_tokens 1 lm_head"},
+		{"mamba-tiny", "embeddings", "1 embed_tokens"},
+		{"llama-tiny", "head,q_proj", "4 self_attn.q_proj 1 lm_head"},
 		{"mamba-tiny", "all", "4 mamba.in_proj 4 mamba.x_proj 4 mamba.dt_proj 4 mamba.out_proj"},
 	} {
 		all := modules(t, test.model)
@@ -90,12 +93,13 @@ func TestNewBad(t *testing.T) {
 		config lora.Config
 		want   string
 	}{
-		{lora.Config{R: 1, Alpha: 1, Targets: []string{"q_proj", "in_proj"}}, `target "in_proj" matches no module; the model has q_proj, k_proj, v_proj, o_proj, router, gate_proj, up_proj, down_proj, and the groups attention, experts, all`},
+		{lora.Config{R: 1, Alpha: 1, Targets: []string{"q_proj", "in_proj"}}, `target "in_proj" matches no module; the model has embed_tokens, q_proj, k_proj, v_proj, o_proj, router, gate_proj, up_proj, down_proj, lm_head, and the groups embed, attention, experts, head, all`},
 		{lora.Config{R: 1, Alpha: 1, Targets: []string{"mamba"}}, `target "mamba" matches no module`},
 		{lora.Config{R: 1, Alpha: 1, Targets: []string{"proj"}}, `target "proj" matches no module`},
 		{lora.Config{R: 1, Alpha: 1}, "no target modules"},
 		{lora.Config{R: 0, Alpha: 1, Targets: []string{"all"}}, "r is 0, want a whole number from 1 to 65536"},
 		{lora.Config{R: 1 << 40, Alpha: 1, Targets: []string{"all"}}, "r is 1.099511627776e+12, want"},
+		{lora.Config{R: 1025, Alpha: 1, Targets: []string{"q_proj"}}, "q_proj: r is 1025, more than 1024 are of no use there"},
 		{lora.Config{R: 1, Alpha: math.NaN(), Targets: []string{"all"}}, "lora_alpha NaN over r 1 is no scale"},
 		{lora.Config{R: 1, Alpha: 1e300, Targets: []string{"all"}}, "is no scale"},
 	} {
@@ -226,7 +230,9 @@ experts    feed_forward.experts.gate_proj  0 of 16   -        0
 experts    feed_forward.experts.up_proj    0 of 16   -        0
 experts    feed_forward.experts.down_proj  5 of 16   1,3,5,7  880
 router     feed_forward.router             0 of 4    -        0
-all                                        16 of 96           3568
+embed      embed_tokens                    0 of 1    -        0
+head       lm_head                         0 of 1    -        0
+all                                        16 of 98           3568
 `
 	if b.String() != want {
 		t.Errorf("coverage\n%swant\n%s", b.String(), want)
@@ -258,26 +264,46 @@ func TestOpenBad(t *testing.T) {
 		{"an unknown setting that is off", "use_something", false, plain, ""},
 		{"peft_type", "peft_type", "LOHA", plain, `adapter_config.json: peft_type is "LOHA"; LORA is supported`},
 		{"bias", "bias", "all", plain, `bias is "all"; none is supported`},
-		{"fan_in_fan_out", "fan_in_fan_out", true, plain, "fan_in_fan_out is true"},
-		{"modules_to_save", "modules_to_save", []string{"lm_head"}, plain, "modules_to_save has lm_head"},
+		{"lora_bias", "lora_bias", true, plain, "lora_bias is true, which means biases beside lora_B"},
+		{"rows of the embedding", "trainable_token_indices", []int{1, 2}, plain, "trainable_token_indices is [1,2], which means rows of the embedding"},
+		{"replicated layers", "layer_replication", [][]int{{0, 4}}, plain, "layer_replication is [[0,4]]"},
+		{"megatron", "megatron_config", map[string]any{"x": 1}, plain, "megatron_config is"},
+		{"qalora", "use_qalora", true, plain, "use_qalora is true"},
+		{"kasa", "kasa_config", map[string]any{"x": 1}, plain, "kasa_config is"},
+		{"corda", "init_lora_weights", "corda", plain, "init_lora_weights is corda"},
+		{"olora", "init_lora_weights", "olora", plain, "init_lora_weights is olora"},
+		{"eva", "init_lora_weights", "eva", plain, ""},
+		{"another module saved", "modules_to_save", []string{"final_layernorm"}, with("base_model.model.model.final_layernorm.weight", 32), "final_layernorm.weight: a whole weight (modules_to_save); those of the embedding and the head are supported"},
+		{"the module itself saved", "modules_to_save", []string{"q_proj"}, plain, "modules_to_save leaves out the module"},
+		{"a resized head", "modules_to_save", []string{"lm_head"}, with("base_model.model.lm_head.weight", 300, 32), "lm_head.weight: shape [300 32], want [256 32]; was the vocabulary resized"},
+		{"exclude_modules", "exclude_modules", []string{"q_proj"}, plain, "exclude_modules leaves out the module"},
+		{"exclude_modules by expression", "exclude_modules", ".*layers.4.*", plain, "exclude_modules leaves out the module"},
+		{"exclude_modules no list", "exclude_modules", 5, plain, "exclude_modules is neither"},
+		{"layers_to_transform", "layers_to_transform", []int{3}, plain, "layers_to_transform leaves out the module"},
+		{"layers_to_transform a word", "layers_to_transform", "4", plain, "layers_to_transform: want a whole number"},
+		{"layers_pattern", "layers_pattern", "layers", plain, "layers_pattern is there without layers_to_transform"},
+		{"q_proj as an embedding", "", nil, map[string][]int{q + ".lora_embedding_A": {2, 32}, q + ".lora_embedding_B": {32, 2}}, "the module model.layers.4.self_attn.q_proj has other names"},
+		{"the embedding as a layer", "target_modules", []string{"embed_tokens", "q_proj"}, with("base_model.model.model.embed_tokens"+lora.SuffixA, 2, 32), "the module model.embed_tokens has other names"},
+		{"a slow expression", "target_modules", "(?=m)(.*)*(.*)*(.*)*(.*)*(.*)*(.*)*x", plain, "target_modules: the regular expression takes more than 1s"},
+		{"a long expression", "target_modules", strings.Repeat("a", 5000), plain, "at most 4096"},
 		{"use_dora", "use_dora", true, plain, "use_dora is true"},
 		{"pissa", "init_lora_weights", "pissa_niter_4", plain, "init_lora_weights is pissa"},
-		{"target_parameters", "target_parameters", []string{"x"}, plain, `setting target_parameters is ["x"], which is not supported`},
-		{"an unknown setting", "use_something", true, plain, "setting use_something is true, which is not supported"},
+		{"target_parameters", "target_parameters", []string{"x"}, plain, `target_parameters is ["x"], which means parameters that are no module's weight`},
+		{"an unknown setting", "use_something", true, plain, ""},
 		{"no targets", "target_modules", nil, plain, "target_modules is neither"},
 		{"targets of another type", "target_modules", 5, plain, "target_modules is neither"},
 		{"a broken expression", "target_modules", "(", plain, "target_modules: error parsing regexp"},
-		{"look-ahead", "target_modules", "(?!x).*", plain, "target_modules: error parsing regexp"},
+		{"look-ahead", "target_modules", "(?!x).*", plain, ""},
 		{"other targets", "target_modules", []string{"k_proj"}, plain, q + lora.SuffixA + ": target_modules do not match"},
-		{"a target without tensors", "target_modules", []string{"q_proj", "in_proj"}, plain, `target_modules has "in_proj", but there is no tensor`},
+		{"a target without tensors", "target_modules", []string{"q_proj", "in_proj"}, plain, ""},
 		{"r of another type", "r", "2", plain, "r is a JSON string"},
 		{"r 0", "r", 0, plain, "r is 0, want"},
 		{"rank 3", "r", 3, plain, q + lora.SuffixA + ": shape [2 32], want [3 32]"},
 		{"rank_pattern", "rank_pattern", map[string]any{"q_proj": 3}, plain, q + lora.SuffixA + ": shape [2 32], want [3 32]"},
 		{"rank_pattern of other names", "rank_pattern", map[string]any{"proj": 3, "layers.5": 3, "q_proj.x": 3}, plain, ""},
 		{"half a rank", "rank_pattern", map[string]any{"q_proj": 1.5}, plain, "r is 1.5, want a whole number"},
-		{"rank_pattern no number", "rank_pattern", map[string]any{"q_proj": "x"}, plain, "q_proj: want a number"},
-		{"rank_pattern no object", "rank_pattern", []int{1}, plain, "want an object of numbers"},
+		{"rank_pattern no number", "rank_pattern", map[string]any{"q_proj": "x"}, plain, "rank_pattern has for q_proj no number"},
+		{"rank_pattern no object", "rank_pattern", []int{1}, plain, "rank_pattern is no object of numbers"},
 		{"alpha_pattern broken", "alpha_pattern", map[string]any{"(": 1}, plain, "error parsing regexp"},
 		{"alpha", "lora_alpha", 1e300, plain, "is no scale"},
 		{"A transposed", "", nil, map[string][]int{q + lora.SuffixA: {32, 2}, q + lora.SuffixB: {32, 2}}, q + lora.SuffixA + ": shape [32 2], want [2 32]"},
@@ -286,7 +312,7 @@ func TestOpenBad(t *testing.T) {
 		{"no B", "", nil, map[string][]int{q + lora.SuffixA: {2, 32}}, q + lora.SuffixB + " is missing"},
 		{"nothing", "", nil, map[string][]int{}, "there is no tensor in it"},
 		{"another layer", "", nil, with("base_model.model.model.layers.3.self_attn.q_proj"+lora.SuffixA, 2, 32), "the model has no module model.layers.3.self_attn.q_proj that can be adapted"},
-		{"the head", "", nil, with("base_model.model.lm_head"+lora.SuffixA, 2, 32), "the model has no module lm_head that can be adapted"},
+		{"the head", "", nil, with("base_model.model.lm_head"+lora.SuffixA, 2, 32), "target_modules do not match the module lm_head"},
 		{"another prefix", "", nil, with("model.layers.4.self_attn.k_proj"+lora.SuffixA, 2, 32), "model.layers.4.self_attn.k_proj.lora_A.weight: want names such as base_model.model.model.layers.0"},
 		{"a magnitude", "", nil, with(q+".lora_magnitude_vector", 32), q + ".lora_magnitude_vector: want names such as"},
 		{"a bias", "", nil, with(q+".lora_B.bias", 32), q + ".lora_B.bias: want names such as"},
@@ -339,5 +365,57 @@ func TestOpenBad(t *testing.T) {
 		if _, err := lora.Open(dir, all); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("settings %q: %v", config, err)
 		}
+	}
+}
+
+// TestOpenWarns asserts what is told of settings that are passed over.
+func TestOpenWarns(t *testing.T) {
+	all := modules(t, "jamba-v01-mini")
+	const q = "base_model.model.model.layers.4.self_attn.q_proj"
+	for _, test := range []struct {
+		name   string
+		change map[string]any
+		want   []string // of the warnings, each
+	}{
+		{"nothing", nil, nil},
+		{"targets that the model lacks", map[string]any{"target_modules": []string{"q_proj", "c_attn", "query_key_value"}}, []string{"target_modules has c_attn, query_key_value; the model has no such module"}},
+		{"targets without tensors", map[string]any{"target_modules": []string{"q_proj", "in_proj"}}, []string{"target_modules match 7 modules that the adapter has no tensors for, such as model.layers.0.mamba.in_proj"}},
+		{"but those are excluded", map[string]any{"target_modules": []string{"q_proj", "in_proj"}, "exclude_modules": []string{"mamba.in_proj"}}, nil},
+		{"but those are of other layers", map[string]any{"target_modules": []string{"q_proj", "in_proj"}, "layers_to_transform": []int{4}}, nil},
+		{"saved modules that are not there", map[string]any{"modules_to_save": []string{"classifier"}}, []string{"modules_to_save has classifier; the adapter has no such tensor"}},
+		{"fan_in_fan_out", map[string]any{"fan_in_fan_out": true}, []string{"fan_in_fan_out is true"}},
+		{"a setting that is not known", map[string]any{"new\x1b": true}, []string{`setting new\x1b is true, which is not known and passed over`}},
+		{"settings of training", map[string]any{"lora_dropout": 0.1, "init_lora_weights": "gaussian", "revision": "x", "task_type": nil, "inference_mode": false, "rank_pattern": map[string]int{"c_attn": 3}}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := map[string]any{"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": []string{"q_proj"}}
+			for k, v := range test.change {
+				c[k] = v
+			}
+			b, err := json.Marshal(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "adapter_config.json"), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			entries := []safetensors.Entry{safetensors.Of(tensor.FromFloat32s(q+lora.SuffixA, make([]float32, 64), 2, 32)), safetensors.Of(tensor.FromFloat32s(q+lora.SuffixB, make([]float32, 64), 32, 2))}
+			if err := safetensors.WriteFile(filepath.Join(dir, "adapter_model.safetensors"), entries, nil); err != nil {
+				t.Fatal(err)
+			}
+			a, err := lora.Open(dir, all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(a.Warnings) != len(test.want) {
+				t.Fatalf("warnings %q, want %q", a.Warnings, test.want)
+			}
+			for i, w := range a.Warnings {
+				if !strings.Contains(w, test.want[i]) || !strings.HasPrefix(w, dir) {
+					t.Errorf("warning %q, want one with %q", w, test.want[i])
+				}
+			}
+		})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"jamba/internal/printable"
 )
 
 // peftConfig is adapter_config.json with the settings that are honoured, and those that have to be as they are here.
@@ -19,12 +21,16 @@ type peftConfig struct {
 	Alpha        float64         `json:"lora_alpha"`
 	Dropout      float64         `json:"lora_dropout"`
 	RSLoRA       bool            `json:"use_rslora"`
-	Targets      json.RawMessage `json:"target_modules"` // a list, or a string
+	Targets      setting         `json:"target_modules"`
+	Exclude      setting         `json:"exclude_modules"`
+	Layers       json.RawMessage `json:"layers_to_transform"` // numbers, or one
+	LayerNames   setting         `json:"layers_pattern"`
 	Ranks        patterns        `json:"rank_pattern"`
 	Alphas       patterns        `json:"alpha_pattern"`
 	Bias         string          `json:"bias"`
 	FanInFanOut  bool            `json:"fan_in_fan_out"`
 	ModulesSaved []string        `json:"modules_to_save"`
+	Tying        bool            `json:"ensure_weight_tying"`
 	DoRA         bool            `json:"use_dora"`
 	Inference    bool            `json:"inference_mode"`
 	Init         json.RawMessage `json:"init_lora_weights"`
@@ -32,95 +38,164 @@ type peftConfig struct {
 
 // honoured are the settings of peftConfig.
 var honoured = []string{
-	"peft_type", "task_type", "base_model_name_or_path", "r", "lora_alpha", "lora_dropout", "use_rslora", "target_modules", "rank_pattern",
-	"alpha_pattern", "bias", "fan_in_fan_out", "modules_to_save", "use_dora", "inference_mode", "init_lora_weights",
+	"peft_type", "task_type", "base_model_name_or_path", "r", "lora_alpha", "lora_dropout", "use_rslora", "target_modules",
+	"exclude_modules", "layers_to_transform", "layers_pattern", "rank_pattern", "alpha_pattern", "bias", "fan_in_fan_out",
+	"modules_to_save", "ensure_weight_tying", "use_dora", "inference_mode", "init_lora_weights",
 }
 
-// indifferent are settings of PEFT that do not change what a trained adapter computes: how it was trained, or which
-// modules it has, which its tensors tell.
+// indifferent are settings of PEFT that do not change what a trained adapter computes: how it was trained.
 var indifferent = []string{
-	"auto_mapping", "peft_version", "revision", "exclude_modules", "layers_to_transform", "layers_pattern",
-	"loftq_config", "eva_config", "corda_config", "lora_ga_config", "velora_config", "megatron_core", "qalora_group_size", "runtime_config",
-	"ensure_weight_tying",
+	"auto_mapping", "peft_version", "revision", "loftq_config", "eva_config", "corda_config", "lora_ga_config", "velora_config",
+	"megatron_core", "qalora_group_size", "runtime_config", "modules_to_tie", "target_modules_to_tie",
 }
 
-// parse reads an adapter_config.json. A setting that cannot be honoured is an error.
-func parse(b []byte) (Config, error) {
+// refused are settings of PEFT that make other numbers, with what they do.
+var refused = map[string]string{
+	"lora_bias":               "biases beside lora_B",
+	"target_parameters":       "parameters that are no module's weight, such as experts in one tensor",
+	"trainable_token_indices": "rows of the embedding",
+	"layer_replication":       "another network",
+	"megatron_config":         "layers of another library",
+	"alora_invocation_tokens": "an adapter that counts from a token on",
+	"use_qalora":              "QALoRA",
+	"use_bdlora":              "block-diagonal matrices",
+	"arrow_config":            "a choice among several adapters",
+	"kasa_config":             "other weights of the base model",
+	"monteclora_config":       "random matrices",
+}
+
+// changesBase are the ways to begin that change the weights of the base model. PEFT would compute them anew.
+var changesBase = []string{"pissa", "olora", "corda", "loftq", "lora_ga"}
+
+// maxShown bounds the bytes that are quoted of a setting.
+const maxShown = 100
+
+// parse reads an adapter_config.json. A setting that cannot be honoured is an error, one that is not known a warning.
+func parse(b []byte) (c Config, warnings []string, err error) {
 	f := peftConfig{R: 8, Alpha: 8, Bias: "none"} // PEFT's defaults
 	var all map[string]json.RawMessage
-	if err := errors.Join(json.Unmarshal(b, &f), json.Unmarshal(b, &all)); err != nil {
-		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return Config{}, fmt.Errorf("%s is a JSON %s", cmp.Or(wrong.Field, "the file"), wrong.Value)
+	err = json.Unmarshal(b, &all)
+	for name, v := range map[string]json.Unmarshaler{
+		"target_modules": &f.Targets, "exclude_modules": &f.Exclude, "layers_pattern": &f.LayerNames, "rank_pattern": &f.Ranks, "alpha_pattern": &f.Alphas,
+	} {
+		if value, ok := all[name]; ok && err == nil {
+			if err := v.UnmarshalJSON(value); err != nil {
+				return c, nil, fmt.Errorf("%s %w", name, err)
+			}
 		}
-		return Config{}, err
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &f)
+	}
+	if err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return c, nil, fmt.Errorf("%s is a JSON %s", cmp.Or(wrong.Field, "the file"), printable.Cut(wrong.Value, maxShown))
+		}
+		return c, nil, errors.New(printable.Cut(err.Error(), 2*maxShown))
 	}
 	if f.PEFTType != "LORA" {
-		return Config{}, fmt.Errorf("peft_type is %q; LORA is supported", f.PEFTType)
+		return c, nil, fmt.Errorf("peft_type is %q; LORA is supported", printable.Cut(f.PEFTType, maxShown))
 	}
-	if err := f.check(all); err != nil {
-		return Config{}, err
+	if warnings, err = f.check(all); err != nil {
+		return c, nil, err
 	}
-	c := Config{R: f.R, Alpha: f.Alpha, RSLoRA: f.RSLoRA, ranks: f.Ranks, alphas: f.Alphas}
+	c = Config{
+		R: f.R, Alpha: f.Alpha, RSLoRA: f.RSLoRA, ranks: f.Ranks, alphas: f.Alphas, Targets: f.Targets.list, pattern: f.Targets.text,
+		exclude: f.Exclude, layerNames: f.LayerNames.list, saved: f.ModulesSaved, tying: f.Tying,
+	}
+	if f.LayerNames.text != "" {
+		c.layerNames = []string{f.LayerNames.text}
+	}
 	if f.Base != nil {
 		c.Base = *f.Base
 	}
-	if json.Unmarshal(f.Targets, &c.Targets) == nil && len(c.Targets) > 0 {
-		return c, nil
+	if c.layers, err = layers(f.Layers); err != nil {
+		return c, nil, fmt.Errorf("layers_to_transform: %w", err)
 	}
-	if json.Unmarshal(f.Targets, &c.pattern) == nil && c.pattern != "" {
-		return c, nil
+	switch {
+	case f.Targets.empty() && len(c.saved) == 0:
+		return c, nil, errors.New("target_modules " + neither)
+	case c.pattern != "" && (c.layers != nil || c.layerNames != nil):
+		return c, nil, errors.New("layers_to_transform and layers_pattern cannot be beside target_modules that is a string")
+	case c.layerNames != nil && c.layers == nil:
+		return c, nil, errors.New("layers_pattern is there without layers_to_transform")
 	}
-	return Config{}, errors.New("target_modules is neither a list of names nor a string")
+	return c, warnings, nil
 }
 
-// check finds settings that cannot be honoured.
-func (f *peftConfig) check(all map[string]json.RawMessage) error {
+// layers reads one number or a list; nil: none.
+func layers(b json.RawMessage) (map[int]bool, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	var list []int
+	if err := json.Unmarshal(b, &list); err != nil { // null is a list, too
+		list = make([]int, 1)
+		if json.Unmarshal(b, &list[0]) != nil {
+			return nil, errors.New("want a whole number, or a list of them")
+		}
+	}
+	if len(list) == 0 {
+		return nil, nil
+	}
+	all := map[int]bool{}
+	for _, i := range list {
+		all[i] = true
+	}
+	return all, nil
+}
+
+// check finds settings that cannot be honoured, and those that are passed over.
+func (f *peftConfig) check(all map[string]json.RawMessage) (warnings []string, err error) {
 	switch {
 	case f.Bias != "none":
-		return fmt.Errorf("bias is %q; none is supported", f.Bias)
-	case f.FanInFanOut:
-		return errors.New("fan_in_fan_out is true; all layers here store [out, in]")
-	case len(f.ModulesSaved) > 0:
-		return fmt.Errorf("modules_to_save has %s; whole modules beside the adapter are not supported", strings.Join(f.ModulesSaved, ", "))
+		return nil, fmt.Errorf("bias is %q; none is supported", printable.Cut(f.Bias, maxShown))
 	case f.DoRA:
-		return errors.New("use_dora is true; plain LoRA is supported")
+		return nil, errors.New("use_dora is true; plain LoRA is supported")
+	}
+	if f.FanInFanOut {
+		warnings = append(warnings, "fan_in_fan_out is true; all layers here store [out, in], and PEFT passes it over, too")
 	}
 	var method string
 	if json.Unmarshal(f.Init, &method) == nil {
 		method, _, _ := strings.Cut(strings.ToLower(method), "_niter")
-		if slices.Contains([]string{"pissa", "olora", "corda", "loftq", "lora_ga"}, method) {
-			return fmt.Errorf("init_lora_weights is %s, which changes the base model's weights; save the adapter as plain LoRA (path_initial_model_for_weight_conversion)", method)
+		if slices.Contains(changesBase, method) {
+			return nil, fmt.Errorf("init_lora_weights is %s, which changes the base model's weights; save the adapter as plain LoRA (path_initial_model_for_weight_conversion)", method)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		switch value := string(all[name]); {
+		value := string(all[name])
+		switch does, known := refused[name]; {
 		case slices.Contains(honoured, name) || slices.Contains(indifferent, name):
 		case value == "null" || value == "false" || value == "[]" || value == "{}" || value == `""` || value == "0":
-		default:
-			return fmt.Errorf("setting %s is %s, which is not supported", name, value)
+		case known:
+			return nil, fmt.Errorf("%s is %s, which means %s; plain LoRA is supported", name, printable.Cut(value, maxShown), does)
+		case len(warnings) < maxWarnings:
+			warnings = append(warnings, fmt.Sprintf("setting %s is %s, which is not known and passed over", printable.Cut(name, maxShown), printable.Cut(value, maxShown)))
 		}
 	}
-	return nil
+	return warnings, nil
 }
+
+// maxWarnings bounds the warnings of one file.
+const maxWarnings = 10
 
 // JSON returns the adapter_config.json that PEFT reads.
 func (c *Config) JSON() ([]byte, error) {
 	task := "CAUSAL_LM"
 	f := peftConfig{
 		PEFTType: "LORA", TaskType: &task, R: c.R, Alpha: c.Alpha, RSLoRA: c.RSLoRA, Ranks: c.ranks, Alphas: c.alphas,
-		Bias: "none", Inference: true, Init: json.RawMessage("true"),
+		Targets: setting{c.Targets, c.pattern}, Exclude: c.exclude, LayerNames: setting{list: c.layerNames}, ModulesSaved: c.saved,
+		Tying: c.tying, Bias: "none", Inference: true, Init: json.RawMessage("true"),
 	}
 	if c.Base != "" {
 		f.Base = &c.Base
 	}
-	var err error
-	if c.pattern != "" {
-		f.Targets, err = json.Marshal(c.pattern)
-	} else {
-		f.Targets, err = json.Marshal(c.Targets)
-	}
-	if err != nil {
-		return nil, err
+	if c.layers != nil {
+		var err error
+		if f.Layers, err = json.Marshal(slices.Sorted(maps.Keys(c.layers))); err != nil {
+			return nil, err
+		}
 	}
 	b, err := json.MarshalIndent(f, "", "  ")
 	return append(b, '\n'), err

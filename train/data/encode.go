@@ -10,7 +10,15 @@ import (
 
 // encoder makes ids of documents. Several goroutines may use it at once.
 type encoder struct {
-	text *text.Text
+	text  *text.Text // nil: there is no tokenizer, and documents are input_ids
+	vocab int        // without a tokenizer: the number of tokens
+}
+
+func (e *encoder) size() int {
+	if e.text == nil {
+		return e.vocab
+	}
+	return e.text.Tokenizer.VocabSize()
 }
 
 // encoded is a document as it is trained.
@@ -19,12 +27,14 @@ type encoded struct {
 	trained []bool // which ids are to be predicted; nil: all
 }
 
+var errNoTemplate = errors.New("messages: the model has no chat template; to make a tokenizer with one: jamba tokenizer train --chat; to give a model one, put a chat_template.jinja into its folder")
+
 // encode makes ids of a document; several, if a conversation has to be shown in several ways.
 func (e *encoder) encode(d Document) ([]encoded, error) {
 	var all []encoded
 	switch {
 	case d.IDs != nil:
-		size := e.text.Tokenizer.VocabSize()
+		size := e.size()
 		for i, id := range d.IDs {
 			if id < 0 || int(id) >= size {
 				return nil, fmt.Errorf("input_ids[%d] is %d, the vocabulary has %d", i, id, size)
@@ -38,15 +48,17 @@ func (e *encoder) encode(d Document) ([]encoded, error) {
 			}
 		}
 		all = []encoded{one}
+	case e.text == nil:
+		return nil, errors.New("the model has no tokenizer: documents have to be input_ids")
 	case d.Chat != nil:
 		if e.text.Templates == nil {
-			return nil, errors.New("messages: the model has no chat template")
+			return nil, errNoTemplate
 		}
 		template, err := e.text.Templates.For(*d.Chat)
 		if err != nil {
 			return nil, err
 		}
-		conversations, err := renderTurns(template, *d.Chat)
+		conversations, err := renderTurns(template, *d.Chat, d.Given)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +70,7 @@ func (e *encoder) encode(d Document) ([]encoded, error) {
 		if eos, ok := e.text.Tokenizer.EOS(); ok && (len(ids) == 0 || ids[len(ids)-1] != eos) {
 			ids = append(ids, eos)
 		}
-		all = []encoded{{ids: ids}}
+		all = []encoded{e.completion(d, ids)}
 	}
 	for _, one := range all {
 		if len(one.ids) > maxTokens {

@@ -21,7 +21,8 @@ import (
 // Options say what a token cache is made of.
 type Options struct {
 	Sources
-	Tokenizer string // a model folder or .gguf file, for its tokenizer and chat template
+	Tokenizer string // a model folder or .gguf file, for its tokenizer and chat template; empty: documents are input_ids
+	VocabSize int    // without a tokenizer: the number of tokens
 }
 
 // Load returns the documents of the sources as token ids, from a cache file in dir, which is made if it is not there. The
@@ -41,16 +42,18 @@ func Load(ctx context.Context, dir string, o Options) (*Dataset, error) {
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return d, err
 	}
-	t, err := text.Open(o.Tokenizer)
-	if err != nil {
-		return nil, err
+	e := &encoder{vocab: o.VocabSize}
+	if o.Tokenizer != "" {
+		if e.text, err = text.Open(o.Tokenizer); err != nil {
+			return nil, err
+		}
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
 	err = durable.WriteFile(path, func(f *os.File) error {
-		w := newWriter(f, key, t.Tokenizer.VocabSize())
-		if err := o.fill(ctx, w, &encoder{t}); err != nil {
+		w := newWriter(f, key, e.size())
+		if err := o.fill(ctx, w, e); err != nil {
 			return err
 		}
 		return w.finish()
@@ -64,9 +67,12 @@ func Load(ctx context.Context, dir string, o Options) (*Dataset, error) {
 // key hashes all that the ids depend on.
 func (o *Options) key(ctx context.Context) (key [32]byte, err error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "token cache %d, split %s, skip %v, replace %v\n", version, orFile(o.Split), o.SkipCorrupt, o.ReplaceUTF8)
+	fmt.Fprintf(h, "token cache %d, split %s, skip %v, replace %v, plain %v\n", version, orFile(o.Split), o.SkipCorrupt, o.ReplaceUTF8, o.PlainText)
 	files := []string{o.Tokenizer}
-	if info, err := os.Stat(o.Tokenizer); err != nil {
+	if o.Tokenizer == "" {
+		fmt.Fprintf(h, "%d tokens\n", o.VocabSize)
+		files = nil
+	} else if info, err := os.Stat(o.Tokenizer); err != nil {
 		return key, err
 	} else if info.IsDir() {
 		if files, err = text.Files(o.Tokenizer); err != nil {
@@ -152,6 +158,7 @@ func (o *Options) fill(ctx context.Context, w *writer, e *encoder) error {
 			}
 			return nil
 		})
+		clear(window) // a long document is not kept while the next is read
 		window, size = window[:0], 0
 		return err
 	}

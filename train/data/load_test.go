@@ -83,7 +83,7 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := encoder{tk}
+	e := encoder{text: tk}
 	var want [][]int32
 	trained, tokens := int64(0), int64(0)
 	for doc, err := range o.Documents {

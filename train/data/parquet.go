@@ -1,148 +1,248 @@
 package data
 
 import (
-	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"unicode/utf8"
 
-	"github.com/parquet-go/parquet-go"
-
-	"jamba/text/chat"
+	"jamba/format/parquet"
 )
 
-// textRow and chatRow are what is read of a row of a Parquet file.
-type (
-	textRow struct {
-		Text *string `parquet:"text,optional"`
-	}
-	chatRow struct {
-		Messages []chatMessage `parquet:"messages,list"`
-	}
-	chatMessage struct {
-		Role    string  `parquet:"role,optional"`
-		Content *string `parquet:"content,optional"`
-	}
-)
+// rowReader makes records of a Parquet file's rows, of those columns that documents are made of: strings, and lists of
+// numbers, strings or messages. Others are left alone.
+type rowReader struct {
+	fields  []*rowField
+	replace bool // invalid UTF-8
+}
 
-// parquet yields the documents of a Parquet file: a row each, of the column messages or, if there is none, text.
+// rowField is a column, or the columns of a list of messages.
+type rowField struct {
+	name  string
+	parts []rowPart
+}
+
+// rowPart is a leaf: of messages, the one with that key.
+type rowPart struct {
+	key    string // "": the values are no messages
+	leaf   *parquet.Leaf
+	column *parquet.Column
+	row    []parquet.Value
+}
+
+// parquet yields the documents of a Parquet file, a row each.
 func (s *Sources) parquet(path string, file *os.File, p *progress, yield func(Document, error) bool) bool {
 	info, err := file.Stat()
 	if err != nil {
 		return s.failed(&corrupt{path, err}, yield)
 	}
-	f, err := openParquet(file, info.Size())
+	f, err := parquet.Open(file, info.Size())
 	if err != nil {
 		return s.failed(&corrupt{path, err}, yield)
 	}
-	part := 0.0
-	if n := f.NumRows(); n > 0 {
-		part = float64(info.Size()) / float64(n)
-	}
-	column := func(name ...string) bool {
-		_, ok := f.Schema().Lookup(name...)
-		return ok
-	}
-	var ok bool
-	switch {
-	case column("messages", "list", "element", "role") && column("messages", "list", "element", "content"):
-		ok = rows(s, path, f, yield, func(r chatRow) (Document, error) {
-			if len(r.Messages) == 0 {
-				return Document{}, nil
-			}
-			messages, size := make([]chat.Message, len(r.Messages)), 0
-			for i, m := range r.Messages {
-				if m.Content == nil {
-					return Document{}, fmt.Errorf("messages[%d].content: null, want a string", i)
-				}
-				content, err := valid(*m.Content, s.ReplaceUTF8)
-				if err != nil {
-					return Document{}, fmt.Errorf("messages[%d].content: %w", i, err)
-				}
-				messages[i] = chat.Message{Role: m.Role, Content: content}
-				size += len(m.Role) + len(content)
-			}
-			r2 := chat.NewRequest(messages...)
-			r2.AddGenerationPrompt = false
-			return Document{Chat: &r2, bytes: size}, nil
-		}, func() { p.add(int64(part)) })
-	case column("text"):
-		ok = rows(s, path, f, yield, func(r textRow) (Document, error) {
-			if r.Text == nil {
-				return Document{}, nil
-			}
-			text, err := valid(*r.Text, s.ReplaceUTF8)
-			return Document{Text: text, bytes: len(text)}, err
-		}, func() { p.add(int64(part)) })
-	default:
-		ok = s.failed(&corrupt{path, fmt.Errorf("no column text, and no column messages that is a list of role and content; the schema is %.500s", f.Schema())}, yield)
-	}
-	return ok
-}
-
-// openParquet opens a file that the library may not be prepared for.
-func openParquet(r io.ReaderAt, size int64) (f *parquet.File, err error) {
-	defer recoverError(&err)
-	// The library allocates as much as the end of the file asks for: the footer's length, and PAR1.
-	var end [8]byte
-	if _, err := r.ReadAt(end[:], max(0, size-8)); err != nil {
-		return nil, fmt.Errorf("no Parquet file: %w", err)
-	}
-	if n := int64(binary.LittleEndian.Uint32(end[:])); string(end[4:]) != "PAR1" || n > size-12 {
-		return nil, fmt.Errorf("broken: the end of the file's %d bytes asks for a footer of %d", size, n)
-	}
-	return parquet.OpenFile(r, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
-}
-
-func recoverError(err *error) {
-	if r := recover(); r != nil {
-		*err = fmt.Errorf("broken: %v", r)
-	}
-}
-
-// rows yields the documents that convert makes of the rows.
-func rows[T any](s *Sources, path string, f *parquet.File, yield func(Document, error) bool, convert func(T) (Document, error), read func()) bool {
-	reader, err := newReader[T](f)
-	if err != nil {
-		return s.failed(&corrupt{path, err}, yield)
-	}
-	defer reader.Close()
-	batch := make([]T, 16)
-	for row := 1; ; {
-		clear(batch)
-		n, err := readRows(reader, batch)
-		for _, r := range batch[:n] {
-			place := fmt.Sprintf("%s: row %d", path, row)
-			row++
-			read()
-			d, err := convert(r)
-			d.Place = place
-			switch {
-			case err != nil:
-				if !s.failed(&corrupt{place, err}, yield) {
-					return false
-				}
-			case d.empty():
-			case !yield(d, nil):
-				return false
-			}
+	rows := newRowReader(f, s.ReplaceUTF8)
+	defer rows.close()
+	if !rows.makesDocuments() {
+		var all []string
+		for _, l := range f.Leaves {
+			all = append(all, l.String())
 		}
-		if errors.Is(err, io.EOF) || err == nil && n == 0 {
+		return s.failed(&corrupt{path, fmt.Errorf("none of the columns %s is there; the columns are %s", knownFields, names(all))}, yield)
+	}
+	part := info.Size() / max(f.Rows, 1)
+	for n := 1; ; n++ {
+		place := fmt.Sprintf("%s: row %d", path, n)
+		r, size, err := rows.next()
+		if err == io.EOF {
 			return true
 		}
-		if err != nil { // the rest of the file is lost
-			return s.failed(&corrupt{fmt.Sprintf("%s: row %d", path, row), err}, yield)
+		var d Document
+		_, bad := errors.AsType[*badRow](err)
+		switch {
+		case err != nil && !bad: // the rest of the file is lost
+			return s.failed(&corrupt{place, err}, yield)
+		case err == nil && len(r) > 0: // not all are null
+			d, err = r.document()
+		}
+		p.add(part)
+		d.Place, d.bytes = place, size
+		switch {
+		case err != nil:
+			if !s.failed(&corrupt{place, err}, yield) {
+				return false
+			}
+		case d.empty():
+		case !yield(d, nil):
+			return false
 		}
 	}
 }
 
-func newReader[T any](f *parquet.File) (r *parquet.GenericReader[T], err error) {
-	defer recoverError(&err)
-	return parquet.NewGenericReader[T](f), nil
+// elements are names that writers give to what is in a list.
+var elements = []string{"element", "item", "array", "array_element"}
+
+// newRowReader finds the columns that documents are made of.
+func newRowReader(f *parquet.File, replace bool) *rowReader {
+	r := &rowReader{replace: replace}
+	for i := range f.Leaves {
+		l := &f.Leaves[i]
+		known := slices.ContainsFunc(forms, func(f form) bool {
+			return slices.Contains(f.needs, l.Path[0]) || slices.Contains(f.takes, l.Path[0])
+		})
+		// A list's leaf is list.element, or list.element.role; in old files the list's node may be missing.
+		part := rowPart{leaf: l}
+		within := l.Path[l.Repeated+1:]
+		switch {
+		case l.Repeated < 0 && len(l.Path) > 1 || l.MaxRep > 1 || len(within) > 2:
+			known = false
+		case l.Repeated >= 0 && len(within) > 0 && !(len(within) == 1 && slices.Contains(elements, within[0])):
+			part.key = within[len(within)-1]
+			known = known && slices.Contains([]string{"role", "content", "from", "value"}, part.key)
+		}
+		if !known || l.Type != parquet.ByteArray && (part.key != "" || l.Type != parquet.Int32 && l.Type != parquet.Int64) {
+			continue
+		}
+		part.column = f.Column(i)
+		if n := len(r.fields); n > 0 && r.fields[n-1].name == l.Path[0] {
+			r.fields[n-1].parts = append(r.fields[n-1].parts, part)
+		} else {
+			r.fields = append(r.fields, &rowField{l.Path[0], []rowPart{part}})
+		}
+	}
+	return r
 }
 
-func readRows[T any](r *parquet.GenericReader[T], batch []T) (n int, err error) {
-	defer recoverError(&err)
-	return r.Read(batch)
+func (r *rowReader) close() {
+	for _, f := range r.fields {
+		for _, p := range f.parts {
+			p.column.Close()
+		}
+	}
+}
+
+// makesDocuments tells whether the columns are enough for a document.
+func (r *rowReader) makesDocuments() bool {
+	return slices.ContainsFunc(forms, func(f form) bool {
+		return !slices.ContainsFunc(f.needs, func(name string) bool {
+			return !slices.ContainsFunc(r.fields, func(f *rowField) bool { return f.name == name })
+		})
+	})
+}
+
+// badRow is an error in one row, after which the others can be read.
+type badRow struct{ error }
+
+// next returns the fields of the next row that are not null, and the bytes of its strings.
+func (r *rowReader) next() (record, int, error) {
+	fields, size := record{}, 0
+	var bad error
+	for i, f := range r.fields {
+		for j := range f.parts {
+			p := &f.parts[j]
+			var err error
+			if p.row, err = p.column.Next(); err == io.EOF && (i > 0 || j > 0) {
+				err = fmt.Errorf("broken: column %s has less rows than others", p.leaf)
+			}
+			if err != nil {
+				return nil, 0, err
+			}
+			for _, v := range p.row {
+				size += len(v.Bytes) + 4
+			}
+		}
+		raw, err := r.field(f)
+		if err != nil && bad == nil {
+			bad = &badRow{fmt.Errorf("%s%w", f.name, err)}
+		}
+		if raw != nil {
+			fields[f.name] = raw
+		}
+	}
+	return fields, size, bad
+}
+
+// field returns a field as JSON; nil: it is null.
+func (r *rowReader) field(f *rowField) (json.RawMessage, error) {
+	first := &f.parts[0]
+	if first.leaf.Repeated < 0 {
+		v, err := r.value(first, 0)
+		if err != nil || v == nil {
+			return nil, wrap(": ", err)
+		}
+		return v, nil
+	}
+	n := len(first.row)
+	if first.row[0].Def < first.leaf.Element {
+		n = 0 // an empty list, or none
+	}
+	list := []byte("[")
+	for i := range n {
+		if i > 0 {
+			list = append(list, ',')
+		}
+		if first.key == "" {
+			v, err := r.value(first, i)
+			if err != nil || v == nil {
+				return nil, fmt.Errorf("[%d]: %w", i, orNull(err))
+			}
+			list = append(list, v...)
+			continue
+		}
+		list = append(list, '{')
+		for j := range f.parts {
+			p := &f.parts[j]
+			if len(p.row) != len(first.row) {
+				return nil, fmt.Errorf(": its columns have lists of %d and %d", len(first.row), len(p.row))
+			}
+			v, err := r.value(p, i)
+			if err != nil || v == nil {
+				return nil, fmt.Errorf("[%d].%s: %w", i, p.key, orNull(err))
+			}
+			if j > 0 {
+				list = append(list, ',')
+			}
+			list = append(append(append(append(list, '"'), p.key...), '"', ':'), v...)
+		}
+		list = append(list, '}')
+	}
+	if n == 0 {
+		return nil, nil // nothing to train, whether it is empty or null
+	}
+	return append(list, ']'), nil
+}
+
+func orNull(err error) error {
+	if err == nil {
+		return errors.New("null, want a string or a number")
+	}
+	return err
+}
+
+func wrap(prefix string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s%w", prefix, err)
+}
+
+// value returns value i of a row as JSON; nil: it is null.
+func (r *rowReader) value(p *rowPart, i int) (json.RawMessage, error) {
+	v := p.row[i]
+	switch {
+	case v.Def < p.leaf.MaxDef:
+		return nil, nil
+	case p.leaf.Type != parquet.ByteArray:
+		return json.Marshal(v.Int)
+	}
+	if utf8.Valid(v.Bytes) {
+		return json.Marshal(string(v.Bytes))
+	}
+	s, err := valid(string(v.Bytes), r.replace)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(s)
 }

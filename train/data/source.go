@@ -3,15 +3,11 @@ package data
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 // Split says what a document is in a plain text file.
@@ -24,12 +20,15 @@ const (
 	SplitEnd   Split = "endoftext" // stretches between <|endoftext|>
 )
 
-// Sources are files of documents. The name tells what a file is: .jsonl and .ndjson have an object a line, with the key
-// input_ids (and labels if need be), messages or text, the first that is there; .parquet has a column messages or text;
-// all others are plain text. Any but Parquet may be compressed: .gz, .zst.
+// Sources are files of documents. What a file holds is known by its ending and its beginning: .txt, .md, .rst, .tex and .log
+// are plain text, .jsonl and .ndjson have an object a line, .json a list of objects or one after the other, .parquet rows;
+// a name without an ending is what its content is. Other endings are an error unless their content is JSON or Parquet, and so
+// is JSON that is named as plain text. The fields of objects and rows that are read are in docs/training.md. Any but Parquet may be
+// compressed: .gz, .zst.
 type Sources struct {
 	Paths       []string
 	Split       Split                   // SplitFile
+	PlainText   bool                    // all files are plain text, whatever they are named and hold
 	SkipCorrupt bool                    // go on after a document that cannot be read or used
 	ReplaceUTF8 bool                    // put U+FFFD in the place of bytes that are not UTF-8; without it they are an error
 	Corrupt     func(err error)         // told of what SkipCorrupt skips; may be nil
@@ -118,29 +117,6 @@ func (s *Sources) failed(err error, yield func(Document, error) bool) bool {
 	return false
 }
 
-// format is what a file's name says of it.
-type format struct {
-	kind        string // text, jsonl or parquet
-	compression string // "", gz or zst
-}
-
-func formatOf(path string) format {
-	f := format{kind: "text"}
-	base := strings.ToLower(filepath.Base(path))
-	for _, c := range []string{"gz", "zst"} {
-		if inner, ok := strings.CutSuffix(base, "."+c); ok {
-			base, f.compression = inner, c
-		}
-	}
-	switch filepath.Ext(base) {
-	case ".jsonl", ".ndjson":
-		f.kind = "jsonl"
-	case ".parquet":
-		f.kind = "parquet"
-	}
-	return f
-}
-
 // file yields the documents of one file and returns whether to go on.
 func (s *Sources) file(path string, p *progress, yield func(Document, error) bool) bool {
 	file, err := os.Open(path)
@@ -149,32 +125,18 @@ func (s *Sources) file(path string, p *progress, yield func(Document, error) boo
 		return false
 	}
 	defer file.Close()
-	format := formatOf(path)
-	if format.kind == "parquet" {
-		if format.compression != "" {
-			yield(Document{}, fmt.Errorf("%s: Parquet files are compressed within; unpack it", path))
-			return false
-		}
+	f, r, done, err := s.open(path, file, p)
+	defer done()
+	if err != nil {
+		return s.failed(&corrupt{path, err}, yield)
+	}
+	switch f.kind {
+	case kindParquet:
 		return s.parquet(path, file, p, yield)
-	}
-	var r io.Reader = &counted{file, p}
-	switch format.compression {
-	case "gz":
-		z, err := gzip.NewReader(bufio.NewReader(r))
-		if err != nil {
-			return s.failed(&corrupt{path, err}, yield)
-		}
-		r = z
-	case "zst":
-		z, err := zstd.NewReader(r, zstd.WithDecoderMaxMemory(256<<20), zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return s.failed(&corrupt{path, err}, yield)
-		}
-		defer z.Close()
-		r = z
-	}
-	if format.kind == "jsonl" {
-		return s.lines(path, bufio.NewReaderSize(r, 1<<16), yield)
+	case kindLines:
+		return s.lines(path, r, yield)
+	case kindJSON:
+		return s.json(path, r, yield)
 	}
 	return s.text(path, r, yield)
 }
@@ -210,8 +172,6 @@ func (s *Sources) lines(path string, r *bufio.Reader, yield func(Document, error
 	}
 }
 
-func (d *Document) empty() bool { return d.Text == "" && d.Chat == nil && len(d.IDs) == 0 }
-
 var errTooLong = errors.New("too long")
 
 // readLine returns the next line without its end, which the next call overwrites. A line of more than limit bytes is
@@ -246,6 +206,9 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 
 // text yields the documents of a plain text file.
 func (s *Sources) text(path string, r io.Reader, yield func(Document, error) bool) bool {
+	if s.Split == SplitFile || s.Split == "" {
+		return s.whole(path, r, yield)
+	}
 	end := &failure{r: r}
 	scanner := bufio.NewScanner(end)
 	scanner.Buffer(nil, maxDocument)
@@ -260,33 +223,50 @@ func (s *Sources) text(path string, r io.Reader, yield func(Document, error) boo
 	})
 	for scanner.Scan() {
 		doc := scanner.Bytes()
-		if s.Split != SplitFile && s.Split != "" {
-			trimmed := bytes.TrimLeft(doc, "\r\n")
-			begin += bytes.Count(doc[:len(doc)-len(trimmed)], []byte("\n"))
-			doc = bytes.TrimRight(trimmed, "\r\n")
-		}
-		place := fmt.Sprintf("%s:%d", path, begin)
-		if len(bytes.TrimSpace(doc)) == 0 {
-			continue
-		}
-		text, err := valid(string(doc), s.ReplaceUTF8)
-		if err != nil {
-			if !s.failed(&corrupt{place, err}, yield) {
-				return false
-			}
-			continue
-		}
-		if !yield(Document{Place: place, Text: text, bytes: len(text)}, nil) {
+		trimmed := bytes.TrimLeft(doc, "\r\n")
+		begin += bytes.Count(doc[:len(doc)-len(trimmed)], []byte("\n"))
+		if !s.plain(fmt.Sprintf("%s:%d", path, begin), string(bytes.TrimRight(trimmed, "\r\n")), yield) {
 			return false
 		}
 	}
 	switch err := scanner.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
-		return s.failed(&corrupt{fmt.Sprintf("%s:%d", path, next), fmt.Errorf("document of more than %d bytes", maxDocument)}, yield)
+		return s.failed(&corrupt{fmt.Sprintf("%s:%d", path, next), errDocument}, yield)
 	case err != nil:
 		return s.failed(&corrupt{fmt.Sprintf("%s:%d", path, next), err}, yield)
 	}
 	return true
+}
+
+var errDocument = fmt.Errorf("document of more than %d bytes; --split blank or endoftext makes several of a file", maxDocument)
+
+// whole yields a file as one document, which is in memory once.
+func (s *Sources) whole(path string, r io.Reader, yield func(Document, error) bool) bool {
+	var b strings.Builder
+	if info, err := os.Stat(path); err == nil {
+		b.Grow(int(min(info.Size(), maxDocument)))
+	}
+	n, err := io.Copy(&b, io.LimitReader(r, maxDocument+1))
+	if err == nil && n > maxDocument {
+		err = errDocument
+	}
+	if err != nil {
+		return s.failed(&corrupt{path + ":1", err}, yield)
+	}
+	return s.plain(path+":1", b.String(), yield)
+}
+
+// plain yields a plain text, if it is not blank.
+func (s *Sources) plain(place, text string, yield func(Document, error) bool) bool {
+	text = strings.TrimPrefix(text, string(byteOrderMark)) // of files that were put together
+	if strings.TrimSpace(text) == "" {
+		return true
+	}
+	text, err := valid(text, s.ReplaceUTF8)
+	if err != nil {
+		return s.failed(&corrupt{place, err}, yield)
+	}
+	return yield(Document{Place: place, Text: text, bytes: len(text)}, nil)
 }
 
 // cut is the bufio.SplitFunc that finds the next document.

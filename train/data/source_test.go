@@ -91,14 +91,14 @@ func TestJSONLines(t *testing.T) {
 		`a.jsonl:1 "one"`, `a.jsonl:3 chat ["Hi" "Hello"]`, `a.jsonl:4 ids [1 2 3] []`, `a.jsonl:5 ids [1 2 3] [-100 2 -100]`,
 	}
 	bad := []string{
-		"a.jsonl:7: text: found a JSON number; text is a string, input_ids and labels are lists of token ids",
+		"a.jsonl:7: text: found a JSON number, want a string",
 		"a.jsonl:8: unexpected end of JSON input",
 		"a.jsonl:9: found a JSON array, want an object",
-		"a.jsonl:10: none of text, messages and input_ids is there",
+		"a.jsonl:10: none of input_ids (and labels), messages, conversations, prompt and completion, instruction and output (and input), text, or content is there; the fields are other",
 		"a.jsonl:11: chat: messages: empty, want at least one message",
 		"a.jsonl:12: 1 labels for 2 input_ids",
 		"a.jsonl:13: labels[1] is 3, want -100 or the id that stands there, 2",
-		"a.jsonl:14: input_ids: found a JSON number 99999999999; text is a string, input_ids and labels are lists of token ids",
+		"a.jsonl:14: input_ids: found a JSON number 99999999999, want a list of token ids",
 	}
 	expect(t, Sources{Paths: []string{path}}, append(first[:4:4], "error "+bad[0])...)
 	want := first[:4:4]
@@ -129,8 +129,8 @@ func TestCompressed(t *testing.T) {
 			t.Errorf("%s: (-want +got)\n%s", name, diff)
 		}
 		// What is cut short gives no half document.
-		cut := Sources{Paths: []string{write(t, "a.txt"+filepath.Ext(name), content[:len(content)-9])}}
-		if got := show(cut); len(got) != 1 || !strings.HasPrefix(got[0], "error a.txt"+filepath.Ext(name)+":1: ") {
+		cut := Sources{Paths: []string{write(t, "a.txt"+filepath.Ext(name), content[:len(content)-9])}, PlainText: true}
+		if got := show(cut); len(got) != 1 || !strings.HasPrefix(got[0], "error a.txt"+filepath.Ext(name)+":") {
 			t.Errorf("%s cut: %q", name, got)
 		}
 		expect(t, Sources{Paths: []string{write(t, "a.jsonl.gz", "this is no gzip at all")}, SkipCorrupt: true}, "skipped a.jsonl.gz: gzip: invalid header")
@@ -150,9 +150,9 @@ func TestParquet(t *testing.T) {
 	for i := range 20 {
 		want = append(want, fmt.Sprintf(`chat.parquet: row %d chat ["Question %d?" "Answer %d."]`, i+1, i, i))
 	}
-	want[3] = "skipped chat.parquet: row 4: messages[1].content: null, want a string"
+	want[3] = "skipped chat.parquet: row 4: messages[1].content: null, want a string or a number"
 	expect(t, Sources{Paths: file("chat.parquet"), SkipCorrupt: true}, want...)
-	if got := show(Sources{Paths: file("other.parquet")}); len(got) != 1 || !strings.Contains(got[0], "no column text") || !strings.Contains(got[0], "body") {
+	if got := show(Sources{Paths: file("other.parquet")}); len(got) != 1 || !strings.Contains(got[0], "text, or content is there") || !strings.Contains(got[0], "body") {
 		t.Error(got)
 	}
 	// Whatever a file holds, it is an error or documents.

@@ -25,9 +25,9 @@ const maxMessages = 1000
 //
 // A template may show a turn in another way once others follow, such as without its reasoning. The conversation is then
 // rendered several times, each time up to such a turn, as the model will see it when it has to say that: every turn is
-// trained once. What comes after the assistant's last turn is left out.
-func renderTurns(t *chat.Template, r chat.Request) ([]conversation, error) {
-	c, err := readTurns(r)
+// trained once. What comes after the assistant's last turn is left out. The first given messages are not trained.
+func renderTurns(t *chat.Template, r chat.Request, given int) ([]conversation, error) {
+	c, err := readTurns(r, given)
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +41,9 @@ func renderTurns(t *chat.Template, r chat.Request) ([]conversation, error) {
 		}
 		if len(generated) > 0 {
 			// The marks stand at the turns that are to be trained; they are the whole story.
+			if generated, err = c.after(given, text, generated); err != nil {
+				return nil, err
+			}
 			return []conversation{{text, generated}}, nil
 		}
 		v := conversation{text: text}
@@ -70,7 +73,7 @@ type turns struct {
 	assistant []int // indices of its messages
 }
 
-func readTurns(r chat.Request) (*turns, error) {
+func readTurns(r chat.Request, given int) (*turns, error) {
 	c := &turns{request: r}
 	if r.Messages == nil || r.Messages.Len() > maxMessages {
 		return nil, fmt.Errorf("messages: want 1 to %d", maxMessages)
@@ -78,7 +81,7 @@ func readTurns(r chat.Request) (*turns, error) {
 	for i := range r.Messages.Len() {
 		m := r.Messages.At(i)
 		if d, ok := m.(*jinja.Dict); ok {
-			if role, _ := d.Get("role"); role == "assistant" {
+			if role, _ := d.Get("role"); role == "assistant" && i >= given {
 				c.assistant = append(c.assistant, i)
 			}
 		}
@@ -88,6 +91,23 @@ func readTurns(r chat.Request) (*turns, error) {
 		return nil, errors.New("messages: none is of role assistant, so there is nothing to train")
 	}
 	return c, nil
+}
+
+// after returns those of the spans that come after the first given messages.
+func (c *turns) after(given int, text string, spans [][2]int) ([][2]int, error) {
+	if given == 0 {
+		return spans, nil
+	}
+	prompt, _, err := c.render(given, true)
+	if err != nil || !strings.HasPrefix(text, prompt) {
+		if prompt, _, err = c.render(given, false); err != nil {
+			return nil, err
+		}
+	}
+	if !strings.HasPrefix(text, prompt) {
+		return nil, errors.New("the chat template shows the prompt differently once the completion follows")
+	}
+	return slices.DeleteFunc(spans, func(s [2]int) bool { return s[0] < len(prompt) }), nil
 }
 
 // render renders the first n messages, with what begins an answer of the assistant if prompt is set.

@@ -74,7 +74,7 @@ func TestTurns(t *testing.T) {
 			"<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello!<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n<think>\n⟦\n</think>\n\nGood bye.<|im_end|>\n⟧",
 		},
 	} {
-		got, err := renderTurns(template(t, name), request(t, dialogue))
+		got, err := renderTurns(template(t, name), request(t, dialogue), 0)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -86,25 +86,25 @@ func TestTurns(t *testing.T) {
 
 // What the template marks as generated is trained, and nothing else.
 func TestGenerationMarks(t *testing.T) {
-	got, err := renderTurns(parse(t, tokenizer.ChatTemplate), request(t, dialogue))
+	got, err := renderTurns(parse(t, tokenizer.ChatTemplate), request(t, dialogue), 0)
 	want := []string{"<s><|bom|><|system|> Be brief.<|eom|><|bom|><|user|> Hi<|eom|><|bom|><|assistant|>⟦ Hello!<|eom|>⟧<|bom|><|user|> Bye<|eom|><|bom|><|assistant|>⟦ Good bye.<|eom|>⟧"}
 	if diff := cmp.Diff(want, marked(got)); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 	// Without the marks the same is found.
 	plain := strings.NewReplacer("{%- generation -%}", "", "{%- endgeneration -%}", "").Replace(tokenizer.ChatTemplate)
-	got, err = renderTurns(parse(t, plain), request(t, dialogue))
+	got, err = renderTurns(parse(t, plain), request(t, dialogue), 0)
 	if diff := cmp.Diff(want, marked(got)); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
 	content := strings.Replace(plain, "{{- ' ' + message.content + '<|eom|>' -}}", "{{- ' ' -}}{%- generation -%}{{- message.content -}}{%- endgeneration -%}{{- '<|eom|>' -}}", 1)
-	got, err = renderTurns(parse(t, content), request(t, dialogue))
+	got, err = renderTurns(parse(t, content), request(t, dialogue), 0)
 	if all := strings.Join(marked(got), ""); err != nil || !strings.Contains(all, "<|assistant|> ⟦Hello!⟧<|eom|>") || !strings.Contains(all, "<|assistant|> ⟦Good bye.⟧<|eom|>") {
 		t.Errorf("%v %s", err, all)
 	}
 	// In a macro they cannot be placed; the turns are found all the same.
 	macro := strings.Replace(plain, "{{- ' ' + message.content + '<|eom|>' -}}", "{%- macro say() -%}{%- generation -%}{{- ' ' + message.content + '<|eom|>' -}}{%- endgeneration -%}{%- endmacro -%}{{- say() -}}", 1)
-	got, err = renderTurns(parse(t, macro), request(t, dialogue))
+	got, err = renderTurns(parse(t, macro), request(t, dialogue), 0)
 	if diff := cmp.Diff(want, marked(got)); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
@@ -115,17 +115,17 @@ func TestTurnsBad(t *testing.T) {
 		"none is of role assistant": `{"messages": [{"role": "user", "content": "Hi"}]}`,
 		"roles must alternate":      `{"messages": [{"role": "assistant", "content": "Hi"}]}`,
 	} {
-		if _, err := renderTurns(template(t, "inst"), request(t, r)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := renderTurns(template(t, "inst"), request(t, r), 0); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
 	}
 	// An assistant that speaks first has no prompt.
-	got, err := renderTurns(template(t, "jamba15-protocol"), request(t, `{"messages": [{"role": "assistant", "content": "Welcome."}]}`))
+	got, err := renderTurns(template(t, "jamba15-protocol"), request(t, `{"messages": [{"role": "assistant", "content": "Welcome."}]}`), 0)
 	if err != nil || len(got) != 1 || !strings.HasSuffix(marked(got)[0], "<|bom|><|assistant|> ⟦Welcome.<|eom|>⟧") {
 		t.Error(marked(got), err)
 	}
 	silent := parse(t, "{% for m in messages %}{% if m.role != 'assistant' %}{{ m.content }}{% endif %}{% endfor %}")
-	if _, err := renderTurns(silent, request(t, dialogue)); err == nil || !strings.Contains(err.Error(), "messages[4]: the chat template shows nothing of it") {
+	if _, err := renderTurns(silent, request(t, dialogue), 0); err == nil || !strings.Contains(err.Error(), "messages[4]: the chat template shows nothing of it") {
 		t.Error(err)
 	}
 }
@@ -166,7 +166,7 @@ func TestTurnsOfGoldens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all, err := renderTurns(tm, r)
+		all, err := renderTurns(tm, r, 0)
 		if err != nil {
 			if !strings.Contains(err.Error(), "none is of role assistant") {
 				t.Errorf("%s %s: %v", g.Template, g.Case, err)
@@ -239,7 +239,7 @@ func TestEncodeText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := encoder{tk}
+	e := encoder{text: tk}
 	all, err := e.encode(Document{Text: "Hello"})
 	if err != nil || len(all) != 1 {
 		t.Fatal(all, err)

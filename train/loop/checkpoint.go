@@ -134,6 +134,12 @@ func frozen(t *train.Trainer) string {
 		if p := &t.Params[i]; p.Grad == nil {
 			fmt.Fprintln(h, p.Name, p.Shape)
 			h.Write(tensor.Bytes(p.Value))
+			if p.Weight != nil {
+				if p.Weight.DType != tensor.F32 {
+					fmt.Fprintln(h, p.Weight.DType)
+				}
+				h.Write(p.Weight.Raw())
+			}
 			any = true
 		}
 	}
@@ -194,7 +200,17 @@ func readMoments(path string, t *train.Trainer) error {
 
 // WriteModel writes a model for training into a folder in Hugging Face layout, with float32 weights: config.json,
 // model.safetensors and generation_config.json.
-func WriteModel(dir string, m *model.Model) error {
+func WriteModel(dir string, m *model.Model) error { return writeModel(dir, m, map[string]any{}) }
+
+// WriteNewModel is WriteModel for a model that was trained from nothing on sequences of seq tokens. Its generation_config.json
+// asks for what suits small models: answers that are sampled, and no longer than what it has learned of.
+func WriteNewModel(dir string, m *model.Model, seq int) error {
+	return writeModel(dir, m, map[string]any{
+		"do_sample": true, "temperature": 0.8, "top_k": 0, "top_p": 0.95, "min_p": 0.05, "max_new_tokens": seq,
+	})
+}
+
+func writeModel(dir string, m *model.Model, generation map[string]any) error {
 	config, err := m.Config.HF(tensor.F32)
 	if err != nil {
 		return err
@@ -202,7 +218,6 @@ func WriteModel(dir string, m *model.Model) error {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o666); err != nil {
 		return err
 	}
-	generation := map[string]any{}
 	if ids := m.Config.EOSTokenIDs; len(ids) == 1 {
 		generation["eos_token_id"] = ids[0]
 	} else if len(ids) > 1 {

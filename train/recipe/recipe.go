@@ -22,8 +22,9 @@ import (
 
 // Recipe is a model to be made.
 type Recipe struct {
-	Config model.Config
-	Train  json.RawMessage // the section train, an object; nil: there is none
+	Config  model.Config
+	Context bool            // it says max_position_embeddings
+	Train   json.RawMessage // the section train, an object; nil: there is none
 }
 
 //go:embed presets/*.yaml
@@ -81,6 +82,10 @@ func Parse(b []byte, foreign bool) (Recipe, error) {
 	words := map[string]any{}
 	if err := yaml.Unmarshal(b, &words); err != nil {
 		return r, fmt.Errorf("is no YAML of words and values: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	// What is scaled to a length needs to know it.
+	for _, word := range []string{"max_position_embeddings", "rope_scaling", "rope_parameters"} {
+		r.Context = r.Context || words[word] != nil
 	}
 	if train, ok := words["train"]; ok {
 		section, ok := train.(map[string]any)

@@ -1,0 +1,109 @@
+package model_test
+
+import (
+	"context"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"jamba/internal/testutil"
+	"jamba/model"
+)
+
+// TestAdapterVariants compares adapters of the embedding and the head, tied and untied, whole weights, and settings of all
+// kinds with PEFT: beside a folder, beside a GGUF file, beside quantized weights, and merged.
+func TestAdapterVariants(t *testing.T) {
+	all := testutil.Adapters(t)
+	if len(all.Variants) < 48 {
+		t.Fatalf("only %d variants", len(all.Variants))
+	}
+	for _, v := range all.Variants {
+		t.Run(v.Name, func(t *testing.T) {
+			base, dir, want := all.BaseOf(v), all.Write(t, v), all.Floats(v, "logits")
+			logits := func(path string, o model.Options) []float32 {
+				t.Helper()
+				m, err := model.OpenWith(path, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer m.Close()
+				out, err := m.NewPass().Forward(context.Background(), model.Span{State: m.NewState(), Tokens: all.IDs, Want: model.AllLogits})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return slices.Clone(out)
+			}
+			near := func(what string, got []float32, tolerance float64) {
+				t.Helper()
+				if d := testutil.MaxDiff(t, got, want); !(d <= tolerance) {
+					t.Errorf("%s: logits are off by %.2g", what, d)
+				}
+			}
+			near("folder", logits(base, model.Options{Adapter: dir}), 1e-4)
+			near("fast", logits(base, model.Options{Adapter: dir, Precision: model.Fast}), 5e-2) // keys and values are half floats
+			mean := 0.0
+			for i, x := range logits(base, model.Options{Adapter: dir, Weights: "experts-int8"}) { // others are BF16
+				mean += math.Abs(float64(x-want[i])) / float64(len(want))
+			}
+			if mean > 0.05 {
+				t.Errorf("beside rounded weights logits are off by %.2g on average", mean)
+			}
+
+			file := filepath.Join(t.TempDir(), "base.gguf")
+			if _, err := model.Export(context.Background(), base, file, model.ExportOptions{Recipe: "f32"}); err != nil {
+				t.Fatal(err)
+			}
+			near("GGUF", logits(file, model.Options{Adapter: dir}), 1e-4)
+
+			merged := filepath.Join(t.TempDir(), "merged")
+			if err := model.Merge(base, dir, merged); err != nil {
+				t.Fatal(err)
+			}
+			near("merged", logits(merged, model.Options{}), 1e-4)
+			m, err := model.Open(merged)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			if tied := strings.HasPrefix(v.Base, "tied") && strings.Contains(v.Name, "tying"); m.Config.TieWordEmbeddings != tied {
+				t.Errorf("merged: tied is %v, want %v", m.Config.TieWordEmbeddings, tied)
+			}
+		})
+	}
+}
+
+// TestAdapterVariantsAlike asserts that adapters of the embedding and the head compute the same bits however a sequence is
+// cut, and that they change a model whose weights are of 8 bits as they change the others.
+func TestAdapterVariantsAlike(t *testing.T) {
+	g := openGolden(t, testutil.Golden("models", "jamba-odd-tied"))
+	dir := filepath.Dir(g.path)
+	adapter := newAdapter(t, g.model, []string{"embed", "head", "mamba"}, 70) // more than the model is wide
+	for _, o := range []model.Options{
+		{Adapter: adapter}, {Adapter: adapter, Precision: model.Fast}, {Adapter: adapter, Weights: "q8_0"}, {Adapter: adapter, Weights: "q8_0", Precision: model.Fast},
+	} {
+		m, err := model.OpenWith(dir, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		own := &golden{model: m}
+		all := own.forward(t, m.NewPass(), m.NewState(), g.ids)
+		for _, chunks := range [][]int{slices.Repeat([]int{1}, len(g.ids)), {3, 1, 5}} {
+			if !slices.Equal(own.forward(t, m.NewPass(), m.NewState(), g.ids, chunks...), all) {
+				t.Errorf("%+v: chunks %v give other logits", o, chunks)
+			}
+		}
+		plain := o
+		plain.Adapter = ""
+		without, err := model.OpenWith(dir, plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer without.Close()
+		if d := testutil.MaxDiff(t, all, (&golden{model: without}).forward(t, without.NewPass(), without.NewState(), g.ids)); d < 0.1 {
+			t.Errorf("%+v: the adapter changes logits by %.2g only", o, d)
+		}
+	}
+}
