@@ -29,7 +29,7 @@ func TestAdapterVariants(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer m.Close()
-				out, err := m.NewPass().Forward(context.Background(), model.Span{State: m.NewState(), Tokens: all.IDs, Want: model.AllLogits})
+				out, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: all.IDs, Want: model.AllLogits})
 				if err != nil {
 					t.Fatal(err)
 				}

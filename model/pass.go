@@ -321,7 +321,7 @@ func (p *Pass) head() {
 	kernel.RMSNorm(rows, rows, p.m.finalNorm, p.m.Config.RMSNormEps)
 	n := len(p.logits) / vocab * h
 	if n > 0 {
-		kernel.MatMul(p.logits, rows[:n], &p.m.lmHead)
+		p.vocabulary(p.logits, rows[:n])
 	}
 	p.lap("lm_head", p.m.lmHead.ReadBytes(), len(p.logits)*h)
 	logits, hidden := p.logits, rows[n:]
@@ -348,6 +348,11 @@ func split(x []float32, n int) (first, rest []float32) { return x[:n:n], x[n:] }
 // x, and the logits [rows, vocab].
 func (p *Pass) Head(logits, h, x []float32) {
 	kernel.RMSNorm(h, x, p.m.finalNorm, p.m.Config.RMSNormEps)
+	p.vocabulary(logits, h)
+}
+
+// vocabulary computes the logits of rows of final hidden states, with what an adapter adds.
+func (p *Pass) vocabulary(logits, h []float32) {
 	kernel.MatMul(logits, h, &p.m.lmHead)
 	if l := p.m.lowRank[&p.m.lmHead]; l != nil {
 		p.addLowRank(logits, h, l)
