@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/dlclark/regexp2"
+
+	"jamba/text/tokenizer/onig"
 )
 
 // A pattern finds its matches in a text.
@@ -51,7 +53,7 @@ func (f scanner) each(s string, yield func(lo, hi int)) {
 	}
 }
 
-// regex matches a regular expression in the syntax of Oniguruma, as far as regexp2 understands it alike.
+// regex matches a regular expression of Oniguruma, translated for regexp2.
 type regex struct{ re *regexp2.Regexp }
 
 const (
@@ -83,12 +85,11 @@ func compile(expr string) (re *regexp2.Regexp, err error) {
 	if len(expr) > maxPattern {
 		return nil, fmt.Errorf("%d bytes, at most %d are supported", len(expr), maxPattern)
 	}
-	expr, err = translate(expr)
+	expr, err = onig.Translate(expr)
 	if err != nil {
 		return nil, err
 	}
-	// Oniguruma's ^ and $ match at every line.
-	re, err = regexp2.Compile(expr, regexp2.Multiline)
+	re, err = regexp2.Compile(expr, regexp2.None)
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +148,9 @@ func replaceGrowth(p pattern, content string) float64 {
 func replaceAll(s string, p pattern, content string) string {
 	if l, ok := p.(literal); ok {
 		return strings.ReplaceAll(s, string(l), content)
+	}
+	if s == "" { // the reference finds nothing there
+		return s
 	}
 	var b strings.Builder
 	done := 0

@@ -41,40 +41,6 @@ func TestWellKnownPatterns(t *testing.T) {
 	}
 }
 
-func TestTranslate(t *testing.T) {
-	for _, c := range []struct{ in, want string }{
-		{`a+b*`, `a+b*`},
-		{`a++`, `(?>a+)`},
-		{`x[^\]a]?+y`, `x(?>[^\]a]?)y`},
-		{`\p{L}*+`, `(?>\p{L}*)`},
-		{`(a|(?:b))++c`, `(?>(a|(?:b))+)c`},
-		{`é++`, `(?>é+)`},
-		{`[]a]+|[^]]`, `[]a]+|[^]]`},
-		{`\[++`, `(?>\[+)`},
-		{`a\++`, `a\++`},
-		{`(?i:'s|'t|'re|'ve|'m|'ll|'d)?`, `(?:'[sSſ]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?`},
-	} {
-		if got, err := translate(c.in); got != c.want || err != nil {
-			t.Errorf("translate(%q) = %q, %v, want %q", c.in, got, err, c.want)
-		}
-	}
-	for in, want := range map[string]string{
-		`[a&&b]`:   "intersection (&&) is not supported",
-		`x[a[b]]`:  "character class at offset 1: a class within it",
-		`[a`:       "has no end",
-		`|?+`:      "repetition of nothing at offset 1",
-		`a{2}{3`:   "",
-		`(`:        "",
-		`a**`:      "",
-		"\\":       "",
-		`(?<n>a)\`: "",
-	} {
-		if _, err := newPattern("p", in); want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%q: error %v, want %q", in, err, want)
-		}
-	}
-}
-
 // A pattern that backtracks without end gives up in time and leaves the rest of the text whole.
 func TestRegexTimeLimit(t *testing.T) {
 	re, err := compile(`(a+)+$|b`)
