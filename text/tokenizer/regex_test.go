@@ -13,7 +13,8 @@ import (
 
 // TestRegexIsTheReferences compares what expressions find with the reference library (testdata/make_regex.py): those
 // of well known tokenizers, one for every construct, and random ones; in texts of many scripts. What the reference
-// takes and we do not is an error that says so.
+// takes and we do not is an error that says so; of what it refuses little is taken here: some repetitions of anchors and
+// look-arounds.
 func TestRegexIsTheReferences(t *testing.T) {
 	f, err := os.Open("testdata/regex.jsonl.gz")
 	if err != nil {
@@ -26,7 +27,7 @@ func TestRegexIsTheReferences(t *testing.T) {
 	}
 	lines := bufio.NewScanner(z)
 	lines.Buffer(nil, 1<<20)
-	compared, refused := 0, map[string]bool{}
+	compared, lenient, refused := 0, 0, map[string]bool{}
 	for lines.Scan() {
 		var c struct {
 			P     string
@@ -43,7 +44,9 @@ func TestRegexIsTheReferences(t *testing.T) {
 			refused[c.P] = true
 			continue
 		case err == nil && c.Error != "":
-			t.Errorf("%q: no error, the reference has %q", c.P, c.Error)
+			t.Logf("%q: no error, the reference has %q", c.P, c.Error)
+			lenient++
+			continue
 		case err != nil:
 			continue
 		}
@@ -70,8 +73,7 @@ func TestRegexIsTheReferences(t *testing.T) {
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if compared < 7000 || len(refused) > 60 {
-		t.Errorf("%d texts compared, %d expressions refused: %q", compared, len(refused), slices.Sorted(maps.Keys(refused)))
+	if compared < 11_000 || lenient > 5 || len(refused) > 30 {
+		t.Errorf("%d texts compared, %d taken that the reference refuses, %d expressions refused: %q", compared, lenient, len(refused), slices.Sorted(maps.Keys(refused)))
 	}
-	t.Logf("%d compared, %d refused: %q", compared, len(refused), slices.Sorted(maps.Keys(refused)))
 }

@@ -91,9 +91,15 @@ func (p *parser) escape(o options) (atom, error) {
 		if p.behind > 0 {
 			return atom{}, p.errorf(`\X within a look-behind is not supported`)
 		}
-		text, err := p.cluster()
-		return atom{text: text}, err
-	case 'G', 'K', 'y', 'Y':
+		within, _ := p.segment()
+		return atom{text: `(?>[\s\S](?:` + within + `[\s\S])*)`}, nil
+	case 'y', 'Y':
+		within, boundary := p.segment()
+		if c == 'y' {
+			return atom{text: boundary, anchor: true}, nil
+		}
+		return atom{text: within, anchor: true}, nil
+	case 'G', 'K':
 		return atom{}, p.errorf(`\%c is not supported`, c)
 	case 'g':
 		if p.looking("<") || p.looking("'") {
@@ -235,25 +241,24 @@ func (p *parser) fold(run []rune) string {
 	return b.String()
 }
 
-// cluster is \X, an extended grapheme cluster of Unicode Technical Standard 29.
-func (p *parser) cluster() (string, error) {
-	if text, ok := p.texts[`\X`]; ok {
-		return text, nil
-	}
-	is := func(name string) string {
-		s := properties()[name]
+// segment writes where no boundary of extended grapheme clusters is (Unicode Standard Annex 29), and where one is.
+func (p *parser) segment() (within, boundary string) {
+	is := func(names ...string) string {
+		var s set
+		for _, name := range names {
+			s = s.union(properties()[name])
+		}
 		return class(s)
 	}
-	control, zwj, picture := is("x=control"), `\u200D`, is("extendedpictographic")
-	l, v, t, lv, lvt := is("x=l"), is("x=v"), is("x=t"), is("x=lv"), is("x=lvt")
-	flag := is("regionalindicator")
-	notControl := class(properties()["x=control"].union(set{{'\n', '\n'}, {'\r', '\r'}}).not())
-	text := `(?>\r\n|[\r\n]|` + control + "|" + is("x=prepend") + "*(?:" +
-		l + "*(?:" + lv + v + "*|" + lvt + "|" + v + "+)" + t + "*|" + l + "+|" + t + "+|" + flag + "{2}|" +
-		picture + "(?:" + is("x=extend") + "*" + zwj + picture + ")*|" + notControl + ")(?:" + is("x=after") + "|" + zwj + `)*|[\s\S])`
-	if p.texts == nil {
-		p.texts = map[string]string{}
+	if p.within == "" {
+		picture, flag, control := is("extendedpictographic"), is("regionalindicator"), is("x=control")
+		control = "(?:" + control + `|[\r\n])`
+		p.within = `(?:(?<=\r)(?=\n)|(?<=[\s\S])(?<!` + control + ")(?!" + control + ")(?:(?=" + is("x=after") + ")|(?<=" + is("x=prepend") + ")(?=[\\s\\S])" +
+			"|(?<=" + is("x=l") + ")(?=" + is("x=l", "x=v", "x=lv", "x=lvt") + ")" +
+			"|(?<=" + is("x=lv", "x=v") + ")(?=" + is("x=v", "x=t") + ")" +
+			"|(?<=" + is("x=lvt", "x=t") + ")(?=" + is("x=t") + ")" +
+			"|(?<=" + picture + is("x=extend") + `*\u200D)(?=` + picture + ")" +
+			"|(?<=(?<!" + flag + ")(?:" + flag + "{2})*" + flag + ")(?=" + flag + ")))"
 	}
-	p.texts[`\X`] = text
-	return text, nil
+	return p.within, "(?!" + p.within + ")"
 }

@@ -36,12 +36,13 @@ func (p *parser) set(o options, depth int) (s set, negated bool, err error) {
 			ranged = false
 			continue
 		}
+		nested := p.looking("[") && !p.looking("[:")
 		item, lo, err := p.item(o, depth)
 		if err != nil {
 			return nil, false, err
 		}
 		if item != nil {
-			if p.looking("-") && !p.looking("-]") && !p.looking("-&&") {
+			if !nested && p.looking("-") && !p.looking("-]") && !p.looking("-&&") {
 				return nil, false, p.errorf(`"-" after a class within a character class (a literal "-" is written "\-")`)
 			}
 			cur, ranged = cur.union(item), true
@@ -73,7 +74,7 @@ func (p *parser) item(o options, depth int) (set, rune, error) {
 		return nil, 0, p.errorf("a character class has no end")
 	case p.looking("["):
 		if s, ok, err := p.posix(o); ok || err != nil {
-			return s, 0, err
+			return s.orEmpty(), 0, err
 		}
 		p.at++
 		s, negated, err := p.set(o, depth+1)

@@ -54,12 +54,13 @@ func cover(s set) (text string, parts int) {
 	rest := s
 	if len(s) > 8 {
 		for _, c := range named() {
-			if c.set.within(s) && !c.set.and(rest).within(nil) {
-				if smaller := rest.and(c.set.not()); len(smaller)+1 < len(rest) {
-					fmt.Fprintf(&b, `\p{%s}`, c.name)
-					rest = smaller
-					parts++
-				}
+			if !c.set.within(s) {
+				continue
+			}
+			if smaller := rest.and(c.set.not()); len(smaller)+1 < len(rest) {
+				fmt.Fprintf(&b, `\p{%s}`, c.name)
+				rest = smaller
+				parts++
 			}
 		}
 	}

@@ -14,8 +14,8 @@ type folds struct {
 	unlong map[string]set  // the other way
 }
 
-// newPairs are the letters with case of Unicode 16 that Go's tables may lack.
-var newPairs = [][2]rune{{0x1C89, 0x1C8A}, {0xA7CB, 0x264}, {0xA7CC, 0xA7CD}, {0xA7DA, 0xA7DB}, {0xA7DC, 0x19B}}
+// newPairs differ in case alone since Unicode 15.1 and 16; Go's tables may lack them.
+var newPairs = [][2]rune{{0x1C89, 0x1C8A}, {0xA7CB, 0x264}, {0xA7CC, 0xA7CD}, {0xA7DA, 0xA7DB}, {0xA7DC, 0x19B}, {0x390, 0x1FD3}, {0x3B0, 0x1FE3}, {0xFB05, 0xFB06}}
 
 // longFolds is where characters are that fold to several.
 var longFolds = set{{0xDF, 0xDF}, {0x130, 0x130}, {0x149, 0x149}, {0x1F0, 0x1F0}, {0x390, 0x3B0}, {0x587, 0x587}, {0x1E96, 0x1FFC}, {0xFB00, 0xFB17}}
@@ -33,7 +33,7 @@ var caseFolds = sync.OnceValue(func() folds {
 		f.cased[r] = s
 	}
 	pair := func(a, b rune) {
-		s := one(a).union(one(b))
+		s := f.same(a).union(f.same(b))
 		f.cased[a], f.cased[b] = s, s
 	}
 	for _, p := range newPairs {
@@ -64,13 +64,13 @@ func (f folds) same(r rune) set {
 
 // close adds to s what differs from its characters in case alone.
 func (f folds) close(s set) set {
-	var more set
+	var more []span
 	for r, same := range f.cased {
 		if s.has(r) {
 			more = append(more, same...)
 		}
 	}
-	return s.union(more)
+	return s.union(of(more))
 }
 
 // folded returns text in the case in which unlong has it.

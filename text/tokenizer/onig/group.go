@@ -59,7 +59,9 @@ func (p *parser) group(o options) (atom, error) {
 	if !p.accept(":") {
 		return atom{}, p.errorf("an unknown group (?…")
 	}
-	return p.enclose("(?:", o2, false)
+	a, err := p.enclose("(?:", o2, false)
+	a.run = nil
+	return a, err
 }
 
 // capture begins a group, which captures only if something refers to it.

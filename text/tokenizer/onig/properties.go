@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"strings"
 	"sync"
+	"unicode"
 )
 
 // propertiesGz holds the characters of all names, asked of the reference library: see make_properties.py. They are
@@ -57,4 +58,11 @@ func property(name string) (set, bool) {
 	}
 	s, ok := properties()[name]
 	return s, ok
+}
+
+// Newer returns a test for the characters that the property has here and Go's table of the same meaning has not: the
+// versions of Unicode differ.
+func Newer(name string, table *unicode.RangeTable) func(r rune) bool {
+	s, _ := property(name)
+	return s.and(ofTable(table).not()).has
 }

@@ -10,24 +10,40 @@ type set []span
 
 type span struct{ lo, hi rune }
 
-var everything = set{{0, unicode.MaxRune}}
-
 func one(r rune) set { return set{{r, r}} }
 
 // union returns the characters of a, of b or of both.
 func (a set) union(b set) set {
-	out := slices.Concat(a, b)
-	slices.SortFunc(out, func(x, y span) int { return int(x.lo - y.lo) })
-	n := 0
-	for _, s := range out {
-		if n > 0 && s.lo <= out[n-1].hi+1 {
-			out[n-1].hi = max(out[n-1].hi, s.hi)
-			continue
-		}
-		out[n] = s
-		n++
+	if len(b) == 0 {
+		return a
 	}
-	return out[:n]
+	out := make(set, 0, len(a)+len(b))
+	for len(a)+len(b) > 0 {
+		if len(a) == 0 || len(b) > 0 && b[0].lo < a[0].lo {
+			a, b = b, a
+		}
+		if n := len(out); n > 0 && a[0].lo <= out[n-1].hi+1 {
+			out[n-1].hi = max(out[n-1].hi, a[0].hi)
+		} else {
+			out = append(out, a[0])
+		}
+		a = a[1:]
+	}
+	return out
+}
+
+// of puts ranges in order.
+func of(spans []span) set {
+	slices.SortFunc(spans, func(x, y span) int { return int(x.lo - y.lo) })
+	var out set
+	for _, s := range spans {
+		if n := len(out); n > 0 && s.lo <= out[n-1].hi+1 {
+			out[n-1].hi = max(out[n-1].hi, s.hi)
+		} else {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // not returns the characters that a does not have.
@@ -47,7 +63,20 @@ func (a set) not() set {
 }
 
 // and returns the characters of both.
-func (a set) and(b set) set { return a.not().union(b.not()).not() }
+func (a set) and(b set) set {
+	var out set
+	for len(a) > 0 && len(b) > 0 {
+		if lo, hi := max(a[0].lo, b[0].lo), min(a[0].hi, b[0].hi); lo <= hi {
+			out = append(out, span{lo, hi})
+		}
+		if a[0].hi < b[0].hi {
+			a = a[1:]
+		} else {
+			b = b[1:]
+		}
+	}
+	return out
+}
 
 func (a set) has(r rune) bool {
 	_, ok := slices.BinarySearchFunc(a, r, func(s span, r rune) int {
@@ -77,7 +106,7 @@ func (a set) within(b set) bool {
 
 // ofTable turns one of Go's tables into a set.
 func ofTable(t *unicode.RangeTable) set {
-	var out set
+	var out []span
 	add := func(lo, hi, stride rune) {
 		if stride == 1 {
 			out = append(out, span{lo, hi})
@@ -93,5 +122,5 @@ func ofTable(t *unicode.RangeTable) set {
 	for _, r := range t.R32 {
 		add(rune(r.Lo), rune(r.Hi), rune(r.Stride))
 	}
-	return out.union(nil)
+	return of(out)
 }

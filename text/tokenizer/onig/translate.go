@@ -56,6 +56,7 @@ type parser struct {
 	classes int
 	size    int
 	texts   map[string]string // of classes by their escape
+	within  string            // of segment, once it is needed
 }
 
 func (p *parser) end() bool { return p.at >= len(p.src) }

@@ -24,6 +24,7 @@ TEXTS = [
     "\u0e01\u0e33\u0e34 \u0903\u093f\u0bbe \u1b4e\u1c89\u1c8a \U00010d50\U00010d70 \U0002ebf0 \u0897 \u20c0",
     "aab aaab abab xxabx bcb ab\nab\n",
     "camelCase HTTPServer ǅx 𝔘𝟘 𐐀𐐨 \U000e0041 \ue000",
+    "ϑ ϴ Θ ᾳ ᾼ ΑΙ αι ﬆ ﬅ և ԵՒ Ꭰ ꭰ ა Ა \ua7cb\u0264 \ua7dc\u019b ẚ aʾ sst ßt xß FISS a-bcdefz",
     "\n", "", "\n\na", "ß", "a", "\u0301",
     "\x00\x01\x1f\x7f\x80\xad \u061c\u2066",
 ]
@@ -110,7 +111,7 @@ $
 [\w.-]+
 [\w-.]
 [a-\d]
-[[a]-z]
+[[a]-z]+
 [z-a]
 []
 [^]
@@ -272,7 +273,38 @@ a{100001}
 (?i)(?-i)A
 (?i)(a)\1
 (?i:s)s
+(?i:s)(?i:s)
 (?i)(?:s)s
+(?i)(?:(?:s))s
+(?i)(?:s|t)s
+(?i)s(?:s|t)
+(?i)(?<n>s)s
+(?i)(?<n>x)(s)s
+(?i)[s]s
+(?i)s(?:)s
+(?i)sst
+(?i)ßs
+(?i)ﬁß
+(?i)ẚ
+(?i)αι
+(?i)ᾳ
+(?i)[ᾳ]
+(?i)եւ
+(?i)st
+(?i)[ﬅ]
+(?i)[\p{L}]
+(?i)[\p{Ll}]+
+(?i)ꭰ
+(?i)Ა
+(?i)\u1c89
+(?i)\ua7cb
+(?i)\ua7dc
+(?i)ɤ
+(?i)θ
+(?i)µ
+[[a]-]+
+[[a]-c-e]+
+[[:alpha:]-]+
 (?i)s(?#x)s
 (?i)(?<=s)s
 (?i)(?<=ß).
