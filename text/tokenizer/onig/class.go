@@ -37,7 +37,7 @@ func (p *parser) set(o options, depth int) (s set, negated bool, err error) {
 			continue
 		}
 		nested := p.looking("[") && !p.looking("[:")
-		item, lo, err := p.item(o, depth)
+		item, lo, err := p.item(o, depth, negated)
 		if err != nil {
 			return nil, false, err
 		}
@@ -52,7 +52,7 @@ func (p *parser) set(o options, depth int) (s set, negated bool, err error) {
 		isRange := p.looking("-") && !p.looking("-]") && !p.looking("-&&") && !(ranged && lo == '-')
 		if isRange {
 			p.at++
-			if item, hi, err = p.item(o, depth); err != nil {
+			if item, hi, err = p.item(o, depth, negated); err != nil {
 				return nil, false, err
 			}
 			if item != nil {
@@ -67,8 +67,8 @@ func (p *parser) set(o options, depth int) (s set, negated bool, err error) {
 	}
 }
 
-// item reads what may stand in a class: a set that is not nil, or a character.
-func (p *parser) item(o options, depth int) (set, rune, error) {
+// item reads what may stand in a class, or in its complement: a set that is not nil, or a character.
+func (p *parser) item(o options, depth int, complement bool) (set, rune, error) {
 	switch {
 	case p.end():
 		return nil, 0, p.errorf("a character class has no end")
@@ -83,6 +83,9 @@ func (p *parser) item(o options, depth int) (set, rune, error) {
 		}
 		if negated {
 			s = s.not()
+			if complement && s.within(surrogates) { // the reference takes it for all that is not ASCII
+				return nil, 0, p.errorf("a complement without members within a complement is not supported")
+			}
 		}
 		return s.orEmpty(), 0, nil
 	case p.looking(`\`):
