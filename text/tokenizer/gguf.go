@@ -3,7 +3,6 @@ package tokenizer
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -197,11 +196,8 @@ func (g *GGUF) preTokenizer() (ggufPre, error) {
 			return pre, nil
 		}
 	}
-	known := map[string]bool{}
-	for _, pre := range ggufPres {
-		for _, n := range strings.Fields(pre.names) {
-			known[n] = true
-		}
+	if what, ok := ggufOther[name]; ok {
+		return ggufPre{}, fmt.Errorf("pre: %q is not supported: %s", name, what)
 	}
-	return ggufPre{}, fmt.Errorf("pre: %.100q is not supported (supported: %s)", name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+	return ggufPre{}, fmt.Errorf("pre: %.100q is not supported: no kind of pre-tokenizer of that name is known", name)
 }

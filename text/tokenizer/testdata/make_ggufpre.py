@@ -2,6 +2,8 @@
 
 Run with the path of llama.cpp's src/ (the source distribution of llama-cpp-python 0.3.36 has it under vendor/). Takes
 the tables out of llama-vocab.cpp, and compiles unicode.cpp, which splits, with a C++ compiler.
+Where llama.cpp's splitting does not tell upper from lower case, or bounds of words, as the models' own tokenizer.json
+do, the splits are those of tokenizers 0.23.3 with these expressions (OWN).
 A line is {"name", "ignore_merges", "add_bos", "splits": [[piece, ...] for each text]}; the first line has the texts.
 """
 
@@ -11,6 +13,8 @@ import re
 import subprocess
 import sys
 import tempfile
+
+from tokenizers import Regex, pre_tokenizers
 
 src = sys.argv[1]
 code = open(os.path.join(src, "llama-vocab.cpp")).read()
@@ -25,6 +29,25 @@ TEXTS = [
     "emoji 😀👍 … “quoted” ‘single’ — dash",
     "   leading and trailing   ", "\n", " \r\n\r\n a", "a\n b", "!!!???... --- ___\n===\nx", "<sentinel:12> IMGIMGABZ",
 ]
+
+SUFFIX = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+
+
+def o200k(digits, upper=r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", lower=r"\p{Ll}\p{Lm}\p{Lo}\p{M}", slash="/"):
+    lead = r"[^\r\n\p{L}\p{N}]?"
+    return (
+        lead + "[%s]*[%s]+" % (upper, lower) + SUFFIX + "?|" + lead + "[%s]+[%s]*" % (upper, lower) + SUFFIX + "?|" + digits
+        + r"| ?[^\s\p{L}\p{N}]+[\r\n" + slash + r"]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
+
+
+NO_HAN = r"&&[^\p{Han}]"
+OWN = {
+    "youtu": [r"[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+", o200k(r"\p{N}")],
+    "tiny_aya": [r"\d{1,3}(?=(?:\d{3})*\b)", o200k(r"\p{N}{1,3}")],
+    "kimi-k2": [r"[\p{Han}]+|" + o200k(r"\p{N}{1,3}", r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}" + NO_HAN, r"\p{Ll}\p{Lm}\p{Lo}\p{M}" + NO_HAN, "")],
+}
+OWN["cohere2moe"] = OWN["tiny_aya"]
 
 chain = code[code.index("if (tokenizer_pre.empty())") : code.index('"unknown pre-tokenizer type')]
 kinds = []
@@ -66,7 +89,10 @@ for i, (name, kind, ignore, bos) in enumerate(kinds):
         for n in map(int, out[i * len(TEXTS) + j].split()):
             pieces.append(data[:n].decode())
             data = data[n:]
-        splits.append(pieces)
+        if name in OWN:
+            own = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(r), "isolated") for r in OWN[name]])
+            pieces = [p for p, _ in own.pre_tokenize_str(text)]
+        splits.append([p for p in pieces if p])
     lines.append(json.dumps({"name": name, "ignore_merges": ignore, "add_bos": bos, "splits": splits}, ensure_ascii=False, separators=(",", ":")))
 open("ggufpre.jsonl", "w").write("\n".join(lines) + "\n")
 print(len(kinds), "names")
