@@ -70,7 +70,7 @@ func newPattern(path, expr string) (pattern, error) {
 	}
 	re, err := compile(expr)
 	if err != nil {
-		return nil, fmt.Errorf("%s: regular expression %.200q: %w", path, expr, err)
+		return nil, fmt.Errorf("%s: regular expression %.100q: %w", path, expr, err)
 	}
 	return regex{re}, nil
 }

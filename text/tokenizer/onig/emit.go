@@ -30,15 +30,22 @@ var named = sync.OnceValue(func() (all []struct {
 // surrogates are not in texts: whether a class has them does not matter.
 var surrogates = set{{0xD800, 0xDFFF}}
 
+// smooth adds or takes the surrogates, as it makes fewer ranges.
+func (a set) smooth() set {
+	if a.has(surrogates[0].lo-1) && a.has(surrogates[0].hi+1) {
+		return a.union(surrogates)
+	}
+	return a.and(surrogates.not())
+}
+
 // class writes a set as a character class of the engine, which looks ranges up one by one and categories by halving:
 // those categories that are within the set stand for their ranges.
 func class(s set) string {
-	s = s.union(surrogates)
 	if s.within(surrogates) {
 		return `(?!)`
 	}
-	in, n := cover(s)
-	out, m := cover(s.not())
+	in, n := cover(s.smooth())
+	out, m := cover(s.not().smooth())
 	if m < n {
 		if out == "" {
 			return `[\s\S]`

@@ -13,7 +13,7 @@ import (
 
 const (
 	maxDepth   = 100
-	maxClasses = 2000
+	maxClasses = 500
 	maxOutput  = 1 << 19 // bytes
 	maxRepeat  = 100_000 // as in Oniguruma
 )
@@ -21,8 +21,9 @@ const (
 // Translate returns expr in the engine's syntax, for use without options.
 func Translate(expr string) (string, error) {
 	p := &parser{src: []rune(expr), used: map[string]bool{}}
-	if _, err := p.whole(); err != nil { // to learn which groups there are, and which are needed
-		return "", err
+	text, err := p.whole() // to learn which groups there are, and which are needed
+	if err != nil || len(p.used)+len(p.names) == 0 {
+		return text, err
 	}
 	for name := range p.used {
 		if n := p.count(name); n != 1 {
