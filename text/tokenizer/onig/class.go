@@ -2,6 +2,7 @@ package onig
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -29,7 +30,7 @@ func (p *parser) set(o options, depth int) (s set, negated bool, err error) {
 				s = s.and(t)
 			}
 			return s, negated, nil
-		case p.looking("]") && !strings.Contains(string(p.src[p.at+1:]), "]"):
+		case p.looking("]") && !slices.Contains(p.src[p.at+1:], ']'):
 			return nil, false, p.errorf("an empty character class")
 		case p.accept("&&"):
 			sets, cur = append(sets, cur), nil
@@ -114,7 +115,7 @@ func (a set) orEmpty() set {
 
 // posix reads a posix bracket such as [:alpha:] or [:^alpha:].
 func (p *parser) posix(o options) (set, bool, error) {
-	head := string(p.src[p.at:min(len(p.src), p.at+24)])
+	head := p.ahead(0)
 	if !strings.HasPrefix(head, "[:") {
 		return nil, false, nil
 	}
@@ -165,8 +166,7 @@ func (p *parser) classEscape(o options, word string) (set, bool, error) {
 		if p.at+2 >= len(p.src) || p.src[p.at+2] != '{' {
 			return nil, false, nil
 		}
-		text := string(p.src[p.at+3:])
-		name, _, ok := strings.Cut(text, "}")
+		name, _, ok := strings.Cut(p.ahead(3), "}")
 		if !ok {
 			return nil, false, p.errorf(`\%c{ has no }`, c)
 		}

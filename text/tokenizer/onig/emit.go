@@ -10,8 +10,8 @@ import (
 
 // named are Go's tables under the names that the engine has for them, those with more ranges first.
 var named = sync.OnceValue(func() (all []struct {
-	name string
-	set  set
+	name     string
+	set, not set
 },
 ) {
 	for _, name := range strings.Fields("L M N P S Lu Ll Lo Lm Mn Mc Nd No Po Ps Pe So Sm Sc Sk Cf Co Han") {
@@ -20,9 +20,9 @@ var named = sync.OnceValue(func() (all []struct {
 			t = unicode.Scripts[name]
 		}
 		all = append(all, struct {
-			name string
-			set  set
-		}{name, ofTable(t)})
+			name     string
+			set, not set
+		}{name, ofTable(t), ofTable(t).not()})
 	}
 	return all
 })
@@ -64,7 +64,7 @@ func cover(s set) (text string, parts int) {
 			if !c.set.within(s) {
 				continue
 			}
-			if smaller := rest.and(c.set.not()); len(smaller)+1 < len(rest) {
+			if smaller := rest.and(c.not); len(smaller)+1 < len(rest) {
 				fmt.Fprintf(&b, `\p{%s}`, c.name)
 				rest = smaller
 				parts++

@@ -97,7 +97,7 @@ func (p *parser) name() (string, error) {
 		closing = "'"
 	}
 	p.at++
-	name, _, ok := strings.Cut(string(p.src[p.at:]), closing)
+	name, _, ok := strings.Cut(p.ahead(0), closing)
 	if !ok || name == "" {
 		return "", p.errorf("a group's name is missing or has no end")
 	}

@@ -135,7 +135,7 @@ func TestTranslate(t *testing.T) {
 		`a{100001}`:                     "repetition of more than 100000 times",
 		deep:                            "groups nested deeper than 100",
 		`[` + strings.Repeat(`[a`, 200): "character classes nested deeper than 100",
-		strings.Repeat(`[ab]`, 501):     "more than 500 character classes",
+		strings.Repeat(`[ab]`, 201):     "more than 200 character classes",
 		strings.Repeat(`\b`, 4000):      "too large an expression",
 	} {
 		if _, err := Translate(in); err == nil || !strings.Contains(err.Error(), want) {

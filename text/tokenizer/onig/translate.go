@@ -13,7 +13,8 @@ import (
 
 const (
 	maxDepth   = 100
-	maxClasses = 500
+	maxClasses = 200
+	maxName    = 100     // characters
 	maxOutput  = 1 << 19 // bytes
 	maxRepeat  = 100_000 // as in Oniguruma
 )
@@ -79,6 +80,11 @@ func (p *parser) accept(s string) bool {
 	}
 	p.at += len([]rune(s))
 	return true
+}
+
+// ahead returns the text from skip characters on, as far as a name can reach.
+func (p *parser) ahead(skip int) string {
+	return string(p.src[min(len(p.src), p.at+skip):min(len(p.src), p.at+skip+maxName)])
 }
 
 // count returns how many groups go by a name or number.
