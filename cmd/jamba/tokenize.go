@@ -37,16 +37,19 @@ func (c *tokenizeCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	warn(s.err, t.Tokenizer.Warnings()...)
 	if c.Decode {
 		ids, err := parseIDs(input)
 		if err != nil {
 			return err
 		}
+		var padded []string
 		for i, id := range ids {
-			if _, ok := t.Tokenizer.Token(id); !ok {
-				return fmt.Errorf("token id %d at position %d is not in the vocabulary of %d", id, i, t.Tokenizer.VocabSize())
+			if t.Tokenizer.Padded(id) {
+				padded = append(padded, fmt.Sprintf("token id %d at position %d is no token and prints nothing", id, i))
 			}
 		}
+		warn(s.err, padded...)
 		decoded := t.Tokenizer.Decode(ids, c.NoSpecial)
 		if c.JSON {
 			return writeJSON(s.out, decoded)
@@ -54,7 +57,10 @@ func (c *tokenizeCmd) Run(s *streams) error {
 		_, err = io.WriteString(s.out, decoded)
 		return err
 	}
-	ids := t.Tokenizer.Encode(input, !c.NoSpecial)
+	ids, err := t.Tokenizer.Encode(input, !c.NoSpecial)
+	if err != nil {
+		return err
+	}
 	if c.JSON {
 		if ids == nil {
 			ids = []int32{}
@@ -74,11 +80,11 @@ func argument(arg *string, s *streams) (string, error) {
 	if arg != nil && *arg != "-" {
 		return *arg, nil
 	}
-	b, err := io.ReadAll(s.in)
-	if err != nil {
+	var b strings.Builder // holds one copy of a long text
+	if _, err := io.Copy(&b, s.in); err != nil {
 		return "", fmt.Errorf("standard input: %w", err)
 	}
-	return string(b), nil
+	return b.String(), nil
 }
 
 // parseIDs reads token ids: a JSON array, or numbers between spaces or commas.

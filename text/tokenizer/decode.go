@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -42,7 +43,15 @@ func (d replaceDecoder) start(next sink, fused bool) sink {
 }
 func (d replaceDecoder) fuses() bool                   { return false }
 func (d replaceDecoder) bytes(s string, _ bool) string { return d.replace(s) }
-func (d replaceDecoder) replace(s string) string       { return replaceAll(s, d.pattern, d.content) }
+
+// replace leaves a token as it is when the regular expression takes too long.
+func (d replaceDecoder) replace(s string) string {
+	b := newBudget(len(s))
+	if out := replaceAll(s, d.pattern, d.content, b); !b.failed() {
+		return out
+	}
+	return s
+}
 
 // replaceSink replaces a string that may come in parts.
 type replaceSink struct {
@@ -76,7 +85,7 @@ func (r *replaceSink) flush() {
 
 // lastMatchEnd returns the end of the last of the matches of old found from the left.
 func lastMatchEnd(s, old string) (end int) {
-	literal(old).each(s, func(_, hi int) { end = hi })
+	literal(old).each(s, nil, func(_, hi int) { end = hi })
 	return end
 }
 
@@ -90,7 +99,9 @@ func overlap(s, old string) int {
 	return 0
 }
 
-// byteFallbackDecoder turns runs of byte tokens into text.
+// byteFallbackDecoder turns byte tokens into text: a rune once its bytes are complete, and U+FFFD for each byte that is
+// part of none, as SentencePiece does. (The tokenizers library makes U+FFFD of every byte of a run in which one is wrong;
+// a stream could say nothing before such a run is over.)
 type byteFallbackDecoder struct{}
 
 func (d byteFallbackDecoder) start(next sink, fused bool) sink {
@@ -110,30 +121,34 @@ func (d byteFallbackDecoder) bytes(s string, _ bool) string {
 
 type byteFallbackSink struct {
 	next sink
-	run  []byte
+	held []byte // the beginning of a rune
 }
 
 func (f *byteFallbackSink) push(s string) {
-	if b, ok := byteToken(s); ok {
-		f.run = append(f.run, b)
+	b, ok := byteToken(s)
+	if !ok {
+		f.end()
+		f.next.push(s)
 		return
 	}
-	f.end()
-	f.next.push(s)
+	f.held = append(f.held, b)
+	for len(f.held) > 0 && utf8.FullRune(f.held) {
+		f.release()
+	}
 }
 
-// end passes on the run: the text it is, or U+FFFD for every byte.
+// release passes on the first rune of what is held, or U+FFFD for the first byte.
+func (f *byteFallbackSink) release() {
+	r, n := utf8.DecodeRune(f.held)
+	f.next.push(string(r))
+	f.held = slices.Delete(f.held, 0, n)
+}
+
+// end passes on what did not become a rune.
 func (f *byteFallbackSink) end() {
-	if utf8.Valid(f.run) {
-		if len(f.run) > 0 {
-			f.next.push(string(f.run))
-		}
-	} else {
-		for range f.run {
-			f.next.push("\uFFFD")
-		}
+	for len(f.held) > 0 {
+		f.release()
 	}
-	f.run = f.run[:0]
 }
 
 func (f *byteFallbackSink) flush() {

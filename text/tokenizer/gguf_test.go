@@ -108,7 +108,7 @@ func TestGGUFPreTokenizers(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			if got := tk.Decode(tk.Encode(text, false), false); got != text {
+			if got := tk.Decode(encode(t, tk, text, false), false); got != text {
 				t.Errorf("%s: decoded %q", name, got)
 			}
 		}
@@ -136,22 +136,16 @@ func TestGGUFPatterns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pieces := []piece{{s: c.text}}
+		var pts []preTokenizer
 		for _, expr := range pre.patterns {
 			pt, err := newPattern("", expr)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var next []piece
-			for _, p := range pieces {
-				next = splitter{pattern: pt, behavior: isolated}.split(next, p)
-			}
-			pieces = next
+			pts = append(pts, splitter{pattern: pt, behavior: isolated})
 		}
 		var got []string
-		for _, p := range pieces {
-			got = append(got, p.s)
-		}
+		preTokenize(pts, piece{s: c.text}, nil, func(p piece) { got = append(got, p.s) })
 		if joined := strings.Join(got, "|"); joined != c.want {
 			t.Errorf("%s: %q, want %q", c.pre, joined, c.want)
 		}
@@ -180,7 +174,7 @@ func TestSmolLM2Reduced(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range testutil.JSON[realGolden](t, testutil.Golden("real", "smollm2-135m-q4_1.json")).Encode {
-		got := tk.Encode(e.Text, false)
+		got := encode(t, tk, e.Text, false)
 		for i, id := range got {
 			got[i] = reduced.IDs[id]
 		}

@@ -5,9 +5,8 @@ import "strings"
 // A Stream decodes ids one at a time. The strings it returns, Flush included, add up to what
 // [Tokenizer.Decode] makes of all ids; each is valid UTF-8. The cost is linear in the number of tokens.
 //
-// Push keeps back what a later token can still change: the beginning of a rune, a space that may turn out
-// to be at the end of the text, and with byte fallback the run of byte tokens at the end, because the
-// reference decodes such a run as a whole (one ill-formed byte makes every byte of the run U+FFFD).
+// Push keeps back what a later token can still change: the beginning of a rune, also one in byte tokens, and a
+// space that may turn out to be at the end of the text.
 type Stream struct {
 	t           *Tokenizer
 	skipSpecial bool
