@@ -105,8 +105,9 @@ func TestLMEvalGenerate(t *testing.T) {
 	for i, doc := range testutil.JSONLines[struct{ Prompt string }](t, testutil.Golden("e2e", "tasks", "gen.jsonl")) {
 		// The harness adds no token in front, and the model's own default would.
 		got := generate(t, m, tokens(t, m, doc.Prompt), 24, "\n\n", "Question:")
-		if got != want[i].Text {
-			t.Errorf("prompt %d: %q, want %q", i, got, want[i].Text)
+		// Its last two tokens are the byte W and one that is no character: SentencePiece decodes W, the reference neither.
+		if want := strings.TrimSuffix(want[i].Text, "\uFFFD\uFFFD"); got != want && got != want+"W\uFFFD" || strings.HasSuffix(got, "W\uFFFD") != (i == 2) {
+			t.Errorf("prompt %d: %q, want %q", i, got, want)
 		}
 	}
 }

@@ -28,7 +28,7 @@ const (
 	matchLimit  = time.Second // for a single match
 
 	wordWork  = 64 // a byte that the model merges
-	trieWork  = 16 // a byte that the search for added tokens looks at
+	trieWork  = 32 // a byte that the search for added tokens looks at
 	mapWork   = 16 // a byte that is normalized rune by rune
 	splitWork = 64 // a piece, for each pre-tokenizer
 )
