@@ -57,8 +57,14 @@ func (a *assembly) finish(cfg Config, hasTemplate bool) (*Tokenizer, error) {
 	return t, a.checkDecoders()
 }
 
-// checkDecoders sees to it that decoding, which knows no errors, is bounded.
+// checkDecoders fits the decoders together and sees to it that decoding, which knows no errors, is bounded.
 func (a *assembly) checkDecoders() error {
+	for i, d := range a.t.decoders {
+		if _, ok := d.(byteFallbackDecoder); ok && i+1 < len(a.t.decoders) {
+			_, fuse := a.t.decoders[i+1].(fuseDecoder)
+			a.t.decoders[i] = byteFallbackDecoder{whole: !fuse}
+		}
+	}
 	growth, slow := 1.0, false
 	for _, d := range a.t.decoders {
 		if r, ok := d.(replaceDecoder); ok {

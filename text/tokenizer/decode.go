@@ -102,10 +102,12 @@ func overlap(s, old string) int {
 // byteFallbackDecoder turns byte tokens into text: a rune once its bytes are complete, and U+FFFD for each byte that is
 // part of none, as SentencePiece does. (The tokenizers library makes U+FFFD of every byte of a run in which one is wrong;
 // a stream could say nothing before such a run is over.)
-type byteFallbackDecoder struct{}
+type byteFallbackDecoder struct {
+	whole bool // the next step has to see a run as one token
+}
 
 func (d byteFallbackDecoder) start(next sink, fused bool) sink {
-	b := &byteFallbackSink{next: next}
+	b := &byteFallbackSink{next: next, whole: d.whole}
 	if fused {
 		return &gatherSink{next: b}
 	}
@@ -120,8 +122,10 @@ func (d byteFallbackDecoder) bytes(s string, _ bool) string {
 }
 
 type byteFallbackSink struct {
-	next sink
-	held []byte // the beginning of a rune
+	next  sink
+	whole bool
+	held  []byte          // the beginning of a rune
+	run   strings.Builder // what became of the bytes before, if it is held back, too
 }
 
 func (f *byteFallbackSink) push(s string) {
@@ -140,7 +144,11 @@ func (f *byteFallbackSink) push(s string) {
 // release passes on the first rune of what is held, or U+FFFD for the first byte.
 func (f *byteFallbackSink) release() {
 	r, n := utf8.DecodeRune(f.held)
-	f.next.push(string(r))
+	if f.whole {
+		f.run.WriteRune(r)
+	} else {
+		f.next.push(string(r))
+	}
 	f.held = slices.Delete(f.held, 0, n)
 }
 
@@ -148,6 +156,10 @@ func (f *byteFallbackSink) release() {
 func (f *byteFallbackSink) end() {
 	for len(f.held) > 0 {
 		f.release()
+	}
+	if f.run.Len() > 0 {
+		f.next.push(f.run.String())
+		f.run.Reset()
 	}
 }
 

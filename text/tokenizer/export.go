@@ -30,7 +30,7 @@ func (t *Tokenizer) GGUF() (g GGUF, lost []string, err error) {
 	}
 	switch m := t.model.(type) {
 	case *bpe:
-		if t.spellsBytes() {
+		if m.byteLevel || t.spellsBytes() {
 			err = t.exportBytes(m, &g)
 		} else {
 			lost, err = t.exportPieces(m, &g)
