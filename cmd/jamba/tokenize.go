@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -45,6 +46,9 @@ func (c *tokenizeCmd) Run(s *streams) error {
 		}
 		var padded []string
 		for i, id := range ids {
+			if n := t.Tokenizer.VocabSize(); int(id) >= n {
+				return fmt.Errorf("token id %d at position %d is not in the vocabulary of %d", id, i, n)
+			}
 			if t.Tokenizer.Padded(id) {
 				padded = append(padded, fmt.Sprintf("token id %d at position %d is no token and prints nothing", id, i))
 			}
@@ -67,12 +71,15 @@ func (c *tokenizeCmd) Run(s *streams) error {
 		}
 		return writeJSON(s.out, ids)
 	}
-	words := make([]string, len(ids))
+	w := bufio.NewWriter(s.out)
 	for i, id := range ids {
-		words[i] = strconv.Itoa(int(id))
+		if i > 0 {
+			w.WriteString(" ")
+		}
+		w.WriteString(strconv.Itoa(int(id)))
 	}
-	_, err = fmt.Fprintln(s.out, strings.Join(words, " "))
-	return err
+	w.WriteString("\n")
+	return w.Flush()
 }
 
 // argument returns the argument, or standard input if it is left out or "-".

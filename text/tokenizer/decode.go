@@ -44,8 +44,12 @@ func (d replaceDecoder) start(next sink, fused bool) sink {
 func (d replaceDecoder) fuses() bool                   { return false }
 func (d replaceDecoder) bytes(s string, _ bool) string { return d.replace(s) }
 
-// replace leaves a token as it is when the regular expression takes too long.
+// replace leaves a token as it is when the regular expression takes too long, which reading the file has ruled out for
+// the tokens of the vocabulary.
 func (d replaceDecoder) replace(s string) string {
+	if l, ok := d.pattern.(literal); ok {
+		return strings.ReplaceAll(s, string(l), d.content) // how much it grows was looked at, too
+	}
 	b := newBudget(len(s))
 	if out := replaceAll(s, d.pattern, d.content, b); !b.failed() {
 		return out

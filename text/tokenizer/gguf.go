@@ -27,7 +27,7 @@ type GGUF struct {
 	AddSpacePrefix         *bool // for llama; nil: yes
 	RemoveExtraWhitespaces *bool // for llama; nil: no
 
-	Charsmap []byte // for llama; SentencePiece's normalization map, nil: none
+	Charsmap []byte // for llama: SentencePiece's normalization map; nil: none
 }
 
 // FromGGUF makes a tokenizer of a GGUF file's vocabulary. Control tokens become special added tokens,
