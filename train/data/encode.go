@@ -78,7 +78,11 @@ func (e *encoder) encode(d Document) ([]encoded, error) {
 		if eos, ok := e.text.Tokenizer.EOS(); ok && (len(ids) == 0 || ids[len(ids)-1] != eos) {
 			ids = append(ids, eos)
 		}
-		all = []encoded{e.completion(d, ids)}
+		one, err := e.completion(d, ids)
+		if err != nil {
+			return nil, err
+		}
+		all = []encoded{one}
 	}
 	for _, one := range all {
 		if len(one.ids) > maxTokens {
