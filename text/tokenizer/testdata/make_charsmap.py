@@ -13,7 +13,7 @@ RULEs are maps besides nmt_nfkc, such as nfkc nfkc_cf nmt_nfkc_cf; each makes th
 
 The model of a case is the model with a normalizer_spec appended, as protobuf merges messages.
 """
-import base64, gzip, io, json, random, sys
+import base64, gzip, io, json, random, sys, tempfile
 import sentencepiece as spm
 from tokenizers.normalizers import Precompiled
 
@@ -69,10 +69,12 @@ for rule in ["nmt_nfkc", *sys.argv[2:]]:
     for number, _, v in split(train(normalization_rule_name=rule)):
         if number == 3:
             maps[rule] = next(w for n, _, w in split(v) if n == 2)
-with open("/tmp/charsmap_rules.tsv", "w") as f:  # one string to none, to several, and prefixes of each other
+with tempfile.NamedTemporaryFile("w", suffix=".tsv") as f:  # one string to none, to several, and prefixes of each other
     for src, dst in [("a", "b"), ("ab", "X  Y"), ("abc", ""), ("é", "e"), ("e\u0301\u0323", "ee"), ("中文", "zh"), ("\u200d", ""), ("😀", ":)"), ("▁", "_")]:
         f.write(" ".join("%X" % ord(c) for c in src) + "\t" + " ".join("%X" % ord(c) for c in dst) + "\n")
-for number, _, v in split(train(normalization_rule_tsv="/tmp/charsmap_rules.tsv")):
+    f.flush()
+    made = train(normalization_rule_tsv=f.name)
+for number, _, v in split(made):
     if number == 3:
         maps["rules"] = next(w for n, _, w in split(v) if n == 2)
 
