@@ -78,8 +78,8 @@ func templates(m gguf.Metadata) map[string]string {
 }
 
 // Encode returns the ids of a text that a person wrote. The special tokens that begin a text are added, unless the
-// text begins with the first of them already.
-func (t *Text) Encode(s string) []int32 {
+// text begins with the first of them already. Errors are those of [tokenizer.Tokenizer.Encode].
+func (t *Text) Encode(s string) ([]int32, error) {
 	special := true
 	if bos, ok := t.Tokenizer.BOS(); ok && t.Tokenizer.AddsBOS() {
 		token, _ := t.Tokenizer.Token(bos)
@@ -98,7 +98,7 @@ func (t *Text) EncodeChat(r chat.Request) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.Tokenizer.Encode(s, false), nil
+	return t.Tokenizer.Encode(s, false)
 }
 
 // vocabulary reads the tokenizer's part of a GGUF file's metadata.
@@ -115,6 +115,13 @@ func vocabulary(m gguf.Metadata) (tokenizer.GGUF, error) {
 	)
 	if err != nil {
 		return g, err
+	}
+	chars, err := gguf.GetOr[[]int](m, prefix+"precompiled_charsmap", nil)
+	if err != nil {
+		return g, err
+	}
+	for _, c := range chars { // an array of single bytes
+		g.Charsmap = append(g.Charsmap, byte(c))
 	}
 	types, err := gguf.GetOr[[]int](m, prefix+"token_type", nil)
 	for _, t := range types {

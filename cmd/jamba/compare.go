@@ -194,7 +194,9 @@ func (c *compareCmd) ids(s *streams, path, with string) (ids []int32, err error)
 		if err != nil {
 			return nil, err
 		}
-		ids = t.Encode(string(b))
+		if ids, err = t.Encode(string(b)); err != nil {
+			return nil, err
+		}
 	}
 	if c.First > 0 && c.First < len(ids) {
 		ids = ids[:c.First]

@@ -108,7 +108,7 @@ func TestGGUFPreTokenizers(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			if got := tk.Decode(tk.Encode(text, false), false); got != text {
+			if got := tk.Decode(encode(t, tk, text, false), false); got != text {
 				t.Errorf("%s: decoded %q", name, got)
 			}
 		}
@@ -184,26 +184,16 @@ func TestGGUFPreIsLlamaCpps(t *testing.T) {
 // splitGGUF returns a function that cuts a text to pieces.
 func splitGGUF(t *testing.T, pre ggufPre) func(text string) []string {
 	t.Helper()
-	var splitters []splitter
+	var pts []preTokenizer
 	for _, expr := range pre.patterns {
 		pt, err := newPattern("", expr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		splitters = append(splitters, splitter{pattern: pt, behavior: isolated})
+		pts = append(pts, splitter{pattern: pt, behavior: isolated})
 	}
 	return func(text string) (out []string) {
-		pieces := []piece{{s: text}}
-		for _, s := range splitters {
-			var next []piece
-			for _, p := range pieces {
-				next = s.split(next, p)
-			}
-			pieces = next
-		}
-		for _, p := range pieces {
-			out = append(out, p.s)
-		}
+		preTokenize(pts, piece{s: text}, nil, func(p piece) { out = append(out, p.s) })
 		return out
 	}
 }
@@ -230,7 +220,7 @@ func TestSmolLM2Reduced(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range testutil.JSON[realGolden](t, testutil.Golden("real", "smollm2-135m-q4_1.json")).Encode {
-		got := tk.Encode(e.Text, false)
+		got := encode(t, tk, e.Text, false)
 		for i, id := range got {
 			got[i] = reduced.IDs[id]
 		}

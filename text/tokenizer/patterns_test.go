@@ -28,12 +28,12 @@ func TestWellKnownPatterns(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := func(p pattern, s string) (spans [][2]int) {
-			p.each(s, func(lo, hi int) { spans = append(spans, [2]int{lo, hi}) })
+			p.each(s, nil, func(lo, hi int) { spans = append(spans, [2]int{lo, hi}) })
 			return spans
 		}
 		rapid.Check(t, func(t *rapid.T) {
 			s := trickyText().Draw(t, "text")
-			got, want := all(fast, s), all(regex{re}, s)
+			got, want := all(fast, s), all(regex{`(a|aa)+$|b`, re}, s)
 			if !slices.Equal(got, want) {
 				t.Fatalf("%q on %q: %v, want %v", expr, s, got, want)
 			}
@@ -41,16 +41,21 @@ func TestWellKnownPatterns(t *testing.T) {
 	}
 }
 
-// A pattern that backtracks without end gives up in time and leaves the rest of the text whole.
+// A pattern that backtracks without end gives up in time, which is an error.
 func TestRegexTimeLimit(t *testing.T) {
-	re, err := compile(`(a+)+$|b`)
+	re, err := compile(`(a|aa)+$|b`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	re.MatchTimeout = 1 << 20 // about a millisecond
 	s := "b" + strings.Repeat("a", 100) + "!"
-	got := splitter{pattern: regex{re}, behavior: isolated}.split(nil, piece{s: s})
-	if want := []piece{{s: "b"}, {s: s[1:]}}; !slices.Equal(got, want) {
-		t.Errorf("split = %v, want %v", got, want)
+	b := newBudget(len(s))
+	splitter{pattern: regex{`(a|aa)+$|b`, re}, behavior: isolated}.split(piece{s: s}, b, func(p piece) {
+		if p.s != "b" {
+			t.Errorf("piece %q", p.s)
+		}
+	})
+	if b.err == nil || !strings.Contains(b.err.Error(), `regular expression "(a|aa)+$|b" on a text of 102 bytes: takes too long`) {
+		t.Errorf("error %v", b.err)
 	}
 }

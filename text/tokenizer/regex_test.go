@@ -57,7 +57,7 @@ func TestRegexIsTheReferences(t *testing.T) {
 			unmarshal(t, line[1], &replaced)
 			unmarshal(t, line[2], &matches)
 			var got []string
-			p.each(text, func(lo, hi int) {
+			p.each(text, newBudget(len(text)), func(lo, hi int) {
 				if lo < hi {
 					got = append(got, text[lo:hi])
 				}
@@ -65,7 +65,7 @@ func TestRegexIsTheReferences(t *testing.T) {
 			compared++
 			if !slices.Equal(got, matches) {
 				t.Errorf("%q in %q: %q, want %q", c.P, text, got, matches)
-			} else if r := replaceAll(text, p, "¦"); r != replaced {
+			} else if r := replaceAll(text, p, "¦", newBudget(len(text))); r != replaced {
 				t.Errorf("%q in %q: replaced %q, want %q", c.P, text, r, replaced)
 			}
 		}
