@@ -61,7 +61,7 @@ func readNative(f *gguf.File, infos map[string]gguf.Info) (*native, error) {
 		return nil, err
 	}
 	n := &native{panels: map[string]panels{}}
-	r := &ggufReader{ggufSource: ggufSource{File: f}, arch: strings.TrimSuffix(nativePrefix, ".")}
+	r := newGGUFReader(ggufSource{File: f}, strings.TrimSuffix(nativePrefix, "."))
 	if n.Version = need[int](r, "version"); r.err == nil && n.Version != kernel.PanelVersion {
 		return nil, fmt.Errorf("native layout of version %d, this program reads %d: make the file anew with jamba quantize --layout native", n.Version, kernel.PanelVersion)
 	}

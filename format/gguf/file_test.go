@@ -162,7 +162,7 @@ func TestOpenErrors(t *testing.T) {
 	for path, want := range map[string]string{
 		"testdata/big.gguf":            "gguf: testdata/big.gguf: big-endian file of version 3: convert it to little-endian",
 		"testdata/make_gguf.py":        `gguf: testdata/make_gguf.py: no GGUF file: starts with "\"\"\"M", want "GGUF"`,
-		empty:                          "gguf: " + empty + `: no GGUF file: starts with "", want "GGUF"`,
+		empty:                          "gguf: " + empty + `: is empty: is the download complete?`,
 		dir:                            "gguf: mmap " + dir + ": is a directory, want a file",
 		filepath.Join(dir, "none.bin"): "gguf: stat " + filepath.Join(dir, "none.bin") + ": no such file or directory",
 	} {
