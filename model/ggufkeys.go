@@ -53,7 +53,7 @@ func (r *ggufReader) unread(c *Config) (warnings []string, err error) {
 	var unknown []string
 	for _, kv := range r.Metadata {
 		key, own := strings.CutPrefix(kv.Key, r.arch+".")
-		if !own || r.asked[kv.Key] || ggufIndifferent[key] {
+		if !own || r.asked[kv.Key] || ggufIndifferent[key] || r.native != nil && strings.HasPrefix(kv.Key, nativePrefix) {
 			continue
 		}
 		foreign, isForeign := ggufForeign[key]
