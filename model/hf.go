@@ -63,6 +63,7 @@ type hfConfig struct {
 	TimeStepRank      hfDtRank `json:"time_step_rank"`
 	UseBias           bool     `json:"use_bias"`
 	UseConvBias       bool     `json:"use_conv_bias"`
+	RescalePrenorm    bool     `json:"rescale_prenorm_residual"`
 }
 
 // hfDtRank is a number or "auto".
@@ -184,7 +185,7 @@ func parseConfig(b []byte) (c Config, warnings []string, err error) {
 	case "JambaForCausalLM":
 		err = h.jamba(&c)
 	case "MambaForCausalLM":
-		h.mamba(&c)
+		err = h.mamba(&c)
 	default:
 		more, err = h.transformer(&c)
 		warnings = append(warnings, more...)
@@ -413,7 +414,10 @@ func (h *hfConfig) checkLayerTypes(c *Config) error {
 }
 
 // mamba has nothing but Mamba mixers.
-func (h *hfConfig) mamba(c *Config) {
+func (h *hfConfig) mamba(c *Config) error {
+	if h.RescalePrenorm {
+		return errors.New("rescale_prenorm_residual true is about how weights are initialized, but the reference divides loaded ones by it, too; if these are final, as they are as a rule, set it to false")
+	}
 	c.RMSNormEps = h.LayerNormEpsilon
 	m := &Mamba{
 		DInner: cmp.Or(h.IntermediateSize, h.Expand*h.HiddenSize), DState: h.StateSize, DConv: h.ConvKernel, DtRank: h.TimeStepRank.of(h.HiddenSize),
@@ -422,4 +426,5 @@ func (h *hfConfig) mamba(c *Config) {
 	for range h.NumHiddenLayers {
 		c.Layers = append(c.Layers, Layer{Mamba: m})
 	}
+	return nil
 }

@@ -26,7 +26,7 @@ var hfRead = func() map[string]map[string]bool {
 		"LlamaForCausalLM":   attention + rope + "attention_bias mlp_bias",
 		"MistralForCausalLM": attention + rope + "sliding_window",
 		"MixtralForCausalLM": attention + rope + "sliding_window num_local_experts num_experts num_experts_per_tok",
-		"MambaForCausalLM":   "layer_norm_epsilon layer_types intermediate_size state_size conv_kernel expand time_step_rank use_bias use_conv_bias",
+		"MambaForCausalLM":   "layer_norm_epsilon layer_types intermediate_size state_size conv_kernel expand time_step_rank use_bias use_conv_bias rescale_prenorm_residual",
 	} {
 		m[arch] = set(common + keys)
 	}
