@@ -155,7 +155,7 @@ func settingsFromGGUF(src ggufSource, names *naming) (_ Config, warnings []strin
 	switch arch {
 	case "jamba", "mamba", "llama":
 	default:
-		return Config{}, nil, fmt.Errorf("architecture %q is not supported; jamba, llama (also Mistral's and Mixtral's) and mamba are", printable.Cut(arch, 60))
+		return Config{}, nil, fmt.Errorf("architecture \"%s\" is not supported; jamba, llama (also Mistral's and Mixtral's) and mamba are", printable.Cut(arch, 60))
 	}
 	if err := notAModel(src.Metadata); err != nil {
 		return Config{}, nil, err

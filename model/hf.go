@@ -168,7 +168,7 @@ func parseConfig(b []byte) (c Config, warnings []string, err error) {
 		return Config{}, nil, err
 	}
 	if h.HiddenAct != "silu" && h.HiddenAct != "swish" {
-		return Config{}, nil, fmt.Errorf("hidden_act %q is not supported; silu is", printable.Cut(h.HiddenAct, 60))
+		return Config{}, nil, fmt.Errorf("hidden_act \"%s\" is not supported; silu is", printable.Cut(h.HiddenAct, 60))
 	}
 	if err := sizes("hidden_size", h.HiddenSize); err != nil {
 		return Config{}, nil, err
@@ -240,7 +240,7 @@ func architecture(all map[string]json.RawMessage) (arch string, warnings []strin
 	default:
 		arch = kind
 	}
-	return "", nil, fmt.Errorf("architecture %q is not supported; %s are", printable.Cut(arch, 60), strings.Join(Architectures, ", "))
+	return "", nil, fmt.Errorf("architecture \"%s\" is not supported; %s are", printable.Cut(arch, 60), strings.Join(Architectures, ", "))
 }
 
 // maxLayers bounds the layers of a network: they are made before anything of its weights is known.
@@ -406,7 +406,7 @@ func (h *hfConfig) checkLayerTypes(c *Config) error {
 				want = fullAttention
 			}
 			if kind := (*types)[i]; canonical(kind) != want {
-				return fmt.Errorf("%s: layer %d is %q, which is not supported: by the other settings of this architecture it is %s", name, i, printable.Cut(kind, 60), want)
+				return fmt.Errorf("%s: layer %d is \"%s\", which is not supported: by the other settings of this architecture it is %s", name, i, printable.Cut(kind, 60), want)
 			}
 		}
 	}

@@ -129,7 +129,7 @@ func open(path string) (*Model, error) {
 }
 
 // maxConfig bounds the bytes of a file of settings.
-const maxConfig = 16 << 20
+const maxConfig = 4 << 20
 
 const whatIsAModel = "a model is a folder with config.json and model.safetensors, or a .gguf file"
 

@@ -48,7 +48,7 @@ func (r *RoPE) validate(headDim int) error {
 			return fmt.Errorf("rope scaling yarn: original_max_position_embeddings %d, beta_fast %v, beta_slow %v", r.OriginalMax, r.BetaFast, r.BetaSlow)
 		}
 	default:
-		return fmt.Errorf("rope scaling %q is not supported; linear, llama3 and yarn are", printable.Cut(r.Scaling, 60))
+		return fmt.Errorf("rope scaling \"%s\" is not supported; linear, llama3 and yarn are", printable.Cut(r.Scaling, 60))
 	}
 	return nil
 }

@@ -20,9 +20,9 @@ import (
 	"jamba/tensor"
 )
 
-// maxHeader bounds the header, and with it the memory that opening a file takes. The format allows three times as much;
-// one of a hundred thousand tensors takes a third of it.
-const maxHeader = 32 << 20
+// maxHeader bounds the header, and with it the memory that opening a file takes. The format allows six times as much;
+// one of a hundred thousand tensors takes half of it.
+const maxHeader = 16 << 20
 
 // maxDims is more than any network's tensors have.
 const maxDims = 16

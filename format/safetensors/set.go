@@ -21,7 +21,8 @@ const (
 	singleFile = "model.safetensors"
 	indexFile  = singleFile + ".index.json"
 
-	maxFileName = 255 // of the systems' file systems
+	maxIndex    = 32 << 20 // bytes of an index
+	maxFileName = 255      // of the systems' file systems
 )
 
 // Set is the tensors of a checkpoint in one file or in several shards.
@@ -36,7 +37,7 @@ type Set struct {
 // model.safetensors. The caller closes the Set, and uses no tensor of it after that.
 func OpenDir(dir string) (*Set, error) {
 	index := filepath.Join(dir, indexFile)
-	b, err := bounded.ReadFile(index, maxHeader)
+	b, err := bounded.ReadFile(index, maxIndex)
 	if errors.Is(err, os.ErrNotExist) {
 		f, err := Open(filepath.Join(dir, singleFile))
 		if errors.Is(err, os.ErrNotExist) {
@@ -71,6 +72,11 @@ func OpenDir(dir string) (*Set, error) {
 // instead says what a folder without safetensors files holds, and the way out.
 func instead(dir string) string {
 	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.Name() == singleFile || e.Name() == indexFile {
+			return fmt.Sprintf(", but %s, a link to a file that is not there: is the download complete?", e.Name())
+		}
+	}
 	for _, other := range []struct{ pattern, say string }{
 		{"model-?????-of-?????.safetensors", "without its index, which names the tensors of each file: download that, too"},
 		{"consolidated*.safetensors", "in the original layout of Llama and Mistral: take the one for Hugging Face, or convert it"},
@@ -104,7 +110,11 @@ func openShards(dir string, index []byte) (_ *Set, err error) {
 	var v struct {
 		WeightMap map[string]string `json:"weight_map"`
 	}
-	if err := json.Unmarshal(index, &v); err != nil {
+	err = json.Unmarshal(index, &v)
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return nil, errors.New("is not an object whose weight_map gives the file of each tensor by the tensor's name")
+	}
+	if err != nil {
 		return nil, err
 	}
 	if len(v.WeightMap) == 0 {
