@@ -41,6 +41,9 @@ const (
 // answers are how texts begin that servers send in place of a file, in lower case.
 var answers = []string{`{"error"`, "entry not found", "repository not found", "invalid username or password", "access to model", "access denied", "404", "403", "401", "forbidden", "not found"}
 
+// LFS reports whether a file is a Git LFS pointer, which no sound file begins like.
+func LFS(head []byte) bool { return len(head) < 1024 && bytes.HasPrefix(head, []byte(kinds[0].magic)) }
+
 // What returns what the file is that begins with head, as the rest of a sentence about it ("is a Git LFS pointer: …"), or
 // "" if it knows no better name. It is to be asked when a file could not be read as what it should be: a sound file may
 // begin like another by chance.
