@@ -235,7 +235,7 @@ func (r *ggufReader) hybrid(c *Config, layers int) {
 			mamba = &Mamba{
 				DInner: need[int](r, "ssm.inner_size"), DState: need[int](r, "ssm.state_size"), DConv: need[int](r, "ssm.conv_kernel"),
 				DtRank: need[int](r, "ssm.time_step_rank"), InnerNorms: r.arch == "jamba", NormEps: c.RMSNormEps,
-				ConvBias: r.tensorIn(i, "ssm_conv1d.bias"), ProjBias: r.tensorIn(i, "ssm_in.bias") || r.tensorIn(i, "ssm_out.bias"),
+				ConvBias: r.inAny(layers, "ssm_conv1d.bias"), ProjBias: r.inAny(layers, "ssm_in.bias", "ssm_out.bias"),
 			}
 			fallthrough
 		default:
@@ -312,6 +312,16 @@ func (r *ggufReader) feedForwards(layers int, normTopK bool) (mlp func(i int) *M
 
 func (r *ggufReader) attentionBias(i int) bool {
 	return r.anyIn(i, "attn_q.bias", "attn_k.bias", "attn_v.bias", "attn_output.bias")
+}
+
+// inAny reports whether a layer has one of the tensors.
+func (r *ggufReader) inAny(layers int, names ...string) bool {
+	for i := range layers {
+		if r.anyIn(i, names...) {
+			return true
+		}
+	}
+	return false
 }
 
 // anyIn reports whether layer i has one of the tensors.

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ var ggufForeign = func() map[string][]any {
 	m := map[string][]any{}
 	for key := range set(`
 		final_logit_softcapping attn_logit_softcapping router_logit_softcapping attention.clamp_kqv attention.max_alibi_bias
-		attention.scale attention.output_scale attention.value_scale attention.temperature_length attention.temperature_scale
+		attention.output_scale attention.value_scale attention.temperature_length attention.temperature_scale
 		attention.sliding_window_pattern attention.rope_pattern attention.q_lora_rank attention.kv_lora_rank attention.decay_lora_rank attention.gate_lora_rank
 		attention.relative_buckets_count attention.key_length_mla attention.value_length_mla attention.key_length_swa attention.value_length_swa
 		attention.indexer.head_count attention.indexer.key_length attention.indexer.top_k attention.indexer.types attention.shared_kv_layers
@@ -77,7 +78,6 @@ func (r *ggufReader) unread(c *Config) (warnings []string, err error) {
 // follows reports whether a key says what the network is by its other keys, if it is one of those that repeat it.
 func (c *Config) follows(r *ggufReader, key string, v any) (same, said bool) {
 	number := func(want int) (bool, bool) { return neutralNumber(v, float64(want)), true }
-	l := c.Layers[0]
 	switch key {
 	case "attention.causal":
 		return v == true, true
@@ -98,7 +98,15 @@ func (c *Config) follows(r *ggufReader, key string, v any) (same, said bool) {
 		}
 		return true, true
 	case "expert_weights_norm":
-		return l.MoE == nil && r.arch == "jamba" && v == false || v == (r.arch == "llama"), true
+		some := slices.ContainsFunc(c.Layers, func(l Layer) bool { return l.MoE != nil })
+		return !some || v == (r.arch == "llama"), true
+	case "attention.scale":
+		for _, l := range c.Layers {
+			if f, ok := v.(float32); ok && l.Attention != nil {
+				usual := 1 / math.Sqrt(float64(l.Attention.HeadDim))
+				return f == 0 || math.Abs(float64(f)/usual-1) < 1e-6, true
+			}
+		}
 	case "rope.scaling.attn_factor": // read for yarn
 		return neutralNumber(v, 1), true
 	}

@@ -35,6 +35,15 @@ var hfRoPEKeys = map[string]map[string]bool{
 	"yarn":    set("factor original_max_position_embeddings attention_factor beta_fast beta_slow mscale mscale_all_dim truncate"),
 }
 
+// hfRoPENames are the keys of hfRoPE.
+var hfRoPENames = func() map[string]bool {
+	all := set("rope_type type rope_theta partial_rotary_factor")
+	for _, own := range hfRoPEKeys {
+		maps.Copy(all, own)
+	}
+	return all
+}()
+
 // rope reads the rotary embedding as the reference does: rope_scaling counts before rope_parameters, all of it, and
 // rope_theta beside them where the one that counts has none.
 func (h *hfConfig) rope() (_ *RoPE, warnings []string, err error) {
@@ -55,7 +64,12 @@ func (h *hfConfig) rope() (_ *RoPE, warnings []string, err error) {
 	var p hfRoPE
 	var keys map[string]json.RawMessage
 	if err = decode(raw, &keys); err == nil {
-		err = decode(raw, &p)
+		// By their exact names, which the decoder does not insist on.
+		exact := maps.Clone(keys)
+		maps.DeleteFunc(exact, func(key string, _ json.RawMessage) bool { return !hfRoPENames[key] })
+		if raw, err = json.Marshal(exact); err == nil {
+			err = decode(raw, &p)
+		}
 	}
 	if err == nil {
 		err = fullRotary(p.PartialRotary)

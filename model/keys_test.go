@@ -131,7 +131,8 @@ func TestForeignGGUF(t *testing.T) {
 		{"llama", "attention.value_length", uint32(4), ""},
 		{"llama", "attn_logit_softcapping", f(50), "attn_logit_softcapping"},
 		{"llama", "expert_weights_scale", f(2.5), "expert_weights_scale"},
-		{"llama", "expert_weights_norm", false, "expert_weights_norm"},
+		{"llama", "expert_weights_norm", false, ""}, // there are no experts
+		{"llama", "attention.scale", f(0.5), ""},    // of heads of 4
 		{"llama", "expert_gating_func", uint32(2), "expert_gating_func"},
 		{"llama", "expert_gating_func", uint32(1), ""},
 		{"llama", "rope.scaling.attn_factor", f(0.5), "rope.scaling.attn_factor"},

@@ -415,7 +415,7 @@ func (l *loader) mamba(i int, c *Mamba, hidden int) *mamba {
 		negA:     l.names.negA,
 		inProj:   l.weight(i, "mamba.in_proj.weight", 2*e, hidden),
 		inBias:   l.bias(i, "mamba.in_proj.bias", 2*e, c.ProjBias),
-		convBias: l.part(i, "mamba.conv1d.bias", e, c.ConvBias),
+		convBias: l.bias(i, "mamba.conv1d.bias", e, c.ConvBias),
 		xProj:    l.weight(i, "mamba.x_proj.weight", r+2*s, e),
 		dtNorm:   l.part(i, "mamba.dt_layernorm.weight", r, c.InnerNorms),
 		bNorm:    l.part(i, "mamba.b_layernorm.weight", s, c.InnerNorms),
