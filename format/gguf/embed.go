@@ -38,7 +38,7 @@ func EmbeddedBytes(name string) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
-	return m.([]byte), true
+	return m.(func() []byte)(), true
 }
 
 // Embedded reports whether a file is embedded under that name.
