@@ -3,6 +3,9 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
+
+	"jamba/internal/printable"
 )
 
 // RoPE configures rotary position embedding (RoFormer, Su et al. 2021) and the way it is stretched to longer contexts.
@@ -31,7 +34,7 @@ func (r *RoPE) validate(headDim int) error {
 	if r.Scaling == "" {
 		return nil
 	}
-	if !(r.Factor > 0) {
+	if !(r.Factor > 0) && slices.Contains([]string{"linear", "llama3", "yarn"}, r.Scaling) {
 		return fmt.Errorf("rope scaling %s: factor is %v", r.Scaling, r.Factor)
 	}
 	switch r.Scaling {
@@ -45,7 +48,7 @@ func (r *RoPE) validate(headDim int) error {
 			return fmt.Errorf("rope scaling yarn: original_max_position_embeddings %d, beta_fast %v, beta_slow %v", r.OriginalMax, r.BetaFast, r.BetaSlow)
 		}
 	default:
-		return fmt.Errorf("rope scaling %q is not supported; linear, llama3 and yarn are", r.Scaling)
+		return fmt.Errorf("rope scaling \"%s\" is not supported; linear, llama3 and yarn are", printable.Cut(r.Scaling, 60))
 	}
 	return nil
 }

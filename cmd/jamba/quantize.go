@@ -83,7 +83,7 @@ func (c *quantizeCmd) Run(s *streams) error {
 	defer stop()
 	start := time.Now()
 	draw := bar(s.err, "quantizing", progressbar.OptionShowBytes(true))
-	report, err := model.Export(ctx, c.In, c.Out, model.ExportOptions{Recipe: model.Recipe(c.Type), Native: native, Text: meta, Ends: ends, Progress: draw})
+	report, err := model.Export(ctx, c.In, c.Out, model.ExportOptions{Recipe: model.Recipe(c.Type), Native: native, Text: meta, Ends: ends, Progress: draw, Warn: func(m *model.Model) { warnModel(s.err, m) }})
 	if err != nil {
 		return err
 	}
