@@ -29,6 +29,11 @@ func (m *matcher) add(pattern string, e matchEntry) {
 
 // split cuts s into the added tokens (id >= 0) and the stretches between them (id < 0, never empty).
 func (m *matcher) split(s string, yield func(id int32, lo, hi int)) {
+	m.splitUnless(s, func(int32, int, int) bool { return false }, yield)
+}
+
+// splitUnless is split that takes a match for text if skip says so of its token and where it stands.
+func (m *matcher) splitUnless(s string, skip func(id int32, lo, hi int) bool, yield func(id int32, lo, hi int)) {
 	done := 0 // s[:done] has been yielded
 	for at := 0; at < len(s); {
 		entry, n := m.trie.longest(s[at:])
@@ -38,6 +43,10 @@ func (m *matcher) split(s string, yield func(id int32, lo, hi int)) {
 		}
 		e := m.entries[entry]
 		lo, hi := at, at+n
+		if skip(e.id, lo, hi) {
+			at++
+			continue
+		}
 		at = hi
 		if e.singleWord && (endsWithWord(s[:lo]) || startsWithWord(s[hi:])) {
 			continue
