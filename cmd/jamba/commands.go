@@ -14,7 +14,8 @@ const chatHelp = `/help           this text
 /quit           end the chat (so do /exit and Ctrl-D)
 A line that ends in \ goes on in the next, and a pasted text is one message. Ctrl-C stops an answer, Ctrl-Z suspends.`
 
-// command splits a prompt that begins with / and a word. Paths and the like are none.
+// command splits a prompt that begins with / and a word. Paths and the like are none, nor are prompts of several lines, but
+// for a system message.
 func command(prompt string) (name, rest string, ok bool) {
 	prompt = strings.TrimSpace(prompt)
 	name, rest = prompt, ""
@@ -22,12 +23,19 @@ func command(prompt string) (name, rest string, ok bool) {
 		name, rest = prompt[:i], strings.TrimSpace(prompt[i:])
 	}
 	word, slash := strings.CutPrefix(name, "/")
+	if strings.Contains(prompt, "\n") && name != "/system" {
+		return "", "", false
+	}
 	return name, rest, slash && strings.TrimLeft(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-?") == ""
 }
 
 // command does what a line of the chat asks for, and reports whether the chat ends.
 func (t *conversation) command(name, rest string) (quit bool) {
-	say := func(format string, a ...any) { fmt.Fprintf(t.s.err, format+"\n", a...) }
+	say := func(format string, a ...any) {
+		out := newScreen(t.s.err)
+		out.print(fmt.Sprintf(format+"\n", a...))
+		out.end()
+	}
 	switch name {
 	case "/quit", "/exit", "/bye":
 		return true

@@ -78,7 +78,7 @@ func line(prompt string) string {
 	return prompt + "\n"
 }
 
-// save appends a prompt to the file, unless it says nothing or what the last one said.
+// save appends a prompt to the file.
 func (h *history) save(prompt string) {
 	if strings.TrimSpace(prompt) == "" || h.path == "" || os.MkdirAll(filepath.Dir(h.path), 0o700) != nil {
 		return

@@ -24,6 +24,7 @@ type screen struct {
 	begun   bool // the line has a word
 	code    bool // within a fence of ```
 	asItIs  bool // the line is not to be broken: code, or a row of a table
+	within  bool // the beginning of the word that is held was written before
 	written bool
 }
 
@@ -51,13 +52,30 @@ func (s *screen) print(text string) error {
 	s.held += printable.Answer(text)
 	for s.held != "" {
 		segment, rest, _, _ := uniseg.FirstLineSegmentInString(s.held, -1)
-		if rest == "" && !strings.HasSuffix(segment, "\n") && uniseg.StringWidth(segment) <= s.width() {
-			break // the word may go on
+		if rest == "" && !strings.HasSuffix(segment, "\n") {
+			s.long() // the word may go on
+			break
 		}
 		s.held = rest
 		s.segment(segment)
 	}
 	return s.err
+}
+
+// long writes what is held of a word that is longer than a line, but for its last character.
+func (s *screen) long() {
+	if uniseg.StringWidth(s.held) <= s.width() {
+		return
+	}
+	word := uniseg.NewGraphemes(s.held)
+	last := 0
+	for word.Next() {
+		last, _ = word.Positions()
+	}
+	if last > 0 {
+		s.word(s.held[:last])
+		s.held, s.within = s.held[last:], true
+	}
 }
 
 // end writes what is held back, and on a terminal ends the line.
@@ -83,6 +101,7 @@ func (s *screen) segment(text string) {
 	if word != "" {
 		s.word(word)
 	}
+	s.within = false
 	s.blanks += blanks
 	if newline {
 		s.newline()
@@ -104,12 +123,12 @@ func (s *screen) word(word string) {
 	}
 	width, columns := uniseg.StringWidth(word), s.width()
 	fits := s.asItIs || columns <= 0 || s.after(s.blanks)+width <= columns
-	if !fits && s.column > 0 {
+	if !fits && s.column > 0 && !s.within {
 		s.newline()
 	}
 	s.write(s.blanks)
 	s.column, s.blanks = s.after(s.blanks), ""
-	if fits || s.column+width <= columns {
+	if fits || !s.within && s.column+width <= columns {
 		s.write(word)
 		s.column += width
 		return
