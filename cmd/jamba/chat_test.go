@@ -330,6 +330,24 @@ func TestChatSuspended(t *testing.T) {
 	term.ends()
 }
 
+// TestTerminal has an answer of escape characters, which must not reach the terminal, and a prompt before its continuation.
+func TestTerminal(t *testing.T) {
+	term := start(t, "run", "-m", testutil.Golden("e2e", "model"), "--raw", hello, "--max-tokens", "2", "--logit-bias", "58=100")
+	term.expect(`^Seven tree green,\\x1b\\x1b\n$`)
+	term.ends()
+	if strings.Contains(term.raw, "\x1b") {
+		t.Errorf("the terminal got %q", term.raw)
+	}
+}
+
+// TestTerminalWraps has lines that break between words.
+func TestTerminalWraps(t *testing.T) {
+	prompt := strings.Repeat("tree green ", 9)
+	term := startWide(t, 31, "run", "-m", testutil.Golden("e2e", "model"), "--raw", prompt, "--max-tokens", "1", "--logit-bias", "58=100")
+	term.ends()
+	term.expect(`^tree green tree green tree\ngreen tree green tree green\n`)
+}
+
 // TestChatRaw has prompts that stand alone.
 func TestChatRaw(t *testing.T) {
 	term := start(t, "run", "-m", testutil.Golden("e2e", "model"), "--max-tokens", "3", "--stats", "--raw")
