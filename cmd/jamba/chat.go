@@ -77,7 +77,9 @@ func (t *conversation) turn(prompt string) {
 		out.print(prompt)
 	}
 	last, err := printText(out, a)
-	out.end()
+	if endErr := out.end(); err == nil {
+		err = endErr
+	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(t.s.err, "jamba:", printable.Line(err.Error()))
 		return

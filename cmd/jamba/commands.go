@@ -34,7 +34,7 @@ func (t *conversation) command(name, rest string) (quit bool) {
 	say := func(format string, a ...any) {
 		out := newScreen(t.s.err)
 		out.print(fmt.Sprintf(format+"\n", a...))
-		out.end()
+		_ = out.end()
 	}
 	switch name {
 	case "/quit", "/exit", "/bye":
