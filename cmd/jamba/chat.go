@@ -56,15 +56,23 @@ func (c *runCmd) chat(s *streams, m *jamba.Model, path string) error {
 }
 
 func (t *conversation) greet(path string) {
-	config := t.m.Network().Config
-	fmt.Fprintf(t.s.err, "%s: %s, %s parameters", printable.Cut(filepath.Base(path), 100), config.Architecture, count(t.m.Network().Sizes.Total().Params))
-	if n := config.MaxPositionEmbeddings; n > 0 {
-		fmt.Fprintf(t.s.err, ", context of %d tokens", n)
+	network := t.m.Network()
+	text := fmt.Sprintf("%s: %s, %s parameters", printable.Cut(filepath.Base(path), 100), network.Config.Architecture, count(network.Sizes.Total().Params))
+	if n := network.Config.MaxPositionEmbeddings; n > 0 {
+		text += fmt.Sprintf(", context of %d tokens", n)
 	}
-	fmt.Fprintln(t.s.err, ". /help lists what can be done here.")
+	text += ". /help lists what can be done here.\n"
 	if t.continues(t.m) {
-		fmt.Fprintln(t.s.err, "Plain completion: each prompt stands alone.")
+		text += "Plain completion: each prompt stands alone.\n"
 	}
+	t.say(text)
+}
+
+// say writes a text of the command's own.
+func (t *conversation) say(text string) {
+	out := newScreen(t.s.err)
+	_ = out.print(text)
+	_ = out.end()
 }
 
 // turn answers a prompt. An answer that was interrupted counts as far as it came.

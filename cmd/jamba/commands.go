@@ -31,11 +31,7 @@ func command(prompt string) (name, rest string, ok bool) {
 
 // command does what a line of the chat asks for, and reports whether the chat ends.
 func (t *conversation) command(name, rest string) (quit bool) {
-	say := func(format string, a ...any) {
-		out := newScreen(t.s.err)
-		out.print(fmt.Sprintf(format+"\n", a...))
-		_ = out.end()
-	}
+	say := func(format string, a ...any) { t.say(fmt.Sprintf(format+"\n", a...)) }
 	switch name {
 	case "/quit", "/exit", "/bye":
 		return true
