@@ -51,6 +51,10 @@ type Options struct {
 	Logprobs  bool                  // give the log-probability of each token
 	TopTokens int                   // and those of the n most likely ones
 	Progress  func(done, total int) // called while the prompt is computed
+	// EndRepetition ends an answer that only repeats itself.
+	EndRepetition bool
+	// LiteralContent takes control tokens that are written out in prompts and messages for text. The reference does not.
+	LiteralContent bool
 }
 
 // Open opens the model at path, a folder in Hugging Face layout or a .gguf file, for the fast pass.
@@ -129,7 +133,11 @@ func (m *Model) NewSession() *Session {
 // Generate continues prompt and yields the answer piece by piece; the last piece has Finish and Stats. An error ends
 // it, ctx.Err() if that was why; the session can be used on. Options that are out of range are an error.
 func (s *Session) Generate(ctx context.Context, prompt string, o Options) iter.Seq2[Piece, error] {
-	ids, err := s.model.text.Encode(prompt)
+	encode := s.model.text.Encode
+	if o.LiteralContent {
+		encode = s.model.text.EncodeLiteral
+	}
+	ids, err := encode(prompt)
 	if err != nil {
 		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
 	}
@@ -139,7 +147,11 @@ func (s *Session) Generate(ctx context.Context, prompt string, o Options) iter.S
 // Chat answers the last of messages, as the model's chat template puts them, and yields the answer as Generate does.
 // It is an error if the model has no chat template or the template refuses the messages.
 func (s *Session) Chat(ctx context.Context, messages []Message, o Options) iter.Seq2[Piece, error] {
-	ids, err := s.model.text.EncodeChat(chat.NewRequest(messages...))
+	encode := s.model.text.EncodeChat
+	if o.LiteralContent {
+		encode = s.model.text.EncodeChatLiteral
+	}
+	ids, err := encode(chat.NewRequest(messages...))
 	if err != nil {
 		return func(yield func(Piece, error) bool) { yield(Piece{}, fmt.Errorf("chat template: %w", err)) }
 	}
@@ -154,6 +166,7 @@ func (s *Session) run(ctx context.Context, ids []int32, o Options) iter.Seq2[Pie
 	return s.engine.Generate(ctx, engine.Request{
 		Prompt: ids, MaxTokens: o.MaxTokens, StopTokens: slices.Concat(m.ends, o.StopIDs), Stop: o.Stop, Padded: m.padded, Sample: o.Sampling,
 		Logprobs: o.Logprobs, TopTokens: o.TopTokens, Text: m.text.Tokenizer.Stream(true), Progress: o.Progress,
+		EndRepetition: o.EndRepetition,
 	})
 }
 

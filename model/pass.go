@@ -21,6 +21,9 @@ type Pass struct {
 	// Profile, if set, adds up the time of each operation.
 	Profile *Profile
 
+	// Progress, if set, is called after each layer.
+	Progress func(layers, total int)
+
 	// Tape, if set, is filled with what the backward pass needs of each pass. All sequences have to be empty before.
 	Tape *Tape
 
@@ -166,6 +169,9 @@ func (p *Pass) run(ctx context.Context) ([]float32, error) {
 			return nil, fmt.Errorf("layer %d (%v): %w", i, p.m.Config.Layers[i], p.err)
 		}
 		p.probe(i, Hidden, p.x)
+		if p.Progress != nil {
+			p.Progress(i+1, len(p.m.blocks))
+		}
 	}
 	return p.head()
 }

@@ -10,18 +10,18 @@ import (
 
 // RoPE configures rotary position embedding (RoFormer, Su et al. 2021) and the way it is stretched to longer contexts.
 type RoPE struct {
-	Theta       float64
-	Scaling     string    // "": none; linear, llama3 or yarn
-	Factor      float64   // how many times longer than the original context
-	OriginalMax int       // llama3, yarn: original_max_position_embeddings
-	LowFreq     float64   // llama3: low_freq_factor
-	HighFreq    float64   // llama3: high_freq_factor
-	BetaFast    float64   // yarn
-	BetaSlow    float64   // yarn
-	AttnFactor  float64   // yarn: multiplies cos and sin; 0: 0.1·ln(Factor)+1
-	Fractional  bool      // yarn: the range of pairs that are blended is not rounded to whole ones
-	FreqFactors []float32 // divisors of the frequencies [D/2] as GGUF files hold them for llama3; nil: none
-	Interleaved bool      // pairs are (2i, 2i+1), as GGUF files of architecture llama order q and k, and not (i, i+D/2)
+	Theta       float64   `json:"rope_theta"`
+	Scaling     string    `json:"scaling,omitempty"`                          // "": none; linear, llama3 or yarn
+	Factor      float64   `json:"factor,omitempty"`                           // how many times longer than the original context
+	OriginalMax int       `json:"original_max_position_embeddings,omitempty"` // llama3, yarn: original_max_position_embeddings
+	LowFreq     float64   `json:"low_freq_factor,omitempty"`                  // llama3: low_freq_factor
+	HighFreq    float64   `json:"high_freq_factor,omitempty"`                 // llama3: high_freq_factor
+	BetaFast    float64   `json:"beta_fast,omitempty"`                        // yarn
+	BetaSlow    float64   `json:"beta_slow,omitempty"`                        // yarn
+	AttnFactor  float64   `json:"attention_factor,omitempty"`                 // yarn: multiplies cos and sin; 0: 0.1·ln(Factor)+1
+	Fractional  bool      `json:"fractional,omitempty"`                       // yarn: the range of pairs that are blended is not rounded to whole ones
+	FreqFactors []float32 `json:"freq_factors,omitempty"`                     // divisors of the frequencies [D/2] as GGUF files hold them for llama3; nil: none
+	Interleaved bool      `json:"interleaved"`                                // pairs are (2i, 2i+1), as GGUF files of architecture llama order q and k, and not (i, i+D/2)
 }
 
 func (r *RoPE) validate(headDim int) error {

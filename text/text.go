@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"jamba/format/gguf"
@@ -99,6 +100,27 @@ func (t *Text) EncodeChat(r chat.Request) ([]int32, error) {
 		return nil, err
 	}
 	return t.Tokenizer.Encode(s, false)
+}
+
+// EncodeLiteral is Encode for a text whose control tokens are only what they look like: text.
+func (t *Text) EncodeLiteral(s string) ([]int32, error) {
+	return t.Tokenizer.EncodeLiteral(s, nil, true)
+}
+
+// EncodeChatLiteral is EncodeChat for messages, tools and documents whose control tokens are text; those of the template are
+// what they are. It is an error if the template does something to them that hides which are which.
+func (t *Text) EncodeChatLiteral(r chat.Request) ([]int32, error) {
+	if t.Templates == nil {
+		return nil, errors.New("the model has no chat template")
+	}
+	s, literal, err := t.Templates.RenderLiteral(r, t.Tokenizer.Guard())
+	if err != nil {
+		return nil, err
+	}
+	return t.Tokenizer.EncodeLiteral(s, func(at int) bool {
+		_, ok := slices.BinarySearch(literal, at)
+		return ok
+	}, false)
 }
 
 // vocabulary reads the tokenizer's part of a GGUF file's metadata.

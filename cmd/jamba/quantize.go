@@ -95,6 +95,9 @@ func (c *quantizeCmd) Run(s *streams) error {
 		title += ", layout native"
 	}
 	printSummary(s.out, title, report)
+	if !native {
+		warnLarger(s.err, report)
+	}
 	if isTerminal(s.err) {
 		fmt.Fprintf(s.err, "jamba: %.1f s\n", time.Since(start).Seconds())
 	}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"jamba/text"
 )
@@ -58,7 +60,7 @@ func (c *tokenizeCmd) Run(s *streams) error {
 		if c.JSON {
 			return writeJSON(s.out, decoded)
 		}
-		_, err = io.WriteString(s.out, decoded)
+		_, err = io.WriteString(s.out, shown(s.out, decoded))
 		return err
 	}
 	ids, err := t.Tokenizer.Encode(input, !c.NoSpecial)
@@ -115,9 +117,23 @@ func parseIDs(s string) ([]int32, error) {
 	return ids, nil
 }
 
-// writeJSON writes v on one line, with < > & as they are.
+// writeJSON writes v on one line, with < > & as they are and control and format characters escaped, some of which
+// encoding/json leaves.
 func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	line, escaped := b.String(), strings.Builder{}
+	for _, r := range line {
+		if r < 0x7f || unicode.IsGraphic(r) || r > 0xffff {
+			escaped.WriteRune(r)
+		} else {
+			fmt.Fprintf(&escaped, `\u%04x`, r)
+		}
+	}
+	_, err := io.WriteString(w, escaped.String())
+	return err
 }

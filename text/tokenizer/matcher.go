@@ -29,6 +29,11 @@ func (m *matcher) add(pattern string, e matchEntry) {
 
 // split cuts s into the added tokens (id >= 0) and the stretches between them (id < 0, never empty).
 func (m *matcher) split(s string, b *budget, yield func(id int32, lo, hi int)) {
+	m.splitUnless(s, b, nil, yield)
+}
+
+// splitUnless is split that takes a match for text if skip, unless it is nil, says so of its token and where it stands.
+func (m *matcher) splitUnless(s string, b *budget, skip func(id int32, lo, hi int) bool, yield func(id int32, lo, hi int)) {
 	done, looked := 0, 0 // s[:done] has been yielded
 	for at := 0; at < len(s); {
 		entry, n, steps := m.trie.longest(s[at:])
@@ -44,6 +49,10 @@ func (m *matcher) split(s string, b *budget, yield func(id int32, lo, hi int)) {
 		}
 		e := m.entries[entry]
 		lo, hi := at, at+n
+		if skip != nil && skip(e.id, lo, hi) {
+			at++
+			continue
+		}
 		at = hi
 		if e.singleWord && (endsWithWord(s[:lo]) || startsWithWord(s[hi:])) {
 			continue

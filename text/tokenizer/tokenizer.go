@@ -57,7 +57,7 @@ type piece struct {
 // the normalized text, if it is another.
 func (t *Tokenizer) Encode(text string, special bool) ([]int32, error) {
 	b := newBudget(len(text))
-	ids := t.encode(nil, text, b)
+	ids := t.encode(nil, text, b, nil)
 	if special {
 		ids = expand(t.single, ids, nil, b)
 	}
@@ -68,7 +68,7 @@ func (t *Tokenizer) Encode(text string, special bool) ([]int32, error) {
 // special is set. Errors are those of Encode.
 func (t *Tokenizer) EncodePair(first, second string, special bool) ([]int32, error) {
 	b := newBudget(len(first) + len(second))
-	idsA, idsB := t.encode(nil, first, b), t.encode(nil, second, b)
+	idsA, idsB := t.encode(nil, first, b, nil), t.encode(nil, second, b, nil)
 	if !special {
 		return done(append(idsA, idsB...), b)
 	}
@@ -83,14 +83,23 @@ func done(ids []int32, b *budget) ([]int32, error) {
 	return ids, nil
 }
 
-func (t *Tokenizer) encode(dst []int32, text string, b *budget) []int32 {
-	t.raw.split(text, b, func(id int32, lo, hi int) {
+// encode appends the ids of text. Where literal, unless it is nil, is true, text has no control tokens; see EncodeLiteral.
+func (t *Tokenizer) encode(dst []int32, text string, b *budget, literal func(at int) bool) []int32 {
+	var g *Guard
+	if literal != nil {
+		g = t.Guard()
+	}
+	t.raw.splitUnless(text, b, t.guarded(literal), func(id int32, lo, hi int) {
 		if id >= 0 {
 			dst = append(dst, id)
 			return
 		}
 		s := t.normalize(text[lo:hi], b)
-		t.prepared.split(s, b, func(id int32, l, h int) {
+		var inside func(at int) bool
+		if literal != nil {
+			inside = t.literalInside(g, text[lo:hi], s, b, func(at int) bool { return literal(lo + at) })
+		}
+		t.prepared.splitUnless(s, b, t.guarded(inside), func(id int32, l, h int) {
 			if id >= 0 {
 				dst = append(dst, id)
 				return
