@@ -67,9 +67,9 @@ func TestLMEvalMultipleChoice(t *testing.T) {
 	}
 	for i, doc := range docs {
 		question := "Question: " + doc.Question + "\nAnswer:"
-		from := len(m.Text().Tokenizer.Encode(question, false))
+		from := len(tokens(t, m, question))
 		for j, choice := range doc.Choices {
-			sum, greedy := loglikelihood(t, m, m.Text().Tokenizer.Encode(question+" "+choice, false), from)
+			sum, greedy := loglikelihood(t, m, tokens(t, m, question+" "+choice), from)
 			if math.Abs(sum-want[i].Loglikelihoods[j]) > 1e-3 || greedy != want[i].IsGreedy[j] {
 				t.Errorf("question %d choice %d: %v, %v; want %v, %v", i, j, sum, greedy, want[i].Loglikelihoods[j], want[i].IsGreedy[j])
 			}
@@ -77,12 +77,22 @@ func TestLMEvalMultipleChoice(t *testing.T) {
 	}
 }
 
+// tokens are the ids of text, without special ones.
+func tokens(t *testing.T, m *jamba.Model, text string) []int32 {
+	t.Helper()
+	ids, err := m.Text().Tokenizer.Encode(text, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
 func TestLMEvalRolling(t *testing.T) {
 	m := openE2E(t)
 	want := testutil.JSON[expected](t, testutil.Golden("e2e", "expected.json")).Tasks.PPL
 	bos, _ := m.Text().Tokenizer.BOS()
 	for i, doc := range testutil.JSONLines[struct{ Text string }](t, testutil.Golden("e2e", "tasks", "docs.jsonl")) {
-		ids := append([]int32{bos}, m.Text().Tokenizer.Encode(doc.Text, false)...)
+		ids := append([]int32{bos}, tokens(t, m, doc.Text)...)
 		if sum, _ := loglikelihood(t, m, ids, 1); math.Abs(sum-want[i].Loglikelihood) > 1e-3 {
 			t.Errorf("document %d: %v, want %v", i, sum, want[i].Loglikelihood)
 		}
@@ -94,7 +104,7 @@ func TestLMEvalGenerate(t *testing.T) {
 	want := testutil.JSON[expected](t, testutil.Golden("e2e", "expected.json")).Tasks.Gen
 	for i, doc := range testutil.JSONLines[struct{ Prompt string }](t, testutil.Golden("e2e", "tasks", "gen.jsonl")) {
 		// The harness adds no token in front, and the model's own default would.
-		got := generate(t, m, m.Text().Tokenizer.Encode(doc.Prompt, false), 24, "\n\n", "Question:")
+		got := generate(t, m, tokens(t, m, doc.Prompt), 24, "\n\n", "Question:")
 		if got != want[i].Text {
 			t.Errorf("prompt %d: %q, want %q", i, got, want[i].Text)
 		}
@@ -149,7 +159,7 @@ func TestLMEvalRequests(t *testing.T) {
 		var ids []int32
 		switch p := r.Body.Prompt.(type) {
 		case string:
-			ids = m.Text().Tokenizer.Encode(p, false)
+			ids = tokens(t, m, p)
 		case []any:
 			for _, id := range p[0].([]any) {
 				ids = append(ids, int32(id.(float64)))

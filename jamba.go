@@ -26,7 +26,7 @@ type Model struct {
 	sampled  bool     // the files say how answers are sampled
 	ends     []int32  // tokens that end an answer
 	padded   []int32  // rows of the vocabulary that only fill it up
-	warnings []string // of generation settings
+	warnings []string // of generation settings and the tokenizer
 }
 
 // The types of the parts below that callers meet.
@@ -51,6 +51,10 @@ type Options struct {
 	Logprobs  bool                  // give the log-probability of each token
 	TopTokens int                   // and those of the n most likely ones
 	Progress  func(done, total int) // called while the prompt is computed
+	// EndRepetition ends an answer that only repeats itself.
+	EndRepetition bool
+	// LiteralContent takes control tokens that are written out in prompts and messages for text. The reference does not.
+	LiteralContent bool
 }
 
 // Open opens the model at path, a folder in Hugging Face layout or a .gguf file, for the fast pass.
@@ -97,7 +101,7 @@ func (m *Model) Samples() bool { return m.sampled }
 // end of a turn or of a text by their spelling.
 func (m *Model) Ends() []int32 { return slices.Clone(m.ends) }
 
-// Warnings returns what a user should know of the model's settings, such as those that are not heeded, beside the warnings of
+// Warnings returns what a user should know of the model's settings and its tokenizer, such as what is not heeded, beside the warnings of
 // its network. They may quote the files.
 func (m *Model) Warnings() []string { return slices.Clone(m.warnings) }
 
@@ -129,13 +133,25 @@ func (m *Model) NewSession() *Session {
 // Generate continues prompt and yields the answer piece by piece; the last piece has Finish and Stats. An error ends
 // it, ctx.Err() if that was why; the session can be used on. Options that are out of range are an error.
 func (s *Session) Generate(ctx context.Context, prompt string, o Options) iter.Seq2[Piece, error] {
-	return s.run(ctx, s.model.text.Encode(prompt), o)
+	encode := s.model.text.Encode
+	if o.LiteralContent {
+		encode = s.model.text.EncodeLiteral
+	}
+	ids, err := encode(prompt)
+	if err != nil {
+		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
+	}
+	return s.run(ctx, ids, o)
 }
 
 // Chat answers the last of messages, as the model's chat template puts them, and yields the answer as Generate does.
 // It is an error if the model has no chat template or the template refuses the messages.
 func (s *Session) Chat(ctx context.Context, messages []Message, o Options) iter.Seq2[Piece, error] {
-	ids, err := s.model.text.EncodeChat(chat.NewRequest(messages...))
+	encode := s.model.text.EncodeChat
+	if o.LiteralContent {
+		encode = s.model.text.EncodeChatLiteral
+	}
+	ids, err := encode(chat.NewRequest(messages...))
 	if err != nil {
 		return func(yield func(Piece, error) bool) { yield(Piece{}, fmt.Errorf("chat template: %w", err)) }
 	}
@@ -150,6 +166,7 @@ func (s *Session) run(ctx context.Context, ids []int32, o Options) iter.Seq2[Pie
 	return s.engine.Generate(ctx, engine.Request{
 		Prompt: ids, MaxTokens: o.MaxTokens, StopTokens: slices.Concat(m.ends, o.StopIDs), Stop: o.Stop, Padded: m.padded, Sample: o.Sampling,
 		Logprobs: o.Logprobs, TopTokens: o.TopTokens, Text: m.text.Tokenizer.Stream(true), Progress: o.Progress,
+		EndRepetition: o.EndRepetition,
 	})
 }
 
@@ -177,7 +194,7 @@ func (m *Model) readGeneration(path string) (err error) {
 	config := &m.network.Config
 	named, lost := c.named(config, meta == nil)
 	m.ends = text.Ends(m.text.Tokenizer, named)
-	m.warnings = append(c.warnings, lost...)
+	m.warnings = slices.Concat(c.warnings, lost, m.text.Tokenizer.Warnings())
 	m.defaults, m.sampled = c.options(), c.DoSample != nil
 	for id := range int32(config.VocabSize) {
 		if m.text.Tokenizer.Padded(id) {

@@ -158,6 +158,8 @@ func TestGenerateStopsWithContext(t *testing.T) {
 	for p, e := range s.Generate(ctx, Request{Prompt: prompt, MaxTokens: 30, Text: spell{}}) {
 		if err = e; e == nil {
 			ids = append(ids, p.ID)
+		} else if p.Finish != FinishInterrupted || p.Stats == nil || p.Stats.AnswerTokens != 3 || p.Stats.PromptTokens != len(prompt) || p.Text != "." {
+			t.Errorf("the end of an interrupted answer is %+v", p)
 		}
 		if len(ids) == 3 {
 			cancel()
@@ -177,6 +179,26 @@ func TestGenerateStopsWithContext(t *testing.T) {
 			t.Error(err)
 		}
 		break
+	}
+}
+
+// TestPromptStopsWithinAPass cancels after the first layer: no second one is computed.
+func TestPromptStopsWithinAPass(t *testing.T) {
+	m, prompt, greedy := open(t)
+	s := NewSession(m)
+	ctx, cancel := context.WithCancel(context.Background())
+	layers := 0
+	r := Request{Prompt: slices.Repeat(prompt, 20), MaxTokens: 3, Text: spell{}, Progress: func(int, int) { layers++; cancel() }}
+	for p, err := range s.Generate(ctx, r) {
+		if !errors.Is(err, context.Canceled) || p.Finish != FinishInterrupted || p.Stats.AnswerTokens != 0 {
+			t.Errorf("piece %+v, error %v", p, err)
+		}
+	}
+	if layers != 1 {
+		t.Errorf("%d layers were computed", layers)
+	}
+	if ids, _, _, err := collect(t, s, Request{Prompt: prompt, MaxTokens: 4}); err != nil || !slices.Equal(ids, greedy[:4]) {
+		t.Errorf("after that: ids %v, error %v", ids, err)
 	}
 }
 
@@ -210,7 +232,12 @@ func TestGenerateLogprobs(t *testing.T) {
 	m, prompt, _ := open(t)
 	var done []int
 	r := Request{Prompt: slices.Repeat(prompt, 6), MaxTokens: 3, Logprobs: true, TopTokens: 2, Sample: sample.Params{Temperature: 1, Seed: new(uint64(3))}, Text: spell{}}
-	r.Progress = func(n, _ int) { done = append(done, n) }
+	r.Progress = func(n, total int) {
+		if total != len(r.Prompt) {
+			t.Errorf("%d tokens to do, want %d", total, len(r.Prompt))
+		}
+		done = append(done, n)
+	}
 	for p, err := range NewSession(m).Generate(context.Background(), r) {
 		if err != nil {
 			t.Fatal(err)
@@ -219,7 +246,8 @@ func TestGenerateLogprobs(t *testing.T) {
 			t.Errorf("token %d: %+v of %+v", p.ID, p.Logprob, p.Top)
 		}
 	}
-	if !slices.Equal(done, []int{64, 128, 144}) {
-		t.Errorf("progress %v", done)
+	// One pass, told of after each of eight layers.
+	if want := []int{18, 36, 54, 72, 90, 108, 126, 144}; !slices.Equal(done, want) {
+		t.Errorf("progress %v, want %v", done, want)
 	}
 }

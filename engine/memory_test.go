@@ -32,6 +32,7 @@ func TestMemory(t *testing.T) {
 	layers := slices.Clone(m.Config.Layers)
 	page := slices.Repeat(prompt, kernel.PageLen)[:kernel.PageLen]
 	longer := append(slices.Clone(page), 1, 2, 3)
+	twice := append(slices.Repeat(prompt, chunk)[:chunk], 1, 2, 3) // two passes
 	always := func(int, int) bool { return true }
 	for _, test := range []struct {
 		name string
@@ -43,13 +44,17 @@ func TestMemory(t *testing.T) {
 		{"prompt", Request{Prompt: longer}, always, "a context of 259 tokens needs ", 0},
 		{"prompt and answer", Request{Prompt: prompt, MaxTokens: 100}, always, "a context of 124 tokens needs ", 0},
 		{"no more than the model's context", Request{Prompt: prompt, MaxTokens: 1 << 50}, always, "a context of 512 tokens needs ", 0},
-		{"within the prompt", Request{Prompt: longer, MaxTokens: 9}, func(done, _ int) bool { return done == kernel.PageLen }, "a context of 259 tokens needs ", 0},
+		{"within the prompt", Request{Prompt: twice, MaxTokens: 9}, func(done, _ int) bool { return done == chunk }, "a context of 515 tokens needs ", 0},
 		{"within the answer", Request{Prompt: page}, func(_, answered int) bool { return answered == 1 }, "a context of 257 tokens needs ", 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := NewSession(m)
 			restore := func() { copy(m.Config.Layers, layers) }
 			defer restore()
+			if context := m.Config.MaxPositionEmbeddings; len(test.r.Prompt) > context {
+				m.Config.MaxPositionEmbeddings = 2 * chunk
+				defer func() { m.Config.MaxPositionEmbeddings = context }()
+			}
 			growIf := func(now bool) {
 				if now {
 					grow(m)

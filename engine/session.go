@@ -12,9 +12,9 @@ import (
 	"jamba/model/state"
 )
 
-// chunk is how many tokens of a prompt are computed at once: enough to read weights seldom, few enough to stop and to
-// tell of progress often.
-const chunk = 64
+// chunk is how many tokens of a prompt are computed at once: enough to read weights seldom, few enough for the pass's
+// memory. A pass stops, and tells of progress, after each layer.
+const chunk = 512
 
 // Session is one sequence that grows: a prompt, its answer, the next prompt that begins with both, and so on. What was
 // computed for the common beginning is kept. It is not safe for concurrent use.
@@ -41,8 +41,10 @@ type Request struct {
 	Sample     sample.Params
 	Logprobs   bool // give log-probabilities
 	TopTokens  int  // with those of the n most likely tokens
-	Text       Detokenizer
-	Progress   func(done, total int) // called while the prompt is computed; may be nil
+	// EndRepetition ends an answer that only repeats itself; see repetition.
+	EndRepetition bool
+	Text          Detokenizer
+	Progress      func(done, total int) // called while the prompt is computed; may be nil
 }
 
 // Detokenizer turns the answer's tokens into text, piece by piece and never within a character.
@@ -52,7 +54,7 @@ type Detokenizer interface {
 }
 
 // Piece is a token of the answer, with the text that became certain by it. The last Piece has no token, the text that
-// was still held back, Finish and Stats.
+// was still held back, Finish and Stats; so has one that comes with the error of a context that ended.
 type Piece struct {
 	ID      int32
 	Text    string
@@ -69,6 +71,12 @@ type Finish string
 const (
 	FinishStop   Finish = "stop"   // the model ended it, or a stop string came
 	FinishLength Finish = "length" // MaxTokens or the end of the context
+)
+
+// The reasons that the API has no name for.
+const (
+	FinishRepetition  Finish = "repetition"  // the answer only repeated itself
+	FinishInterrupted Finish = "interrupted" // the context ended
 )
 
 // Stats are the counts and times of one answer.
@@ -97,30 +105,36 @@ func rate(n int, d time.Duration) float64 {
 // usable. If ctx ends, the error is ctx.Err().
 func (s *Session) Generate(ctx context.Context, r Request) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
-		if err := s.generate(ctx, &r, func(p Piece) bool { return yield(p, nil) }); err != nil {
-			yield(Piece{}, err)
+		if last, err := s.generate(ctx, &r, func(p Piece) bool { return yield(p, nil) }); err != nil {
+			yield(last, err)
 		}
 	}
 }
 
-func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bool) error {
+// generate returns, with an error, what ends an answer that was interrupted.
+func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bool) (last Piece, err error) {
 	room, err := s.room(r)
 	if err != nil {
-		return err
+		return last, err
 	}
 	stats := &Stats{PromptTokens: len(r.Prompt)}
 	start := time.Now()
 	logits, err := s.prefill(ctx, r, stats)
-	if err != nil {
-		return err
-	}
 	stats.Prefill = time.Since(start)
+	if err != nil && ctx.Err() != nil {
+		return Piece{ID: -1, Finish: FinishInterrupted, Stats: stats}, err
+	} else if err != nil {
+		return last, err
+	}
 
 	start = time.Now()
 	sampler, stop, finish, found := sample.New(r.Sample, r.Prompt, r.Padded), &stopper{stops: r.Stop}, FinishLength, false
+	var again repetition
 	for stats.AnswerTokens < room {
 		if err := ctx.Err(); err != nil {
-			return err
+			stats.Decode = time.Since(start)
+			text, _ := stop.push(r.Text.Flush())
+			return Piece{ID: -1, Text: text + stop.flush(), Finish: FinishInterrupted, Stats: stats}, err
 		}
 		id := sampler.Next(logits)
 		stats.AnswerTokens++
@@ -135,16 +149,20 @@ func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bo
 		}
 		p.Text, found = stop.push(r.Text.Push(id))
 		if !yield(p) {
-			return nil
+			return last, nil
 		}
 		if found {
 			finish = FinishStop
 			break
 		}
+		if r.EndRepetition && again.push(id, p.Text) {
+			finish = FinishRepetition
+			break
+		}
 		if stats.AnswerTokens < room {
 			// Not to be interrupted: the session goes on after this token.
 			if logits, err = s.feed(context.WithoutCancel(ctx), []int32{id}, model.LastLogits); err != nil {
-				return err
+				return last, err
 			}
 		}
 	}
@@ -158,7 +176,7 @@ func (s *Session) generate(ctx context.Context, r *Request, yield func(Piece) bo
 		}
 	}
 	yield(Piece{ID: -1, Text: text, Finish: finish, Stats: stats})
-	return nil
+	return last, nil
 }
 
 // room returns how many tokens the answer may have.
@@ -195,17 +213,20 @@ func (s *Session) prefill(ctx context.Context, r *Request, stats *Stats) (logits
 		s.tokens, n = s.tokens[:0], 0
 	}
 	stats.ReusedTokens, logits = n, s.logits
-	for rest := r.Prompt[n:]; len(rest) > 0; {
-		now, want := rest[:min(chunk, len(rest))], model.NoLogits
-		if rest = rest[len(now):]; len(rest) == 0 {
+	defer func() { s.pass.Progress = nil }()
+	total := len(r.Prompt) - n
+	for done := 0; done < total; {
+		now, want := r.Prompt[n+done:][:min(chunk, total-done)], model.NoLogits
+		if done+len(now) == total {
 			want = model.LastLogits
+		}
+		if r.Progress != nil {
+			s.pass.Progress = func(layer, layers int) { r.Progress(done+len(now)*layer/layers, total) }
 		}
 		if logits, err = s.feed(ctx, now, want); err != nil {
 			return nil, err
 		}
-		if r.Progress != nil {
-			r.Progress(len(r.Prompt)-n-len(rest), len(r.Prompt)-n)
-		}
+		done += len(now)
 	}
 	return logits, nil
 }

@@ -86,8 +86,8 @@ func TestBadConfig(t *testing.T) {
 		{`{"model_type":"llama","head_dim":7}`, "layer 0: head_dim 7 is odd"},
 		{`{"model_type":"llama","rope_scaling":{"type":"dynamic","factor":2}}`, `layer 0: rope scaling "dynamic" is not supported; linear, llama3 and yarn are`},
 		{`{"model_type":"llama","rope_scaling":{"type":"linear"}}`, "layer 0: rope scaling linear: factor is 0"},
-		{`{"model_type":"llama","rope_scaling":{"rope_type":"llama3","factor":8}}`, "layer 0: rope scaling llama3: original_max_position_embeddings 0"},
-		{`{"model_type":"mistral","sliding_window":-3}`, "layer 0: sliding_window is -3"},
+		{`{"model_type":"llama","rope_scaling":{"rope_type":"llama3","factor":8}}`, "layer 0: rope scaling llama3: original_max_position_embeddings 2048, low_freq_factor 0"},
+		{`{"model_type":"mistral","sliding_window":-3}`, "sliding_window is -3, want null or at least 1"},
 	} {
 		_, err := model.ParseConfig([]byte(test.config))
 		if err == nil || !strings.Contains(err.Error(), test.want) {

@@ -27,38 +27,38 @@ type Layer struct {
 
 // Attention configures grouped-query attention.
 type Attention struct {
-	NumAttentionHeads int // H
-	NumKeyValueHeads  int // G; query head h reads key/value head h/(H/G)
-	HeadDim           int // D
-	Bias              bool
-	SlidingWindow     int   // a token sees itself and the SlidingWindow-1 before it; 0: all
-	RoPE              *RoPE // nil: no positional encoding
+	NumAttentionHeads int   `json:"num_attention_heads"` // H
+	NumKeyValueHeads  int   `json:"num_key_value_heads"` // G; query head h reads key/value head h/(H/G)
+	HeadDim           int   `json:"head_dim"`            // D
+	Bias              bool  `json:"bias"`
+	SlidingWindow     int   `json:"sliding_window,omitempty"` // a token sees itself and the SlidingWindow-1 before it; 0: all
+	RoPE              *RoPE `json:"rope,omitempty"`           // nil: no positional encoding
 }
 
 // Mamba configures a Mamba-1 mixer.
 type Mamba struct {
-	DInner     int // E
-	DState     int // S
-	DConv      int // W
-	DtRank     int // R
-	ConvBias   bool
-	ProjBias   bool
-	InnerNorms bool    // RMSNorm on dt, B and C, which is Jamba's addition
-	NormEps    float32 // of the inner norms
+	DInner     int     `json:"d_inner"` // E
+	DState     int     `json:"d_state"` // S
+	DConv      int     `json:"d_conv"`  // W
+	DtRank     int     `json:"dt_rank"` // R
+	ConvBias   bool    `json:"conv_bias"`
+	ProjBias   bool    `json:"proj_bias"`
+	InnerNorms bool    `json:"inner_norms"`        // RMSNorm on dt, B and C, which is Jamba's addition
+	NormEps    float32 `json:"norm_eps,omitempty"` // of the inner norms
 }
 
 // MLP configures the gated feed-forward down(silu(gate(x))·up(x)).
 type MLP struct {
-	IntermediateSize int
-	Bias             bool
+	IntermediateSize int  `json:"intermediate_size"`
+	Bias             bool `json:"bias"`
 }
 
 // MoE configures a mixture of experts, each an MLP without bias.
 type MoE struct {
-	IntermediateSize int
-	NumExperts       int
-	NumExpertsPerTok int
-	NormTopKProb     bool // Mixtral: the chosen experts' probabilities are divided by their sum; Jamba: used as they are
+	IntermediateSize int  `json:"intermediate_size"`
+	NumExperts       int  `json:"num_experts"`
+	NumExpertsPerTok int  `json:"num_experts_per_tok"`
+	NormTopKProb     bool `json:"norm_topk_prob"` // Mixtral: the chosen experts' probabilities are divided by their sum; Jamba: used as they are
 }
 
 // DefaultEOS returns the token that ends an answer where neither config.json nor generation_config.json speaks of it: the

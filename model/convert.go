@@ -14,7 +14,9 @@ import (
 var layerOrder = func() []string {
 	parts := make([]string, 0, len(ggufNames.parts))
 	for part := range ggufNames.parts {
-		parts = append(parts, part)
+		if part != "mamba.in_proj.bias" && part != "mamba.out_proj.bias" { // which llama.cpp has no tensors for
+			parts = append(parts, part)
+		}
 	}
 	slices.SortFunc(parts, func(a, b string) int { return cmp.Compare(ggufNames.parts[a], ggufNames.parts[b]) })
 	return parts

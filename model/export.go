@@ -25,6 +25,7 @@ type ExportOptions struct {
 	Text     gguf.Metadata           // of a folder's tokenizer and chat templates; a GGUF file's are copied
 	Ends     []int32                 // the tokens that end an answer of a folder's model; nil: those of its config.json
 	Progress func(done, total int64) // told of the bytes of weights that have been read; may be nil
+	Warn     func(m *Model)          // given the model that is written, for its Warnings and Unused; may be nil
 }
 
 // Export writes the model at path, a folder in Hugging Face layout or a .gguf file, to the GGUF file out, its tensors
@@ -45,6 +46,9 @@ func Export(ctx context.Context, path, out string, o ExportOptions) (Report, err
 	defer m.Close()
 	if m.Native != nil {
 		return nil, fmt.Errorf("%s: its layout is native, which is for computing only; quantize what it was made from, %s", path, m.Native.from())
+	}
+	if o.Warn != nil {
+		o.Warn(m)
 	}
 	e := &exporter{Model: m, ctx: ctx, progress: o.Progress}
 	if o.Native {

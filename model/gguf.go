@@ -3,9 +3,11 @@ package model
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"jamba/format/gguf"
+	"jamba/internal/printable"
 )
 
 // ggufSource is a GGUF file as a source of tensors.
@@ -42,18 +44,30 @@ func openGGUF(path string) (*Model, error) {
 	}
 	names := ggufNames
 	var config Config
+	var warnings []string
 	if src.native, err = readNative(f, src.infos); err == nil {
-		config, err = configFromGGUF(src, &names)
+		config, warnings, err = settingsFromGGUF(src, &names)
 	}
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	m, err := load(path, config, src, &names)
-	if err == nil && src.native != nil {
+	if err != nil {
+		return nil, err
+	}
+	if err := foreignTensors(m.Unused, len(config.Layers)); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if src.native != nil {
 		m.Native = &src.native.Native
 	}
-	return m, err
+	for i := range warnings {
+		warnings[i] = path + ": " + warnings[i]
+	}
+	m.Warnings = slices.Concat(warnings, m.Warnings)
+	return m, nil
 }
 
 // Metadata returns the metadata of the GGUF file that the model is from, nil if it is from no such file.
@@ -67,8 +81,13 @@ func (m *Model) Metadata() gguf.Metadata {
 // ggufReader fetches metadata of one architecture and keeps the first error.
 type ggufReader struct {
 	ggufSource
-	arch string
-	err  error
+	arch  string
+	err   error
+	asked map[string]bool // keys that were
+}
+
+func newGGUFReader(src ggufSource, arch string) *ggufReader {
+	return &ggufReader{src, arch, nil, map[string]bool{}}
 }
 
 // read returns the value of the architecture's key, def if it is absent.
@@ -77,6 +96,7 @@ func read[T gguf.Value](r *ggufReader, key string, def T) T {
 }
 
 func readKey[T gguf.Value](r *ggufReader, key string, def T) T {
+	r.asked[key] = true
 	v, err := gguf.GetOr(r.Metadata, key, def)
 	if err != nil && r.err == nil {
 		r.err = err
@@ -86,6 +106,7 @@ func readKey[T gguf.Value](r *ggufReader, key string, def T) T {
 
 // need returns the value of the architecture's key, which has to be there.
 func need[T gguf.Value](r *ggufReader, key string) T {
+	r.asked[r.arch+"."+key] = true
 	v, err := gguf.Get[T](r.Metadata, r.arch+"."+key)
 	if err != nil && r.err == nil {
 		r.err = err
@@ -96,6 +117,7 @@ func need[T gguf.Value](r *ggufReader, key string) T {
 // perLayer returns a key that is one number for all layers, or a list of one for each.
 func (r *ggufReader) perLayer(key string, layers, def int) []int {
 	full := r.arch + "." + key
+	r.asked[full] = true
 	list, err := gguf.Get[[]int](r.Metadata, full)
 	if err == nil {
 		if len(list) != layers && r.err == nil {
@@ -117,9 +139,15 @@ func (r *ggufReader) perLayer(key string, layers, def int) []int {
 // configFromGGUF reads the configuration from a file's metadata, and where it says nothing from which tensors there
 // are. It may add names for what the file holds.
 func configFromGGUF(src ggufSource, names *naming) (Config, error) {
+	c, _, err := settingsFromGGUF(src, names)
+	return c, err
+}
+
+// settingsFromGGUF is configFromGGUF, and returns what a user should know of the metadata.
+func settingsFromGGUF(src ggufSource, names *naming) (_ Config, warnings []string, _ error) {
 	arch, err := gguf.Get[string](src.Metadata, "general.architecture")
 	if err != nil {
-		return Config{}, err
+		return Config{}, nil, err
 	}
 	if src.native != nil {
 		arch = src.native.arch
@@ -127,9 +155,12 @@ func configFromGGUF(src ggufSource, names *naming) (Config, error) {
 	switch arch {
 	case "jamba", "mamba", "llama":
 	default:
-		return Config{}, fmt.Errorf("architecture %q is not supported; jamba, llama (also Mistral's and Mixtral's) and mamba are", arch)
+		return Config{}, nil, fmt.Errorf("architecture \"%s\" is not supported; jamba, llama (also Mistral's and Mixtral's) and mamba are", printable.Cut(arch, 60))
 	}
-	r := &ggufReader{src, arch, nil}
+	if err := notAModel(src.Metadata); err != nil {
+		return Config{}, nil, err
+	}
+	r := newGGUFReader(src, arch)
 	c := Config{
 		Architecture: arch, HiddenSize: need[int](r, "embedding_length"),
 		RMSNormEps: need[float32](r, "attention.layer_norm_rms_epsilon"), MaxPositionEmbeddings: read(r, "context_length", 0),
@@ -142,8 +173,12 @@ func configFromGGUF(src ggufSource, names *naming) (Config, error) {
 		}
 	}
 	layers := need[int](r, "block_count")
-	if r.err == nil {
-		r.err = sizes("block_count", layers)
+	if more := read(r, "nextn_predict_layers", 0); more > 0 && more < layers {
+		layers -= more // they come last, and guess further tokens
+		warnings = append(warnings, fmt.Sprintf("%s.nextn_predict_layers %d: layers that guess further tokens are not used", arch, more))
+	}
+	if r.err == nil && (layers < 1 || layers > maxLayers) {
+		r.err = fmt.Errorf("block_count is %d, want 1 to %d", layers, maxLayers)
 	}
 	switch embed, ok := r.infos[names.embed]; {
 	case r.err != nil:
@@ -164,9 +199,13 @@ func configFromGGUF(src ggufSource, names *naming) (Config, error) {
 		r.hybrid(&c, layers)
 	}
 	if r.err != nil {
-		return Config{}, r.err
+		return Config{}, nil, r.err
 	}
-	return c, c.Validate()
+	if err := c.Validate(); err != nil {
+		return Config{}, nil, err
+	}
+	more, err := r.unread(&c)
+	return c, append(warnings, more...), err
 }
 
 // tensorIn reports whether layer i has a tensor of that name in GGUF.
@@ -180,20 +219,23 @@ func (r *ggufReader) hybrid(c *Config, layers int) {
 		r.err = fmt.Errorf("%s.ssm.dt_b_c_rms (Falcon-Mamba) is not supported", r.arch)
 		return
 	}
-	heads := read(r, "attention.head_count", 0)
+	heads := r.perLayer("attention.head_count", layers, 0)
 	kv := r.perLayer("attention.head_count_kv", layers, 0)
 	var mamba *Mamba
-	mlp, moe := r.feedForwards(false)
+	mlp, moe := r.feedForwards(layers, false)
 	for i := 0; i < layers && r.err == nil; i++ {
 		var l Layer
 		switch {
 		case kv[i] != 0:
-			l.Attention = r.attention(c, heads, kv[i])
+			if l.Attention = r.attention(c, heads[i], kv[i]); r.err != nil {
+				return
+			}
+			l.Attention.Bias = r.attentionBias(i)
 		case mamba == nil:
 			mamba = &Mamba{
 				DInner: need[int](r, "ssm.inner_size"), DState: need[int](r, "ssm.state_size"), DConv: need[int](r, "ssm.conv_kernel"),
 				DtRank: need[int](r, "ssm.time_step_rank"), InnerNorms: r.arch == "jamba", NormEps: c.RMSNormEps,
-				ConvBias: r.tensorIn(i, "ssm_conv1d.bias"),
+				ConvBias: r.inAny(layers, "ssm_conv1d.bias"), ProjBias: r.inAny(layers, "ssm_in.bias", "ssm_out.bias"),
 			}
 			fallthrough
 		default:
@@ -202,11 +244,11 @@ func (r *ggufReader) hybrid(c *Config, layers int) {
 		switch {
 		case r.arch == "mamba":
 		case r.tensorIn(i, "ffn_gate_inp.weight"):
-			if l.MoE = moe; moe == nil {
+			if l.MoE = moe(i); l.MoE == nil {
 				r.err = fmt.Errorf("%s.expert_count is missing or 1, but layer %d has a router", r.arch, i)
 			}
 		default:
-			l.MLP = mlp
+			l.MLP = mlp(i)
 		}
 		c.Layers = append(c.Layers, l)
 	}
@@ -214,15 +256,18 @@ func (r *ggufReader) hybrid(c *Config, layers int) {
 
 // transformer is Llama, Mistral and Mixtral.
 func (r *ggufReader) transformer(c *Config, layers int) {
-	heads := need[int](r, "attention.head_count")
-	kv := r.perLayer("attention.head_count_kv", layers, heads)
-	mlp, moe := r.feedForwards(true)
-	if moe != nil {
+	heads := r.perLayer("attention.head_count", layers, 0)
+	if r.err != nil {
+		return
+	}
+	kv := r.perLayer("attention.head_count_kv", layers, heads[0])
+	mlp, moe := r.feedForwards(layers, true)
+	if r.err == nil && moe(0) != nil {
 		c.Architecture = "mixtral"
 	}
 	var rope *RoPE
 	for i := 0; i < layers && r.err == nil; i++ {
-		a := r.attention(c, heads, kv[i])
+		a := r.attention(c, heads[i], kv[i])
 		if r.err != nil {
 			return
 		}
@@ -231,24 +276,57 @@ func (r *ggufReader) transformer(c *Config, layers int) {
 		}
 		a.RoPE = rope
 		a.SlidingWindow = read(r, "attention.sliding_window", 0) // llama.cpp lets every token see all before it
-		a.Bias = r.tensorIn(i, "attn_q.bias")
-		l := Layer{Attention: a, MLP: mlp}
-		if moe != nil {
-			l.MLP, l.MoE = nil, moe
+		a.Bias = r.attentionBias(i)
+		l := Layer{Attention: a, MoE: moe(i)}
+		if l.MoE == nil {
+			l.MLP = mlp(i)
 		}
 		c.Layers = append(c.Layers, l)
 	}
 }
 
-func (r *ggufReader) feedForwards(normTopK bool) (*MLP, *MoE) {
-	width, experts := read(r, "feed_forward_length", 0), read(r, "expert_count", 0)
-	mlp := &MLP{IntermediateSize: width, Bias: r.tensorIn(0, "ffn_gate.bias")}
-	if experts <= 1 {
-		return mlp, nil
+// feedForwards returns the MLP and the MoE that a layer has, if it has one; layers that are alike share them.
+func (r *ggufReader) feedForwards(layers int, normTopK bool) (mlp func(i int) *MLP, moe func(i int) *MoE) {
+	width, experts := r.perLayer("feed_forward_length", layers, 0), read(r, "expert_count", 0)
+	used := 0
+	if experts > 1 {
+		used = need[int](r, "expert_used_count")
 	}
-	return mlp, &MoE{
-		IntermediateSize: width, NumExperts: experts, NumExpertsPerTok: need[int](r, "expert_used_count"), NormTopKProb: normTopK,
+	mlps, moes := map[MLP]*MLP{}, map[MoE]*MoE{}
+	mlp = func(i int) *MLP {
+		m := MLP{IntermediateSize: width[i], Bias: r.anyIn(i, "ffn_gate.bias", "ffn_up.bias", "ffn_down.bias")}
+		if mlps[m] == nil {
+			mlps[m] = &m
+		}
+		return mlps[m]
 	}
+	moe = func(i int) *MoE {
+		m := MoE{IntermediateSize: width[i], NumExperts: experts, NumExpertsPerTok: used, NormTopKProb: normTopK}
+		if experts > 1 && moes[m] == nil {
+			moes[m] = &m
+		}
+		return moes[m]
+	}
+	return mlp, moe
+}
+
+func (r *ggufReader) attentionBias(i int) bool {
+	return r.anyIn(i, "attn_q.bias", "attn_k.bias", "attn_v.bias", "attn_output.bias")
+}
+
+// inAny reports whether a layer has one of the tensors.
+func (r *ggufReader) inAny(layers int, names ...string) bool {
+	for i := range layers {
+		if r.anyIn(i, names...) {
+			return true
+		}
+	}
+	return false
+}
+
+// anyIn reports whether layer i has one of the tensors.
+func (r *ggufReader) anyIn(i int, names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return r.tensorIn(i, name) })
 }
 
 func (r *ggufReader) attention(c *Config, heads, kv int) *Attention {
@@ -283,9 +361,11 @@ func (r *ggufReader) rope(headDim int) *RoPE {
 		rope.OriginalMax = read(r, "rope.scaling.original_context_length", read(r, "context_length", 0))
 		rope.BetaFast = float64(read(r, "rope.scaling.yarn_beta_fast", float32(32)))
 		rope.BetaSlow = float64(read(r, "rope.scaling.yarn_beta_slow", float32(1)))
-		// llama.cpp multiplies this by the factor that the reference takes when the settings give none.
-		if f := float64(read(r, "rope.scaling.attn_factor", float32(1))); f != 1 {
-			rope.AttnFactor = f * yarnScale(rope.Factor, 1)
+		if rope.Scaling == "yarn" {
+			// llama.cpp multiplies this by the factor that the reference takes when the settings give none.
+			if f := float64(read(r, "rope.scaling.attn_factor", float32(1))); f != 1 {
+				rope.AttnFactor = f * yarnScale(rope.Factor, 1)
+			}
 		}
 	}
 	if r.Has(ropeFactors) && r.err == nil {

@@ -1,14 +1,17 @@
 package model
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"strings"
+
+	"jamba/internal/printable"
 )
 
-// hfConfig is config.json of all architectures in one; unknown keys are ignored, as old and new files carry many.
+// hfConfig is config.json of all architectures in one; see hfRead for which has which.
 type hfConfig struct {
 	Architectures         []string `json:"architectures"`
 	ModelType             string   `json:"model_type"`
@@ -31,10 +34,14 @@ type hfConfig struct {
 	BOSTokenID            *int     `json:"bos_token_id"`
 	EOSTokenID            TokenIDs `json:"eos_token_id"`
 
-	RopeTheta      float64  `json:"rope_theta"`
-	PartialRotary  *float64 `json:"partial_rotary_factor"`
-	RopeScaling    *hfRoPE  `json:"rope_scaling"`    // the older style
-	RopeParameters *hfRoPE  `json:"rope_parameters"` // the newer style, with rope_theta inside
+	RopeTheta      float64         `json:"rope_theta"`
+	PartialRotary  *float64        `json:"partial_rotary_factor"`
+	OriginalMax    int             `json:"original_max_position_embeddings"` // some files have it here
+	RopeScaling    json.RawMessage `json:"rope_scaling"`                     // the older style
+	RopeParameters json.RawMessage `json:"rope_parameters"`                  // the newer style, with rope_theta inside
+
+	LayerTypes      *[]string `json:"layer_types"`
+	LayersBlockType *[]string `json:"layers_block_type"` // Jamba's older name for it
 
 	NumExperts        int      `json:"num_experts"`
 	NumLocalExperts   int      `json:"num_local_experts"`
@@ -55,23 +62,7 @@ type hfConfig struct {
 	TimeStepRank      hfDtRank `json:"time_step_rank"`
 	UseBias           bool     `json:"use_bias"`
 	UseConvBias       bool     `json:"use_conv_bias"`
-}
-
-type hfRoPE struct {
-	RopeTheta       float64  `json:"rope_theta"`
-	RopeType        string   `json:"rope_type"`
-	Type            string   `json:"type"` // rope_type's older name
-	Factor          float64  `json:"factor"`
-	OriginalMax     int      `json:"original_max_position_embeddings"`
-	LowFreqFactor   float64  `json:"low_freq_factor"`
-	HighFreqFactor  float64  `json:"high_freq_factor"`
-	BetaFast        *float64 `json:"beta_fast"`
-	BetaSlow        *float64 `json:"beta_slow"`
-	AttentionFactor float64  `json:"attention_factor"`
-	MScale          float64  `json:"mscale"`
-	MScaleAllDim    float64  `json:"mscale_all_dim"`
-	Truncate        *bool    `json:"truncate"`
-	PartialRotary   *float64 `json:"partial_rotary_factor"`
+	RescalePrenorm    bool     `json:"rescale_prenorm_residual"`
 }
 
 // hfDtRank is a number or "auto".
@@ -146,57 +137,77 @@ func hfDefaults() map[string]hfConfig {
 // Architectures are the names of the architectures that config.json may give.
 var Architectures = []string{"JambaForCausalLM", "LlamaForCausalLM", "MistralForCausalLM", "MixtralForCausalLM", "MambaForCausalLM"}
 
-// ParseConfig reads a Hugging Face config.json.
+// ParseConfig reads a Hugging Face config.json. It is an error if a key makes another network than the reference's
+// classes of these architectures compute; see Model.Warnings for what is passed over.
 func ParseConfig(b []byte) (Config, error) {
-	var head hfConfig
-	if err := decode(b, &head); err != nil {
-		return Config{}, err
+	c, _, err := parseConfig(b)
+	return c, err
+}
+
+// parseConfig is ParseConfig, and returns what a user should know of the file.
+func parseConfig(b []byte) (c Config, warnings []string, err error) {
+	var all map[string]json.RawMessage
+	if err := decode(b, &all); err != nil {
+		return Config{}, nil, err
 	}
-	arch := ""
-	if len(head.Architectures) > 0 {
-		arch = head.Architectures[0]
-	} else if head.ModelType != "" {
-		arch = strings.ToUpper(head.ModelType[:1]) + head.ModelType[1:] + "ForCausalLM"
+	arch, warnings, err := architecture(all)
+	if err != nil {
+		return Config{}, nil, err
 	}
-	h, ok := hfDefaults()[arch]
-	if !ok {
-		return Config{}, fmt.Errorf("architecture %q is not supported; %s are", arch, strings.Join(Architectures, ", "))
+	read, more, err := sortKeys(arch, all)
+	if err != nil {
+		return Config{}, nil, err
 	}
-	if err := decode(b, &h); err != nil {
-		return Config{}, err
+	warnings = append(warnings, more...)
+	h := hfDefaults()[arch]
+	if b, err = json.Marshal(read); err == nil {
+		err = decode(b, &h)
 	}
-	if h.HiddenAct != "silu" {
-		return Config{}, fmt.Errorf("hidden_act %q is not supported; silu is", h.HiddenAct)
+	if err != nil {
+		return Config{}, nil, err
 	}
-	if err := sizes("num_hidden_layers", h.NumHiddenLayers, "hidden_size", h.HiddenSize); err != nil {
-		return Config{}, err
+	if h.HiddenAct != "silu" && h.HiddenAct != "swish" {
+		return Config{}, nil, fmt.Errorf("hidden_act \"%s\" is not supported; silu is", printable.Cut(h.HiddenAct, 60))
 	}
-	c := Config{
+	if err := sizes("hidden_size", h.HiddenSize); err != nil {
+		return Config{}, nil, err
+	}
+	if n := h.NumHiddenLayers; n < 1 || n > maxLayers {
+		return Config{}, nil, fmt.Errorf("num_hidden_layers is %d, want 1 to %d", n, maxLayers)
+	}
+	c = Config{
 		Architecture: strings.ToLower(strings.TrimSuffix(arch, "ForCausalLM")),
 		VocabSize:    h.VocabSize, HiddenSize: h.HiddenSize, RMSNormEps: h.RMSNormEps, TieWordEmbeddings: h.TieWordEmbeddings,
 		MaxPositionEmbeddings: h.MaxPositionEmbeddings, BOSTokenID: orNone(h.BOSTokenID), PADTokenID: orNone(h.PADTokenID), EOSTokenIDs: h.EOSTokenID,
 	}
-	var err error
 	switch arch {
 	case "JambaForCausalLM":
 		err = h.jamba(&c)
 	case "MambaForCausalLM":
-		h.mamba(&c)
+		err = h.mamba(&c)
 	default:
-		err = h.transformer(&c)
+		more, err = h.transformer(&c)
+		warnings = append(warnings, more...)
+	}
+	if err == nil {
+		err = h.checkLayerTypes(&c)
 	}
 	if err != nil {
-		return Config{}, err
+		return Config{}, nil, err
 	}
-	return c, c.Validate()
+	return c, warnings, c.Validate()
 }
 
+// maxLayers bounds the layers of a network: they are made before anything of its weights is known.
+const maxLayers = 1 << 14
+
 // decode is json.Unmarshal with errors that speak of the file and not of Go's types.
-func decode(b []byte, h *hfConfig) error {
-	err := json.Unmarshal(b, h)
+func decode(b []byte, v any) error {
+	err := json.Unmarshal(b, v)
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		value := printable.Cut(wrong.Value, 60) // of a number, all its digits
 		if wrong.Field == "" {
-			return fmt.Errorf("is a JSON %s, want an object", wrong.Value)
+			return fmt.Errorf("is a JSON %s, want an object", value)
 		}
 		want := "another type"
 		switch wrong.Type.Kind() {
@@ -206,10 +217,14 @@ func decode(b []byte, h *hfConfig) error {
 			want = "a number"
 		case reflect.Bool:
 			want = "true or false"
+		case reflect.String:
+			want = "text"
+		case reflect.Slice:
+			want = "a list"
 		case reflect.Struct:
 			want = "an object"
 		}
-		return fmt.Errorf("%s is a JSON %s, want %s", wrong.Field, wrong.Value, want)
+		return fmt.Errorf("%s is a JSON %s, want %s", printable.Cut(wrong.Field, 100), value, want)
 	}
 	return err
 }
@@ -276,84 +291,53 @@ func (h *hfConfig) jamba(c *Config) error {
 }
 
 // transformer is Llama, Mistral and Mixtral: attention with RoPE and an MLP or a MoE in every layer.
-func (h *hfConfig) transformer(c *Config) error {
+func (h *hfConfig) transformer(c *Config) (warnings []string, err error) {
 	attention, err := h.attention()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	attention.Bias = h.AttentionBias
-	if h.SlidingWindow != nil && c.Architecture != "llama" {
-		attention.SlidingWindow = *h.SlidingWindow
+	if attention.RoPE, warnings, err = h.rope(); err != nil {
+		return nil, err
 	}
-	if attention.RoPE, err = h.rope(); err != nil {
-		return err
+	if w := h.SlidingWindow; w != nil {
+		if *w < 1 {
+			return nil, fmt.Errorf("sliding_window is %d, want null or at least 1", *w)
+		}
+		attention.SlidingWindow = *w
 	}
+	full := *attention
+	full.SlidingWindow = 0
 	l := Layer{Attention: attention, MLP: &MLP{IntermediateSize: h.IntermediateSize, Bias: h.MLPBias}}
 	if c.Architecture == "mixtral" {
+		if h.NumExperts != 0 {
+			h.NumLocalExperts = h.NumExperts
+		}
 		l.MLP, l.MoE = nil, &MoE{IntermediateSize: h.IntermediateSize, NumExperts: h.NumLocalExperts, NumExpertsPerTok: h.NumExpertsPerTok, NormTopKProb: true}
 	}
-	for range h.NumHiddenLayers {
+	for i := range h.NumHiddenLayers {
+		l.Attention = attention
+		// The reference takes a Mistral with layer_types for a Ministral.
+		if types := h.LayerTypes; c.Architecture == "mistral" && types != nil && i < len(*types) && canonical((*types)[i]) == fullAttention {
+			l.Attention = &full
+		}
 		c.Layers = append(c.Layers, l)
 	}
-	return nil
+	return warnings, nil
 }
 
 // mamba has nothing but Mamba mixers.
-func (h *hfConfig) mamba(c *Config) {
+func (h *hfConfig) mamba(c *Config) error {
+	if h.RescalePrenorm {
+		return errors.New("rescale_prenorm_residual true is about how weights are initialized, but the reference divides loaded ones by it, too; if these are final, as they are as a rule, set it to false")
+	}
 	c.RMSNormEps = h.LayerNormEpsilon
 	m := &Mamba{
-		DInner: h.Expand * h.HiddenSize, DState: h.StateSize, DConv: h.ConvKernel, DtRank: h.TimeStepRank.of(h.HiddenSize),
+		DInner: cmp.Or(h.IntermediateSize, h.Expand*h.HiddenSize), DState: h.StateSize, DConv: h.ConvKernel, DtRank: h.TimeStepRank.of(h.HiddenSize),
 		ConvBias: h.UseConvBias, ProjBias: h.UseBias,
 	}
 	for range h.NumHiddenLayers {
 		c.Layers = append(c.Layers, Layer{Mamba: m})
 	}
-}
-
-func (h *hfConfig) rope() (*RoPE, error) {
-	r := &RoPE{Theta: h.RopeTheta}
-	if h.PartialRotary != nil && *h.PartialRotary != 1 {
-		return nil, fmt.Errorf("partial_rotary_factor %v is not supported", *h.PartialRotary)
-	}
-	p := h.RopeParameters
-	if p == nil {
-		p = h.RopeScaling
-	}
-	if p == nil {
-		return r, nil
-	}
-	if p.PartialRotary != nil && *p.PartialRotary != 1 {
-		return nil, fmt.Errorf("partial_rotary_factor %v is not supported", *p.PartialRotary)
-	}
-	if p.RopeTheta != 0 {
-		r.Theta = p.RopeTheta
-	}
-	r.Scaling = p.RopeType
-	if r.Scaling == "" {
-		r.Scaling = p.Type
-	}
-	r.Factor, r.OriginalMax, r.LowFreq, r.HighFreq, r.AttnFactor = p.Factor, p.OriginalMax, p.LowFreqFactor, p.HighFreqFactor, p.AttentionFactor
-	switch r.Scaling {
-	case "default", "":
-		return &RoPE{Theta: r.Theta}, nil
-	case "yarn":
-		r.BetaFast, r.BetaSlow = 32, 1
-		if p.BetaFast != nil {
-			r.BetaFast = *p.BetaFast
-		}
-		if p.BetaSlow != nil {
-			r.BetaSlow = *p.BetaSlow
-		}
-		if r.OriginalMax == 0 {
-			r.OriginalMax = h.MaxPositionEmbeddings
-		}
-		if r.Factor == 0 && r.OriginalMax > 0 {
-			r.Factor = float64(h.MaxPositionEmbeddings) / float64(r.OriginalMax)
-		}
-		r.Fractional = p.Truncate != nil && !*p.Truncate
-		if r.AttnFactor == 0 && p.MScale != 0 && p.MScaleAllDim != 0 {
-			r.AttnFactor = yarnScale(r.Factor, p.MScale) / yarnScale(r.Factor, p.MScaleAllDim)
-		}
-	}
-	return r, nil
+	return nil
 }

@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"jamba/format/bounded"
 	"jamba/format/gguf"
-	"jamba/format/safetensors"
 	"jamba/kernel"
 	"jamba/kernel/quant"
 	"jamba/model/lora"
@@ -126,40 +123,6 @@ func open(path string) (*Model, error) {
 	return openGGUF(path)
 }
 
-// maxConfig bounds the bytes of a file of settings.
-const maxConfig = 16 << 20
-
-const whatIsAModel = "a model is a folder with config.json and model.safetensors, or a .gguf file"
-
-// ReadConfig reads the config.json of the model in dir.
-func ReadConfig(dir string) (Config, error) {
-	file := filepath.Join(dir, "config.json")
-	b, err := bounded.ReadFile(file, maxConfig)
-	if errors.Is(err, os.ErrNotExist) {
-		return Config{}, fmt.Errorf("%s: no such file; %s", file, whatIsAModel)
-	}
-	if err != nil {
-		return Config{}, err
-	}
-	c, err := ParseConfig(b)
-	if err != nil {
-		return Config{}, fmt.Errorf("%s: %w", file, err)
-	}
-	return c, nil
-}
-
-func openDir(dir string) (*Model, error) {
-	config, err := ReadConfig(dir)
-	if err != nil {
-		return nil, err
-	}
-	set, err := safetensors.OpenDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	return load(dir, config, set, hfNames[config.Architecture])
-}
-
 // Close releases the checkpoint; the model must not be in use any more.
 func (m *Model) Close() error {
 	if m.source == nil {
@@ -206,6 +169,9 @@ func (l *loader) model(c Config) *Model {
 	m.embed = l.matrix(outside(l.names.embed, "embed_tokens.weight"), c.VocabSize, c.HiddenSize)
 	m.Sizes.Embedding = l.take()
 	for i, layer := range c.Layers {
+		if l.err != nil {
+			return m
+		}
 		m.blocks = append(m.blocks, l.block(i, layer, c.HiddenSize))
 		size := l.take()
 		if e := layer.MoE; e != nil {
@@ -231,6 +197,8 @@ func (l *loader) model(c Config) *Model {
 			m.Unused = append(m.Unused, name)
 		}
 	}
+	biases := slices.DeleteFunc(slices.Clone(m.Unused), func(name string) bool { return !strings.HasSuffix(name, ".bias") })
+	m.Warnings = append(named(l.zeros, "missing, taken as zeros"), named(biases, "not added, since the settings say that there are no such biases")...)
 	return m
 }
 
@@ -248,6 +216,8 @@ type loader struct {
 	fresh    *weights // fills new weights; nil: they come from the source
 	params   []Param
 	owned    int // their values
+
+	zeros []string // biases that are wanted and not there
 
 	size    Size // of what was fetched since the last take
 	experts Size // of it, what belongs to experts
@@ -319,7 +289,7 @@ func (l *loader) heads(i int, part string, n, k, headDim int) kernel.Matrix {
 
 // headBias fetches the vector beside heads, if it is wanted.
 func (l *loader) headBias(i int, part string, n, headDim int, wanted bool) []float32 {
-	b := l.part(i, part, n, wanted)
+	b := l.bias(i, part, n, wanted)
 	if l.inPairs && l.err == nil && b != nil {
 		t := halves(tensor.FromFloat32s("", b, n), headDim)
 		own, _ := t.Float32s()
@@ -378,6 +348,17 @@ func (l *loader) part(i int, part string, n int, wanted bool) []float32 {
 	return l.vector(l.at(i, part), n)
 }
 
+// bias is part for a projection's bias. If only some of the biases are there, the others are zero, as in the reference.
+func (l *loader) bias(i int, part string, n int, wanted bool) []float32 {
+	if wanted && l.fresh == nil && !l.source.Has(l.names.part(i, part)) {
+		if !l.names.looseBiases {
+			l.zeros = append(l.zeros, l.names.part(i, part))
+		}
+		wanted = false
+	}
+	return l.part(i, part, n, wanted)
+}
+
 // weight fetches a matrix of layer i by Jamba's name for it.
 func (l *loader) weight(i int, part string, n, k int) kernel.Matrix {
 	return l.matrix(l.at(i, part), n, k)
@@ -412,8 +393,8 @@ func (l *loader) attention(i int, c *Attention, hidden int) *attention {
 		oProj:     l.weight(i, "self_attn.o_proj.weight", hidden, q),
 		qBias:     l.headBias(i, "self_attn.q_proj.bias", q, c.HeadDim, c.Bias),
 		kBias:     l.headBias(i, "self_attn.k_proj.bias", kv, c.HeadDim, c.Bias),
-		vBias:     l.part(i, "self_attn.v_proj.bias", kv, c.Bias),
-		oBias:     l.part(i, "self_attn.o_proj.bias", hidden, c.Bias),
+		vBias:     l.bias(i, "self_attn.v_proj.bias", kv, c.Bias),
+		oBias:     l.bias(i, "self_attn.o_proj.bias", hidden, c.Bias),
 	}
 	if c.RoPE != nil {
 		if l.ropes[c.RoPE] == nil {
@@ -433,8 +414,8 @@ func (l *loader) mamba(i int, c *Mamba, hidden int) *mamba {
 		aLog:     l.vector(l.at(i, "mamba.A_log"), e, s),
 		negA:     l.names.negA,
 		inProj:   l.weight(i, "mamba.in_proj.weight", 2*e, hidden),
-		inBias:   l.part(i, "mamba.in_proj.bias", 2*e, c.ProjBias),
-		convBias: l.part(i, "mamba.conv1d.bias", e, c.ConvBias),
+		inBias:   l.bias(i, "mamba.in_proj.bias", 2*e, c.ProjBias),
+		convBias: l.bias(i, "mamba.conv1d.bias", e, c.ConvBias),
 		xProj:    l.weight(i, "mamba.x_proj.weight", r+2*s, e),
 		dtNorm:   l.part(i, "mamba.dt_layernorm.weight", r, c.InnerNorms),
 		bNorm:    l.part(i, "mamba.b_layernorm.weight", s, c.InnerNorms),
@@ -443,7 +424,7 @@ func (l *loader) mamba(i int, c *Mamba, hidden int) *mamba {
 		dtBias:   l.part(i, "mamba.dt_proj.bias", e, true),
 		d:        l.part(i, "mamba.D", e, true),
 		outProj:  l.weight(i, "mamba.out_proj.weight", hidden, e),
-		outBias:  l.part(i, "mamba.out_proj.bias", hidden, c.ProjBias),
+		outBias:  l.bias(i, "mamba.out_proj.bias", hidden, c.ProjBias),
 	}
 	if l.err == nil {
 		m.refresh()
@@ -459,9 +440,9 @@ func (l *loader) mlp(i int, c *MLP, hidden int) *mlp {
 		gateProj: l.weight(i, "feed_forward.gate_proj.weight", c.IntermediateSize, hidden),
 		upProj:   l.weight(i, "feed_forward.up_proj.weight", c.IntermediateSize, hidden),
 		downProj: l.weight(i, "feed_forward.down_proj.weight", hidden, c.IntermediateSize),
-		gateBias: l.part(i, "feed_forward.gate_proj.bias", c.IntermediateSize, c.Bias),
-		upBias:   l.part(i, "feed_forward.up_proj.bias", c.IntermediateSize, c.Bias),
-		downBias: l.part(i, "feed_forward.down_proj.bias", hidden, c.Bias),
+		gateBias: l.bias(i, "feed_forward.gate_proj.bias", c.IntermediateSize, c.Bias),
+		upBias:   l.bias(i, "feed_forward.up_proj.bias", c.IntermediateSize, c.Bias),
+		downBias: l.bias(i, "feed_forward.down_proj.bias", hidden, c.Bias),
 	}
 }
 

@@ -33,6 +33,9 @@ func (e *exporter) metadata(name string, text gguf.Metadata, ends []int32) (gguf
 	width, kv := 0, make([]int32, len(c.Layers))
 	for i, l := range c.Layers {
 		if l.Attention != nil {
+			if attention != nil && attention.SlidingWindow != l.Attention.SlidingWindow {
+				w.err = errors.New("layer_types: GGUF's architecture llama has one window for all layers, here some have one and some none")
+			}
 			attention, kv[i] = l.Attention, int32(l.Attention.NumKeyValueHeads)
 		} else {
 			mamba = l.Mamba

@@ -16,7 +16,8 @@ type naming struct {
 	stack  [3]string // the same, all experts in one tensor
 	gateUp string    // gate and up rows of all experts in one tensor, beside stack[2]
 
-	negA bool // the tensor named A_log holds A = -exp(A_log)
+	negA        bool // the tensor named A_log holds A = -exp(A_log)
+	looseBiases bool // each bias of an attention, MLP or Mamba that has some is there or not
 }
 
 // part returns the name of a tensor of layer i.
@@ -97,7 +98,7 @@ var llamaNames = naming{
 
 // ggufNames holds for every architecture.
 var ggufNames = naming{
-	embed: "token_embd.weight", finalNorm: "output_norm.weight", lmHead: "output.weight", layer: "blk.%d.", negA: true,
+	embed: "token_embd.weight", finalNorm: "output_norm.weight", lmHead: "output.weight", layer: "blk.%d.", negA: true, looseBiases: true,
 	parts: map[string]string{
 		"input_layernorm.weight":        "attn_norm.weight",
 		"pre_ff_layernorm.weight":       "ffn_norm.weight",
@@ -110,6 +111,8 @@ var ggufNames = naming{
 		"self_attn.v_proj.bias":         "attn_v.bias",
 		"self_attn.o_proj.bias":         "attn_output.bias",
 		"mamba.in_proj.weight":          "ssm_in.weight",
+		"mamba.in_proj.bias":            "ssm_in.bias",
+		"mamba.out_proj.bias":           "ssm_out.bias",
 		"mamba.conv1d.weight":           "ssm_conv1d.weight",
 		"mamba.conv1d.bias":             "ssm_conv1d.bias",
 		"mamba.x_proj.weight":           "ssm_x.weight",

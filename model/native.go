@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"jamba/format/gguf"
+	"jamba/internal/printable"
 	"jamba/kernel"
 	"jamba/tensor"
 )
@@ -38,6 +39,7 @@ const (
 	nativeArchitecture = "jamba-native"
 	nativePrefix       = "jamba.native."
 	nativeAlignment    = 64 // a line of the cache
+	maxSources         = 1 << 16
 )
 
 // native is a file's tensors in panels.
@@ -61,7 +63,7 @@ func readNative(f *gguf.File, infos map[string]gguf.Info) (*native, error) {
 		return nil, err
 	}
 	n := &native{panels: map[string]panels{}}
-	r := &ggufReader{ggufSource: ggufSource{File: f}, arch: strings.TrimSuffix(nativePrefix, ".")}
+	r := newGGUFReader(ggufSource{File: f}, strings.TrimSuffix(nativePrefix, "."))
 	if n.Version = need[int](r, "version"); r.err == nil && n.Version != kernel.PanelVersion {
 		return nil, fmt.Errorf("native layout of version %d, this program reads %d: make the file anew with jamba quantize --layout native", n.Version, kernel.PanelVersion)
 	}
@@ -73,8 +75,11 @@ func readNative(f *gguf.File, infos map[string]gguf.Info) (*native, error) {
 	if len(names) != len(sums) {
 		return nil, fmt.Errorf("%ssource names %d files, %ssha256 has %d sums", nativePrefix, len(names), nativePrefix, len(sums))
 	}
+	if len(names) > maxSources {
+		return nil, fmt.Errorf("%ssource names %d files, want at most %d", nativePrefix, len(names), maxSources)
+	}
 	for i, name := range names {
-		n.Sources = append(n.Sources, SourceFile{name, sums[i]})
+		n.Sources = append(n.Sources, SourceFile{printable.Cut(name, 255), printable.Cut(sums[i], 64)})
 	}
 	for _, info := range f.Tensors() {
 		name, p, ok := inPanels(info)
@@ -119,7 +124,7 @@ func (n *native) check(path string, o Options) error {
 func (n *Native) from() string {
 	var names []string
 	for _, s := range n.Sources {
-		names = append(names, s.Name)
+		names = append(names, printable.Cut(s.Name, 100))
 	}
 	if len(names) > 2 {
 		names = append(names[:1], fmt.Sprintf("%d more", len(names)-1))
@@ -220,9 +225,12 @@ func (e *exporter) native(meta gguf.Metadata) (gguf.Metadata, error) {
 	return out, nil
 }
 
-// hash reads the source's files.
-func (e *exporter) hash() ([]SourceFile, error) {
-	var all []SourceFile
+// hash reads the source's files, or the file in this program.
+func (e *exporter) hash() (all []SourceFile, _ error) {
+	if data, ok := gguf.EmbeddedBytes(e.source.Paths()[0]); ok {
+		sum := sha256.Sum256(data)
+		return []SourceFile{{e.source.Paths()[0], hex.EncodeToString(sum[:])}}, nil
+	}
 	for _, path := range e.source.Paths() {
 		info, err := os.Stat(path)
 		if err != nil {

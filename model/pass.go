@@ -21,6 +21,9 @@ type Pass struct {
 	// Profile, if set, adds up the time of each operation.
 	Profile *Profile
 
+	// Progress, if set, is called after each layer.
+	Progress func(layers, total int)
+
 	// Tape, if set, is filled with what the backward pass needs of each pass. All sequences have to be empty before.
 	Tape *Tape
 
@@ -213,6 +216,9 @@ func (p *Pass) run(ctx context.Context) {
 		p.release(0)
 		p.check(i)
 		p.probe(i, Hidden, p.x)
+		if p.Progress != nil {
+			p.Progress(i+1, len(p.m.blocks))
+		}
 	}
 	if p.alive(ctx) {
 		p.head()

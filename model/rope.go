@@ -3,22 +3,25 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
+
+	"jamba/internal/printable"
 )
 
 // RoPE configures rotary position embedding (RoFormer, Su et al. 2021) and the way it is stretched to longer contexts.
 type RoPE struct {
-	Theta       float64
-	Scaling     string    // "": none; linear, llama3 or yarn
-	Factor      float64   // how many times longer than the original context
-	OriginalMax int       // llama3, yarn: original_max_position_embeddings
-	LowFreq     float64   // llama3: low_freq_factor
-	HighFreq    float64   // llama3: high_freq_factor
-	BetaFast    float64   // yarn
-	BetaSlow    float64   // yarn
-	AttnFactor  float64   // yarn: multiplies cos and sin; 0: 0.1·ln(Factor)+1
-	Fractional  bool      // yarn: the range of pairs that are blended is not rounded to whole ones
-	FreqFactors []float32 // divisors of the frequencies [D/2] as GGUF files hold them for llama3; nil: none
-	Interleaved bool      // pairs are (2i, 2i+1), as GGUF files of architecture llama order q and k, and not (i, i+D/2)
+	Theta       float64   `json:"rope_theta"`
+	Scaling     string    `json:"scaling,omitempty"`                          // "": none; linear, llama3 or yarn
+	Factor      float64   `json:"factor,omitempty"`                           // how many times longer than the original context
+	OriginalMax int       `json:"original_max_position_embeddings,omitempty"` // llama3, yarn: original_max_position_embeddings
+	LowFreq     float64   `json:"low_freq_factor,omitempty"`                  // llama3: low_freq_factor
+	HighFreq    float64   `json:"high_freq_factor,omitempty"`                 // llama3: high_freq_factor
+	BetaFast    float64   `json:"beta_fast,omitempty"`                        // yarn
+	BetaSlow    float64   `json:"beta_slow,omitempty"`                        // yarn
+	AttnFactor  float64   `json:"attention_factor,omitempty"`                 // yarn: multiplies cos and sin; 0: 0.1·ln(Factor)+1
+	Fractional  bool      `json:"fractional,omitempty"`                       // yarn: the range of pairs that are blended is not rounded to whole ones
+	FreqFactors []float32 `json:"freq_factors,omitempty"`                     // divisors of the frequencies [D/2] as GGUF files hold them for llama3; nil: none
+	Interleaved bool      `json:"interleaved"`                                // pairs are (2i, 2i+1), as GGUF files of architecture llama order q and k, and not (i, i+D/2)
 }
 
 func (r *RoPE) validate(headDim int) error {
@@ -31,7 +34,7 @@ func (r *RoPE) validate(headDim int) error {
 	if r.Scaling == "" {
 		return nil
 	}
-	if !(r.Factor > 0) {
+	if !(r.Factor > 0) && slices.Contains([]string{"linear", "llama3", "yarn"}, r.Scaling) {
 		return fmt.Errorf("rope scaling %s: factor is %v", r.Scaling, r.Factor)
 	}
 	switch r.Scaling {
@@ -45,7 +48,7 @@ func (r *RoPE) validate(headDim int) error {
 			return fmt.Errorf("rope scaling yarn: original_max_position_embeddings %d, beta_fast %v, beta_slow %v", r.OriginalMax, r.BetaFast, r.BetaSlow)
 		}
 	default:
-		return fmt.Errorf("rope scaling %q is not supported; linear, llama3 and yarn are", r.Scaling)
+		return fmt.Errorf("rope scaling \"%s\" is not supported; linear, llama3 and yarn are", printable.Cut(r.Scaling, 60))
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func TestHFRoPE(t *testing.T) {
 		{`"rope_parameters":{"rope_type":"default","rope_theta":7e5,"partial_rotary_factor":1}`, RoPE{Theta: 7e5}},
 		{`"rope_theta":5e5,"rope_parameters":{"rope_theta":7e5}`, RoPE{Theta: 7e5}},
 		{`"rope_theta":5e5,"rope_parameters":{"rope_type":"default","factor":8}`, RoPE{Theta: 5e5}},
-		{`"rope_parameters":{"rope_type":"linear","factor":2},"rope_scaling":{"type":"linear","factor":8}`, RoPE{Theta: 10000, Scaling: "linear", Factor: 2}},
+		{`"rope_parameters":{"rope_type":"linear","factor":2},"rope_scaling":{"type":"linear","factor":8}`, RoPE{Theta: 10000, Scaling: "linear", Factor: 8}},
 		{`"rope_scaling":{"type":"linear","factor":2}`, RoPE{Theta: 10000, Scaling: "linear", Factor: 2}},
 		{`"rope_scaling":{"rope_type":"linear","type":"yarn","factor":2}`, RoPE{Theta: 10000, Scaling: "linear", Factor: 2}},
 		{

@@ -232,7 +232,11 @@ func (c *Config) hfMamba(w hfWords) error {
 }
 
 func (c *Config) hfTransformer(w hfWords) error {
-	p, err := c.shared()
+	uniform, err := c.oneWindow(w)
+	if err != nil {
+		return err
+	}
+	p, err := uniform.shared()
 	if err != nil {
 		return err
 	}
@@ -270,6 +274,39 @@ func (c *Config) hfTransformer(w hfWords) error {
 		w["intermediate_size"] = p.mlp.IntermediateSize
 	}
 	return w.rope(a.RoPE)
+}
+
+// oneWindow returns c with all layers of a Mistral as those that have a window, if there are others as well, and adds
+// layer_types, which says so.
+func (c *Config) oneWindow(w hfWords) (*Config, error) {
+	var windowed *Attention
+	full := false
+	for _, l := range c.Layers {
+		switch a := l.Attention; {
+		case a == nil:
+			return nil, errors.New("every layer has attention with rotary embedding")
+		case a.SlidingWindow > 0:
+			windowed = a
+		default:
+			full = true
+		}
+	}
+	if c.Architecture != "mistral" || windowed == nil || !full {
+		return c, nil
+	}
+	uniform, types := *c, []string(nil)
+	uniform.Layers = slices.Clone(c.Layers)
+	for i, l := range c.Layers {
+		a := *l.Attention
+		types = append(types, fullAttention)
+		if a.SlidingWindow > 0 {
+			types[i] = slidingAttention
+		}
+		a.SlidingWindow = max(a.SlidingWindow, windowed.SlidingWindow)
+		uniform.Layers[i].Attention = &a
+	}
+	w["layer_types"] = types
+	return &uniform, nil
 }
 
 // rope writes the older style, which classes of all versions read.

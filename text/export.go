@@ -56,6 +56,9 @@ func metadata(g tokenizer.GGUF) (m gguf.Metadata) {
 	if g.Merges != nil {
 		put("merges", g.Merges)
 	}
+	if g.Charsmap != nil {
+		put("precompiled_charsmap", g.Charsmap)
+	}
 	for _, id := range []struct {
 		key string
 		id  int

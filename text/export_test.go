@@ -1,6 +1,8 @@
 package text
 
 import (
+	"compress/gzip"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -58,8 +60,9 @@ func TestExport(t *testing.T) {
 			texts := 0
 			for _, text := range goldenTexts(t, goldens) {
 				texts++
-				got, want := to.Tokenizer.Encode(text, true), from.Tokenizer.Encode(text, true)
-				if !slices.Equal(got, want) {
+				got, err := to.Tokenizer.Encode(text, true)
+				want, wantErr := from.Tokenizer.Encode(text, true)
+				if !slices.Equal(got, want) || err != nil || wantErr != nil {
 					t.Fatalf("%.200q becomes %v, want %v", text, got, want)
 				}
 				if got, want := to.Tokenizer.Decode(got, true), from.Tokenizer.Decode(want, true); got != want {
@@ -103,6 +106,77 @@ func goldenTexts(t *testing.T, path string) (texts []string) {
 		}
 	}
 	return texts
+}
+
+// A map of characters goes along, and rows without a token stay without one.
+func TestExportCharsmap(t *testing.T) {
+	data := struct {
+		Model []byte
+		Maps  map[string][]byte
+		Cases []struct {
+			Rule  string
+			Flags map[string]bool
+			Texts []string
+			IDs   [][]int32
+		}
+	}{}
+	f, err := os.Open("tokenizer/testdata/charsmap.json.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.NewDecoder(z).Decode(&data); err != nil {
+		t.Fatal(err)
+	}
+	// A normalizer_spec with the map and nothing else, appended as protobuf merges messages.
+	rule := data.Maps["nmt_nfkc"]
+	spec := append(binary.AppendUvarint([]byte{2<<3 | 2}, uint64(len(rule))), rule...)
+	model := append(binary.AppendUvarint(append(data.Model, 3<<3|2), uint64(len(spec))), spec...)
+	dir := t.TempDir()
+	for name, b := range map[string][]byte{"tokenizer.model": model, "tokenizer_config.json": []byte(`{"add_bos_token": false}`)} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	from, meta, _, err := Export(dir, 500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "x.gguf")
+	if err := gguf.WriteFile(path, meta, nil); err != nil {
+		t.Fatal(err)
+	}
+	to, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := 0
+	for _, c := range data.Cases {
+		if c.Rule != "nmt_nfkc" || !c.Flags["add_dummy_prefix"] || !c.Flags["remove_extra_whitespaces"] || !c.Flags["escape_whitespaces"] {
+			continue
+		}
+		for i, s := range c.Texts {
+			if strings.ContainsAny(s, "ﬁＡ<") {
+				continue // GGUF keeps user-defined pieces apart
+			}
+			texts++
+			if got, err := to.Tokenizer.Encode(s, false); err != nil || !slices.Equal(got, c.IDs[i]) {
+				t.Errorf("%q becomes %v, error %v, want %v", s, got, err, c.IDs[i])
+			}
+		}
+	}
+	if texts < 50 {
+		t.Errorf("only %d texts", texts)
+	}
+	for id := range int32(510) {
+		if from.Padded(id) != to.Tokenizer.Padded(id) {
+			t.Errorf("row %d is padded in the folder: %v, in the file: %v", id, from.Padded(id), to.Tokenizer.Padded(id))
+		}
+	}
 }
 
 // TestExportTells has folders whose tokenizer GGUF cannot hold, or not all of it.

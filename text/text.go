@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"jamba/format/gguf"
@@ -78,8 +79,8 @@ func templates(m gguf.Metadata) map[string]string {
 }
 
 // Encode returns the ids of a text that a person wrote. The special tokens that begin a text are added, unless the
-// text begins with the first of them already.
-func (t *Text) Encode(s string) []int32 {
+// text begins with the first of them already. Errors are those of [tokenizer.Tokenizer.Encode].
+func (t *Text) Encode(s string) ([]int32, error) {
 	special := true
 	if bos, ok := t.Tokenizer.BOS(); ok && t.Tokenizer.AddsBOS() {
 		token, _ := t.Tokenizer.Token(bos)
@@ -98,7 +99,28 @@ func (t *Text) EncodeChat(r chat.Request) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.Tokenizer.Encode(s, false), nil
+	return t.Tokenizer.Encode(s, false)
+}
+
+// EncodeLiteral is Encode for a text whose control tokens are only what they look like: text.
+func (t *Text) EncodeLiteral(s string) ([]int32, error) {
+	return t.Tokenizer.EncodeLiteral(s, nil, true)
+}
+
+// EncodeChatLiteral is EncodeChat for messages, tools and documents whose control tokens are text; those of the template are
+// what they are. It is an error if the template does something to them that hides which are which.
+func (t *Text) EncodeChatLiteral(r chat.Request) ([]int32, error) {
+	if t.Templates == nil {
+		return nil, errors.New("the model has no chat template")
+	}
+	s, literal, err := t.Templates.RenderLiteral(r, t.Tokenizer.Guard())
+	if err != nil {
+		return nil, err
+	}
+	return t.Tokenizer.EncodeLiteral(s, func(at int) bool {
+		_, ok := slices.BinarySearch(literal, at)
+		return ok
+	}, false)
 }
 
 // vocabulary reads the tokenizer's part of a GGUF file's metadata.
@@ -115,6 +137,13 @@ func vocabulary(m gguf.Metadata) (tokenizer.GGUF, error) {
 	)
 	if err != nil {
 		return g, err
+	}
+	chars, err := gguf.GetOr[[]int](m, prefix+"precompiled_charsmap", nil)
+	if err != nil {
+		return g, err
+	}
+	for _, c := range chars { // an array of single bytes
+		g.Charsmap = append(g.Charsmap, byte(c))
 	}
 	types, err := gguf.GetOr[[]int](m, prefix+"token_type", nil)
 	for _, t := range types {

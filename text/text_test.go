@@ -97,7 +97,14 @@ func TestOneBOS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	with, without := m.Encode("<|startoftext|>Hello"), m.Encode("Hello")
+	with, err := m.Encode("<|startoftext|>Hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, err := m.Encode("Hello")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if !slices.Equal(with, without) || with[0] != 1 || with[1] == 1 {
 		t.Errorf("ids %v and %v", with, without)
 	}
@@ -145,10 +152,14 @@ func TestGGUF(t *testing.T) {
 		t.Fatal(err)
 	}
 	const s = "Hello, wörld 中文"
-	if got := m.Tokenizer.Decode(m.Encode(s), true); got != s {
+	ids, err := m.Encode(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Tokenizer.Decode(ids, true); got != s {
 		t.Errorf("decoded %q", got)
 	}
-	if ids := m.Encode(s); ids[0] != 1 {
+	if ids[0] != 1 {
 		t.Errorf("no bos in %v", ids)
 	}
 	got, err := m.Templates.Render(chat.NewRequest(chat.Message{Role: "user", Content: "hi"}))
@@ -177,8 +188,8 @@ func TestSmolLM2(t *testing.T) {
 		t.Fatal("nothing to compare with")
 	}
 	for _, e := range ref.Encode {
-		if got := m.Encode(e.Text); !slices.Equal(got, e.IDs) {
-			t.Errorf("%q gives %v, want %v", e.Text, got, e.IDs)
+		if got, err := m.Encode(e.Text); !slices.Equal(got, e.IDs) {
+			t.Errorf("%q gives %v, error %v, want %v", e.Text, got, err, e.IDs)
 		}
 		if got := m.Tokenizer.Decode(e.IDs, false); got != e.Text {
 			t.Errorf("%v is %q, want %q", e.IDs, got, e.Text)

@@ -10,137 +10,91 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/peterh/liner"
-
 	"jamba"
+	"jamba/internal/printable"
 )
 
-const chatHelp = `/clear         forget the conversation
-/system TEXT   set the system message, or without TEXT have none, and forget the conversation
-/exit          end the chat (so does Ctrl-D)
-A line that ends in \ goes on in the next. Ctrl-C stops an answer.`
+// conversation is a chat on a terminal.
+type conversation struct {
+	*runCmd
+	s        *streams
+	m        *jamba.Model
+	session  *jamba.Session
+	messages []jamba.Message
+	last     *jamba.Stats // of the last answer
+}
 
 // chat talks on a terminal until its end.
-func (c *runCmd) chat(s *streams, m *jamba.Model) error {
-	line := liner.NewLiner()
-	defer line.Close()
-	line.SetCtrlCAborts(true)
-	line.SetMultiLineMode(true)
+func (c *runCmd) chat(s *streams, m *jamba.Model, path string) error {
 	// Where the terminal is too simple for line editing, Ctrl-C at the prompt is a signal: it must not end the chat.
 	ignored := make(chan os.Signal, 1)
 	signal.Notify(ignored, os.Interrupt)
 	defer signal.Stop(ignored)
-	loadHistory(line)
-	defer saveHistory(line)
-
-	session, messages := m.NewSession(), c.history(m)
-	turns := !c.Raw && m.CanChat()
-	if !turns {
-		fmt.Fprintln(s.err, "Plain completion: each prompt stands alone. /help for help.")
-	}
+	read := newEditor(s)
+	talk := &conversation{runCmd: c, s: s, m: m, session: m.NewSession(), messages: c.history()}
+	talk.greet(path)
 	for {
-		prompt, err := readPrompt(line)
+		prompt, err := read()
 		switch {
-		case errors.Is(err, liner.ErrPromptAborted):
+		case errors.Is(err, errAborted):
 			continue
 		case errors.Is(err, io.EOF):
-			fmt.Fprintln(s.out)
 			return nil
 		case err != nil:
 			return err
+		case strings.TrimSpace(prompt) == "":
+			continue
 		}
-		command, rest, _ := strings.Cut(strings.TrimSpace(prompt), " ")
-		switch command {
-		case "":
-			continue
-		case "/exit", "/quit", "/bye":
-			return nil
-		case "/help", "/?":
-			fmt.Fprintln(s.err, chatHelp)
-			continue
-		case "/system":
-			if c.System = nil; strings.TrimSpace(rest) != "" {
-				text := strings.TrimSpace(rest)
-				c.System = &text
+		if name, rest, ok := command(prompt); ok {
+			if talk.command(name, rest) {
+				return nil
 			}
-			if !turns {
-				fmt.Fprintln(s.err, "There is no system message in plain completion.")
-			}
-			messages = c.history(m)
-			continue
-		case "/clear":
-			messages = c.history(m)
 			continue
 		}
-		text, ok := c.turn(s, session, m, messages, prompt)
-		if ok && turns {
-			messages = append(messages, jamba.Message{Role: "user", Content: prompt}, jamba.Message{Role: "assistant", Content: text})
-		}
+		talk.turn(prompt)
 	}
 }
 
-// turn answers one prompt. ok says whether the conversation goes on with it; an answer that was interrupted counts as
-// far as it came.
-func (c *runCmd) turn(s *streams, session *jamba.Session, m *jamba.Model, messages []jamba.Message, prompt string) (text string, ok bool) {
+func (t *conversation) greet(path string) {
+	network := t.m.Network()
+	text := fmt.Sprintf("%s: %s, %s parameters", printable.Cut(filepath.Base(path), 100), network.Config.Architecture, count(network.Sizes.Total().Params))
+	if n := network.Config.MaxPositionEmbeddings; n > 0 {
+		text += fmt.Sprintf(", context of %d tokens", n)
+	}
+	text += ". /help lists what can be done here.\n"
+	if t.continues(t.m) {
+		text += "Plain completion: each prompt stands alone.\n"
+	}
+	t.say(text)
+}
+
+// say writes a text of the command's own.
+func (t *conversation) say(text string) {
+	out := newScreen(t.s.err)
+	_ = out.print(text)
+	_ = out.end()
+}
+
+// turn answers a prompt. An answer that was interrupted counts as far as it came.
+func (t *conversation) turn(prompt string) {
 	ctx, stop := untilInterrupted()
 	defer stop()
-	o := c.sampled(m)
-	o.Progress = progress(s.err)
-	text, stats, err := printText(s.out, c.answer(ctx, session, m, messages, prompt, o))
-	fmt.Fprintln(s.out)
-	switch {
-	case errors.Is(err, context.Canceled):
-		return text, text != ""
-	case err != nil:
-		fmt.Fprintln(s.err, "jamba:", err)
-		return "", false
+	a := t.answer(ctx, t.s, t.session, t.m, t.messages, prompt)
+	out := newScreen(t.s.out)
+	if t.continues(t.m) {
+		out.print(prompt)
 	}
-	c.printStats(s, stats)
-	return text, true
-}
-
-// readPrompt reads a prompt of one line, or of several of which all but the last end in a backslash.
-func readPrompt(line *liner.State) (string, error) {
-	prompt, err := line.Prompt("> ")
-	for err == nil && strings.HasSuffix(prompt, `\`) {
-		var more string
-		more, err = line.Prompt(". ")
-		prompt = strings.TrimSuffix(prompt, `\`) + "\n" + more
+	last, err := printText(out, a)
+	if endErr := out.end(); err == nil {
+		err = endErr
 	}
-	if err == nil && strings.TrimSpace(prompt) != "" {
-		line.AppendHistory(strings.ReplaceAll(prompt, "\n", " "))
-	}
-	return prompt, err
-}
-
-// historyFile is where prompts are kept between chats, "" if the system names no place.
-func historyFile() string {
-	dir := os.Getenv("XDG_STATE_HOME")
-	if dir == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return ""
-		}
-		dir = filepath.Join(home, ".local", "state")
-	}
-	return filepath.Join(dir, "jamba", "history")
-}
-
-// loadHistory and saveHistory do nothing where there is no history: a chat does not fail for it.
-func loadHistory(line *liner.State) {
-	if f, err := os.Open(historyFile()); err == nil {
-		defer f.Close()
-		_, _ = line.ReadHistory(f)
-	}
-}
-
-func saveHistory(line *liner.State) {
-	path := historyFile()
-	if path == "" || os.MkdirAll(filepath.Dir(path), 0o700) != nil {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(t.s.err, "jamba:", printable.Line(err.Error()))
 		return
 	}
-	_ = writeFile(path, 0o600, func(w io.Writer) error {
-		_, err := line.WriteHistory(w)
-		return err
-	})
+	t.last = last.Stats
+	t.tellEnd(t.s.err, a, last)
+	if !t.continues(t.m) && (err == nil || last.Text != "") {
+		t.messages = append(t.messages, jamba.Message{Role: "user", Content: prompt}, jamba.Message{Role: "assistant", Content: last.Text})
+	}
 }

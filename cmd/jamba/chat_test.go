@@ -33,10 +33,24 @@ type terminal struct {
 
 	mu   sync.Mutex
 	seen string // what was written since the last expect
+	raw  string // and all of it
 }
+
+// steering are the sequences with which the editor moves the cursor and draws.
+var steering = regexp.MustCompile(`\x1b\[[0-9;?]*[ ]?[A-Za-z]|\r`)
 
 // start runs jamba on a terminal of its own.
 func start(t *testing.T, args ...string) *terminal {
+	t.Helper()
+	return startWide(t, 200, args...)
+}
+
+func startWide(t *testing.T, columns uint16, args ...string) *terminal {
+	t.Helper()
+	return startProgram(t, columns, "jamba", args...)
+}
+
+func startProgram(t *testing.T, columns uint16, program string, args ...string) *terminal {
 	t.Helper()
 	ctrl, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -48,7 +62,7 @@ func start(t *testing.T, args ...string) *terminal {
 		err = unix.IoctlSetPointerInt(int(ctrl.Fd()), unix.TIOCSPTLCK, 0)
 	}
 	if err == nil {
-		err = unix.IoctlSetWinsize(int(ctrl.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 50, Col: 200})
+		err = unix.IoctlSetWinsize(int(ctrl.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 50, Col: columns})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +73,7 @@ func start(t *testing.T, args ...string) *terminal {
 	}
 	defer tty.Close()
 	term := &terminal{t: t, ctrl: ctrl, exit: make(chan error, 1), state: t.TempDir()}
-	cmd := exec.Command("jamba", args...)
+	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), "TERM=xterm", "XDG_STATE_HOME="+term.state)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -73,6 +87,7 @@ func start(t *testing.T, args ...string) *terminal {
 		for {
 			n, err := ctrl.Read(b)
 			term.mu.Lock()
+			term.raw += string(b[:n])
 			term.seen += string(b[:n])
 			term.mu.Unlock()
 			if err != nil {
@@ -96,7 +111,7 @@ func (term *terminal) expect(pattern string) []string {
 	re := regexp.MustCompile(`(?s)` + pattern)
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		term.mu.Lock()
-		text := strings.ReplaceAll(term.seen, "\r\n", "\n")
+		text := steering.ReplaceAllString(term.seen, "")
 		if m := re.FindStringSubmatchIndex(text); m != nil {
 			term.seen = text[m[1]:]
 			term.mu.Unlock()
@@ -158,7 +173,7 @@ func TestChat(t *testing.T) {
 		}
 		return fmt.Sprint(len(ids)), answer
 	}
-	term := start(t, "run", "-m", path, "--max-tokens", "6", "--stats")
+	term := start(t, "run", "-m", path, "--max-tokens", "6", "--stats", "--temperature", "0")
 	turn := func(what, keys string, messages ...jamba.Message) (answer string) {
 		t.Helper()
 		tokens, answer := term.turn(keys)
@@ -168,9 +183,13 @@ func TestChat(t *testing.T) {
 		}
 		return wantAnswer
 	}
-	term.expect("> ")
+	term.expect(`model: jamba, .* parameters, context of 4096 tokens\. /help lists what can be done here\.\n.*> `)
 	term.send("/help\r")
 	term.expect("/clear  +forget the conversation\n/system TEXT .*> ")
+	term.send("/frobnicate now\r")
+	term.expect(`There is no command /frobnicate; /help lists them\.\n.*> `)
+	term.send("/stats\r")
+	term.expect(`There is no answer yet\.\n.*> `)
 	term.send("  \r")
 	term.expect("\n.*> ")
 
@@ -193,7 +212,6 @@ func TestChat(t *testing.T) {
 	term.expect("\n.*> ")
 
 	term.send("Seven\\\r")
-	term.expect(`\n.*\. `)
 	turn("of two lines", "tree", system, user("Seven\ntree"))
 	term.send("/clear\r")
 	term.expect("\n.*> ")
@@ -204,7 +222,7 @@ func TestChat(t *testing.T) {
 	term.send("/exit\r")
 	term.ends()
 	history, err := os.ReadFile(filepath.Join(term.state, "jamba", "history"))
-	if err != nil || !strings.Contains(string(history), hello+"\n") || !strings.Contains(string(history), "Seven tree\n") {
+	if err != nil || !strings.Contains(string(history), hello+"\n") || !strings.Contains(string(history), `"Seven\ntree"`+"\n") {
 		t.Errorf("history %q, error %v", history, err)
 	}
 }
@@ -215,7 +233,7 @@ func TestChatInterrupted(t *testing.T) {
 	term := start(t, "run", "-m", testutil.Golden("e2e", "model"), "--stats", "--max-tokens", fmt.Sprint(limit))
 	term.expect("> ")
 	term.send(hello + "\r")
-	term.expect(`\n[^\n]+`)
+	term.expect(`\n[^\n>][^\n]{10,}`)
 	term.send("\x03")
 	term.expect(`\n\r?> `)
 	term.send(hello + "\r")
@@ -236,12 +254,106 @@ func TestChatInterrupted(t *testing.T) {
 	term.ends()
 }
 
+// TestChatPaste pastes a text of several lines, and a long one: each is one message, with nothing lost or run.
+func TestChatPaste(t *testing.T) {
+	path := testutil.Golden("e2e", "model")
+	words, err := text.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("tree green\n", 40) + "/clear"
+	term := startWide(t, 40, "run", "-m", path, "--max-tokens", "3", "--stats", "--temperature", "0")
+	term.expect("> ")
+	for _, pasted := range []string{"Seven\ntree \\\n🙂 日本語, green", "/quit\nis what I said", long} {
+		ids, err := words.EncodeChat(chat.NewRequest(jamba.Message{Role: "user", Content: pasted + "!"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		term.send("\x1b[200~" + strings.ReplaceAll(pasted, "\n", "\r") + "\x1b[201~!\r")
+		if n := term.expect(`prompt (\d+) tokens, .*? tokens/s\n.*?> `)[1]; n != fmt.Sprint(len(ids)) {
+			t.Errorf("%q: a prompt of %s tokens, want %d", pasted, n, len(ids))
+		}
+		term.send("/clear\r")
+		term.expect(`forgotten\.\n.*> `)
+	}
+	term.send("\x04")
+	term.ends()
+}
+
+// TestChatSettings changes settings, which count for the next answer.
+func TestChatSettings(t *testing.T) {
+	term := start(t, "run", "-m", testutil.Golden("e2e", "model"), "--stats")
+	term.expect("> ")
+	term.send("/set\r")
+	term.expect(`max-tokens +2048\ntemperature +0\.8\ntop-k +0\ntop-p +0\.95\nmin-p +0\.05\nrepetition-penalty +1\n.*seed +random\n.*> `)
+	for _, line := range []string{"/set temperature 0", "/set max-tokens 6", "/set top-p 1"} {
+		term.send(line + "\r")
+		term.expect(`\n.*> `)
+	}
+	for line, want := range map[string]string{
+		"/set temperature 1000": `temperature is 1000, want 0 to 100`,
+		"/set max-tokens 0":     `--max-tokens is 0, want 1 or more`,
+		"/set top-k many":       `"many" is not a number of this kind`,
+		"/set size 5":           `there is no setting "size"; max-tokens, temperature,`,
+		"/set temperature":      `\ntemperature +0\n`,
+	} {
+		term.send(line + "\r")
+		term.expect(want + `.*> `)
+	}
+	_, first := term.turn(hello)
+	term.send("/clear\r")
+	term.expect(`forgotten\.\n.*> `)
+	if _, again := term.turn(hello); again != first {
+		t.Errorf("at temperature 0 the answers are %q and %q", first, again)
+	}
+	term.send("/stats\r")
+	term.expect(`prompt 17 tokens, .*context: 23 tokens of 4096, 2 messages\n.*> `)
+	term.send("/set temperature default\r")
+	term.expect(`\n.*> `)
+	term.send("/set temperature\r")
+	term.expect(`temperature +0\.8\n.*> `)
+	term.send("/quit\r")
+	term.ends()
+}
+
+// TestChatSuspended stops the command at its prompt, as Ctrl-Z does elsewhere, and lets its shell go on with it.
+func TestChatSuspended(t *testing.T) {
+	term := startProgram(t, 200, "sh", "-mc", `jamba "$@"; stty -a; fg`, "sh",
+		"run", "-m", testutil.Golden("e2e", "model"), "--stats", "--max-tokens", "3")
+	term.expect("> ")
+	term.send("Seven tree\x1a")
+	term.expect(`[ ;]icanon.*> Seven tree`) // the terminal is as it was before, then as it was within
+	if tokens, _ := term.turn(" green,"); tokens != "17" {
+		t.Errorf("a prompt of %s tokens", tokens)
+	}
+	term.send("\x04")
+	term.ends()
+}
+
+// TestTerminal has an answer of escape characters, which must not reach the terminal, and a prompt before its continuation.
+func TestTerminal(t *testing.T) {
+	term := start(t, "run", "-m", testutil.Golden("e2e", "model"), "--raw", hello, "--max-tokens", "2", "--logit-bias", "58=100")
+	term.expect(`^Seven tree green,\\x1b\\x1b\n$`)
+	term.ends()
+	if strings.Contains(term.raw, "\x1b") {
+		t.Errorf("the terminal got %q", term.raw)
+	}
+}
+
+// TestTerminalWraps has lines that break between words.
+func TestTerminalWraps(t *testing.T) {
+	prompt := strings.Repeat("tree green ", 9)
+	term := startWide(t, 31, "run", "-m", testutil.Golden("e2e", "model"), "--raw", prompt, "--max-tokens", "1", "--logit-bias", "58=100")
+	term.ends()
+	term.expect(`^tree green tree green tree\ngreen tree green tree green\n`)
+}
+
 // TestChatRaw has prompts that stand alone.
 func TestChatRaw(t *testing.T) {
 	term := start(t, "run", "-m", testutil.Golden("e2e", "model"), "--max-tokens", "3", "--stats", "--raw")
-	term.expect(`Plain completion: each prompt stands alone\. /help for help\.\n.*> `)
+	term.expect(`Plain completion: each prompt stands alone\.\n.*> `)
 	for range 2 {
-		if tokens, answer := term.turn(hello); tokens != "8" || answer != " again peroely" {
+		if tokens, answer := term.turn(hello); tokens != "8" || answer != hello+" again peroely" {
 			t.Errorf("a prompt of %s tokens is answered by %q", tokens, answer)
 		}
 	}

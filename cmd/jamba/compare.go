@@ -28,15 +28,15 @@ type compareCmd struct {
 	WithKV        kvFlag           `name:"with-kv" xor:"with-kv" placeholder:"TYPE" help:"Its --kv. Default: as its precision says."`
 	WithLogits    string           `xor:"with,with-weights,with-adapter,with-precision,with-kv" placeholder:"FILE" help:"Instead of a model: a NumPy file of logits, as jamba logits writes, a row for each token."`
 
-	Text    *string `xor:"tokens" required:"" placeholder:"FILE" help:"Text to compare on; - is standard input."`
-	Tokens  *string `xor:"tokens" required:"" placeholder:"IDS" help:"Token ids instead: 1,2,3 or a JSON array; - reads them from standard input."`
+	Text    *string `xor:"tokens" placeholder:"FILE" help:"Text to compare on; - is standard input."`
+	Tokens  *string `xor:"tokens" placeholder:"IDS" help:"Or token ids: 1,2,3 or a JSON array; - reads them from standard input."`
 	First   int     `placeholder:"N" help:"Only the first N tokens."`
 	Context int     `default:"512" placeholder:"N" help:"Cut the tokens into sequences of N. Default: 512."`
 	JSON    bool    `name:"json" help:"Print a JSON object."`
 }
 
 func (c *compareCmd) Help() string {
-	return `The reference is -m with --weights, --precision and --kv; all its logits are compared with those of the other, in float64. KL is the divergence from the reference's distribution of the next token, in nats; its standard error takes positions as independent. The share of positions with the same most likely token stands with its 95 % confidence interval.
+	return `Either --text or --tokens has to be given. The reference is -m with --weights, --precision and --kv; all its logits are compared with those of the other, in float64. KL is the divergence from the reference's distribution of the next token, in nats; its standard error takes positions as independent. The share of positions with the same most likely token stands with its 95 % confidence interval.
 
 The tokens are cut into sequences of --context, each from an empty state; the last may be shorter. The first token of a sequence is not predicted in the perplexities. Logits of another engine have to come from the same sequences, one after the other.
 
@@ -102,6 +102,9 @@ func (c *compareCmd) Run(s *streams) error {
 	path := c.orEmbedded()
 	if err := c.apply(); err != nil {
 		return err
+	}
+	if c.Text == nil && c.Tokens == nil {
+		return usageError("missing flags: --text=FILE or --tokens=IDS")
 	}
 	if c.Context < 1 {
 		return usageError(fmt.Sprintf("--context is %d, want 1 or more", c.Context))
@@ -194,7 +197,9 @@ func (c *compareCmd) ids(s *streams, path, with string) (ids []int32, err error)
 		if err != nil {
 			return nil, err
 		}
-		ids = t.Encode(string(b))
+		if ids, err = t.Encode(string(b)); err != nil {
+			return nil, err
+		}
 	}
 	if c.First > 0 && c.First < len(ids) {
 		ids = ids[:c.First]

@@ -70,6 +70,9 @@ func (c *finetuneCmd) Run(s *streams) error {
 			path = checkpoint
 		}
 		m, err := model.OpenForTraining(path)
+		if err == nil {
+			warnModel(s.err, m)
+		}
 		return trainee{model: m, write: func(dir string) error { return errors.Join(loop.WriteModel(dir, m), b.keepAuxCoef(dir)) }}, err
 	}
 	return t.run(s)

@@ -50,6 +50,7 @@ func openAdapter(s *streams, c lora.Config, checkpoint string, seed uint64) (tra
 	if err != nil {
 		return trainee{}, err
 	}
+	warnModel(s.err, m)
 	a, err := lora.New(c, m.Modules(), seed)
 	if err != nil {
 		return trainee{}, fmt.Errorf("--lora: %w", err)

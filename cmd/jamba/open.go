@@ -48,11 +48,9 @@ func (f *openFlags) tell(w io.Writer, m *model.Model) {
 		c := a.Coverage(m.Modules())
 		fmt.Fprintf(w, "jamba: adapter: %d of %d modules (%s), %d parameters\n", c.Total().Adapted, c.Total().Modules, c.Groups(), a.Params())
 	}
-	switch {
-	case m.Quantized == nil:
-	case f.WeightsReport:
+	if f.WeightsReport && m.Quantized != nil {
 		printEach(w, m.Quantized)
-	default:
 		printSummary(w, "weights to "+string(f.Weights), m.Quantized)
 	}
+	warnLarger(w, m.Quantized)
 }

@@ -83,7 +83,7 @@ func (c *quantizeCmd) Run(s *streams) error {
 	defer stop()
 	start := time.Now()
 	draw := bar(s.err, "quantizing", progressbar.OptionShowBytes(true))
-	report, err := model.Export(ctx, c.In, c.Out, model.ExportOptions{Recipe: model.Recipe(c.Type), Native: native, Text: meta, Ends: ends, Progress: draw})
+	report, err := model.Export(ctx, c.In, c.Out, model.ExportOptions{Recipe: model.Recipe(c.Type), Native: native, Text: meta, Ends: ends, Progress: draw, Warn: func(m *model.Model) { warnModel(s.err, m) }})
 	if err != nil {
 		return err
 	}
@@ -95,6 +95,9 @@ func (c *quantizeCmd) Run(s *streams) error {
 		title += ", layout native"
 	}
 	printSummary(s.out, title, report)
+	if !native {
+		warnLarger(s.err, report)
+	}
 	if isTerminal(s.err) {
 		fmt.Fprintf(s.err, "jamba: %.1f s\n", time.Since(start).Seconds())
 	}

@@ -79,6 +79,13 @@ func printSummary(out io.Writer, title string, r model.Report) {
 	w.Flush()
 }
 
+// warnLarger says so if the result takes more than what it was made from.
+func warnLarger(w io.Writer, r model.Report) {
+	if before, after := r.Bytes(); after > before {
+		warn(w, fmt.Sprintf("the weights became larger: %s, where they were %s", bytesize(after), bytesize(before)))
+	}
+}
+
 // group is several tensors of which one is the example.
 type group struct {
 	model.Conversion

@@ -1,16 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"iter"
-	"math/rand/v2"
-	"strconv"
 	"strings"
 
 	"jamba"
-	"jamba/engine"
 	"jamba/engine/sample"
 	"jamba/model"
 )
@@ -23,11 +17,14 @@ type runCmd struct {
 
 	System    *string         `placeholder:"TEXT" help:"System message of the chat."`
 	Raw       bool            `help:"Continue the prompt as plain text, also if the model has a chat template."`
-	JSON      bool            `name:"json" help:"Print one JSON object when the answer is complete."`
+	JSON      bool            `name:"json" help:"Print one JSON object when the answer is complete, or interrupted."`
 	Precision model.Precision `default:"fast" placeholder:"P" help:"fast: quantized weights times activations rounded to 16 bits or little less. exact: float32."`
 	Stats     bool            `help:"Print tokens per second on standard error."`
 
-	MaxTokens         *int              `group:"Sampling" placeholder:"N" help:"Longest answer in tokens. Default: until it ends."`
+	LiteralContent  bool `help:"Take control tokens that the prompt or a message spells out, such as <|im_end|>, for text."`
+	AllowRepetition bool `help:"Do not end an answer that only repeats itself; with --raw none is ended."`
+
+	MaxTokens         *int              `group:"Sampling" placeholder:"N" help:"Longest answer in tokens. Default: the model's max_new_tokens, else 2048."`
 	Temperature       *float64          `group:"Sampling" placeholder:"T" help:"0: always the most likely token; 1: as likely as the model says; higher: more varied."`
 	TopK              *int              `group:"Sampling" placeholder:"K" help:"Choose among the K most likely tokens; 0: all."`
 	TopP              *float64          `group:"Sampling" placeholder:"P" help:"Choose among the likeliest tokens that together have probability P."`
@@ -42,11 +39,17 @@ type runCmd struct {
 }
 
 func (c *runCmd) Help() string {
-	return `If the model has a chat template, the prompt is a message and the output the assistant's answer; otherwise, or with --raw, the output continues the prompt. Sampling defaults to what the model's generation_config.json says, and to the most likely token if that says nothing.
+	return `If the model has a chat template, the prompt is a message and the output the assistant's answer; otherwise, or with --raw, the output continues the prompt, which on a terminal is shown before it.
+
+Sampling defaults to what the model's generation_config.json says (in a .gguf file general.sampling.*). If that says nothing, a chat samples with temperature 0.8, top-p 0.95 and min-p 0.05, and a continuation takes the most likely token, as --temperature 0 does.
+
+An answer that repeats the same words over and over is ended; --json gives "repetition" as its finish_reason, beside "stop", "length" and, after Ctrl-C, "interrupted".
+
+Spelt out in a message, a control token such as <|im_end|> is one, as in the reference. --literal-content makes it text; a chat template that does not let messages be followed into the prompt is then an error.
 
 A prompt that begins with - goes after --, as in: jamba run -m MODEL -- "-5 + 3 ="
 
-In a chat: Ctrl-C stops the answer, Ctrl-D ends the chat, a line that ends in \ goes on, /help lists the commands.
+In a chat: Ctrl-C stops the answer, Ctrl-D ends the chat, Ctrl-Z suspends it, a line that ends in \ goes on, a pasted text is one message, /help lists the commands.
 
 Examples:
   jamba run -m MODEL
@@ -60,20 +63,11 @@ func (c *runCmd) Run(s *streams) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	if err := (&jamba.Options{Sampling: c.sampling(sample.Params{})}).Validate(); err != nil {
-		return usageError("--" + err.Error())
-	}
-	if c.MaxTokens != nil && *c.MaxTokens < 1 {
-		return usageError(fmt.Sprintf("--max-tokens is %d, want 1 or more", *c.MaxTokens))
-	}
-	if c.Logprobs != nil && *c.Logprobs < 0 {
-		return usageError(fmt.Sprintf("--logprobs is %d, want 0 or more", *c.Logprobs))
+	if err := c.check(); err != nil {
+		return err
 	}
 	if c.Logprobs != nil && !c.JSON {
 		return usageError("--logprobs needs --json")
-	}
-	if c.TopP != nil && *c.TopP == 0 {
-		return usageError("--top-p is 0, want more than 0, up to 1")
 	}
 	interactive := c.Prompt == nil && isTerminal(s.in) && isTerminal(s.out)
 	if interactive && c.JSON {
@@ -92,11 +86,11 @@ func (c *runCmd) Run(s *streams) error {
 			return fmt.Errorf("--logit-bias: token id %d is not in the vocabulary of %d", id, n)
 		}
 	}
-	if c.System != nil && (c.Raw || !m.CanChat()) {
+	if c.System != nil && c.continues(m) {
 		return usageError("--system is for chats: the model has no chat template, or --raw is set")
 	}
 	if interactive {
-		return c.chat(s, m)
+		return c.chat(s, m, path)
 	}
 	prompt, err := argument(c.Prompt, s)
 	if err != nil {
@@ -108,153 +102,41 @@ func (c *runCmd) Run(s *streams) error {
 	}
 	ctx, stop := untilInterrupted()
 	defer stop()
-	o := c.sampled(m)
-	o.Progress = progress(s.err)
-	pieces := c.answer(ctx, m.NewSession(), m, c.history(m), prompt, o)
+	a := c.answer(ctx, s, m.NewSession(), m, c.history(), prompt)
 	if c.JSON {
-		return c.printJSON(s, m, pieces, *o.Seed)
+		return c.printJSON(s, m, a)
 	}
-	text, stats, err := printText(s.out, pieces)
+	text := newScreen(s.out)
+	if c.continues(m) && text.width != nil {
+		text.print(prompt)
+	}
+	last, err := printText(text, a)
+	if endErr := text.end(); err == nil {
+		err = endErr
+	}
 	if err != nil {
-		if text != "" {
-			fmt.Fprintln(s.out)
-		}
 		return err
 	}
-	if isTerminal(s.out) {
-		fmt.Fprintln(s.out)
-	}
-	c.printStats(s, stats)
+	c.tellEnd(s.err, a, last)
 	return nil
 }
 
-// sampling returns p with what the flags set.
-func (c *runCmd) sampling(p sample.Params) sample.Params {
-	override(&p.Temperature, c.Temperature)
-	override(&p.TopK, c.TopK)
-	override(&p.TopP, c.TopP)
-	override(&p.MinP, c.MinP)
-	override(&p.RepetitionPenalty, c.RepetitionPenalty)
-	override(&p.PresencePenalty, c.PresencePenalty)
-	override(&p.FrequencyPenalty, c.FrequencyPenalty)
-	if c.Seed != nil {
-		p.Seed = c.Seed
+// check says which flags are out of range.
+func (c *runCmd) check() error {
+	if err := (&jamba.Options{Sampling: c.sampling(sample.Params{})}).Validate(); err != nil {
+		return usageError("--" + err.Error())
 	}
-	p.LogitBias = c.LogitBias
-	return p
-}
-
-func override[T any](v, flag *T) {
-	if flag != nil {
-		*v = *flag
+	if c.MaxTokens != nil && *c.MaxTokens < 1 {
+		return usageError(fmt.Sprintf("--max-tokens is %d, want 1 or more", *c.MaxTokens))
 	}
-}
-
-func (c *runCmd) sampled(m *jamba.Model) jamba.Options {
-	o := m.Defaults()
-	o.Seed = new(rand.Uint64())
-	o.Sampling = c.sampling(o.Sampling)
-	override(&o.MaxTokens, c.MaxTokens)
-	o.Stop = append(o.Stop[:len(o.Stop):len(o.Stop)], c.Stop...)
-	if c.Logprobs != nil {
-		o.Logprobs, o.TopTokens = true, *c.Logprobs
+	if c.Logprobs != nil && *c.Logprobs < 0 {
+		return usageError(fmt.Sprintf("--logprobs is %d, want 0 or more", *c.Logprobs))
 	}
-	return o
-}
-
-// history returns the messages that a chat begins with.
-func (c *runCmd) history(*jamba.Model) []jamba.Message {
-	if c.System == nil {
-		return nil
+	if c.TopP != nil && *c.TopP == 0 {
+		return usageError("--top-p is 0, want more than 0, up to 1")
 	}
-	return []jamba.Message{{Role: "system", Content: *c.System}}
-}
-
-// answer answers prompt after the messages before it, or continues it as plain text.
-func (c *runCmd) answer(ctx context.Context, s *jamba.Session, m *jamba.Model, before []jamba.Message, prompt string, o jamba.Options) iter.Seq2[jamba.Piece, error] {
-	if c.Raw || !m.CanChat() {
-		return s.Generate(ctx, prompt, o)
-	}
-	return s.Chat(ctx, append(before[:len(before):len(before)], jamba.Message{Role: "user", Content: prompt}), o)
-}
-
-// printText writes an answer as it comes, and returns what was written.
-func printText(w io.Writer, pieces iter.Seq2[jamba.Piece, error]) (text string, stats *jamba.Stats, err error) {
-	for p, err := range pieces {
-		if err != nil {
-			return text, nil, err
-		}
-		text += p.Text
-		if _, err := io.WriteString(w, p.Text); err != nil {
-			return text, nil, err
-		}
-		stats = p.Stats
-	}
-	return text, stats, nil
-}
-
-func (c *runCmd) printStats(s *streams, stats *jamba.Stats) {
-	if c.Stats && stats != nil {
-		fmt.Fprintf(s.err, "prompt %d tokens, %d reused, %.1f tokens/s; answer %d tokens, %.1f tokens/s\n",
-			stats.PromptTokens, stats.ReusedTokens, stats.PrefillRate(), stats.AnswerTokens, stats.DecodeRate())
-	}
-}
-
-// result is what run prints with --json.
-type result struct {
-	Text         string        `json:"text"`
-	FinishReason engine.Finish `json:"finish_reason"`
-	Seed         string        `json:"seed"` // a string, as JSON's numbers have 53 bits
-	Tokens       []token       `json:"tokens"`
-	Usage        usage         `json:"usage"`
-}
-
-type token struct {
-	ID          int32        `json:"id"`
-	Token       string       `json:"token"`
-	Logprob     *float64     `json:"logprob,omitempty"`
-	TopLogprobs []topLogprob `json:"top_logprobs,omitempty"`
-}
-
-type topLogprob struct {
-	ID      int32   `json:"id"`
-	Token   string  `json:"token"`
-	Logprob float64 `json:"logprob"`
-}
-
-type usage struct {
-	PromptTokens     int     `json:"prompt_tokens"`
-	CompletionTokens int     `json:"completion_tokens"`
-	PrefillRate      float64 `json:"prefill_tokens_per_s"`
-	DecodeRate       float64 `json:"decode_tokens_per_s"`
-}
-
-func (c *runCmd) printJSON(s *streams, m *jamba.Model, pieces iter.Seq2[jamba.Piece, error], seed uint64) error {
-	r := result{Tokens: []token{}, Seed: strconv.FormatUint(seed, 10)}
-	spell := func(id int32) string { return string(m.Text().Tokenizer.TokenBytes(id)) }
-	var stats *jamba.Stats
-	for p, err := range pieces {
-		if err != nil {
-			return err
-		}
-		r.Text += p.Text
-		if p.Finish != "" {
-			r.FinishReason, stats = p.Finish, p.Stats
-			r.Usage = usage{p.Stats.PromptTokens, p.Stats.AnswerTokens, p.Stats.PrefillRate(), p.Stats.DecodeRate()}
-			continue
-		}
-		t := token{ID: p.ID, Token: spell(p.ID)}
-		if p.Logprob != nil {
-			t.Logprob = &p.Logprob.Logprob
-			for _, top := range p.Top {
-				t.TopLogprobs = append(t.TopLogprobs, topLogprob{top.ID, spell(top.ID), top.Logprob})
-			}
-		}
-		r.Tokens = append(r.Tokens, t)
-	}
-	if err := writeJSON(s.out, r); err != nil {
-		return err
-	}
-	c.printStats(s, stats)
 	return nil
 }
+
+// continues reports whether prompts are continued, not answered.
+func (c *runCmd) continues(m *jamba.Model) bool { return c.Raw || !m.CanChat() }

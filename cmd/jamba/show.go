@@ -1,12 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
+	"jamba"
+	"jamba/internal/printable"
 	"jamba/model"
 	"jamba/tensor"
 )
@@ -35,8 +39,15 @@ type summary struct {
 	KVBytesPerTokenFast   int64          `json:"kv_bytes_per_token_fast"` // in the fast pass
 	KVBytesPerTokenQ8     int64          `json:"kv_bytes_per_token_q8_0"` // with --kv q8_0
 	StateBytes            int64          `json:"state_bytes_per_sequence"`
+	Ends                  []end          `json:"ends,omitempty"`   // tokens that end an answer
 	Native                *model.Native  `json:"native,omitempty"` // the layout, if it is that
 	Layers                []layerSummary `json:"layers"`
+}
+
+// end is a token that ends an answer.
+type end struct {
+	ID   int32  `json:"id"`
+	Text string `json:"text"` // as the vocabulary spells it
 }
 
 type layerSummary struct {
@@ -51,13 +62,26 @@ type layerSummary struct {
 
 func (c *showCmd) Run(s *streams) error {
 	path := c.orEmbedded()
+	// A folder of weights alone is shown, too: without what its tokenizer would tell.
+	var ends []end
 	m, err := model.Open(path)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	warnModel(s.err, m)
+	if whole, err := jamba.OpenWith(path, model.Options{Precision: model.Exact}); err == nil {
+		defer whole.Close()
+		warn(s.err, whole.Warnings()...)
+		for _, id := range whole.Ends() {
+			text, _ := whole.Text().Tokenizer.Token(id)
+			ends = append(ends, end{id, text})
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		warn(s.err, "what ends an answer is not known: "+err.Error())
+	}
 	sum := summarise(path, m)
+	sum.Ends = ends
 	if c.JSON {
 		return writeJSON(s.out, sum)
 	}
@@ -92,10 +116,17 @@ func (s summary) print(out io.Writer) error {
 	if s.MaxPositionEmbeddings > 0 {
 		fmt.Fprintf(w, "context\t%d tokens\n", s.MaxPositionEmbeddings)
 	}
+	if len(s.Ends) > 0 {
+		ends := make([]string, len(s.Ends))
+		for i, e := range s.Ends {
+			ends[i] = fmt.Sprintf("%s (%d)", printable.Cut(e.Text, 60), e.ID)
+		}
+		fmt.Fprintf(w, "answers end with\t%s\n", strings.Join(ends, ", "))
+	}
 	if s.Native != nil {
 		fmt.Fprintf(w, "layout\tnative, version %d, panels of %d rows\n", s.Native.Version, s.Native.Rows)
 		for _, f := range s.Native.Sources {
-			fmt.Fprintf(w, "made from\t%s, SHA-256 %s\n", f.Name, f.SHA256)
+			fmt.Fprintf(w, "made from\t%s, SHA-256 %s\n", printable.Line(f.Name), f.SHA256)
 		}
 	}
 	fmt.Fprint(w, "\nlayer\tmixer\tfeed-forward\tparameters\n")

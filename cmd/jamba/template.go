@@ -19,7 +19,7 @@ type templateCmd struct {
 }
 
 func (c *templateCmd) Help() string {
-	return `Prints exactly the text that the chat template makes, and nothing else. MODEL may be a folder that holds only the tokenizer's files.
+	return `Prints exactly the text that the chat template makes, and nothing else; on a terminal control characters are written out. MODEL may be a folder that holds only the tokenizer's files.
 
 REQUEST.json has messages and optionally tools, documents, add_generation_prompt and continue_final_message; any further key is a variable of the template. For example:
   {"messages": [{"role": "user", "content": "Hello"}], "add_generation_prompt": true}
@@ -51,7 +51,7 @@ func (c *templateCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(s.out, out)
+	_, err = io.WriteString(s.out, shown(s.out, out))
 	return err
 }
 

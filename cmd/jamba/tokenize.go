@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"jamba/text"
 )
@@ -37,36 +40,48 @@ func (c *tokenizeCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	warn(s.err, t.Tokenizer.Warnings()...)
 	if c.Decode {
 		ids, err := parseIDs(input)
 		if err != nil {
 			return err
 		}
+		var padded []string
 		for i, id := range ids {
-			if _, ok := t.Tokenizer.Token(id); !ok {
-				return fmt.Errorf("token id %d at position %d is not in the vocabulary of %d", id, i, t.Tokenizer.VocabSize())
+			if n := t.Tokenizer.VocabSize(); int(id) >= n {
+				return fmt.Errorf("token id %d at position %d is not in the vocabulary of %d", id, i, n)
+			}
+			if t.Tokenizer.Padded(id) {
+				padded = append(padded, fmt.Sprintf("token id %d at position %d is no token and prints nothing", id, i))
 			}
 		}
+		warn(s.err, padded...)
 		decoded := t.Tokenizer.Decode(ids, c.NoSpecial)
 		if c.JSON {
 			return writeJSON(s.out, decoded)
 		}
-		_, err = io.WriteString(s.out, decoded)
+		_, err = io.WriteString(s.out, shown(s.out, decoded))
 		return err
 	}
-	ids := t.Tokenizer.Encode(input, !c.NoSpecial)
+	ids, err := t.Tokenizer.Encode(input, !c.NoSpecial)
+	if err != nil {
+		return err
+	}
 	if c.JSON {
 		if ids == nil {
 			ids = []int32{}
 		}
 		return writeJSON(s.out, ids)
 	}
-	words := make([]string, len(ids))
+	w := bufio.NewWriter(s.out)
 	for i, id := range ids {
-		words[i] = strconv.Itoa(int(id))
+		if i > 0 {
+			w.WriteString(" ")
+		}
+		w.WriteString(strconv.Itoa(int(id)))
 	}
-	_, err = fmt.Fprintln(s.out, strings.Join(words, " "))
-	return err
+	w.WriteString("\n")
+	return w.Flush()
 }
 
 // argument returns the argument, or standard input if it is left out or "-".
@@ -74,11 +89,11 @@ func argument(arg *string, s *streams) (string, error) {
 	if arg != nil && *arg != "-" {
 		return *arg, nil
 	}
-	b, err := io.ReadAll(s.in)
-	if err != nil {
+	var b strings.Builder // holds one copy of a long text
+	if _, err := io.Copy(&b, s.in); err != nil {
 		return "", fmt.Errorf("standard input: %w", err)
 	}
-	return string(b), nil
+	return b.String(), nil
 }
 
 // parseIDs reads token ids: a JSON array, or numbers between spaces or commas.
@@ -102,9 +117,23 @@ func parseIDs(s string) ([]int32, error) {
 	return ids, nil
 }
 
-// writeJSON writes v on one line, with < > & as they are.
+// writeJSON writes v on one line, with < > & as they are and control and format characters escaped, some of which
+// encoding/json leaves.
 func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	line, escaped := b.String(), strings.Builder{}
+	for _, r := range line {
+		if r < 0x7f || unicode.IsGraphic(r) || r > 0xffff {
+			escaped.WriteRune(r)
+		} else {
+			fmt.Fprintf(&escaped, `\u%04x`, r)
+		}
+	}
+	_, err := io.WriteString(w, escaped.String())
+	return err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"jamba/internal/printable"
 	"jamba/model"
@@ -23,6 +24,15 @@ func warn(w io.Writer, messages ...string) {
 func warnModel(w io.Writer, m *model.Model) {
 	warn(w, m.Warnings...)
 	if n := len(m.Unused); n > 0 {
-		warn(w, fmt.Sprintf("%d tensors of the checkpoint are not used, such as %s", n, m.Unused[0]))
+		const most = 6
+		names := make([]string, min(n, most))
+		for i := range names {
+			names[i] = printable.Cut(m.Unused[i], 64)
+		}
+		list := strings.Join(names, ", ")
+		if n > most {
+			list += ", …"
+		}
+		warn(w, fmt.Sprintf("%d tensors of the checkpoint are not used: %s", n, list))
 	}
 }

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"jamba/format/impostor"
 )
 
 // ReadFile returns the contents of the file at path. It is an error if that is no regular file, such as a pipe that would
-// never end, or if there are more than limit bytes.
+// never end, if there are more than limit bytes, or if it is a Git LFS pointer in place of the file.
 func ReadFile(path string, limit int64) ([]byte, error) {
 	// Looked at before it is opened: opening a named pipe would wait for a writer.
 	info, err := os.Stat(path)
@@ -26,6 +28,9 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	defer f.Close()
 	if info.Size() <= limit {
 		b, err := io.ReadAll(io.LimitReader(f, limit+1)) // it may have grown
+		if err == nil && impostor.LFS(b) {
+			return nil, fmt.Errorf("%s: %s", path, impostor.What(b))
+		}
 		if err != nil || int64(len(b)) <= limit {
 			return b, err
 		}

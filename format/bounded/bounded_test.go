@@ -21,6 +21,12 @@ func TestReadFile(t *testing.T) {
 	if _, err := ReadFile(path, 3); err == nil || err.Error() != path+": larger than 3 bytes" {
 		t.Error(err)
 	}
+	if err := os.WriteFile(path, []byte("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFile(path, 1000); err == nil || !strings.HasPrefix(err.Error(), path+": is a Git LFS pointer") {
+		t.Error(err)
+	}
 	// A size that nobody has memory for is no reason to ask for it.
 	if err := os.Truncate(path, 1<<40); err == nil {
 		if _, err := ReadFile(path, 1<<20); err == nil || !strings.Contains(err.Error(), "larger than") {

@@ -8,7 +8,15 @@ import (
 
 // maxHeader bounds all that precedes the tensors' bytes, and with it the memory that opening a file can take: a sparse
 // file of terabytes costs its maker nothing. A vocabulary of 256k tokens takes about 10 MB.
-const maxHeader = 256 << 20
+const maxHeader = 64 << 20
+
+// Bounds of what takes more memory than its bytes in the file.
+const (
+	maxPairs   = 1 << 16
+	maxTensors = 1 << 17
+	maxTexts   = 1 << 22 // strings of all arrays: vocabularies of millions of tokens with their merges
+	maxArrays  = 1 << 16 // within arrays
+)
 
 // cursor reads a header front to back. After the first failure err is set, and every read returns a zero value.
 type cursor struct {
@@ -16,6 +24,8 @@ type cursor struct {
 	size int    // the whole file's size
 	pos  int
 	err  error
+
+	texts, arrays int // so far
 }
 
 func newCursor(data []byte) *cursor {
@@ -71,6 +81,16 @@ func (c *cursor) count(what string, size int) int {
 		return 0
 	}
 	return int(n)
+}
+
+// bounded is count for what takes more memory than its bytes in the file: at most limit, with the sum so far.
+func (c *cursor) bounded(what string, size int, sum *int, limit int) int {
+	n := c.count(what, size)
+	if *sum += n; *sum > limit {
+		c.failf("more than %d %s, the limit of this reader", limit, what)
+		return 0
+	}
+	return n
 }
 
 // text reads a string into memory of its own.

@@ -32,6 +32,15 @@ func openBytes(path string) (*mmap.File, error) {
 	return mmap.Open(path)
 }
 
+// EmbeddedBytes returns the file that is embedded under that name, if there is one.
+func EmbeddedBytes(name string) ([]byte, bool) {
+	m, ok := embedded.Load(name)
+	if !ok {
+		return nil, false
+	}
+	return m.(func() []byte)(), true
+}
+
 // Embedded reports whether a file is embedded under that name.
 func Embedded(name string) bool {
 	_, ok := embedded.Load(name)

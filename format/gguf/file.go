@@ -1,10 +1,12 @@
 package gguf
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 
+	"jamba/format/impostor"
 	"jamba/format/mmap"
 	"jamba/tensor"
 )
@@ -74,6 +76,9 @@ func openPart(path string) (part, error) {
 		return part{}, err
 	}
 	metadata, tensors, err := parse(m.Bytes())
+	if what := impostor.What(m.Bytes()); err != nil && what != "" && !bytes.HasPrefix(m.Bytes(), []byte(magic)) {
+		err = errors.New(what)
+	}
 	if err != nil {
 		return part{}, errors.Join(fmt.Errorf("%s: %w", path, err), m.Close())
 	}

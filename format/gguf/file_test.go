@@ -162,7 +162,7 @@ func TestOpenErrors(t *testing.T) {
 	for path, want := range map[string]string{
 		"testdata/big.gguf":            "gguf: testdata/big.gguf: big-endian file of version 3: convert it to little-endian",
 		"testdata/make_gguf.py":        `gguf: testdata/make_gguf.py: no GGUF file: starts with "\"\"\"M", want "GGUF"`,
-		empty:                          "gguf: " + empty + `: no GGUF file: starts with "", want "GGUF"`,
+		empty:                          "gguf: " + empty + `: is empty: is the download complete?`,
 		dir:                            "gguf: mmap " + dir + ": is a directory, want a file",
 		filepath.Join(dir, "none.bin"): "gguf: stat " + filepath.Join(dir, "none.bin") + ": no such file or directory",
 	} {
@@ -217,7 +217,7 @@ func TestSplitErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ path, want string }{
-		{missing + "/split-00002-of-00003.gguf", "gguf: DIR/split-00002-of-00003.gguf: part 3 of 3: stat DIR/split-00003-of-00003.gguf: no such file or directory"},
+		{missing + "/split-00002-of-00003.gguf", "gguf: DIR/split-00002-of-00003.gguf: part 3 of 3, DIR/split-00003-of-00003.gguf, is missing: is the download complete?"},
 		{swapped + "/split-00001-of-00003.gguf", "gguf: DIR/split-00002-of-00003.gguf: is part 3 of 3, want part 2 of 3"},
 		{renamed + "/other.gguf", "gguf: DIR/other.gguf: is part 1 of 3, but its name does not end in -00001-of-00003.gguf"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"jamba/internal/printable"
 	"jamba/tensor"
 )
 
@@ -51,8 +52,9 @@ func parse(data []byte) (Metadata, []Info, error) {
 		return nil, nil, fmt.Errorf("version %d, want 2 or 3: convert the model again", v)
 	}
 	// The least sizes are those of an unnamed tensor without dimensions and of a byte with an empty key.
-	tensors := c.count("tensors", 24)
-	pairs := c.count("metadata pairs", 13)
+	var tensors, pairs int
+	c.bounded("tensors", 24, &tensors, maxTensors)
+	c.bounded("metadata pairs", 13, &pairs, maxPairs)
 	metadata := c.metadata(pairs)
 	infos := c.infos(tensors)
 	if c.err != nil {
@@ -83,13 +85,13 @@ func (c *cursor) metadata(n int) Metadata {
 			return nil
 		}
 		if seen[key] {
-			c.failf("key %s is there twice", key)
+			c.failf("key %s is there twice", printable.Cut(key, 100))
 			return nil
 		}
 		seen[key] = true
 		v := c.value(valueType(c.u32()))
 		if c.err != nil {
-			c.err = fmt.Errorf("key %s: %w", key, c.err)
+			c.err = fmt.Errorf("key %s: %w", printable.Cut(key, 100), c.err)
 			return nil
 		}
 		m = append(m, KV{key, v})
@@ -204,7 +206,7 @@ func checkName(s string, limit int) error {
 	case len(s) > limit:
 		return fmt.Errorf("of %d bytes, want at most %d", len(s), limit)
 	case strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }):
-		return fmt.Errorf("%q is no printable text", s)
+		return fmt.Errorf("%q is no printable text", s[:min(len(s), 100)])
 	}
 	return nil
 }

@@ -161,7 +161,7 @@ func TestHeaderLimit(t *testing.T) {
 	c.data = c.data[:500] // as a lower limit would
 	c.pos = 24
 	c.metadata(1)
-	want := "key a: metadata and tensor infos go on past 256 MiB, the limit of this reader"
+	want := "key a: metadata and tensor infos go on past 64 MiB, the limit of this reader"
 	if c.err == nil || c.err.Error() != want {
 		t.Errorf("error %v\nwant  %s", c.err, want)
 	}

@@ -1,7 +1,9 @@
 package gguf
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 )
@@ -39,6 +41,9 @@ func openParts(path string) ([]part, error) {
 			continue
 		}
 		p, err := openPart(prefix + splitSuffix(i, count))
+		if errors.Is(err, fs.ErrNotExist) {
+			return opened, fmt.Errorf("%s: part %d of %d, %s, is missing: is the download complete?", path, i+1, count, prefix+splitSuffix(i, count))
+		}
 		if err != nil {
 			return opened, fmt.Errorf("%s: part %d of %d: %w", path, i+1, count, err)
 		}

@@ -70,9 +70,9 @@ func (c *cursor) array(depth int) any {
 		c.failf("unknown type %d of array elements", t)
 		return nil
 	case t == typeString:
-		return c.texts(c.count("strings", 8))
+		return c.strings(c.bounded("strings", 8, &c.texts, maxTexts))
 	case t == typeArray:
-		all := make([]any, c.count("arrays", 12))
+		all := make([]any, c.bounded("arrays", 12, &c.arrays, maxArrays))
 		for i := range all {
 			all[i] = c.array(depth + 1)
 			if c.err != nil {
@@ -106,8 +106,8 @@ func (c *cursor) numbers(t valueType, n uint64) reflect.Value {
 	return v
 }
 
-// texts reads n strings. They share one piece of memory: a vocabulary is hundreds of thousands of short strings.
-func (c *cursor) texts(n int) []string {
+// strings reads n strings. They share one piece of memory: a vocabulary is hundreds of thousands of short strings.
+func (c *cursor) strings(n int) []string {
 	start := c.pos
 	for range n {
 		c.take(c.u64(), 1)

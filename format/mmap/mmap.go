@@ -51,7 +51,8 @@ func open(path string) ([]byte, error) {
 	if err := checkRegular(info); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
+	// Another file may stand there by now: opening one that is no file must not wait.
+	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		return nil, err
 	}

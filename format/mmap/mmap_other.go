@@ -7,6 +7,8 @@ import (
 	"os"
 )
 
+const nonblock = 0 // there are no pipes among the files here
+
 // mapFile reads the whole file where there is no memory map.
 func mapFile(f *os.File, size int) ([]byte, error) {
 	data := make([]byte, size)

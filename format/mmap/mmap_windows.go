@@ -7,6 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+const nonblock = 0 // there are no pipes among the files here
+
 func mapFile(f *os.File, size int) ([]byte, error) {
 	// A size of zero means that of the file.
 	mapping, err := windows.CreateFileMapping(windows.Handle(f.Fd()), nil, windows.PAGE_READONLY, 0, 0, nil)

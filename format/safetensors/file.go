@@ -8,17 +8,24 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 
+	"jamba/format/impostor"
 	"jamba/format/mmap"
+	"jamba/internal/printable"
 	"jamba/tensor"
 )
 
-// maxHeader bounds the header, as the format's own reader does.
-const maxHeader = 100_000_000
+// maxHeader bounds the header, and with it the memory that opening a file takes. The format allows six times as much;
+// one of a hundred thousand tensors takes half of it.
+const maxHeader = 16 << 20
+
+// maxDims is more than any network's tensors have.
+const maxDims = 16
 
 // File is one open safetensors file.
 type File struct {
@@ -53,6 +60,9 @@ func Open(path string) (*File, error) {
 	}
 	entries, data, err := parse(mem.Bytes())
 	if err != nil {
+		if what := impostor.What(mem.Bytes()); what != "" {
+			err = errors.New(what)
+		}
 		mem.Close()
 		return nil, fmt.Errorf("safetensors: %s: %w", path, err)
 	}
@@ -100,7 +110,7 @@ func parse(b []byte) (map[string]entry, []byte, error) {
 	}
 	n := binary.LittleEndian.Uint64(b)
 	if n > maxHeader {
-		return nil, nil, fmt.Errorf("header of %d bytes is longer than the %d that the format allows; is this a safetensors file?", n, maxHeader)
+		return nil, nil, fmt.Errorf("header of %d bytes is longer than the %d that this reader takes; is this a safetensors file?", n, maxHeader)
 	}
 	if n > uint64(len(b)-8) {
 		return nil, nil, fmt.Errorf("header of %d bytes in a file of %d; is the download complete?", n, len(b))
@@ -119,18 +129,18 @@ func parse(b []byte) (map[string]entry, []byte, error) {
 	for _, name := range names {
 		e := entries[name]
 		if err := e.check(int64(len(data))); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", name, err)
+			return nil, nil, fmt.Errorf("%s: %w", cut(name), err)
 		}
 		switch {
 		case e.Offsets[0] < end:
-			return nil, nil, fmt.Errorf("%s: data_offsets %v overlap with %s, which ends at %d", name, e.Offsets, last, end)
+			return nil, nil, fmt.Errorf("%s: data_offsets %v overlap with %s, which ends at %d", cut(name), e.Offsets, cut(last), end)
 		case e.Offsets[0] > end:
-			return nil, nil, fmt.Errorf("%s: data_offsets %v leave a hole after %s, which ends at %d", name, e.Offsets, last, end)
+			return nil, nil, fmt.Errorf("%s: data_offsets %v leave a hole after %s, which ends at %d", cut(name), e.Offsets, cut(last), end)
 		}
 		end, last = e.Offsets[1], name
 	}
 	if end != int64(len(data)) {
-		return nil, nil, fmt.Errorf("%d bytes after the last tensor, %s", int64(len(data))-end, last)
+		return nil, nil, fmt.Errorf("%d bytes after the last tensor, %s", int64(len(data))-end, cut(last))
 	}
 	return entries, data, nil
 }
@@ -156,11 +166,11 @@ func decode(header []byte) (map[string]entry, error) {
 			continue
 		}
 		if _, ok := entries[name]; ok {
-			return nil, fmt.Errorf("tensor %q is there twice", name)
+			return nil, fmt.Errorf("tensor %q is there twice", cut(name))
 		}
 		var e entry
 		if err := d.Decode(&e); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %s", cut(name), cut(err.Error()))
 		}
 		entries[name] = e
 	}
@@ -174,6 +184,9 @@ func decode(header []byte) (map[string]entry, error) {
 	return entries, nil
 }
 
+// cut makes a name short enough for a message.
+func cut(name string) string { return printable.Cut(name, 100) }
+
 // check compares the entry with the size of the data and with its own type and shape.
 func (e entry) check(size int64) error {
 	lo, hi := e.Offsets[0], e.Offsets[1]
@@ -185,7 +198,10 @@ func (e entry) check(size int64) error {
 	}
 	width, ok := sizes[e.DType]
 	if !ok {
-		return fmt.Errorf("unknown dtype %q", e.DType)
+		return fmt.Errorf("unknown dtype %q", cut(e.DType))
+	}
+	if len(e.Shape) > maxDims {
+		return fmt.Errorf("%d dimensions, want at most %d", len(e.Shape), maxDims)
 	}
 	n, err := tensor.Numel(e.Shape)
 	if err != nil {

@@ -61,7 +61,7 @@ func TestOpenBad(t *testing.T) {
 		file []byte
 		want string
 	}{
-		{"empty", nil, "file of 0 bytes is too short for a header"},
+		{"empty", nil, "is empty: is the download complete?"},
 		{"no header", []byte{1, 2, 3}, "file of 3 bytes is too short for a header"},
 		{"absurd header", append(bytes.Repeat([]byte{255}, 8), '{', '}'), "header of 18446744073709551615 bytes is longer than"},
 		{"header beyond the end", file(good, 0)[:50], "bytes in a file of 50; is the download complete?"},

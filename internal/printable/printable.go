@@ -84,3 +84,36 @@ func clean(s string, lines bool) bool {
 
 // plain reports whether r is shown as itself. Format characters (Cf) are not: among them are those that reorder text.
 func plain(r rune) bool { return unicode.IsGraphic(r) }
+
+// Answer returns text that a model wrote as a terminal may show it. It is Text that keeps the format characters with which
+// people write, such as joiners and marks of direction, and reads every end of a line as \n. Its argument may be any part
+// of a text that begins and ends with whole characters.
+func Answer(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == '\r': // of \r\n
+		case r == '\u2028' || r == '\u2029':
+			b.WriteByte('\n')
+		case r == '\n' || r == '\t' || r == '\u00ad' || format(r):
+			b.WriteRune(r)
+		default:
+			b.WriteString(escape(s[i:min(len(s), i+size(s[i:]))]))
+		}
+	}
+	return b.String()
+}
+
+func size(s string) int {
+	_, n := utf8.DecodeRuneInString(s)
+	return n
+}
+
+// format reports whether r is a format character that writing needs. Those that embed and override directions and that
+// annotate are left out: text can be made to read as what it is not with them.
+func format(r rune) bool {
+	if r >= 0xe0020 && r <= 0xe007f { // of flags
+		return true
+	}
+	return unicode.Is(unicode.Cf, r) && !(r >= 0x202a && r <= 0x202e) && !(r >= 0x2066 && r <= 0x206f) && !(r >= 0xfff9 && r <= 0xfffb) && r != 0xe0001
+}

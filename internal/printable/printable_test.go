@@ -44,3 +44,21 @@ func TestAnyBytes(t *testing.T) {
 		}
 	})
 }
+
+func TestAnswer(t *testing.T) {
+	for in, want := range map[string]string{
+		"a\tb\r\nc":                   "a\tb\nc",
+		"\x1b]0;title\x07\x1b[31mred": `\x1b]0;title\a\x1b[31mred`,
+		"\u009b31m \u0085":            `\u009b31m \u0085`,
+		"👨\u200d👩\u200d👧 می\u200cخواهم": "👨\u200d👩\u200d👧 می\u200cخواهم",
+		"\u202egnp.exe\u2066":           `\u202egnp.exe\u2066`,
+		"שלום\u200f":                    "שלום\u200f",
+		"a\u2028b":                      "a\nb",
+		"\x7f\x00\xff\ufffd":            "\\x7f\\x00\\xff\ufffd",
+		"🏴\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F": "🏴\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F",
+	} {
+		if got := Answer(in); got != want {
+			t.Errorf("Answer(%q) is %q, want %q", in, got, want)
+		}
+	}
+}

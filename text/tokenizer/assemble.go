@@ -11,8 +11,8 @@ const maxID = 1 << 28
 
 // Bounds on what a file may ask for.
 const (
-	maxAddedToken = 1024 // bytes of an added token: finding them costs up to this per byte of text
-	maxGrowth     = 4096 // how many times longer normalizers may make a text, or decoders a token
+	maxAddedToken = 1024          // bytes of an added token: finding them costs up to this per byte of text
+	maxGrowth     = lengthPerByte // how many times longer decoders may make a text
 )
 
 // assembly collects the parts of a tokenizer while a file is read.
@@ -20,6 +20,9 @@ type assembly struct {
 	t     *Tokenizer
 	vocab map[string]int32 // of the model
 	added []AddedToken     // of two with the same content the later counts
+	rows  int              // of the vocabulary, if the file says
+	// filler are rows of the vocabulary, besides those called [PAD0] and so on, that only fill it up.
+	filler map[int32]bool
 }
 
 // finish checks the parts against each other and fills in what follows from them. A template of the file
@@ -51,23 +54,55 @@ func (a *assembly) finish(cfg Config, hasTemplate bool) (*Tokenizer, error) {
 	if err := t.checkTemplates(); err != nil {
 		return nil, err
 	}
-	growth := 1.0
-	for _, n := range t.normalizers {
-		growth *= n.growth()
+	return t, a.checkDecoders()
+}
+
+// checkDecoders fits the decoders together and sees to it that decoding, which knows no errors, is bounded.
+func (a *assembly) checkDecoders() error {
+	for i, d := range a.t.decoders {
+		if _, ok := d.(byteFallbackDecoder); ok && i+1 < len(a.t.decoders) {
+			_, fuse := a.t.decoders[i+1].(fuseDecoder)
+			a.t.decoders[i] = byteFallbackDecoder{whole: !fuse}
+		}
 	}
-	if growth > maxGrowth {
-		return nil, fmt.Errorf("normalizer: can make a text %.3g times longer, at most %d are supported", growth, maxGrowth)
-	}
-	growth = 1
-	for _, d := range t.decoders {
+	growth, slow := 1.0, false
+	for _, d := range a.t.decoders {
 		if r, ok := d.(replaceDecoder); ok {
 			growth *= replaceGrowth(r.pattern, r.content)
+			_, isRegex := r.pattern.(regex)
+			slow = slow || isRegex
 		}
 	}
 	if growth > maxGrowth {
-		return nil, fmt.Errorf("decoder: can make a token %.3g times longer, at most %d are supported", growth, maxGrowth)
+		return fmt.Errorf("decoder: can make a token %.3g times longer, at most %d are supported", growth, maxGrowth)
 	}
-	return t, nil
+	if !slow {
+		return nil
+	}
+	b := a.budget()
+	for _, k := range a.t.tokens {
+		for _, d := range a.t.decoders {
+			if r, ok := d.(replaceDecoder); ok {
+				k.text = replaceAll(k.text, r.pattern, r.content, b)
+			}
+		}
+		if b.failed() {
+			return fmt.Errorf("decoder: %w", b.err)
+		}
+	}
+	return nil
+}
+
+// budget bounds what reading the file may cost.
+func (a *assembly) budget() *budget {
+	size := 0
+	for text := range a.vocab {
+		size += len(text)
+	}
+	for _, at := range a.added {
+		size += len(at.Content)
+	}
+	return newBudget(size)
 }
 
 // nameSpecial makes added tokens of the named special tokens that are only in the model's vocabulary.
@@ -87,7 +122,7 @@ func (a *assembly) number() error {
 	// Ids are bounded by the number of tokens before anything is sized by them: real vocabularies have
 	// small gaps if any.
 	limit := 4*(len(a.vocab)+len(a.added)) + 1<<16
-	high := -1
+	high := a.rows - 1
 	check := func(text string, id int32) error {
 		if id < 0 || int(id) >= limit {
 			return fmt.Errorf("token %.100q: id %d is out of range: with %d tokens ids below %d are accepted",
@@ -111,7 +146,7 @@ func (a *assembly) number() error {
 		if k := &t.tokens[id]; k.known {
 			return fmt.Errorf("tokens %.100q and %.100q both have id %d", min(k.text, text), max(k.text, text), id)
 		}
-		t.tokens[id] = token{text: text, known: true}
+		t.tokens[id] = token{text: text, known: true, filler: a.fills(text, id)}
 	}
 	t.added = make(map[string]int32, len(a.added))
 	for _, at := range a.added {
@@ -125,7 +160,7 @@ func (a *assembly) number() error {
 			return fmt.Errorf("added_tokens: %.100q has id %d, which is that of %.100q", at.Content, at.ID, k.text)
 		}
 		t.added[at.Content] = at.ID
-		t.tokens[at.ID] = token{text: at.Content, known: true, special: at.Special}
+		t.tokens[at.ID] = token{text: at.Content, known: true, special: at.Special, filler: a.fills(at.Content, at.ID)}
 	}
 	return nil
 }
@@ -134,6 +169,7 @@ func (a *assembly) number() error {
 func (a *assembly) match() error {
 	t := a.t
 	t.raw, t.prepared = new(matcher), new(matcher)
+	b := a.budget()
 	// Of two with the same content the later counts; where two are the same once normalized the first
 	// does, and special ones come before others.
 	last := map[string]AddedToken{}
@@ -150,24 +186,25 @@ func (a *assembly) match() error {
 			if len(at.Content) > maxAddedToken {
 				return fmt.Errorf("added_tokens: id %d: token of %d bytes, at most %d are supported", at.ID, len(at.Content), maxAddedToken)
 			}
-			t.find(at)
+			if t.find(at, b); b.failed() {
+				return fmt.Errorf("added_tokens: id %d, normalized: %w", at.ID, b.err)
+			}
 		}
 	}
 	return nil
 }
 
 // find makes the tokenizer find an added token in texts.
-func (t *Tokenizer) find(at AddedToken) {
+func (t *Tokenizer) find(at AddedToken, b *budget) {
 	e := matchEntry{id: at.ID, singleWord: at.SingleWord, lstrip: at.LStrip, rstrip: at.RStrip}
 	if !at.Normalized {
 		t.raw.add(at.Content, e)
 		return
 	}
-	content := at.Content
-	for _, n := range t.normalizers {
-		content = n.normalize(content)
+	// What a normalizer makes of the token may be long; it takes memory for each byte.
+	if content := t.normalize(at.Content, b); b.spend(wordWork * len(content)) {
+		t.prepared.add(content, e)
 	}
-	t.prepared.add(content, e)
 }
 
 // named returns the id of a named special token, or -1.

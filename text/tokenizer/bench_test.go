@@ -24,7 +24,7 @@ func BenchmarkEncode(b *testing.B) {
 			text := corpus(b, style)
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				tk.Encode(text, false)
+				encode(b, tk, text, false)
 			}
 		})
 	}
@@ -35,7 +35,7 @@ func BenchmarkDecode(b *testing.B) {
 		b.Run(style, func(b *testing.B) {
 			tk := loadStyle(b, style)
 			text := corpus(b, style)
-			ids := tk.Encode(text, false)
+			ids := encode(b, tk, text, false)
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
 				tk.Decode(ids, false)

@@ -12,10 +12,14 @@ type bpe struct {
 	merges map[uint64]merge // left id<<32 | right id
 	cache  *wordCache
 
+	borders borders
+	longest int // bytes of the longest token
+
 	byteLevel    bool       // pieces come as text and are spelt in byte characters here
 	fallback     [256]int32 // byte → id of "<0x..>", -1 when absent; meaningful with byteFallback
 	byteFallback bool
-	unk          int32 // -1: unknown characters are dropped
+	unk          int32  // -1: unknown characters are dropped
+	lacksUnk     string // the name of an unknown token that is not in the vocabulary: unknown characters are an error
 	fuseUnk      bool
 	ignoreMerges bool   // a piece that is a token is that token
 	prefix       string // put before every character of a piece but the first
@@ -34,6 +38,9 @@ func newBPE(vocab map[string]int32, merges [][2]string, prefix, mergesPath strin
 		if id, ok := vocab[s]; ok {
 			m.fallback[b] = id
 		}
+	}
+	for s := range vocab {
+		m.longest = max(m.longest, len(s))
 	}
 	for i, pr := range merges {
 		unknown := func(s string) error {
@@ -65,39 +72,87 @@ func (m *bpe) id(token string) (int32, bool) {
 	return id, ok
 }
 
-func (m *bpe) encode(dst []int32, s string) []int32 {
+func (m *bpe) encode(dst []int32, s string, b *budget) []int32 {
 	if s == "" {
 		return dst
 	}
 	if len(s) > maxCachedWord {
-		return m.encodeWord(dst, s)
+		return m.encodeWord(dst, s, b)
 	}
-	return m.cache.encode(dst, s, m.encodeWord)
+	ids, ok := m.cache.get(s)
+	if ok {
+		return append(dst, ids...)
+	}
+	n := len(dst)
+	if dst = m.encodeWord(dst, s, b); !b.failed() {
+		m.cache.put(s, dst[n:])
+	}
+	return dst
 }
 
-// maxWord bounds the bytes merged as one word, so that symbol indices fit 32 bits. A longer piece is cut.
-const maxWord = 1 << 29
-
-func (m *bpe) encodeWord(dst []int32, s string) []int32 {
-	if m.byteLevel {
-		s = toByteChars(s)
-	}
-	if m.ignoreMerges {
-		if id, ok := m.vocab[s]; ok {
+func (m *bpe) encodeWord(dst []int32, s string, b *budget) []int32 {
+	if m.ignoreMerges && len(s) <= m.longest {
+		if id, ok := m.vocab[m.spell(s)]; ok {
 			return append(dst, id)
 		}
 	}
-	for len(s) > maxWord {
-		dst = m.mergeWord(dst, s[:maxWord])
-		s = s[maxWord:]
+	if len(s) <= longWord {
+		if b.mayMerge(len(s)) {
+			dst = m.mergeWord(dst, m.spell(s), b)
+		}
+		return dst
 	}
-	return m.mergeWord(dst, s)
+	m.borders.once.Do(m.findBorders)
+	m.borders.cut(s, b, m.char, func(part string) { dst = m.mergeWord(dst, m.spell(part), b) })
+	return dst
 }
 
-func (m *bpe) mergeWord(dst []int32, s string) []int32 {
+// spell writes a word as the vocabulary does.
+func (m *bpe) spell(s string) string {
+	if m.byteLevel {
+		return toByteChars(s)
+	}
+	return s
+}
+
+// char returns the first character of s as the vocabulary spells it, -1 if that is no token, and its length in s.
+func (m *bpe) char(s string) (r rune, n int) {
+	if m.byteLevel {
+		n = 1
+	} else if r, n = utf8.DecodeRuneInString(s); r == utf8.RuneError && n == 1 {
+		return -1, n
+	}
+	spelt := m.spell(s[:n])
+	if _, ok := m.vocab[spelt]; !ok {
+		return -1, n
+	}
+	r, _ = utf8.DecodeRuneInString(spelt)
+	return r, n
+}
+
+// findBorders looks at what the merges bring together.
+func (m *bpe) findBorders() {
+	if m.prefix != "" || m.suffix != "" { // the parts would be spelt otherwise
+		m.borders.none = true
+		return
+	}
+	high := int32(-1)
+	for _, id := range m.vocab {
+		high = max(high, id)
+	}
+	texts := make([]string, high+1) // ids are bounded when a file is read
+	for text, id := range m.vocab {
+		texts[id] = text
+	}
+	for parts := range m.merges {
+		m.borders.between(texts[parts>>32], texts[uint32(parts)])
+	}
+}
+
+func (m *bpe) mergeWord(dst []int32, s string, b *budget) []int32 {
 	sc := getScratch()
 	defer sc.release()
-	m.addSymbols(sc, s)
+	m.addSymbols(sc, s, b)
 	syms := sc.symbols
 	link(syms)
 	for i := range syms {
@@ -141,7 +196,7 @@ func (m *bpe) consider(sc *scratch, left int32) {
 
 // addSymbols appends a symbol for every character of s, or one for every byte of a character the
 // vocabulary lacks.
-func (m *bpe) addSymbols(sc *scratch, s string) {
+func (m *bpe) addSymbols(sc *scratch, s string, b *budget) {
 	afterUnk := false
 	for i := 0; i < len(s); {
 		_, n := utf8.DecodeRuneInString(s[i:])
@@ -161,6 +216,10 @@ func (m *bpe) addSymbols(sc *scratch, s string) {
 		if m.addBytes(sc, c) {
 			afterUnk = false
 			continue
+		}
+		if m.lacksUnk != "" {
+			b.fail(fmt.Errorf("the text needs the unknown token %.100q, which the vocabulary does not have", m.lacksUnk))
+			return
 		}
 		if m.unk >= 0 && (!afterUnk || !m.fuseUnk) {
 			sc.symbols = append(sc.symbols, symbol{id: m.unk})

@@ -25,14 +25,19 @@ const (
 
 var cacheSeed = maphash.MakeSeed()
 
-// encode appends the ids of word to dst, from the cache or from f.
-func (c *wordCache) encode(dst []int32, word string, f func(dst []int32, word string) []int32) []int32 {
-	slot := &c.slots[maphash.String(cacheSeed, word)%cacheSlots]
-	if w := slot.Load(); w != nil && w.word == word {
-		return append(dst, w.ids...)
+// get returns the ids of word, if they are remembered.
+func (c *wordCache) get(word string) (ids []int32, ok bool) {
+	if w := c.slot(word).Load(); w != nil && w.word == word {
+		return w.ids, true
 	}
-	n := len(dst)
-	dst = f(dst, word)
-	slot.Store(&cachedWord{strings.Clone(word), slices.Clone(dst[n:])})
-	return dst
+	return nil, false
+}
+
+// put remembers the ids of word.
+func (c *wordCache) put(word string, ids []int32) {
+	c.slot(word).Store(&cachedWord{strings.Clone(word), slices.Clone(ids)})
+}
+
+func (c *wordCache) slot(word string) *atomic.Pointer[cachedWord] {
+	return &c.slots[maphash.String(cacheSeed, word)%cacheSlots]
 }

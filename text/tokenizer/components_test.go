@@ -14,7 +14,7 @@ import (
 func TestComponents(t *testing.T) {
 	type fields = map[string]json.RawMessage
 	lines := testutil.JSONLines[fields](t, "testdata/components.jsonl")
-	base := lines[0]
+	base, runs := lines[0], byteRuns(t)
 	for _, line := range lines[1:] {
 		var c struct {
 			name       string
@@ -43,22 +43,27 @@ func TestComponents(t *testing.T) {
 				unmarshal(t, e[0], &text)
 				unmarshal(t, e[1], &ids)
 				unmarshal(t, e[2], &withSpecial)
-				if got := tk.Encode(text, false); !slices.Equal(got, ids) {
+				if got := encode(t, tk, text, false); !slices.Equal(got, ids) {
 					t.Errorf("Encode(%q) = %v %q, want %v %q", text, got, spell(tk, got), ids, spell(tk, ids))
 				}
-				if got := tk.Encode(text, true); !slices.Equal(got, withSpecial) {
+				if got := encode(t, tk, text, true); !slices.Equal(got, withSpecial) {
 					t.Errorf("Encode(%q, special) = %v, want %v", text, got, withSpecial)
 				}
 			}
-			if got := tk.EncodePair("a b", "--", true); !slices.Equal(got, c.pair) {
+			if got := encodePair(t, tk, "a b", "--", true); !slices.Equal(got, c.pair) {
 				t.Errorf("EncodePair = %v, want %v", got, c.pair)
 			}
-			for _, d := range c.decode {
+			for i, d := range c.decode {
 				var ids []int32
 				var text, skipped string
 				unmarshal(t, d[0], &ids)
 				unmarshal(t, d[1], &text)
 				unmarshal(t, d[2], &skipped)
+				if texts, ok := runs[c.name][i]; ok {
+					if a, b := streamed(tk, ids, false), streamed(tk, ids, true); a != texts[0] || b != texts[1] {
+						t.Errorf("stream of %q: %q and %q, want %q", spell(tk, ids), a, b, texts)
+					}
+				}
 				if got := tk.Decode(ids, false); got != text {
 					t.Errorf("Decode(%q) = %q, want %q", spell(tk, ids), got, text)
 				}

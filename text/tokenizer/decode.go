@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -42,7 +43,19 @@ func (d replaceDecoder) start(next sink, fused bool) sink {
 }
 func (d replaceDecoder) fuses() bool                   { return false }
 func (d replaceDecoder) bytes(s string, _ bool) string { return d.replace(s) }
-func (d replaceDecoder) replace(s string) string       { return replaceAll(s, d.pattern, d.content) }
+
+// replace leaves a token as it is when the regular expression takes too long, which reading the file has ruled out for
+// the tokens of the vocabulary.
+func (d replaceDecoder) replace(s string) string {
+	if l, ok := d.pattern.(literal); ok {
+		return strings.ReplaceAll(s, string(l), d.content) // how much it grows was looked at, too
+	}
+	b := newBudget(len(s))
+	if out := replaceAll(s, d.pattern, d.content, b); !b.failed() {
+		return out
+	}
+	return s
+}
 
 // replaceSink replaces a string that may come in parts.
 type replaceSink struct {
@@ -76,7 +89,7 @@ func (r *replaceSink) flush() {
 
 // lastMatchEnd returns the end of the last of the matches of old found from the left.
 func lastMatchEnd(s, old string) (end int) {
-	literal(old).each(s, func(_, hi int) { end = hi })
+	literal(old).each(s, nil, func(_, hi int) { end = hi })
 	return end
 }
 
@@ -90,11 +103,16 @@ func overlap(s, old string) int {
 	return 0
 }
 
-// byteFallbackDecoder turns runs of byte tokens into text.
-type byteFallbackDecoder struct{}
+// byteFallbackDecoder turns byte tokens into text. The reference makes U+FFFD of every byte of a run in which one is wrong:
+// nothing could be said before a run is over. A stream gives a rune once its bytes are complete, and U+FFFD for each byte
+// that is part of none, as SentencePiece does; the two differ in such runs alone.
+type byteFallbackDecoder struct {
+	runs  bool // decode runs as the reference does
+	whole bool // the next step has to see a run as one token
+}
 
 func (d byteFallbackDecoder) start(next sink, fused bool) sink {
-	b := &byteFallbackSink{next: next}
+	b := &byteFallbackSink{byteFallbackDecoder: d, next: next}
 	if fused {
 		return &gatherSink{next: b}
 	}
@@ -109,31 +127,63 @@ func (d byteFallbackDecoder) bytes(s string, _ bool) string {
 }
 
 type byteFallbackSink struct {
+	byteFallbackDecoder
 	next sink
-	run  []byte
+	held []byte          // the run, or the beginning of a rune
+	run  strings.Builder // what became of the bytes before, if it is held back, too
 }
 
 func (f *byteFallbackSink) push(s string) {
-	if b, ok := byteToken(s); ok {
-		f.run = append(f.run, b)
+	b, ok := byteToken(s)
+	if !ok {
+		f.end()
+		f.next.push(s)
 		return
 	}
-	f.end()
-	f.next.push(s)
+	f.held = append(f.held, b)
+	for !f.runs && len(f.held) > 0 && utf8.FullRune(f.held) {
+		f.release()
+	}
 }
 
-// end passes on the run: the text it is, or U+FFFD for every byte.
+// release passes on the first rune of what is held, or U+FFFD for the first byte.
+func (f *byteFallbackSink) release() {
+	r, n := utf8.DecodeRune(f.held)
+	if f.whole {
+		f.run.WriteRune(r)
+	} else {
+		f.next.push(string(r))
+	}
+	f.held = slices.Delete(f.held, 0, n)
+}
+
+// end passes on what is held.
 func (f *byteFallbackSink) end() {
-	if utf8.Valid(f.run) {
-		if len(f.run) > 0 {
-			f.next.push(string(f.run))
+	if f.runs {
+		f.endRun()
+		return
+	}
+	for len(f.held) > 0 {
+		f.release()
+	}
+	if f.run.Len() > 0 {
+		f.next.push(f.run.String())
+		f.run.Reset()
+	}
+}
+
+// endRun passes on the run: the text it is, or U+FFFD for every byte.
+func (f *byteFallbackSink) endRun() {
+	if utf8.Valid(f.held) {
+		if len(f.held) > 0 {
+			f.next.push(string(f.held))
 		}
 	} else {
-		for range f.run {
+		for range f.held {
 			f.next.push("\uFFFD")
 		}
 	}
-	f.run = f.run[:0]
+	f.held = f.held[:0]
 }
 
 func (f *byteFallbackSink) flush() {

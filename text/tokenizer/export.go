@@ -18,7 +18,9 @@ func (t *Tokenizer) GGUF() (g GGUF, lost []string, err error) {
 		_, added := t.added[text]
 		switch {
 		case !k.known:
-			text, kind = fmt.Sprintf("[PAD%d]", id), pieceUnused
+			text, kind = fillerName(id), pieceUnused
+		case k.filler:
+			kind = pieceUnused
 		case added && k.special:
 			kind = pieceControl
 		case added:
@@ -28,7 +30,7 @@ func (t *Tokenizer) GGUF() (g GGUF, lost []string, err error) {
 	}
 	switch m := t.model.(type) {
 	case *bpe:
-		if t.spellsBytes() {
+		if m.byteLevel || t.spellsBytes() {
 			err = t.exportBytes(m, &g)
 		} else {
 			lost, err = t.exportPieces(m, &g)
@@ -104,17 +106,7 @@ func (t *Tokenizer) preName(ignoreMerges bool) (string, error) {
 	split := func(pts []preTokenizer) string {
 		var b strings.Builder
 		for _, s := range probes {
-			pieces := []piece{{s, true}}
-			for _, pt := range pts {
-				var next []piece
-				for _, p := range pieces {
-					next = pt.split(next, p)
-				}
-				pieces = next
-			}
-			for _, p := range pieces {
-				fmt.Fprintf(&b, "%q", p.s)
-			}
+			preTokenize(pts, piece{s, true}, newBudget(len(s)), func(p piece) { fmt.Fprintf(&b, "%q", p.s) })
 		}
 		return b.String()
 	}
@@ -184,7 +176,7 @@ func (t *Tokenizer) exportSPM(m *spm, g *GGUF) error {
 	g.Scores = make([]float32, len(g.Tokens))
 	users := map[int32]bool{}
 	for id, k := range t.tokens {
-		if user, n := m.user.longest(k.text); n == len(k.text) && n > 0 && k.known {
+		if user, n, _ := m.user.longest(k.text); n == len(k.text) && n > 0 && k.known {
 			users[user] = true
 		}
 		if id < len(m.ranks) {
@@ -213,23 +205,24 @@ func (t *Tokenizer) exportSPM(m *spm, g *GGUF) error {
 
 // exportSpaces finds out what becomes of spaces by trying.
 func (t *Tokenizer) exportSpaces(g *GGUF) error {
+	plain := &Tokenizer{} // what t does with spaces, and not with letters
+	for _, n := range t.normalizers {
+		switch n := n.(type) {
+		case spmCharsNormalizer:
+			g.Charsmap = n.data
+			n.charsmap = new(charsmap)
+			plain.normalizers = append(plain.normalizers, n)
+		case precompiledNormalizer: // which differs in strings of several characters
+			g.Charsmap = n.data
+		default:
+			plain.normalizers = append(plain.normalizers, n)
+		}
+	}
 	prepare := func(s string) string {
-		for _, n := range t.normalizers {
-			s = n.normalize(s)
-		}
-		pieces := []piece{{s, true}}
-		for _, pt := range t.preTokenizers {
-			var next []piece
-			for _, p := range pieces {
-				next = pt.split(next, p)
-			}
-			pieces = next
-		}
-		var b strings.Builder
-		for _, p := range pieces {
-			b.WriteString(p.s)
-		}
-		return b.String()
+		b := newBudget(len(s))
+		var out strings.Builder
+		preTokenize(t.preTokenizers, piece{plain.normalize(s, b), true}, b, func(p piece) { out.WriteString(p.s) })
+		return out.String()
 	}
 	prefix, collapse := false, false
 	switch got := prepare("a  b"); got {
@@ -264,8 +257,9 @@ func (t *Tokenizer) compare(g GGUF) (lost []string) {
 	}
 	different := 0
 	try := func(s string) {
-		want, got := t.Encode(s, true), other.Encode(s, true)
-		if slices.Equal(want, got) {
+		want, err := t.Encode(s, true)
+		got, otherErr := other.Encode(s, true)
+		if slices.Equal(want, got) && err == nil && otherErr == nil {
 			return
 		}
 		if different++; different == 1 {

@@ -61,7 +61,7 @@ func TestGGUFOfUserPieces(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"a b", "a   b", "a    b", "a  b", "   a", "      "} {
-		if got, want := other.Encode(text, false), tk.Encode(text, false); !slices.Equal(got, want) {
+		if got, want := encode(t, other, text, false), encode(t, tk, text, false); !slices.Equal(got, want) {
 			t.Errorf("%q becomes %v, want %v", text, got, want)
 		}
 	}

@@ -3,7 +3,7 @@ package tokenizer
 import (
 	"errors"
 	"fmt"
-	"maps"
+	"math"
 	"slices"
 	"strings"
 )
@@ -25,6 +25,8 @@ type GGUF struct {
 	AddBOS, AddEOS         *bool // nil: the default of Model and Pre
 	AddSpacePrefix         *bool // for llama; nil: yes
 	RemoveExtraWhitespaces *bool // for llama; nil: no
+
+	Charsmap []byte // for llama: SentencePiece's normalization map; nil: none
 }
 
 // FromGGUF makes a tokenizer of a GGUF file's vocabulary. Control tokens become special added tokens,
@@ -54,12 +56,18 @@ func fromGGUF(g GGUF) (*Tokenizer, error) {
 	return nil, fmt.Errorf("model: %.100q is not supported (supported: llama, gpt2)", g.Model)
 }
 
-// kind returns the type of a token.
+// kind returns the type of a token. Rows that only fill up the vocabulary are unused, whatever type they have: converters
+// give them names like [PAD310] or none.
 func (g *GGUF) kind(id int) pieceType {
-	if g.TokenTypes == nil {
-		return pieceNormal
+	kind := pieceNormal
+	if g.TokenTypes != nil {
+		kind = pieceType(g.TokenTypes[id])
 	}
-	return pieceType(g.TokenTypes[id])
+	named := slices.Contains([]int{g.BOS, g.EOS, g.UNK, g.PAD}, id)
+	if g.Tokens[id] == fillerName(id) || g.Tokens[id] == "" && !named && kind != pieceUnknown {
+		return pieceUnused
+	}
+	return kind
 }
 
 // text returns the token's text; empty ones get a name of their own, since they may be many.
@@ -70,35 +78,41 @@ func (g *GGUF) text(id int) string {
 	return g.Tokens[id]
 }
 
-// config names the special tokens; defaults are their ids where the file does not say.
-func (g *GGUF) config(addBOS bool, bos, eos, unk int) (Config, error) {
-	cfg := Config{Special: map[string]string{}, AddBOS: g.AddBOS, AddEOS: g.AddEOS}
+// config names the special tokens; defaults are their ids where the file does not say. An id outside the vocabulary is
+// passed over with a warning, unless its token is to be put around a text.
+func (g *GGUF) config(addBOS bool, bos, eos, unk int) (cfg Config, warnings []string, err error) {
+	cfg = Config{Special: map[string]string{}, AddBOS: g.AddBOS, AddEOS: g.AddEOS}
 	if cfg.AddBOS == nil {
 		cfg.AddBOS = &addBOS
 	}
 	for _, s := range []struct {
 		key, name    string
 		id, fallback int
+		added        *bool
 	}{
-		{"bos_token_id", "bos_token", g.BOS, bos},
-		{"eos_token_id", "eos_token", g.EOS, eos},
-		{"unknown_token_id", "unk_token", g.UNK, unk},
-		{"padding_token_id", "pad_token", g.PAD, -1},
+		{"bos_token_id", "bos_token", g.BOS, bos, cfg.AddBOS},
+		{"eos_token_id", "eos_token", g.EOS, eos, cfg.AddEOS},
+		{"unknown_token_id", "unk_token", g.UNK, unk, nil},
+		{"padding_token_id", "pad_token", g.PAD, -1, nil},
 	} {
 		id := s.id
-		if id < 0 {
+		if id < 0 || id == math.MaxUint32 { // how some writers say that there is none
 			if id = s.fallback; id >= len(g.Tokens) {
 				id = -1
 			}
 		}
 		if id >= len(g.Tokens) {
-			return cfg, fmt.Errorf("%s: %d, but there are only %d tokens", s.key, id, len(g.Tokens))
+			if s.added != nil && *s.added {
+				return cfg, nil, fmt.Errorf("%s: %d, but there are only %d tokens, and the file asks for it around every text", s.key, id, len(g.Tokens))
+			}
+			warnings = append(warnings, fmt.Sprintf("tokenizer.ggml.%s: %d is passed over, there are only %d tokens", s.key, id, len(g.Tokens)))
+			id = -1
 		}
 		if id >= 0 {
 			cfg.Special[s.name] = g.text(id)
 		}
 	}
-	return cfg, nil
+	return cfg, warnings, nil
 }
 
 // llama is SentencePiece BPE.
@@ -110,13 +124,20 @@ func (g *GGUF) llama() (*Tokenizer, error) {
 		pieces: make([]spmPiece, len(g.Tokens)), escape: true, legacy: true,
 		dummyPrefix: isTrue(g.AddSpacePrefix), removeExtra: g.RemoveExtraWhitespaces != nil && *g.RemoveExtraWhitespaces,
 	}
+	if len(g.Charsmap) > 0 {
+		c, err := newCharsmap(g.Charsmap)
+		if err != nil {
+			return nil, fmt.Errorf("precompiled_charsmap: %w", err)
+		}
+		v.chars = c
+	}
 	for i := range g.Tokens {
 		v.pieces[i] = spmPiece{g.text(i), g.Scores[i], g.kind(i)}
 		if g.kind(i) == 0 { // undefined
 			v.pieces[i].kind = pieceNormal
 		}
 	}
-	cfg, err := g.config(true, 1, 2, 0)
+	cfg, warnings, err := g.config(true, 1, 2, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +145,7 @@ func (g *GGUF) llama() (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokens: %w", err)
 	}
+	t.warnings = append(t.warnings, warnings...)
 	return t, nil
 }
 
@@ -136,7 +158,7 @@ func (g *GGUF) gpt2() (*Tokenizer, error) {
 	if g.Merges == nil {
 		return nil, errors.New("merges: missing")
 	}
-	a := assembly{vocab: make(map[string]int32, len(g.Tokens))}
+	a := assembly{vocab: make(map[string]int32, len(g.Tokens)), rows: len(g.Tokens), filler: map[int32]bool{}}
 	for i := range g.Tokens {
 		text := g.text(i)
 		if prev, ok := a.vocab[text]; ok {
@@ -146,7 +168,9 @@ func (g *GGUF) gpt2() (*Tokenizer, error) {
 		switch kind := g.kind(i); kind {
 		case pieceControl, pieceUnknown, pieceUserDefined:
 			a.added = append(a.added, AddedToken{ID: int32(i), Content: text, Special: kind != pieceUserDefined})
-		case 0, pieceNormal, pieceUnused, pieceByte:
+		case pieceUnused:
+			a.filler[int32(i)] = true
+		case 0, pieceNormal, pieceByte:
 		default:
 			return nil, fmt.Errorf("token_type: token %d has type %d, want 0 to 6", i, kind)
 		}
@@ -176,7 +200,7 @@ func (g *GGUF) gpt2() (*Tokenizer, error) {
 		}
 		a.t.preTokenizers = append(a.t.preTokenizers, splitter{pattern: pt, behavior: isolated})
 	}
-	cfg, err := g.config(pre.addBOS, -1, -1, -1)
+	cfg, warnings, err := g.config(pre.addBOS, -1, -1, -1)
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +208,7 @@ func (g *GGUF) gpt2() (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokens: %w", err)
 	}
+	t.warnings = append(t.warnings, warnings...)
 	return t, nil
 }
 
@@ -197,11 +222,8 @@ func (g *GGUF) preTokenizer() (ggufPre, error) {
 			return pre, nil
 		}
 	}
-	known := map[string]bool{}
-	for _, pre := range ggufPres {
-		for _, n := range strings.Fields(pre.names) {
-			known[n] = true
-		}
+	if what, ok := ggufOther[name]; ok {
+		return ggufPre{}, fmt.Errorf("pre: %q is not supported: %s", name, what)
 	}
-	return ggufPre{}, fmt.Errorf("pre: %.100q is not supported (supported: %s)", name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+	return ggufPre{}, fmt.Errorf("pre: %.100q is not supported: no kind of pre-tokenizer of that name is known", name)
 }

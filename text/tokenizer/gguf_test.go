@@ -108,7 +108,7 @@ func TestGGUFPreTokenizers(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			if got := tk.Decode(tk.Encode(text, false), false); got != text {
+			if got := tk.Decode(encode(t, tk, text, false), false); got != text {
 				t.Errorf("%s: decoded %q", name, got)
 			}
 		}
@@ -136,25 +136,65 @@ func TestGGUFPatterns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pieces := []piece{{s: c.text}}
-		for _, expr := range pre.patterns {
-			pt, err := newPattern("", expr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var next []piece
-			for _, p := range pieces {
-				next = splitter{pattern: pt, behavior: isolated}.split(next, p)
-			}
-			pieces = next
-		}
-		var got []string
-		for _, p := range pieces {
-			got = append(got, p.s)
-		}
+		got := splitGGUF(t, pre)(c.text)
 		if joined := strings.Join(got, "|"); joined != c.want {
 			t.Errorf("%s: %q, want %q", c.pre, joined, c.want)
 		}
+	}
+}
+
+// TestGGUFPreIsLlamaCpps compares every name that llama.cpp knows with its own splits and flags
+// (testdata/make_ggufpre.py); where those do not follow the model's own expressions, with what the tokenizers library
+// makes of these.
+func TestGGUFPreIsLlamaCpps(t *testing.T) {
+	type line struct {
+		Texts        []string
+		Name         string
+		IgnoreMerges bool `json:"ignore_merges"`
+		AddBOS       bool `json:"add_bos"`
+		Splits       [][]string
+	}
+	lines := testutil.JSONLines[line](t, "testdata/ggufpre.jsonl")
+	texts, refused := lines[0].Texts, 0
+	for _, l := range lines[1:] {
+		g := GGUF{Pre: l.Name}
+		pre, err := g.preTokenizer()
+		if err != nil {
+			if ggufOther[l.Name] == "" {
+				t.Error(err)
+			}
+			refused++
+			continue
+		}
+		if pre.ignoreMerges != l.IgnoreMerges || pre.addBOS != l.AddBOS {
+			t.Errorf("%s: ignoreMerges %v, addBOS %v, want %v, %v", l.Name, pre.ignoreMerges, pre.addBOS, l.IgnoreMerges, l.AddBOS)
+		}
+		split := splitGGUF(t, pre)
+		for i, text := range texts {
+			if got := split(text); !slices.Equal(got, l.Splits[i]) {
+				t.Errorf("%s on %q: %q, want %q", l.Name, text, got, l.Splits[i])
+			}
+		}
+	}
+	if refused != len(ggufOther) || len(lines) != 92 {
+		t.Errorf("%d names, %d refused", len(lines)-1, refused)
+	}
+}
+
+// splitGGUF returns a function that cuts a text to pieces.
+func splitGGUF(t *testing.T, pre ggufPre) func(text string) []string {
+	t.Helper()
+	var pts []preTokenizer
+	for _, expr := range pre.patterns {
+		pt, err := newPattern("", expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pts = append(pts, splitter{pattern: pt, behavior: isolated})
+	}
+	return func(text string) (out []string) {
+		preTokenize(pts, piece{s: text}, nil, func(p piece) { out = append(out, p.s) })
+		return out
 	}
 }
 
@@ -180,7 +220,7 @@ func TestSmolLM2Reduced(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range testutil.JSON[realGolden](t, testutil.Golden("real", "smollm2-135m-q4_1.json")).Encode {
-		got := tk.Encode(e.Text, false)
+		got := encode(t, tk, e.Text, false)
 		for i, id := range got {
 			got[i] = reduced.IDs[id]
 		}
@@ -218,7 +258,8 @@ func TestGGUFErrors(t *testing.T) {
 		{"two unknown", llama(func(g *GGUF) { g.TokenTypes[1] = 2 }), "pieces 0 and 1 are both of type unknown"},
 		{"duplicate", llama(func(g *GGUF) { g.Tokens[1] = "<unk>" }), `pieces 0 and 1 are both "<unk>"`},
 		{"bos", llama(func(g *GGUF) { g.BOS = 2 }), "bos_token_id: 2, but there are only 2 tokens"},
-		{"pre", gpt2(func(g *GGUF) { g.Pre = "nonsense" }), `pre: "nonsense" is not supported (supported: a.x-4.0, bailingmoe`},
+		{"pre", gpt2(func(g *GGUF) { g.Pre = "nonsense" }), `pre: "nonsense" is not supported: no kind of pre-tokenizer of that name`},
+		{"pre of another kind", gpt2(func(g *GGUF) { g.Pre = "gemma4" }), `pre: "gemma4" is not supported: Gemma 4's BPE on text`},
 		{"no merges", gpt2(func(g *GGUF) { g.Merges = nil }), "merges: missing"},
 		{"merge", gpt2(func(g *GGUF) { g.Merges[0] = "ab" }), `merges[0]: "ab", want two tokens with a space between`},
 		{"empty merge", gpt2(func(g *GGUF) { g.Merges[0] = "" }), `merges[0]: "", want two tokens`},

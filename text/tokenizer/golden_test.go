@@ -34,8 +34,47 @@ type golden struct {
 
 var styles = []string{"jamba-style", "llama2-style", "gpt2-style", "cl100k-style"}
 
+// goldens returns the lines of a style.
 func goldens(t testing.TB, style string) []golden {
 	return testutil.JSONLines[golden](t, testutil.Golden("tokenizer", style, "goldens.jsonl"))
+}
+
+// byteRuns are texts in which a run of byte tokens is not UTF-8, such runs decoded by SentencePiece as a stream decodes them
+// (testdata/make_byteruns.py).
+func byteRuns(t testing.TB) map[string]map[int][2]string {
+	return testutil.JSON[map[string]map[int][2]string](t, "testdata/byteruns.json")
+}
+
+// TestStreamedByteRuns compares streams with SentencePiece where a run of byte tokens is not UTF-8.
+func TestStreamedByteRuns(t *testing.T) {
+	for _, style := range styles {
+		tk, lines, n := loadStyle(t, style), goldens(t, style), 0
+		for line, texts := range byteRuns(t)[style] {
+			g := lines[line-1]
+			ids := g.IDs
+			if g.Kind == "encode" {
+				ids = g.IDsWithSpecial
+			}
+			for i, skip := range []bool{false, true} {
+				if got := streamed(tk, ids, skip); got != texts[i] {
+					t.Errorf("%s, line %d: %q, want %q", style, line, got, texts[i])
+				}
+				n++
+			}
+		}
+		if style == "jamba-style" && n == 0 {
+			t.Error("no lines")
+		}
+	}
+}
+
+// streamed decodes ids one by one.
+func streamed(tk *Tokenizer, ids []int32, skip bool) string {
+	s, text := tk.Stream(skip), ""
+	for _, id := range ids {
+		text += s.Push(id)
+	}
+	return text + s.Flush()
 }
 
 func loadStyle(t testing.TB, style string) *Tokenizer {
@@ -92,10 +131,10 @@ func checkGoldens(t *testing.T, tk *Tokenizer, all []golden) {
 		counts[g.Kind]++
 		switch g.Kind {
 		case "encode":
-			if got := tk.Encode(g.Text, false); !slices.Equal(got, g.IDs) {
+			if got := encode(t, tk, g.Text, false); !slices.Equal(got, g.IDs) {
 				t.Errorf("line %d: Encode(%q) = %v, want %v", i+1, g.Text, got, g.IDs)
 			}
-			if got := tk.Encode(g.Text, true); !slices.Equal(got, g.IDsWithSpecial) {
+			if got := encode(t, tk, g.Text, true); !slices.Equal(got, g.IDsWithSpecial) {
 				t.Errorf("line %d: Encode(%q, special) = %v, want %v", i+1, g.Text, got, g.IDsWithSpecial)
 			}
 			checkDecode(t, i+1, tk, g.IDsWithSpecial, g)
@@ -106,7 +145,7 @@ func checkGoldens(t *testing.T, tk *Tokenizer, all []golden) {
 		case "stream":
 			checkStream(t, i+1, tk, g)
 		case "pair":
-			if got := tk.EncodePair(g.A, g.B, true); !slices.Equal(got, g.IDs) {
+			if got := encodePair(t, tk, g.A, g.B, true); !slices.Equal(got, g.IDs) {
 				t.Errorf("line %d: EncodePair(%q, %q) = %v, want %v", i+1, g.A, g.B, got, g.IDs)
 			}
 		default:
@@ -118,6 +157,31 @@ func checkGoldens(t *testing.T, tk *Tokenizer, all []golden) {
 			t.Errorf("no lines of kind %q", kind)
 		}
 	}
+}
+
+// encode is Encode for texts that have ids.
+func encode(t failer, tk *Tokenizer, text string, special bool) []int32 {
+	t.Helper()
+	ids, err := tk.Encode(text, special)
+	if err != nil {
+		t.Fatalf("%.200q: %v", text, err)
+	}
+	return ids
+}
+
+func encodePair(t failer, tk *Tokenizer, a, b string, special bool) []int32 {
+	t.Helper()
+	ids, err := tk.EncodePair(a, b, special)
+	if err != nil {
+		t.Fatalf("%.200q, %.200q: %v", a, b, err)
+	}
+	return ids
+}
+
+// failer is a testing.TB or a *rapid.T.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
 }
 
 func checkDecode(t *testing.T, line int, tk *Tokenizer, ids []int32, g golden) {
@@ -132,7 +196,7 @@ func checkDecode(t *testing.T, line int, tk *Tokenizer, ids []int32, g golden) {
 
 func checkRepeat(t *testing.T, line int, tk *Tokenizer, g golden) {
 	t.Helper()
-	ids := tk.Encode(strings.Repeat(g.Unit, g.Times), false)
+	ids := encode(t, tk, strings.Repeat(g.Unit, g.Times), false)
 	if len(ids) != g.Count || !slices.Equal(ids[:16], g.Head) || !slices.Equal(ids[len(ids)-16:], g.Tail) {
 		t.Errorf("line %d: %d times %q: %d ids %v … %v, want %d ids %v … %v", line, g.Times, g.Unit,
 			len(ids), ids[:16], ids[len(ids)-16:], g.Count, g.Head, g.Tail)

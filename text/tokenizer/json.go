@@ -39,6 +39,9 @@ func fromJSON(data []byte, cfg Config) (*Tokenizer, error) {
 		return nil, err
 	}
 	a := assembly{t: &Tokenizer{model: m}, vocab: m.vocab}
+	if m.lacksUnk != "" {
+		a.t.warn("tokenizer.json: model.unk_token: %.100q is not in the vocabulary; a text that needs it is an error", m.lacksUnk)
+	}
 	for i, aj := range file.AddedTokens {
 		at, err := aj.token()
 		if err != nil {
@@ -129,11 +132,11 @@ func readModel(raw json.RawMessage) (*bpe, error) {
 	}
 	m.fuseUnk, m.byteFallback, m.ignoreMerges = j.FuseUnk, j.ByteFallback, j.IgnoreMerges
 	if unk := text(j.UnkToken); unk != "" {
-		id, ok := j.Vocab[unk]
-		if !ok {
-			return nil, fmt.Errorf("model.unk_token: %q is not in the vocabulary", unk)
+		if id, ok := j.Vocab[unk]; ok {
+			m.unk = id
+		} else {
+			m.lacksUnk = unk
 		}
-		m.unk = id
 	}
 	return m, nil
 }

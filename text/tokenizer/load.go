@@ -3,14 +3,14 @@ package tokenizer
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
+
+	"jamba/format/bounded"
 )
 
 // maxFile bounds the bytes of a tokenizer file. The largest published ones have about 35 MB.
-const maxFile = 512 << 20
+const maxFile = 256 << 20
 
 // Load reads the tokenizer of a checkpoint folder: tokenizer.json, or tokenizer.model where there is no
 // such file, with tokenizer_config.json and special_tokens_map.json beside it if they exist.
@@ -60,17 +60,5 @@ func load(dir string) (*Tokenizer, error) {
 }
 
 func readFile(dir, name string) ([]byte, error) {
-	f, err := os.Open(filepath.Join(dir, name))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s: more than %d bytes", name, maxFile)
-	}
-	return data, nil
+	return bounded.ReadFile(filepath.Join(dir, name), maxFile)
 }

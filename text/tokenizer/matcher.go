@@ -28,16 +28,31 @@ func (m *matcher) add(pattern string, e matchEntry) {
 }
 
 // split cuts s into the added tokens (id >= 0) and the stretches between them (id < 0, never empty).
-func (m *matcher) split(s string, yield func(id int32, lo, hi int)) {
-	done := 0 // s[:done] has been yielded
+func (m *matcher) split(s string, b *budget, yield func(id int32, lo, hi int)) {
+	m.splitUnless(s, b, nil, yield)
+}
+
+// splitUnless is split that takes a match for text if skip, unless it is nil, says so of its token and where it stands.
+func (m *matcher) splitUnless(s string, b *budget, skip func(id int32, lo, hi int) bool, yield func(id int32, lo, hi int)) {
+	done, looked := 0, 0 // s[:done] has been yielded
 	for at := 0; at < len(s); {
-		entry, n := m.trie.longest(s[at:])
+		entry, n, steps := m.trie.longest(s[at:])
+		if looked += steps; looked > 1<<12 {
+			if !b.spend(looked * trieWork) {
+				return
+			}
+			looked = 0
+		}
 		if n == 0 {
 			at++
 			continue
 		}
 		e := m.entries[entry]
 		lo, hi := at, at+n
+		if skip != nil && skip(e.id, lo, hi) {
+			at++
+			continue
+		}
 		at = hi
 		if e.singleWord && (endsWithWord(s[:lo]) || startsWithWord(s[hi:])) {
 			continue
@@ -54,6 +69,9 @@ func (m *matcher) split(s string, yield func(id int32, lo, hi int)) {
 		}
 		yield(e.id, lo, hi)
 		done = hi
+		if looked++; b.failed() {
+			return
+		}
 	}
 	if done < len(s) {
 		yield(-1, done, len(s))
@@ -113,21 +131,23 @@ func (t *trie) insert(s string, value int32) bool {
 	return true
 }
 
-// longest returns the value and length of the longest string that s begins with; length 0 means none.
-func (t *trie) longest(s string) (value int32, length int) {
+// longest returns the value and length of the longest string that s begins with, and how many bytes it looked at; length
+// 0 means none.
+func (t *trie) longest(s string) (value int32, length, steps int) {
 	if s == "" || !t.starts[s[0]] {
-		return 0, 0
+		return 0, 0, 0
 	}
 	node := int32(0)
-	for i := range len(s) {
-		next, ok := t.edges[uint64(node)<<8|uint64(s[i])]
+	for steps < len(s) {
+		next, ok := t.edges[uint64(node)<<8|uint64(s[steps])]
+		steps++
 		if !ok {
 			break
 		}
 		node = next
 		if v := t.values[node]; v >= 0 {
-			value, length = v, i+1
+			value, length = v, steps
 		}
 	}
-	return value, length
+	return value, length, steps
 }

@@ -14,7 +14,7 @@ type found struct {
 }
 
 func splitAll(m *matcher, s string) (all []found) {
-	m.split(s, func(id int32, lo, hi int) { all = append(all, found{id, s[lo:hi]}) })
+	m.split(s, nil, func(id int32, lo, hi int) { all = append(all, found{id, s[lo:hi]}) })
 	return all
 }
 

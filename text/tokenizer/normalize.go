@@ -10,9 +10,7 @@ import (
 
 // A normalizer prepares a stretch of text between added tokens.
 type normalizer interface {
-	normalize(s string) string
-	// growth bounds how many times longer a text can get.
-	growth() float64
+	normalize(s string, b *budget) string
 }
 
 type (
@@ -25,25 +23,28 @@ type (
 	prependNormalizer string
 	// stripNormalizer removes white space at the ends.
 	stripNormalizer struct{ left, right bool }
-	// mapNormalizer applies a function that makes a text at most factor times longer.
-	mapNormalizer struct {
-		f      func(string) string
-		factor float64
-	}
+	// mapNormalizer applies a function that makes a text at most twice as long.
+	mapNormalizer func(string) string
+	// formNormalizer brings a text into a Unicode form. It follows golang.org/x/text, which breaks runs of more than 30
+	// non-starters with U+034F (Unicode TR #15, Stream-Safe Text Format), the one place where it differs from other
+	// implementations.
+	formNormalizer norm.Form
 )
 
-func (n replaceNormalizer) normalize(s string) string { return replaceAll(s, n.pattern, n.content) }
-func (n replaceNormalizer) growth() float64           { return replaceGrowth(n.pattern, n.content) }
+func (n replaceNormalizer) normalize(s string, b *budget) string {
+	b.spend(len(s))
+	return replaceAll(s, n.pattern, n.content, b)
+}
 
-func (n prependNormalizer) normalize(s string) string {
-	if s == "" {
+func (n prependNormalizer) normalize(s string, b *budget) string {
+	if s == "" || !b.spend(len(n)+len(s)) || !b.fits(len(n)+len(s)) {
 		return s
 	}
 	return string(n) + s
 }
-func (n prependNormalizer) growth() float64 { return 1 + float64(len(n)) }
 
-func (n stripNormalizer) normalize(s string) string {
+func (n stripNormalizer) normalize(s string, b *budget) string {
+	b.spend(len(s))
 	if n.left {
 		s = strings.TrimLeftFunc(s, unicode.IsSpace)
 	}
@@ -52,22 +53,49 @@ func (n stripNormalizer) normalize(s string) string {
 	}
 	return s
 }
-func (n stripNormalizer) growth() float64 { return 1 }
 
-func (n mapNormalizer) normalize(s string) string { return n.f(s) }
-func (n mapNormalizer) growth() float64           { return n.factor }
+func (n mapNormalizer) normalize(s string, b *budget) string {
+	if !b.spend(len(s) * mapWork) {
+		return s
+	}
+	return n(s)
+}
 
-// The Unicode forms follow golang.org/x/text: it breaks runs of more than 30 non-starters with U+034F
-// (Unicode TR #15, Stream-Safe Text Format), the one place where it differs from other implementations.
-// The factors are those of Unicode's stability table for UTF-8, rounded up.
-var mapNormalizers = map[string]mapNormalizer{
-	"NFC":          {norm.NFC.String, 3},
-	"NFD":          {norm.NFD.String, 3},
-	"NFKC":         {norm.NFKC.String, 11},
-	"NFKD":         {norm.NFKD.String, 11},
-	"Lowercase":    {lowercase, 1.5},
-	"StripAccents": {stripAccents, 1},
-	"ByteLevel":    {toByteChars, 2},
+// normalize goes on in parts, so that what comes out, up to 11 times as much, is bounded while it is made.
+func (n formNormalizer) normalize(s string, b *budget) string {
+	const part = 1 << 16
+	form := norm.Form(n)
+	if !b.spend(len(s) * mapWork) {
+		return s
+	}
+	if len(s) <= part {
+		return form.String(s)
+	}
+	var out strings.Builder
+	for len(s) > part {
+		cut := form.FirstBoundaryInString(s[part:])
+		if cut < 0 {
+			break
+		}
+		out.WriteString(form.String(s[:part+cut]))
+		s = s[part+cut:]
+		if !b.fits(out.Len()) {
+			return ""
+		}
+	}
+	out.WriteString(form.String(s))
+	return out.String()
+}
+
+// plainNormalizers are those of tokenizer.json that have no settings.
+var plainNormalizers = map[string]normalizer{
+	"NFC":          formNormalizer(norm.NFC),
+	"NFD":          formNormalizer(norm.NFD),
+	"NFKC":         formNormalizer(norm.NFKC),
+	"NFKD":         formNormalizer(norm.NFKD),
+	"Lowercase":    mapNormalizer(lowercase),
+	"StripAccents": mapNormalizer(stripAccents),
+	"ByteLevel":    mapNormalizer(toByteChars),
 }
 
 // mapRunes applies f to every rune and keeps ill-formed bytes.
@@ -105,8 +133,9 @@ func stripAccents(s string) string {
 	})
 }
 
-// collapseSpaces is SentencePiece's remove_extra_whitespaces: no spaces at the ends, single ones within.
-func collapseSpaces(s string) string {
+// collapseSpaces is SentencePiece's remove_extra_whitespaces: no spaces at the ends, single ones within. escape tells that
+// spaces will be written as "▁".
+func collapseSpaces(s string, escape bool) string {
 	s = strings.TrimLeft(s, " ")
 	var b strings.Builder
 	b.Grow(len(s))
@@ -115,10 +144,17 @@ func collapseSpaces(s string) string {
 			b.WriteByte(s[i])
 		}
 	}
-	// The reference trims after it has written spaces as "▁", so a "▁" of the text goes too.
-	s = b.String()
+	return trimSpaces(b.String(), escape)
+}
+
+// trimSpaces removes spaces at the end. SentencePiece does so after it has written them as "▁", so a "▁" of the text
+// goes, too.
+func trimSpaces(s string, escape bool) string {
 	for {
-		t := strings.TrimSuffix(strings.TrimSuffix(s, " "), metaChar)
+		t := strings.TrimSuffix(s, " ")
+		if escape {
+			t = strings.TrimSuffix(t, metaChar)
+		}
 		if len(t) == len(s) {
 			return s
 		}

@@ -2,14 +2,17 @@ package tokenizer
 
 import "strconv"
 
-// Padded reports whether row id of an embedding only fills it up: the vocabulary has no token for it, or a name that
-// GGUF's writers give to such rows.
+// Padded reports whether row id of an embedding only fills it up: the tokenizer has no token for it, or one that is called
+// [PAD310] as converters call such rows, that has no text in a GGUF file, or that is of the type unused. It decodes to
+// nothing. The answer is the same for a folder and for the GGUF file made from it.
 func (t *Tokenizer) Padded(id int32) bool {
-	text, ok := t.Token(id)
-	return !ok || fills(text, int(id))
+	return id < 0 || int(id) >= len(t.tokens) || !t.tokens[id].known || t.tokens[id].filler
 }
 
-// fills reports whether text is the name of a row id without a token: [PAD7] or, where the file's is empty, [EMPTY_7].
-func fills(text string, id int) bool {
-	return len(text) > 5 && (text == "[PAD"+strconv.Itoa(id)+"]" || text == "[EMPTY_"+strconv.Itoa(id)+"]")
+// fills tells whether a token only fills up the vocabulary.
+func (a *assembly) fills(text string, id int32) bool {
+	return a.filler[id] || text == fillerName(int(id))
 }
+
+// fillerName is what converters call a row of the embedding that no token has.
+func fillerName(id int) string { return "[PAD" + strconv.Itoa(id) + "]" }

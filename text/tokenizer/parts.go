@@ -98,7 +98,7 @@ func (p *parts) normalizer(raw json.RawMessage, path string, depth int) error {
 		return err
 	}
 	add := func(n normalizer) { p.t.normalizers = append(p.t.normalizers, n) }
-	if n, ok := mapNormalizers[kind]; ok {
+	if n, ok := plainNormalizers[kind]; ok {
 		add(n)
 		return strict(raw, path, &struct{ Type string }{})
 	}
@@ -133,8 +133,21 @@ func (p *parts) normalizer(raw json.RawMessage, path string, depth int) error {
 			return err
 		}
 		add(stripNormalizer{j.Left, j.Right})
+	case "Precompiled":
+		var j struct {
+			Type string
+			Map  []byte `json:"precompiled_charsmap"`
+		}
+		if err := strict(raw, path, &j); err != nil {
+			return err
+		}
+		c, err := newCharsmap(j.Map)
+		if err != nil {
+			return fmt.Errorf("%s.precompiled_charsmap: %w", path, err)
+		}
+		add(precompiledNormalizer{c})
 	default:
-		return unsupported(path, kind, "Sequence, Replace, Prepend, NFC, NFD, NFKC, NFKD, Lowercase, Strip, StripAccents, ByteLevel")
+		return unsupported(path, kind, "Sequence, Replace, Prepend, NFC, NFD, NFKC, NFKD, Lowercase, Strip, StripAccents, ByteLevel, Precompiled")
 	}
 	return nil
 }

@@ -3,22 +3,24 @@ package tokenizer
 import (
 	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/dlclark/regexp2"
+
+	"jamba/text/tokenizer/onig"
 )
 
 // A pattern finds its matches in a text.
 type pattern interface {
-	// each yields the matches from left to right, without overlaps, as byte offsets.
-	each(s string, yield func(lo, hi int))
+	// each yields the matches from left to right, without overlaps, as byte offsets. A regular expression that takes
+	// too long ends b.
+	each(s string, b *budget, yield func(lo, hi int))
 }
 
 // literal matches a fixed, non-empty string.
 type literal string
 
-func (l literal) each(s string, yield func(lo, hi int)) {
+func (l literal) each(s string, _ *budget, yield func(lo, hi int)) {
 	for at := 0; ; {
 		i := strings.Index(s[at:], string(l))
 		if i < 0 {
@@ -32,7 +34,7 @@ func (l literal) each(s string, yield func(lo, hi int)) {
 // charIs matches every single character of a class.
 type charIs func(r rune) bool
 
-func (c charIs) each(s string, yield func(lo, hi int)) {
+func (c charIs) each(s string, _ *budget, yield func(lo, hi int)) {
 	for at := 0; at < len(s); {
 		r, n := utf8.DecodeRuneInString(s[at:])
 		if c(r) {
@@ -43,7 +45,7 @@ func (c charIs) each(s string, yield func(lo, hi int)) {
 }
 
 // each of a scanner yields tokens that cover the text.
-func (f scanner) each(s string, yield func(lo, hi int)) {
+func (f scanner) each(s string, _ *budget, yield func(lo, hi int)) {
 	for at := 0; at < len(s); {
 		n := f(s[at:])
 		yield(at, at+n)
@@ -51,15 +53,13 @@ func (f scanner) each(s string, yield func(lo, hi int)) {
 	}
 }
 
-// regex matches a regular expression in the syntax of Oniguruma, as far as regexp2 understands it alike.
-type regex struct{ re *regexp2.Regexp }
+// regex matches a regular expression of Oniguruma, translated for regexp2.
+type regex struct {
+	expr string
+	re   *regexp2.Regexp
+}
 
-const (
-	maxPattern  = 1 << 14 // bytes of a regular expression
-	matchLimit  = time.Second
-	textLimit   = 10 * time.Second // for all matches in a text, plus
-	textPerByte = 100 * time.Microsecond
-)
+const maxPattern = 1 << 14 // bytes of a regular expression
 
 // newPattern makes a regular expression, hand-written where the pattern is well known.
 func newPattern(path, expr string) (pattern, error) {
@@ -68,9 +68,9 @@ func newPattern(path, expr string) (pattern, error) {
 	}
 	re, err := compile(expr)
 	if err != nil {
-		return nil, fmt.Errorf("%s: regular expression %.200q: %w", path, expr, err)
+		return nil, fmt.Errorf("%s: regular expression %.100q: %w", path, expr, err)
 	}
-	return regex{re}, nil
+	return regex{expr, re}, nil
 }
 
 func compile(expr string) (re *regexp2.Regexp, err error) {
@@ -83,12 +83,11 @@ func compile(expr string) (re *regexp2.Regexp, err error) {
 	if len(expr) > maxPattern {
 		return nil, fmt.Errorf("%d bytes, at most %d are supported", len(expr), maxPattern)
 	}
-	expr, err = translate(expr)
+	expr, err = onig.Translate(expr)
 	if err != nil {
 		return nil, err
 	}
-	// Oniguruma's ^ and $ match at every line.
-	re, err = regexp2.Compile(expr, regexp2.Multiline)
+	re, err = regexp2.Compile(expr, regexp2.None)
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +95,7 @@ func compile(expr string) (re *regexp2.Regexp, err error) {
 	return re, nil
 }
 
-func (p regex) each(s string, yield func(lo, hi int)) {
-	deadline := time.Now().Add(textLimit + time.Duration(len(s))*textPerByte)
+func (p regex) each(s string, b *budget, yield func(lo, hi int)) {
 	// regexp2 works on runes. An ill-formed byte becomes one U+FFFD, here and in its conversion, so
 	// walking s along with the matches gives the byte offsets.
 	bytes, runes, last := 0, 0, -1
@@ -108,7 +106,11 @@ func (p regex) each(s string, yield func(lo, hi int)) {
 		}
 		return bytes
 	}
-	for m := p.first(s); m != nil; m = p.next(m) {
+	var m *regexp2.Match
+	for {
+		if m = p.next(s, m, b); m == nil {
+			return
+		}
 		lo := offset(m.Index)
 		hi := offset(m.Index + m.Length)
 		// Unlike .NET, Oniguruma's search does not find an empty match where the previous match ended.
@@ -116,22 +118,38 @@ func (p regex) each(s string, yield func(lo, hi int)) {
 			yield(lo, hi)
 		}
 		last = hi
-		if time.Now().After(deadline) {
-			return
-		}
 	}
 }
 
-// first and next end the search on an error: the time limit, or a fault of the library.
-func (p regex) first(s string) (m *regexp2.Match) {
-	defer func() { _ = recover() }()
-	m, _ = p.re.FindStringMatch(s)
-	return m
-}
-
-func (p regex) next(prev *regexp2.Match) (m *regexp2.Match) {
-	defer func() { _ = recover() }()
-	m, _ = p.re.FindNextMatch(prev)
+// next returns the match after prev, or the first. A search that takes too long, or fails by a fault of the library,
+// ends b: its matches would be other ones.
+func (p regex) next(s string, prev *regexp2.Match, b *budget) (m *regexp2.Match) {
+	fail := func(err error) {
+		b.fail(fmt.Errorf("regular expression %.200q on a text of %d bytes: %w", p.expr, len(s), err))
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			m = nil
+			fail(fmt.Errorf("%v", r))
+		}
+	}()
+	if b.failed() {
+		return nil
+	}
+	if !b.inTime() {
+		fail(errSlow)
+		return nil
+	}
+	var err error
+	if prev == nil {
+		m, err = p.re.FindStringMatch(s)
+	} else {
+		m, err = p.re.FindNextMatch(prev)
+	}
+	if err != nil { // it has no other than its time limit
+		fail(errSlow)
+		return nil
+	}
 	return m
 }
 
@@ -144,20 +162,28 @@ func replaceGrowth(p pattern, content string) float64 {
 }
 
 // replaceAll puts content in the place of every match. The content is taken literally.
-func replaceAll(s string, p pattern, content string) string {
+func replaceAll(s string, p pattern, content string, b *budget) string {
 	if l, ok := p.(literal); ok {
+		if grown := len(content) - len(l); grown > 0 && !b.fits(len(s)+grown*strings.Count(s, string(l))) {
+			return ""
+		}
 		return strings.ReplaceAll(s, string(l), content)
 	}
-	var b strings.Builder
-	done := 0
-	p.each(s, func(lo, hi int) {
-		b.WriteString(s[done:lo])
-		b.WriteString(content)
-		done = hi
-	})
-	if done == 0 && b.Len() == 0 {
+	if s == "" { // the reference finds nothing there
 		return s
 	}
-	b.WriteString(s[done:])
-	return b.String()
+	var out strings.Builder
+	done := 0
+	p.each(s, b, func(lo, hi int) {
+		if b.fits(out.Len() + lo - done + len(content)) {
+			out.WriteString(s[done:lo])
+			out.WriteString(content)
+			done = hi
+		}
+	})
+	if done == 0 && out.Len() == 0 {
+		return s
+	}
+	out.WriteString(s[done:])
+	return out.String()
 }

@@ -1,8 +1,11 @@
 package tokenizer
 
 import (
+	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"jamba/text/tokenizer/onig"
 )
 
 // A scanner returns the length of the first token of a non-empty text, at least 1. It is a hand-written
@@ -26,7 +29,7 @@ var wellKnown = map[string]pattern{
 	gpt2Pattern:   scanner(scanGPT2),
 	llama3Pattern: scanner(func(s string) int { return scanCL(s, 3) }),
 	qwen2Pattern:  scanner(func(s string) int { return scanCL(s, 1) }),
-	digitPattern:  charIs(unicode.IsNumber),
+	digitPattern:  charIs(func(r rune) bool { return runeClass(r) == number }),
 }
 
 type class uint8
@@ -58,9 +61,23 @@ func runeClass(r rune) class {
 		return letter
 	case unicode.IsNumber(r):
 		return number
+	case r < firstNewer:
+		return other
+	case newerLetters()(r):
+		return letter
+	case newerNumbers()(r):
+		return number
 	}
 	return other
 }
+
+// Letters and numbers of Unicode 16, which regular expressions go by, that Go's tables lack; all are from firstNewer on.
+var (
+	newerLetters = sync.OnceValue(func() func(rune) bool { return onig.Newer("L", unicode.L) })
+	newerNumbers = sync.OnceValue(func() func(rune) bool { return onig.Newer("N", unicode.N) })
+)
+
+const firstNewer = 0x1C89
 
 // classAt returns the class and length of the first character of s; length 0 at the end of the text.
 func classAt(s string) (class, int) {

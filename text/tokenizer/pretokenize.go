@@ -7,8 +7,8 @@ import (
 
 // A preTokenizer splits pieces into smaller ones.
 type preTokenizer interface {
-	// split appends the parts of p to dst. Empty parts are left out.
-	split(dst []piece, p piece) []piece
+	// split yields the parts of p. Empty parts are left out.
+	split(p piece, b *budget, yield func(piece))
 }
 
 // behavior tells what becomes of the matches of a split.
@@ -37,88 +37,77 @@ type span struct {
 	match  bool
 }
 
-func (sp splitter) split(dst []piece, p piece) []piece {
+func (sp splitter) split(p piece, b *budget, yield func(piece)) {
 	add := func(lo, hi int) {
-		if lo < hi {
-			dst = append(dst, piece{p.s[lo:hi], p.first && lo == 0})
+		if lo < hi && !b.failed() {
+			yield(piece{p.s[lo:hi], p.first && lo == 0})
 		}
 	}
-	if sp.behavior == isolated { // the only kind of the well known tokenizers: no list of spans
-		done := 0
-		sp.pattern.each(p.s, func(lo, hi int) {
+	done := 0
+	if sp.behavior == isolated { // the only kind of the well known tokenizers
+		sp.pattern.each(p.s, b, func(lo, hi int) {
 			add(done, lo)
 			add(lo, hi)
 			done = hi
 		})
 		add(done, len(p.s))
-		return dst
+		return
 	}
-	for _, s := range sp.join(sp.spans(p.s)) {
+	j := joiner{behavior: sp.behavior, yield: func(s span) {
 		if !s.match || sp.behavior != removed {
 			add(s.lo, s.hi)
 		}
-	}
-	return dst
-}
-
-// spans covers s with matches and what lies between them.
-func (sp splitter) spans(s string) []span {
-	var all []span
-	done := 0
-	sp.pattern.each(s, func(lo, hi int) {
+	}}
+	sp.pattern.each(p.s, b, func(lo, hi int) {
 		if done < lo {
-			all = append(all, span{done, lo, sp.invert})
+			j.push(span{done, lo, sp.invert})
 		}
-		all = append(all, span{lo, hi, !sp.invert})
+		j.push(span{lo, hi, !sp.invert})
 		done = hi
 	})
-	if done < len(s) {
-		all = append(all, span{done, len(s), sp.invert})
+	if done < len(p.s) {
+		j.push(span{done, len(p.s), sp.invert})
 	}
-	return all
+	j.flush()
 }
 
-// join merges neighbouring spans as the behavior asks, in place.
-func (sp splitter) join(all []span) []span {
-	switch sp.behavior {
-	case mergedWithPrevious:
-		out := all[:0]
-		previous := false
-		for _, s := range all {
-			if s.match && !previous && len(out) > 0 {
-				out[len(out)-1].hi = s.hi
-			} else {
-				out = append(out, s)
-			}
-			previous = s.match
-		}
-		return out
-	case mergedWithNext:
-		keep := len(all)
-		next := false
-		for i := len(all) - 1; i >= 0; i-- {
-			s := all[i]
-			if s.match && !next && keep < len(all) {
-				all[keep].lo = s.lo
-			} else {
-				keep--
-				all[keep] = s
-			}
-			next = s.match
-		}
-		return all[keep:]
-	case contiguous:
-		out := all[:0]
-		for i, s := range all {
-			if i > 0 && s.match == all[i-1].match {
-				out[len(out)-1].hi = s.hi
-			} else {
-				out = append(out, s)
-			}
-		}
-		return out
+// joiner merges neighbouring spans as a behavior asks. It keeps one span back.
+type joiner struct {
+	behavior behavior
+	yield    func(span)
+	kept     span
+	full     bool
+	sealed   bool // nothing more is merged into the span that is kept
+}
+
+func (j *joiner) push(s span) {
+	if j.full && !j.sealed && j.joins(s.match) {
+		j.kept.hi = s.hi
+		j.sealed = j.behavior != contiguous
+		return
 	}
-	return all
+	j.flush()
+	j.kept, j.full, j.sealed = s, true, false
+}
+
+// joins tells whether the next span, a match or not, belongs to the one that is kept.
+func (j *joiner) joins(match bool) bool {
+	switch j.behavior {
+	case mergedWithPrevious:
+		return match && !j.kept.match
+	case mergedWithNext:
+		return !match && j.kept.match
+	case contiguous:
+		return match == j.kept.match
+	}
+	return false
+}
+
+func (j *joiner) flush() {
+	if j.full {
+		j.yield(j.kept)
+	}
+	j.full = false
 }
 
 // byteLevelSplitter spells pieces in byte characters, after splitting them in GPT-2's manner.
@@ -128,22 +117,22 @@ type byteLevelSplitter struct {
 	raw            bool // leave the spelling to the model, which saves it for words it has seen
 }
 
-func (bl byteLevelSplitter) split(dst []piece, p piece) []piece {
+func (bl byteLevelSplitter) split(p piece, b *budget, yield func(piece)) {
 	if bl.addPrefixSpace && !strings.HasPrefix(p.s, " ") {
 		p.s = " " + p.s
 	}
-	n := len(dst)
-	if bl.useRegex {
-		dst = splitter{pattern: scanner(scanGPT2), behavior: isolated}.split(dst, p)
-	} else {
-		dst = append(dst, p)
-	}
 	if !bl.raw {
-		for i := range dst[n:] {
-			dst[n+i].s = toByteChars(dst[n+i].s)
+		next := yield
+		yield = func(p piece) {
+			p.s = toByteChars(p.s)
+			next(p)
 		}
 	}
-	return dst
+	if bl.useRegex {
+		splitter{pattern: scanner(scanGPT2), behavior: isolated}.split(p, b, yield)
+		return
+	}
+	yield(p)
 }
 
 // prependScheme tells where a metaspace splitter adds a replacement character.
@@ -162,15 +151,16 @@ type metaspaceSplitter struct {
 	cut         bool
 }
 
-func (m metaspaceSplitter) split(dst []piece, p piece) []piece {
+func (m metaspaceSplitter) split(p piece, b *budget, yield func(piece)) {
 	p.s = strings.ReplaceAll(p.s, " ", m.replacement)
 	if (m.scheme == prependAlways || m.scheme == prependFirst && p.first) && !strings.HasPrefix(p.s, m.replacement) {
 		p.s = m.replacement + p.s
 	}
 	if !m.cut {
-		return append(dst, p)
+		yield(p)
+		return
 	}
-	return splitter{pattern: literal(m.replacement), behavior: mergedWithNext}.split(dst, p)
+	splitter{pattern: literal(m.replacement), behavior: mergedWithNext}.split(p, b, yield)
 }
 
 // isPunctuation is ASCII punctuation and the Unicode category P.
@@ -181,7 +171,7 @@ func isPunctuation(r rune) bool {
 // scanWords is the pattern \w+|[^\w\s]+.
 type scanWords struct{}
 
-func (scanWords) each(s string, yield func(lo, hi int)) {
+func (scanWords) each(s string, _ *budget, yield func(lo, hi int)) {
 	const (
 		blank = iota
 		word

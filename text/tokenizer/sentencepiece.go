@@ -26,8 +26,7 @@ type spmFile struct {
 	modelType                         uint64 // 1 unigram, 2 BPE, 3 word, 4 char
 	byteFallback, whitespaceAsSuffix  bool
 	bosPiece, eosPiece, padPiece, unk string
-	charsmap                          int // bytes of the precompiled normalization map
-	rule                              string
+	charsmap                          []byte // the precompiled normalization map
 	dummyPrefix, removeExtra, escape  bool
 	denormalizes                      bool
 }
@@ -38,8 +37,8 @@ type spmPiece struct {
 	kind  pieceType
 }
 
-// FromSentencePiece reads a SentencePiece tokenizer.model of type BPE without a normalization map. cfg is
-// what stands beside it; a zero Config will do.
+// FromSentencePiece reads a SentencePiece tokenizer.model of type BPE. cfg is what
+// stands beside it; a zero Config will do.
 //
 // Control and unknown pieces written out in a text are recognised, as if they were added tokens;
 // SentencePiece itself does not do that. Unless cfg says otherwise a text gets the BOS token in front and
@@ -61,9 +60,6 @@ func fromSentencePiece(data []byte, cfg Config) (*Tokenizer, error) {
 		names := map[uint64]string{1: "unigram", 3: "word", 4: "char"}
 		return nil, fmt.Errorf("trainer_spec.model_type: %d (%s) is not supported, only 2 (bpe)", f.modelType, names[f.modelType])
 	}
-	if f.charsmap > 0 {
-		return nil, fmt.Errorf("normalizer_spec.precompiled_charsmap: the normalization map of rule %q (%d bytes) is not supported, only identity", f.rule, f.charsmap)
-	}
 	if f.denormalizes {
 		return nil, errors.New("denormalizer_spec.precompiled_charsmap: not supported")
 	}
@@ -73,6 +69,11 @@ func fromSentencePiece(data []byte, cfg Config) (*Tokenizer, error) {
 	v := spmVocab{
 		pieces: f.pieces, userDefinedInside: true, fallback: f.byteFallback,
 		dummyPrefix: f.dummyPrefix, removeExtra: f.removeExtra, escape: f.escape, legacy: isTrue(cfg.Legacy),
+	}
+	if len(f.charsmap) > 0 {
+		if v.chars, err = newCharsmap(f.charsmap); err != nil {
+			return nil, fmt.Errorf("normalizer_spec.precompiled_charsmap: %w", err)
+		}
 	}
 	if cfg.AddPrefixSpace != nil {
 		v.dummyPrefix = *cfg.AddPrefixSpace
@@ -198,11 +199,8 @@ func (f *spmFile) trainer(w wireField) error {
 
 func (f *spmFile) normalizer(w wireField) error {
 	switch w.number {
-	case 1:
-		f.rule = string(w.data)
-		return w.expect(wireBytes, "name")
 	case 2:
-		f.charsmap = len(w.data)
+		f.charsmap = w.data
 		return w.expect(wireBytes, "precompiled_charsmap")
 	case 3:
 		f.dummyPrefix = w.value != 0

@@ -17,8 +17,9 @@ type spm struct {
 	unused   map[int32]bool   // pieces that merges go through but that do not come out
 	user     trie             // user-defined pieces
 	maxLen   int              // bytes of the longest piece
-	bytes    [256]int32       // byte → id, -1 when absent or without byte fallback
-	unk      int32            // -1: unknown characters are dropped
+	borders  borders
+	bytes    [256]int32 // byte → id, -1 when absent or without byte fallback
+	unk      int32      // -1: unknown characters are dropped
 }
 
 // spmVocab is what a tokenizer of this kind is made of.
@@ -27,7 +28,8 @@ type spmVocab struct {
 	userDefinedInside                bool // the model finds user-defined pieces; else they are added tokens
 	fallback                         bool // every byte has a piece
 	dummyPrefix, removeExtra, escape bool
-	legacy                           bool // the dummy prefix also comes after added tokens
+	chars                            *charsmap // nil: characters stay as they are
+	legacy                           bool      // the dummy prefix also comes after added tokens
 }
 
 // tokenizer puts the model and the steps around it together.
@@ -40,8 +42,12 @@ func (v *spmVocab) tokenizer(cfg Config) (*Tokenizer, error) {
 	for b := range m.bytes {
 		m.bytes[b] = -1
 	}
+	a.rows, a.filler = len(v.pieces), map[int32]bool{}
 	for i, p := range v.pieces {
 		id := int32(i)
+		if p.kind == pieceUnused {
+			a.filler[id] = true
+		}
 		if prev, ok := a.vocab[p.text]; ok {
 			return nil, fmt.Errorf("pieces %d and %d are both %.100q", prev, id, p.text)
 		}
@@ -62,30 +68,29 @@ func (v *spmVocab) tokenizer(cfg Config) (*Tokenizer, error) {
 		}
 	}
 	m.rank(v.pieces)
-	v.steps(a.t)
+	v.steps(a.t, &m.user)
 	return a.finish(cfg, false)
 }
 
-// steps adds the normalizers, pre-tokenizers and decoders that do what SentencePiece does with spaces.
-func (v *spmVocab) steps(t *Tokenizer) {
+// steps adds the normalization map and the normalizers, pre-tokenizers and decoders that do what SentencePiece does with spaces.
+func (v *spmVocab) steps(t *Tokenizer, user *trie) {
 	mark := " "
-	if v.removeExtra {
-		t.normalizers = append(t.normalizers, mapNormalizer{collapseSpaces, 1})
+	switch {
+	case v.chars != nil:
+		t.normalizers = append(t.normalizers, spmCharsNormalizer{v.chars, user, v.removeExtra, v.escape})
+	case v.removeExtra:
+		t.normalizers = append(t.normalizers, mapNormalizer(func(s string) string { return collapseSpaces(s, v.escape) }))
 	}
 	if v.escape {
 		mark = metaChar
 		t.normalizers = append(t.normalizers, replaceNormalizer{literal(" "), metaChar})
-		t.decoders = append(t.decoders, replaceDecoder{literal(metaChar), " "})
 	}
-	t.decoders = append(t.decoders, byteFallbackDecoder{}, fuseDecoder{})
+	t.decoders = []decoder{spmDecoder{once: v.dummyPrefix && !v.removeExtra, all: v.removeExtra}, byteFallbackDecoder{}, fuseDecoder{}}
 	switch {
 	case v.dummyPrefix && v.legacy:
 		t.normalizers = append(t.normalizers, prependNormalizer(mark))
 	case v.dummyPrefix:
 		t.preTokenizers = append(t.preTokenizers, metaspaceSplitter{mark, prependFirst, false})
-	}
-	if v.dummyPrefix {
-		t.decoders = append(t.decoders, stripDecoder{" ", 1, 0})
 	}
 }
 
@@ -154,12 +159,29 @@ func (m *spm) id(token string) (int32, bool) {
 	return id, ok
 }
 
-func (m *spm) encode(dst []int32, s string) []int32 {
-	for len(s) > maxWord {
-		dst = m.mergeWord(dst, s[:maxWord])
-		s = s[maxWord:]
+func (m *spm) encode(dst []int32, s string, b *budget) []int32 {
+	if len(s) <= longWord {
+		if b.mayMerge(len(s)) {
+			dst = m.mergeWord(dst, s)
+		}
+		return dst
 	}
-	return m.mergeWord(dst, s)
+	m.borders.once.Do(func() {
+		for p := range m.ids {
+			m.borders.within(p)
+		}
+	})
+	m.borders.cut(s, b, m.char, func(part string) { dst = m.mergeWord(dst, part) })
+	return dst
+}
+
+// char returns the first character of s, -1 if it is no piece, and its length.
+func (m *spm) char(s string) (r rune, n int) {
+	r, n = utf8.DecodeRuneInString(s)
+	if _, ok := m.ids[s[:n]]; !ok || r == utf8.RuneError && n == 1 {
+		return -1, n
+	}
+	return r, n
 }
 
 func (m *spm) mergeWord(dst []int32, s string) []int32 {
@@ -167,7 +189,7 @@ func (m *spm) mergeWord(dst []int32, s string) []int32 {
 	defer sc.release()
 	for at := 0; at < len(s); {
 		sym := symbol{lo: int32(at)}
-		_, n := m.user.longest(s[at:])
+		_, n, _ := m.user.longest(s[at:])
 		if n > 0 {
 			sym.state = frozen
 		} else {

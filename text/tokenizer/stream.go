@@ -3,14 +3,15 @@ package tokenizer
 import "strings"
 
 // A Stream decodes ids one at a time. The strings it returns, Flush included, add up to what
-// [Tokenizer.Decode] makes of all ids; each is valid UTF-8. The cost is linear in the number of tokens.
+// [Tokenizer.Decode] makes of all ids, but for runs of byte tokens that are not UTF-8, of which it gives what characters
+// there are; each is valid UTF-8. The cost is linear in the number of tokens.
 //
-// Push keeps back what a later token can still change: the beginning of a rune, a space that may turn out
-// to be at the end of the text, and with byte fallback the run of byte tokens at the end, because the
-// reference decodes such a run as a whole (one ill-formed byte makes every byte of the run U+FFFD).
+// Push keeps back what a later token can still change: the beginning of a rune, also one in byte tokens, and a
+// space that may turn out to be at the end of the text.
 type Stream struct {
 	t           *Tokenizer
 	skipSpecial bool
+	runs        bool // of byte tokens are decoded as the reference does
 	head        sink
 	out         strings.Builder
 }
@@ -23,7 +24,11 @@ type sink interface {
 
 // Stream begins decoding a text; skipSpecial leaves special tokens out. A Stream is for one goroutine.
 func (t *Tokenizer) Stream(skipSpecial bool) *Stream {
-	s := &Stream{t: t, skipSpecial: skipSpecial}
+	return t.stream(skipSpecial, false)
+}
+
+func (t *Tokenizer) stream(skipSpecial, runs bool) *Stream {
+	s := &Stream{t: t, skipSpecial: skipSpecial, runs: runs}
 	s.start()
 	return s
 }
@@ -36,7 +41,12 @@ func (s *Stream) start() {
 	}
 	s.head = &validSink{next: (*builderSink)(&s.out)}
 	for i := len(fused) - 1; i >= 0; i-- {
-		s.head = s.t.decoders[i].start(s.head, fused[i])
+		d := s.t.decoders[i]
+		if b, ok := d.(byteFallbackDecoder); ok {
+			b.runs = s.runs
+			d = b
+		}
+		s.head = d.start(s.head, fused[i])
 	}
 }
 

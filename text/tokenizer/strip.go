@@ -33,6 +33,36 @@ func (d stripDecoder) strip(s string) string {
 	return s
 }
 
+// spmDecoder writes "▁" as a space, but not one that SentencePiece put before the text: at the beginning of the first
+// token, or of every token until there is some text.
+type spmDecoder struct{ once, all bool }
+
+func (d spmDecoder) start(next sink, _ bool) sink {
+	return &spmSink{spmDecoder: d, next: next, begins: d.once || d.all}
+}
+func (d spmDecoder) fuses() bool { return false }
+func (d spmDecoder) bytes(s string, _ bool) string {
+	return strings.ReplaceAll(s, metaChar, " ")
+}
+
+type spmSink struct {
+	spmDecoder
+	next   sink
+	begins bool
+}
+
+func (d *spmSink) push(s string) {
+	if d.begins {
+		rest := strings.TrimPrefix(s, metaChar)
+		d.begins = rest == "" && (d.all || rest == s)
+		s = rest
+	}
+	if s != "" {
+		d.next.push(strings.ReplaceAll(s, metaChar, " "))
+	}
+}
+func (d *spmSink) flush() { d.next.flush() }
+
 // stripSink strips a text that comes in parts: it keeps back the characters that may be at its end.
 type stripSink struct {
 	content     string

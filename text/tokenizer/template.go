@@ -12,16 +12,19 @@ type templatePart struct {
 const maxTemplate = 64
 
 // expand writes out a template.
-func expand(parts []templatePart, a, b []int32) []int32 {
-	out := make([]int32, 0, len(a)+len(b)+8)
+func expand(parts []templatePart, first, second []int32, b *budget) []int32 {
+	out := make([]int32, 0, len(first)+len(second)+8)
 	for _, p := range parts {
 		switch p.seq {
 		case 'A':
-			out = append(out, a...)
+			out = append(out, first...)
 		case 'B':
-			out = append(out, b...)
+			out = append(out, second...)
 		default:
 			out = append(out, p.ids...)
+		}
+		if !b.fits(len(out)) {
+			return nil
 		}
 	}
 	return out

@@ -1,7 +1,9 @@
 package tokenizer
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -22,18 +24,20 @@ type Tokenizer struct {
 	bos, eos     int32             // -1 when there is none, like pad and unk
 	pad, unk     int32
 	bosIsAdded   bool
+	warnings     []string
 }
 
 // A token is what the tokenizer knows of one id. Ids without a token have known = false.
 type token struct {
 	text           string
 	known, special bool
+	filler         bool // it stands for no token
 }
 
 // A model splits one piece of prepared text into tokens.
 type model interface {
 	// encode appends the ids of s to dst.
-	encode(dst []int32, s string) []int32
+	encode(dst []int32, s string, b *budget) []int32
 	// id finds a token of the model by its spelling in the vocabulary.
 	id(token string) (int32, bool)
 }
@@ -47,67 +51,95 @@ type piece struct {
 // Encode returns the ids of text. Added tokens written out in the text are always recognised; special
 // asks for the ids which the file's template puts around a text, such as the beginning-of-sequence token.
 //
-// Encode never fails. A file's regular expression that exceeds its time limit leaves the rest of the text
-// unsplit; the ids still decode to the text.
-func (t *Tokenizer) Encode(text string, special bool) []int32 {
-	ids := t.encode(nil, text)
-	if !special {
-		return ids
+// It is an error if the file's regular expressions or normalizers cost more than a bound in proportion to
+// the text allows, if the text has a stretch of more than 8 MiB in which any two neighbours may merge, or if the
+// file names an unknown token that it does not have and the text needs it. Memory beyond the ids is that of
+// the normalized text, if it is another.
+func (t *Tokenizer) Encode(text string, special bool) ([]int32, error) {
+	b := newBudget(len(text))
+	ids := t.encode(nil, text, b, nil)
+	if special {
+		ids = expand(t.single, ids, nil, b)
 	}
-	return expand(t.single, ids, nil)
+	return done(ids, b)
 }
 
-// EncodePair returns the ids of two texts, a before b, joined by the file's template for pairs when
-// special is set.
-func (t *Tokenizer) EncodePair(a, b string, special bool) []int32 {
-	idsA, idsB := t.encode(nil, a), t.encode(nil, b)
+// EncodePair returns the ids of two texts, first before second, joined by the file's template for pairs when
+// special is set. Errors are those of Encode.
+func (t *Tokenizer) EncodePair(first, second string, special bool) ([]int32, error) {
+	b := newBudget(len(first) + len(second))
+	idsA, idsB := t.encode(nil, first, b, nil), t.encode(nil, second, b, nil)
 	if !special {
-		return append(idsA, idsB...)
+		return done(append(idsA, idsB...), b)
 	}
-	return expand(t.pair, idsA, idsB)
+	return done(expand(t.pair, idsA, idsB, b), b)
 }
 
-func (t *Tokenizer) encode(dst []int32, text string) []int32 {
-	t.raw.split(text, func(id int32, lo, hi int) {
+// done is the end of a call.
+func done(ids []int32, b *budget) ([]int32, error) {
+	if b.err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", b.err)
+	}
+	return ids, nil
+}
+
+// encode appends the ids of text. Where literal, unless it is nil, is true, text has no control tokens; see EncodeLiteral.
+func (t *Tokenizer) encode(dst []int32, text string, b *budget, literal func(at int) bool) []int32 {
+	var g *Guard
+	if literal != nil {
+		g = t.Guard()
+	}
+	t.raw.splitUnless(text, b, t.guarded(literal), func(id int32, lo, hi int) {
 		if id >= 0 {
 			dst = append(dst, id)
 			return
 		}
-		s := text[lo:hi]
-		for _, n := range t.normalizers {
-			s = n.normalize(s)
+		s := t.normalize(text[lo:hi], b)
+		var inside func(at int) bool
+		if literal != nil {
+			inside = t.literalInside(g, text[lo:hi], s, b, func(at int) bool { return literal(lo + at) })
 		}
-		t.prepared.split(s, func(id int32, l, h int) {
+		t.prepared.splitUnless(s, b, t.guarded(inside), func(id int32, l, h int) {
 			if id >= 0 {
 				dst = append(dst, id)
 				return
 			}
-			dst = t.encodeSegment(dst, piece{s[l:h], lo == 0 && l == 0})
+			preTokenize(t.preTokenizers, piece{s[l:h], lo == 0 && l == 0}, b, func(p piece) {
+				dst = t.model.encode(dst, p.s, b)
+				b.fits(len(dst))
+			})
 		})
 	})
 	return dst
 }
 
-// encodeSegment appends the ids of a stretch of normalized text without added tokens.
-func (t *Tokenizer) encodeSegment(dst []int32, p piece) []int32 {
-	pieces := []piece{p}
-	for _, pt := range t.preTokenizers {
-		next := make([]piece, 0, len(pieces))
-		for _, p := range pieces {
-			next = pt.split(next, p)
+// normalize prepares a stretch of text.
+func (t *Tokenizer) normalize(s string, b *budget) string {
+	for _, n := range t.normalizers {
+		if s = n.normalize(s, b); b.failed() || !b.fits(len(s)) {
+			return ""
 		}
-		pieces = next
 	}
-	for _, p := range pieces {
-		dst = t.model.encode(dst, p.s)
+	return s
+}
+
+// preTokenize yields the pieces of p one after the other: there is no list of them, which would be larger than the text.
+func preTokenize(pts []preTokenizer, p piece, b *budget, yield func(piece)) {
+	for _, pt := range slices.Backward(pts) {
+		next := yield
+		yield = func(p piece) {
+			if b.spend(splitWork+len(p.s)) && b.fits(len(p.s)) {
+				pt.split(p, b, next)
+			}
+		}
 	}
-	return dst
+	yield(p)
 }
 
 // Decode returns the text of ids; skipSpecial leaves special tokens out. Ids the vocabulary does not have
 // contribute nothing. The text is valid UTF-8.
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
-	s := t.Stream(skipSpecial)
+	s := t.stream(skipSpecial, true)
 	var b strings.Builder
 	for _, id := range ids {
 		b.WriteString(s.Push(id))
@@ -119,11 +151,14 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 // Token returns the spelling of id in the vocabulary, such as "▁the" or "<0x0A>"; ok is false for an id
 // without a token.
 func (t *Tokenizer) Token(id int32) (text string, ok bool) {
-	if id < 0 || int(id) >= len(t.tokens) {
+	if t.Padded(id) {
 		return "", false
 	}
-	return t.tokens[id].text, t.tokens[id].known
+	return t.tokens[id].text, true
 }
+
+// Warnings returns what a user should know of the files: what they ask for and is passed over, in words for a person.
+func (t *Tokenizer) Warnings() []string { return slices.Clone(t.warnings) }
 
 // ID returns the id of the token spelt so in the vocabulary.
 func (t *Tokenizer) ID(token string) (id int32, ok bool) {
@@ -133,7 +168,11 @@ func (t *Tokenizer) ID(token string) (id int32, ok bool) {
 	return t.model.id(token)
 }
 
-// VocabSize returns the highest id plus one.
+func (t *Tokenizer) warn(format string, args ...any) {
+	t.warnings = append(t.warnings, fmt.Sprintf(format, args...))
+}
+
+// VocabSize returns the highest id plus one, padded rows of a GGUF file included.
 func (t *Tokenizer) VocabSize() int { return len(t.tokens) }
 
 // IsSpecial tells whether id is a special token, one that Decode can skip.

@@ -156,14 +156,14 @@ func TestTrainedKeepsText(t *testing.T) {
 				t.Errorf("%s: %s is %d, want %d", kind, name, got, id)
 			}
 		}
-		if ids := tk.Encode("a", true); len(ids) != 2 || ids[0] != 1 || !tk.AddsBOS() {
+		if ids := encode(t, tk, "a", true); len(ids) != 2 || ids[0] != 1 || !tk.AddsBOS() {
 			t.Errorf("%s: a text is framed as %v", kind, ids)
 		}
 		check := func(t rapid.TB, s string) {
 			if kind == KindJamba {
 				s = strings.ReplaceAll(s, "▁", " ")
 			}
-			if got := tk.Decode(tk.Encode(s, false), false); got != s {
+			if got := tk.Decode(encode(t, tk, s, false), false); got != s {
 				t.Fatalf("%s: %q came back as %q", kind, s, got)
 			}
 		}
@@ -190,10 +190,10 @@ func TestTokensStayWithinWords(t *testing.T) {
 		var ids []int32
 		for at := 0; at < len(text); {
 			n := scanMeta(text[at:])
-			ids = append(ids, tk.Encode(text[at:at+n], false)...)
+			ids = append(ids, encode(t, tk, text[at:at+n], false)...)
 			at += n
 		}
-		if got := tk.Encode(text, false); !slices.Equal(got, ids) {
+		if got := encode(t, tk, text, false); !slices.Equal(got, ids) {
 			t.Fatalf("%q: %v, by words %v", text, spell(tk, got), spell(tk, ids))
 		}
 	})

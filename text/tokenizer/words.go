@@ -32,7 +32,7 @@ func countWords(texts iter.Seq2[string, error], o TrainOptions) (map[string]int6
 		if err = e; err != nil {
 			break
 		}
-		added.split(text, func(id int32, lo, hi int) {
+		added.split(text, nil, func(id int32, lo, hi int) {
 			if id < 0 {
 				cutChunks(text[lo:hi], func(chunk string) { chunks <- chunk })
 			}

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -63,14 +64,25 @@ func (e *encoder) encode(d Document) ([]encoded, error) {
 			return nil, err
 		}
 		for _, c := range conversations {
-			all = append(all, align(e.text.Tokenizer, c))
+			one, err := align(e.text.Tokenizer, c)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, one)
 		}
 	default:
-		ids := e.text.Encode(d.Text)
+		ids, err := e.text.Encode(d.Text)
+		if err != nil {
+			return nil, err
+		}
 		if eos, ok := e.text.Tokenizer.EOS(); ok && (len(ids) == 0 || ids[len(ids)-1] != eos) {
 			ids = append(ids, eos)
 		}
-		all = []encoded{e.completion(d, ids)}
+		one, err := e.completion(d, ids)
+		if err != nil {
+			return nil, err
+		}
+		all = []encoded{one}
 	}
 	for _, one := range all {
 		if len(one.ids) > maxTokens {
@@ -82,8 +94,10 @@ func (e *encoder) encode(d Document) ([]encoded, error) {
 
 // align makes the ids of a conversation, the same that the model is given when it goes on with it, and finds those that
 // belong to what is trained: tokens that begin there. A token that begins before is part of the prompt.
-func align(t *tokenizer.Tokenizer, c conversation) encoded {
-	e := encoded{ids: t.Encode(c.text, false)}
+func align(t *tokenizer.Tokenizer, c conversation) (e encoded, err error) {
+	if e.ids, err = t.Encode(c.text, false); err != nil {
+		return e, err
+	}
 	e.trained = make([]bool, len(e.ids))
 	at := 0
 	for i, id := range e.ids {
@@ -102,7 +116,7 @@ func align(t *tokenizer.Tokenizer, c conversation) encoded {
 	if at != len(c.text) {
 		return segments(t, c)
 	}
-	return e
+	return e, nil
 }
 
 // trains tells whether the byte at is trained.
@@ -117,10 +131,11 @@ func (c *conversation) trains(at int) bool {
 
 // segments makes the ids part by part, for tokenizers whose tokens do not spell the text, such as those that lack
 // characters of it.
-func segments(t *tokenizer.Tokenizer, c conversation) encoded {
-	var e encoded
+func segments(t *tokenizer.Tokenizer, c conversation) (e encoded, err error) {
 	add := func(text string, trained bool) {
-		for _, id := range t.Encode(text, false) {
+		ids, failed := t.Encode(text, false)
+		err = cmp.Or(err, failed)
+		for _, id := range ids {
 			e.ids, e.trained = append(e.ids, id), append(e.trained, trained)
 		}
 	}
@@ -131,5 +146,5 @@ func segments(t *tokenizer.Tokenizer, c conversation) encoded {
 		at = s[1]
 	}
 	add(c.text[at:], false)
-	return e
+	return e, err
 }

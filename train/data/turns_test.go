@@ -176,9 +176,10 @@ func TestTurnsOfGoldens(t *testing.T) {
 		found++
 		var trained, rest strings.Builder
 		for _, c := range all {
-			e := align(tk, c)
-			if want := tk.Encode(c.text, false); !slices.Equal(e.ids, want) {
-				t.Errorf("%s %s: ids %v, want %v", g.Template, g.Case, e.ids, want)
+			e, err := align(tk, c)
+			want, wantErr := tk.Encode(c.text, false)
+			if !slices.Equal(e.ids, want) || err != nil || wantErr != nil {
+				t.Errorf("%s %s: ids %v, want %v, errors %v, %v", g.Template, g.Case, e.ids, want, err, wantErr)
 			}
 			for i, id := range e.ids {
 				if e.trained[i] {
@@ -219,7 +220,10 @@ func TestAlign(t *testing.T) {
 		}
 		for _, s := range []string{"Question: why?  Answer: because.", "Is ▁ a space?  It looks so."} {
 			at := strings.LastIndex(s, "  ") + 1
-			e := align(tk, conversation{s, [][2]int{{at, len(s)}}})
+			e, err := align(tk, conversation{s, [][2]int{{at, len(s)}}})
+			if err != nil {
+				t.Fatal(err)
+			}
 			var trained []int32
 			for i, id := range e.ids {
 				if e.trained[i] {

@@ -105,7 +105,11 @@ func (w *writer) begin(number int, seed uint64) (*slot, error) {
 		return nil, err
 	}
 	s := &slot{number: number, state: w.model.Network().NewState(), text: text.Tokenizer.Stream(true)}
-	s.next = append(ids, text.Tokenizer.Encode(beginning, false)...)
+	begun, err := text.Tokenizer.Encode(beginning, false)
+	if err != nil {
+		return nil, err
+	}
+	s.next = append(ids, begun...)
 	s.story.WriteString(beginning)
 	// The request's words are not penalised: the story is to have them.
 	s.sampler = sample.New(sample.Params{Temperature: 0.7, TopK: 40, TopP: 0.92, RepetitionPenalty: 1.08, Seed: new(r.Uint64())}, nil, nil)
