@@ -237,8 +237,9 @@ func (s *Session) feed(ctx context.Context, tokens []int32, want model.Want) ([]
 		return nil, err
 	}
 	logits, err := s.pass.Logits(ctx, model.Span{State: s.state, Tokens: tokens, Want: want})
+	s.logits = logits // none after an error: they were the pass's
 	if err == nil {
-		s.tokens, s.logits = append(s.tokens, tokens...), logits
+		s.tokens = append(s.tokens, tokens...)
 	}
 	return logits, err
 }

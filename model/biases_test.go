@@ -88,7 +88,7 @@ func TestBiasesOneByOne(t *testing.T) {
 		if len(m.Warnings)+len(m.Unused) > 0 {
 			t.Errorf("%s: warnings %q, unused %q", path, m.Warnings, m.Unused)
 		}
-		v, err := m.NewPass().Forward(context.Background(), model.Span{State: m.NewState(), Tokens: []int32{1, 5, 9, 3, 6, 2}, Want: model.AllLogits})
+		v, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: []int32{1, 5, 9, 3, 6, 2}, Want: model.AllLogits})
 		if err != nil {
 			t.Fatal(err)
 		}

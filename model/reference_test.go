@@ -93,7 +93,7 @@ func TestSettingsAsInReference(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer m.Close()
-			got, err := m.NewPass().Forward(context.Background(), model.Span{State: m.NewState(), Tokens: all.IDs, Want: model.AllLogits})
+			got, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: all.IDs, Want: model.AllLogits})
 			if err != nil {
 				t.Fatal(err)
 			}
