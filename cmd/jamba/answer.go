@@ -71,7 +71,7 @@ func (c *runCmd) history() []jamba.Message {
 func (c *runCmd) answer(ctx context.Context, s *streams, session *jamba.Session, m *jamba.Model, before []jamba.Message, prompt string) answer {
 	o := c.asked(m)
 	o.Progress = progress(s.err)
-	a := answer{seed: *o.Seed, note: func(p jamba.Piece) string { return c.note(m, &o, p) }}
+	a := answer{seed: *o.Seed, stops: len(o.Stop) > 0, note: func(p jamba.Piece) string { return c.note(m, &o, p) }}
 	if c.continues(m) {
 		a.pieces = session.Generate(ctx, prompt, o)
 	} else {
@@ -84,6 +84,7 @@ func (c *runCmd) answer(ctx context.Context, s *streams, session *jamba.Session,
 type answer struct {
 	pieces iter.Seq2[jamba.Piece, error]
 	seed   uint64
+	stops  bool                          // strings may end it
 	note   func(last jamba.Piece) string // what to say of an end that the model did not make, or ""
 }
 

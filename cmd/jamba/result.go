@@ -45,6 +45,7 @@ func (c *runCmd) printJSON(s *streams, m *jamba.Model, a answer) error {
 	spell := func(id int32) string { return string(m.Text().Tokenizer.TokenBytes(id)) }
 	var last jamba.Piece
 	var err error
+	var ids []int32
 	for p, pieceErr := range a.pieces {
 		if last, err = p, pieceErr; err != nil && !errors.Is(err, context.Canceled) {
 			return err
@@ -55,6 +56,7 @@ func (c *runCmd) printJSON(s *streams, m *jamba.Model, a answer) error {
 			r.Usage = usage{p.Stats.PromptTokens, p.Stats.AnswerTokens, p.Stats.PrefillRate(), p.Stats.DecodeRate()}
 			continue
 		}
+		ids = append(ids, p.ID)
 		t := token{ID: p.ID, Token: spell(p.ID)}
 		if p.Logprob != nil {
 			t.Logprob = &p.Logprob.Logprob
@@ -63,6 +65,10 @@ func (c *runCmd) printJSON(s *streams, m *jamba.Model, a answer) error {
 			}
 		}
 		r.Tokens = append(r.Tokens, t)
+	}
+	if !a.stops {
+		// Of bytes that are no text a stream shows more than the reference, which knows what comes after them.
+		r.Text = m.Text().Tokenizer.Decode(ids, true)
 	}
 	if err := writeJSON(s.out, r); err != nil {
 		return err
