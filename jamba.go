@@ -21,6 +21,7 @@ import (
 // Model is an open model. It is safe for concurrent use, until Close.
 type Model struct {
 	network  *model.Model
+	engine   *engine.Engine
 	text     *text.Text
 	defaults Options
 	sampled  bool     // the files say how answers are sampled
@@ -78,11 +79,15 @@ func OpenWith(path string, o model.Options) (*Model, error) {
 		network.Close()
 		return nil, err
 	}
+	m.engine = engine.ForModel(network)
 	return m, nil
 }
 
-// Close releases the model, which must not be in use any more.
-func (m *Model) Close() error { return m.network.Close() }
+// Close ends the answers that are on their way and releases the model.
+func (m *Model) Close() error {
+	m.engine.Close()
+	return m.network.Close()
+}
 
 // Network returns the model's network, for what is beyond text.
 func (m *Model) Network() *model.Model { return m.network }
@@ -110,12 +115,21 @@ func (m *Model) CanChat() bool { return m.text.Templates != nil }
 
 // Generate continues prompt. See Session.Generate.
 func (m *Model) Generate(ctx context.Context, prompt string, o Options) iter.Seq2[Piece, error] {
-	return m.NewSession().Generate(ctx, prompt, o)
+	return m.once(func(s *Session) iter.Seq2[Piece, error] { return s.Generate(ctx, prompt, o) })
 }
 
 // Chat answers messages. See Session.Chat.
 func (m *Model) Chat(ctx context.Context, messages []Message, o Options) iter.Seq2[Piece, error] {
-	return m.NewSession().Chat(ctx, messages, o)
+	return m.once(func(s *Session) iter.Seq2[Piece, error] { return s.Chat(ctx, messages, o) })
+}
+
+// once answers in a session that is closed then.
+func (m *Model) once(f func(*Session) iter.Seq2[Piece, error]) iter.Seq2[Piece, error] {
+	return func(yield func(Piece, error) bool) {
+		s := m.NewSession()
+		defer s.Close()
+		f(s)(yield)
+	}
 }
 
 // Session is one text or conversation that goes on. What was computed for its beginning is kept. It is not safe for
@@ -127,8 +141,11 @@ type Session struct {
 
 // NewSession returns an empty session.
 func (m *Model) NewSession() *Session {
-	return &Session{m, engine.NewSession(m.network)}
+	return &Session{m, m.engine.NewSession()}
 }
+
+// Close frees the session's memory; if it is not called, that happens some time after the session is out of reach.
+func (s *Session) Close() { s.engine.Close() }
 
 // Generate continues prompt and yields the answer piece by piece; the last piece has Finish and Stats. An error ends
 // it, ctx.Err() if that was why; the session can be used on. Options that are out of range are an error.

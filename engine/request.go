@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"time"
+
+	"jamba/engine/sample"
+)
+
+// Request is a prompt and how to continue it.
+type Request struct {
+	Prompt     []int32
+	MaxTokens  int      // of the answer; 0: until it ends or the context is full
+	StopTokens []int32  // tokens that end the answer
+	Stop       []string // strings that end the answer, and are left out of it
+	Padded     []int32  // ids that are never picked, ascending
+	Sample     sample.Params
+	Logprobs   bool // give log-probabilities
+	TopTokens  int  // with those of the n most likely tokens
+	// EndRepetition ends an answer that only repeats itself; see repetition.
+	EndRepetition bool
+	Text          Detokenizer
+	Progress      func(done, total int) // called while the prompt is computed; may be nil
+	// Ahead is how many tokens are computed before the reader asks for them. With 0 a session has seen no token that the
+	// reader has not.
+	Ahead int
+}
+
+// Detokenizer turns the answer's tokens into text, piece by piece and never within a character.
+type Detokenizer interface {
+	Push(id int32) string
+	Flush() string
+}
+
+// Piece is a token of the answer, with the text that became certain by it. The last Piece has no token, the text that
+// was still held back, Finish and Stats; so has one that comes with the error of a context that ended.
+type Piece struct {
+	ID      int32
+	Text    string
+	Logprob *sample.Logprob
+	Top     []sample.Logprob
+	Finish  Finish
+	Stats   *Stats
+}
+
+// Finish says why an answer ended.
+type Finish string
+
+// The reasons, as the OpenAI API names them.
+const (
+	FinishStop   Finish = "stop"   // the model ended it, or a stop string came
+	FinishLength Finish = "length" // MaxTokens or the end of the context
+)
+
+// The reasons that the API has no name for.
+const (
+	FinishRepetition  Finish = "repetition"  // the answer only repeated itself
+	FinishInterrupted Finish = "interrupted" // the context ended
+)
+
+// Stats are the counts and times of one answer.
+type Stats struct {
+	PromptTokens int           `json:"prompt_tokens"`
+	ReusedTokens int           `json:"reused_tokens"` // of the prompt, computed before
+	AnswerTokens int           `json:"answer_tokens"`
+	Prefill      time.Duration `json:"prefill_ns"` // with the time of waiting for memory
+	Decode       time.Duration `json:"decode_ns"`
+}
+
+// PrefillRate returns the prompt's tokens per second, those reused left out.
+func (s *Stats) PrefillRate() float64 { return rate(s.PromptTokens-s.ReusedTokens, s.Prefill) }
+
+// DecodeRate returns the answer's tokens per second. The first token comes with the prompt.
+func (s *Stats) DecodeRate() float64 { return rate(s.AnswerTokens-1, s.Decode) }
+
+func rate(n int, d time.Duration) float64 {
+	if n <= 0 || d <= 0 {
+		return 0
+	}
+	return float64(n) / d.Seconds()
+}

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"jamba/engine/sample"
+	"jamba/model"
+	"jamba/model/state"
+)
+
+// sequence is a request on its way. The engine's goroutine owns it until it has sent the last event.
+type sequence struct {
+	ctx     context.Context
+	request *Request
+	state   *state.State
+	tokens  []int32   // that state has seen
+	logits  []float32 // after the last of them, once the answer has ended; else empty
+	sampler *sample.Sampler
+	room    int // tokens that the answer may have
+	picked  int
+
+	todo       []int32 // tokens to be computed next: the rest of the prompt, or one
+	one        [1]int32
+	answering  bool  // the prompt is done
+	fed, total int   // of the prompt
+	need       int   // tokens that memory is promised for
+	promise    int64 // bytes, beyond what the state had at first
+	begun      int64 // bytes of the state at first
+
+	wanted   atomic.Int32 // tokens that the reader has asked for and not got
+	events   chan event
+	progress chan [2]int
+	next     *event // of the pass at hand
+	last     *event
+}
+
+// event is what a reader is sent: a token, or the end with a reason or an error.
+type event struct {
+	id      int32
+	logprob *sample.Logprob
+	top     []sample.Logprob
+	finish  Finish
+	err     error
+}
+
+// send sends an event. There is room for all that were wanted and the last.
+func (s *sequence) send(ev event) { s.events <- ev }
+
+// tell tells of progress, unless the reader is far behind.
+func (s *sequence) tell(done, total int) {
+	select {
+	case s.progress <- [2]int{done, total}:
+	default:
+	}
+}
+
+// taken returns how much of what was promised the sequence has.
+func (s *sequence) taken(specs []state.Spec) int64 {
+	if s.state.Pos() == 0 {
+		return 0
+	}
+	return state.Bytes(specs, s.state.Pos()) - s.begun
+}
+
+// advance goes on from the result of n tokens. It sets next or last if the reader is to be told of something.
+func (s *sequence) advance(r *model.Result, n int) {
+	if r.Err != nil {
+		if errors.Is(r.Err, state.ErrFull) {
+			r.Err = fmt.Errorf("a context of %d tokens: %w; shorten the prompt or the answer (--max-tokens)", s.state.Pos()+n, r.Err)
+		}
+		s.last = &event{err: r.Err}
+		return
+	}
+	s.logits = s.logits[:0]
+	s.tokens = append(s.tokens, s.todo[:n]...)
+	s.todo, s.fed = s.todo[n:], s.fed+n
+	if len(s.todo) > 0 {
+		return
+	}
+	s.answering = true
+	s.pick(r.Logits)
+}
+
+// pick picks the next token.
+func (s *sequence) pick(logits []float32) {
+	if s.picked == s.room {
+		s.finish(FinishLength, logits)
+		return
+	}
+	id := s.sampler.Next(logits)
+	s.picked++
+	if slices.Contains(s.request.StopTokens, id) {
+		s.finish(FinishStop, logits)
+		return
+	}
+	ev := &event{id: id}
+	if s.request.Logprobs {
+		chosen, top := sample.Logprobs(logits, id, s.request.TopTokens, s.request.Padded)
+		ev.logprob, ev.top = &chosen, top
+	}
+	if s.next = ev; s.picked == s.room {
+		// The last token needs no pass of its own.
+		s.logits = append(s.logits[:0], logits...)
+		ev.finish = FinishLength
+		s.next, s.last = nil, ev
+		return
+	}
+	s.one[0] = id
+	s.todo = s.one[:]
+}
+
+func (s *sequence) finish(f Finish, logits []float32) {
+	s.logits = append(s.logits[:0], logits...)
+	s.last = &event{id: -1, finish: f}
+}
