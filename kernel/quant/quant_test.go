@@ -2,9 +2,13 @@ package quant
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +51,52 @@ func TestDequantize(t *testing.T) {
 				t.Errorf("%v: value %d of block %d is %v, want %v", d, i%d.BlockValues(), i/d.BlockValues(), got[i], want[i])
 				break
 			}
+		}
+	}
+}
+
+// split are the formats that are taken apart into whole numbers.
+var split = []tensor.DType{
+	tensor.Q2_K, tensor.Q3_K, tensor.IQ4_NL, tensor.IQ4_XS, tensor.IQ3_XXS, tensor.IQ3_S, tensor.IQ2_XXS, tensor.IQ2_XS,
+	tensor.IQ2_S, tensor.IQ1_S, tensor.IQ1_M, tensor.MXFP4, tensor.TQ1_0, tensor.TQ2_0,
+}
+
+// TestDequantizeSplit compares every block with the sums of blocks.json.
+func TestDequantizeSplit(t *testing.T) {
+	var want map[string]struct {
+		SHA256 []string
+		First  []float32
+	}
+	if err := json.Unmarshal(read(t, "blocks.json"), &want); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range split {
+		b, w := read(t, d.String()+".blocks"), want[d.String()]
+		if len(w.SHA256) < 14 || len(b) != len(w.SHA256)*d.BlockBytes() {
+			t.Fatalf("%v: %d bytes of %d blocks", d, len(b), len(w.SHA256))
+		}
+		got := make([]float32, d.BlockValues())
+		for i, sum := range w.SHA256 {
+			Dequantize(got, d, b[i*d.BlockBytes():(i+1)*d.BlockBytes()])
+			var bits []byte
+			for _, v := range got {
+				if v != v {
+					v = math.Float32frombits(0x7fc00000)
+				}
+				bits = le.AppendUint32(bits, math.Float32bits(v))
+			}
+			if s := fmt.Sprintf("%x", sha256.Sum256(bits)); !strings.HasPrefix(s, sum) {
+				t.Errorf("%v: block %d has the values %v", d, i, got)
+			}
+		}
+		if !slices.Equal(got[:len(w.First)], w.First) {
+			t.Errorf("%v: the last block is %v, want %v", d, got[:len(w.First)], w.First)
+		}
+		// As one row.
+		row := make([]float32, len(w.SHA256)*d.BlockValues())
+		Dequantize(row, d, b)
+		if !slices.Equal(row[len(row)-len(got):], got) {
+			t.Errorf("%v: a row ends with other values than its last block", d)
 		}
 	}
 }
@@ -249,7 +299,7 @@ func TestWrongLengths(t *testing.T) {
 		}
 	}
 	// Nothing is a row, too.
-	for d := tensor.F32; d <= tensor.Q6_K; d++ {
+	for d := tensor.F32; d <= tensor.F8_E5M2; d++ {
 		Dequantize(nil, d, nil)
 	}
 	for _, d := range append(quantizers, fitted...) {
