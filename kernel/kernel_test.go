@@ -41,6 +41,8 @@ func near(t *testing.T, what string, got []float32, want []float64, tol float64)
 var dtypes = []tensor.DType{
 	tensor.F32, tensor.F16, tensor.BF16, tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1,
 	tensor.Q4_K, tensor.Q5_K, tensor.Q6_K,
+	tensor.Q2_K, tensor.Q3_K, tensor.IQ4_NL, tensor.IQ4_XS, tensor.IQ3_XXS, tensor.IQ3_S, tensor.IQ2_XXS, tensor.IQ2_XS,
+	tensor.IQ2_S, tensor.IQ1_S, tensor.IQ1_M, tensor.MXFP4, tensor.TQ1_0, tensor.TQ2_0, tensor.F8_E4M3, tensor.F8_E5M2,
 }
 
 // randomMatrix returns a matrix of random bytes that mean finite weights, and the weights.
@@ -63,6 +65,19 @@ func randomMatrix(t *testing.T, r *rand.Rand, d tensor.DType, n, k int) (Matrix,
 			binary.LittleEndian.PutUint16(data[at:], uint16(math.Float32bits(float32(r.NormFloat64()))>>16))
 		case tensor.Q6_K:
 			half(at + 208)
+		case tensor.Q2_K:
+			half(at + 80)
+			half(at + 82)
+		case tensor.Q3_K, tensor.TQ1_0, tensor.TQ2_0:
+			half(at + d.BlockBytes() - 2)
+		case tensor.IQ1_M: // the upper half bytes of the last words are a scale
+			for i := range 4 {
+				data[at+49+2*i] = data[at+49+2*i]&15 | byte(uint16(0x2C00)>>(4*i)&15<<4)
+			}
+		case tensor.MXFP4:
+			data[at] = byte(120 + r.IntN(6))
+		case tensor.F8_E4M3, tensor.F8_E5M2:
+			data[at] = data[at]&0x80 | byte(r.IntN(0x48))
 		case tensor.Q4_1, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K:
 			half(at)
 			half(at + 2)

@@ -13,6 +13,7 @@ func TestReadBytes(t *testing.T) {
 	for d, want := range map[tensor.DType]int{
 		tensor.Q8_0: 256 + 16, tensor.Q4_0: 128 + 16, tensor.Q4_1: 128 + 32, tensor.Q5_0: 256 + 16, tensor.Q5_1: 256 + 32,
 		tensor.Q4_K: 148, tensor.Q5_K: 256 + 20, tensor.Q6_K: 256 + 18, tensor.BF16: 512,
+		tensor.Q2_K: 84, tensor.IQ4_NL: 144, tensor.F8_E4M3: 256,
 	} {
 		size, err := d.RowBytes(256)
 		if err != nil {
@@ -35,7 +36,7 @@ func TestReadBytes(t *testing.T) {
 			if w.ReadBytes() != read || w.Bytes() != n*size {
 				t.Errorf("%v: %d rows are read as %d bytes of %d, want %d of %d", d, n, w.ReadBytes(), w.Bytes(), read, n*size)
 			}
-			if integer := d.Quantized() && PeakI8(1<<10) > 0; w.Integer() != integer {
+			if integer := Packs(d) && PeakI8(1<<10) > 0; w.Integer() != integer {
 				t.Errorf("%v: whole numbers: %v, want %v", d, w.Integer(), integer)
 			}
 		}
