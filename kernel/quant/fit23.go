@@ -71,8 +71,7 @@ func quantizeQ3_K(dst []byte, x *[superLen]float32) bool {
 	clear(dst[:110])
 	switch most := largest(x[:]); {
 	case most <= tiny:
-		zeroQ3_K(dst)
-		return true
+		return true // the scale is zero, whatever the numbers
 	case most > huge:
 		return false
 	}
@@ -104,13 +103,6 @@ func quantizeQ3_K(dst []byte, x *[superLen]float32) bool {
 		dst[i%32] |= v >> 2 << (i / 32)
 	}
 	return true
-}
-
-// zeroQ3_K makes all bits of a super-block with the scale zero those of the number zero.
-func zeroQ3_K(dst []byte) {
-	for i := range dst[:32] {
-		dst[i] = 0xFF
-	}
 }
 
 // nearbyThree stores the numbers of 0 to 7, four more than they mean, of a sub-block and returns its scale, a multiple of d
