@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"jamba/internal/testutil"
 	"jamba/kernel/par"
 	"jamba/kernel/quant"
 	"jamba/tensor"
@@ -52,39 +53,11 @@ func randomMatrix(t *testing.T, r *rand.Rand, d tensor.DType, n, k int) (Matrix,
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := make([]byte, size)
-	for i := range data {
-		data[i] = byte(r.Uint32())
+	deviation := 0.125 // of a scale
+	if d == tensor.F32 || d == tensor.BF16 {
+		deviation = 1
 	}
-	half := func(at int) { binary.LittleEndian.PutUint16(data[at:], quant.F32ToF16(float32(r.NormFloat64()/8))) }
-	for at := 0; at < size; at += d.BlockBytes() {
-		switch d {
-		case tensor.F32:
-			binary.LittleEndian.PutUint32(data[at:], math.Float32bits(float32(r.NormFloat64())))
-		case tensor.BF16:
-			binary.LittleEndian.PutUint16(data[at:], uint16(math.Float32bits(float32(r.NormFloat64()))>>16))
-		case tensor.Q6_K:
-			half(at + 208)
-		case tensor.Q2_K:
-			half(at + 80)
-			half(at + 82)
-		case tensor.Q3_K, tensor.TQ1_0, tensor.TQ2_0:
-			half(at + d.BlockBytes() - 2)
-		case tensor.IQ1_M: // the upper half bytes of the last words are a scale
-			for i := range 4 {
-				data[at+49+2*i] = data[at+49+2*i]&15 | byte(uint16(0x2C00)>>(4*i)&15<<4)
-			}
-		case tensor.MXFP4:
-			data[at] = byte(120 + r.IntN(6))
-		case tensor.F8_E4M3, tensor.F8_E5M2:
-			data[at] = data[at]&0x80 | byte(r.IntN(0x48))
-		case tensor.Q4_1, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K:
-			half(at)
-			half(at + 2)
-		default:
-			half(at)
-		}
-	}
+	data := testutil.Blocks(r, d, size/d.BlockBytes(), deviation)
 	w, err := NewMatrix(tensor.Tensor{Name: "w", DType: d, Shape: []int{n, k}, Data: data})
 	if err != nil {
 		t.Fatal(err)
