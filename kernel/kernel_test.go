@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unsafe"
 
-	"jamba/internal/testutil"
+	"jamba/internal/testutil/blocks"
 	"jamba/kernel/par"
 	"jamba/kernel/quant"
 	"jamba/tensor"
@@ -57,7 +57,7 @@ func randomMatrix(t *testing.T, r *rand.Rand, d tensor.DType, n, k int) (Matrix,
 	if d == tensor.F32 || d == tensor.BF16 {
 		deviation = 1
 	}
-	data := testutil.Blocks(r, d, size/d.BlockBytes(), deviation)
+	data := blocks.Random(r, d, size/d.BlockBytes(), deviation)
 	w, err := NewMatrix(tensor.Tensor{Name: "w", DType: d, Shape: []int{n, k}, Data: data})
 	if err != nil {
 		t.Fatal(err)

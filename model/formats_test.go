@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"jamba/format/gguf"
-	"jamba/internal/testutil"
+	"jamba/internal/testutil/blocks"
 	"jamba/kernel"
 	"jamba/kernel/quant"
 	"jamba/model"
@@ -28,7 +28,7 @@ var fewBits = []tensor.DType{
 
 // inFormat writes the model of wide as two GGUF files: all matrices of which rows are whole blocks, stacks of experts and
 // the embedding among them, of random blocks of type d; and the same values as F32.
-func inFormat(t *testing.T, d tensor.DType, tied bool) (blocks, plain string) {
+func inFormat(t *testing.T, d tensor.DType, tied bool) (few, plain string) {
 	t.Helper()
 	source, _ := export(t, wide(t, tied), "f32")
 	r := rand.New(rand.NewPCG(5, uint64(d)))
@@ -46,9 +46,9 @@ func inFormat(t *testing.T, d tensor.DType, tied bool) (blocks, plain string) {
 			}
 		})
 	}
-	blocks = matrices(func(f *nativeFile, s *gguf.Source, n int) {
+	few = matrices(func(f *nativeFile, s *gguf.Source, n int) {
 		// Numbers of up to 127 with scales of up to 63 in a sub-block.
-		b := testutil.Blocks(r, d, n/d.BlockValues(), 1.0/4096)
+		b := blocks.Random(r, d, n/d.BlockValues(), 1.0/4096)
 		f.data[s.Name], data[s.Name], s.DType = b, b, d
 	})
 	plain = matrices(func(f *nativeFile, s *gguf.Source, n int) {
@@ -59,7 +59,7 @@ func inFormat(t *testing.T, d tensor.DType, tied bool) (blocks, plain string) {
 	if len(data) < 12 {
 		t.Fatalf("%d matrices", len(data))
 	}
-	return blocks, plain
+	return few, plain
 }
 
 // TestFewBits asserts that matrices of formats of few bits are what their values are: the same logits, bit for bit, as from
@@ -73,13 +73,13 @@ func TestFewBits(t *testing.T) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%v/tied %v", d, tied), func(t *testing.T) {
-				blocks, plain := inFormat(t, d, tied)
+				few, plain := inFormat(t, d, tied)
 				logits := func(path string, o model.Options) ([]float32, *model.Model) {
 					m := openWith(t, path, o)
 					return (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), ids), m
 				}
 				want, _ := logits(plain, model.Options{})
-				got, m := logits(blocks, model.Options{})
+				got, m := logits(few, model.Options{})
 				if !slices.Equal(got, want) {
 					t.Error("other logits than of the values as F32")
 				}
@@ -87,15 +87,15 @@ func TestFewBits(t *testing.T) {
 					t.Errorf("%d bytes of weights", after)
 				}
 				want, _ = logits(plain, model.Options{Precision: model.Fast})
-				got, m = logits(blocks, model.Options{Precision: model.Fast})
+				got, m = logits(few, model.Options{Precision: model.Fast})
 				if !slices.Equal(got, want) {
 					t.Error("fast: other logits than of the values as F32")
 				}
 				// What is quantized stays as it is.
-				if _, m = logits(blocks, model.Options{Weights: "q8_0"}); !slices.ContainsFunc(m.Quantized, func(c model.Conversion) bool { return c.To == d && c.Note == "quantized already" }) {
+				if _, m = logits(few, model.Options{Weights: "q8_0"}); !slices.ContainsFunc(m.Quantized, func(c model.Conversion) bool { return c.To == d && c.Note == "quantized already" }) {
 					t.Errorf("--weights: %+v", m.Quantized)
 				}
-				a, report := export(t, blocks, "q8_0")
+				a, report := export(t, few, "q8_0")
 				b, _ := export(t, plain, "q8_0")
 				if x, y := data(t, a), data(t, b); !slices.Equal(x, y) {
 					t.Error("rounded anew, a file differs from one that was rounded from the values")
@@ -109,10 +109,10 @@ func TestFewBits(t *testing.T) {
 					return
 				}
 				out := filepath.Join(t.TempDir(), "x.native")
-				if _, err := model.Export(context.Background(), blocks, out, model.ExportOptions{Native: true}); err == nil || !strings.Contains(err.Error(), "a type has to be given") {
+				if _, err := model.Export(context.Background(), few, out, model.ExportOptions{Native: true}); err == nil || !strings.Contains(err.Error(), "a type has to be given") {
 					t.Errorf("native layout: %v", err)
 				}
-				if _, err := model.Export(context.Background(), blocks, out, model.ExportOptions{Native: true, Recipe: "q8_0"}); err != nil {
+				if _, err := model.Export(context.Background(), few, out, model.ExportOptions{Native: true, Recipe: "q8_0"}); err != nil {
 					t.Fatal(err)
 				}
 				was, _ := logits(a, model.Options{Precision: model.Fast})

@@ -1,4 +1,5 @@
-package testutil
+// Package blocks makes random weights for tests.
+package blocks
 
 import (
 	"encoding/binary"
@@ -15,9 +16,9 @@ var halves = map[tensor.DType][]int{
 	tensor.Q2_K: {80, 82}, tensor.Q3_K: {108}, tensor.TQ1_0: {52}, tensor.TQ2_0: {64},
 }
 
-// Blocks returns so many blocks of random bits of type d, or numbers of a plain type, whose scales are normal with that
+// Random returns so many blocks of random bits of type d, or numbers of a plain type, whose scales are normal with that
 // standard deviation: so their values are finite.
-func Blocks(r *rand.Rand, d tensor.DType, count int, deviation float64) []byte {
+func Random(r *rand.Rand, d tensor.DType, count int, deviation float64) []byte {
 	all := make([]byte, count*d.BlockBytes())
 	for i := range all {
 		all[i] = byte(r.Uint32())
