@@ -621,3 +621,34 @@ func TestMost(t *testing.T) {
 		}
 	}
 }
+
+// TestScales asserts that products with a matrix that has scales have the bits of those with its values, for few rows and
+// for many.
+func TestScales(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	const n, k = 36, 1200
+	for _, grid := range [][2]int{{1, 1}, {n, 1}, {3, 4}, {1, k}, {n, k}} {
+		for _, rounded := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16} {
+			s := &tensor.Scales{Rows: grid[0], Columns: grid[1], Values: random(r, grid[0]*grid[1]), Rounded: rounded}
+			w, plain := randomMatrix(t, r, tensor.F8_E4M3, n, k)
+			w.scales = s
+			for i := range plain {
+				plain[i] *= s.Values[i/k*s.Rows/n*s.Columns+i%k*s.Columns/k]
+				switch rounded {
+				case tensor.F16:
+					plain[i] = quant.F16ToF32(quant.F32ToF16(plain[i]))
+				case tensor.BF16:
+					plain[i] = math.Float32frombits(uint32(quant.F32ToBF16(plain[i])) << 16)
+				}
+			}
+			values, err := NewMatrix(tensor.FromFloat32s("w", plain, n, k))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range []int{1, 5, widenedRows + 1} {
+				x := random(r, m*k)
+				equalProducts(t, "products", x, &w, &values)
+			}
+		}
+	}
+}

@@ -87,7 +87,7 @@ func TestFewBits(t *testing.T) {
 					t.Errorf("%d bytes of weights", after)
 				}
 				want, _ = logits(plain, model.Options{Precision: model.Fast})
-				got, m = logits(few, model.Options{Precision: model.Fast})
+				got, _ = logits(few, model.Options{Precision: model.Fast})
 				if !slices.Equal(got, want) {
 					t.Error("fast: other logits than of the values as F32")
 				}
