@@ -3,6 +3,7 @@ package model_test
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"jamba/format/safetensors"
+	"jamba/internal/testutil/blocks"
 	"jamba/kernel/quant"
 	"jamba/model"
 	"jamba/tensor"
@@ -246,4 +248,68 @@ func adapterFor(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// TestFP8Tied has a tied model whose only copy is an lm_head of eight bits: its scales go with it; and one with both, of
+// the same bits with other scales, which are two matrices.
+func TestFP8Tied(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	head := blocks.Random(r, tensor.F8_E4M3, 64*32, 1)
+	for i := range head {
+		head[i] &= 0xB7 // below one
+	}
+	matrix := func(name string, factor float32) []safetensors.Entry {
+		scale := make([]float32, 8)
+		for i := range scale {
+			scale[i] = factor * float32(i+1)
+		}
+		return []safetensors.Entry{
+			safetensors.Of(tensor.Tensor{Name: name, DType: tensor.F8_E4M3, Shape: []int{64, 32}, Data: head}),
+			safetensors.Of(tensor.FromFloat32s(name+"_scale_inv", scale, 4, 2)),
+		}
+	}
+	set, err := safetensors.OpenDir("testdata/fp8/blocks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	folder := func(more ...safetensors.Entry) string {
+		for _, name := range set.Names() {
+			x, err := set.Tensor(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(name, "model.layers") || name == "model.norm.weight" {
+				more = append(more, safetensors.Of(x))
+			}
+		}
+		dir := t.TempDir()
+		if err := safetensors.WriteFile(filepath.Join(dir, "model.safetensors"), more, nil); err != nil {
+			t.Fatal(err)
+		}
+		config, err := os.ReadFile("testdata/fp8/blocks/config.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, dir, "config.json", []byte(strings.Replace(string(config), `"tie_word_embeddings": false`, `"tie_word_embeddings": true`, 1)))
+		return dir
+	}
+	for name, c := range map[string]struct {
+		dir  string
+		tied bool
+	}{
+		"head alone":   {folder(matrix("lm_head.weight", 0.5)...), true},
+		"both":         {folder(append(matrix("lm_head.weight", 0.5), matrix("model.embed_tokens.weight", 0.5)...)...), true},
+		"other scales": {folder(append(matrix("lm_head.weight", 0.5), matrix("model.embed_tokens.weight", 0.25)...)...), false},
+	} {
+		a, b := openPrecision(t, c.dir, model.Exact), openPrecision(t, widened(t, c.dir), model.Exact)
+		if a.Config.TieWordEmbeddings != c.tied || b.Config.TieWordEmbeddings != c.tied || len(a.Unused) > 0 {
+			t.Errorf("%s: tied %v, unused %v", name, a.Config.TieWordEmbeddings, a.Unused)
+		}
+		ids := []int32{1, 2, 3, 63}
+		got := (&golden{model: a}).forward(t, a.NewPass(), a.NewState(), ids)
+		if want := (&golden{model: b}).forward(t, b.NewPass(), b.NewState(), ids); !slices.Equal(got, want) {
+			t.Errorf("%s: other logits than of the dequantized weights", name)
+		}
+	}
 }

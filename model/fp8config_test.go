@@ -21,7 +21,7 @@ func TestReadsFP8(t *testing.T) {
 		`{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"group_0":{"weights":{"num_bits":8,"type":"float"}}},"kv_cache_scheme":{"num_bits":8}}`:                                                                    false,
 		`{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"a":{"weights":{"num_bits":8,"type":"float"},"format":"pack-quantized"}}}`:                                                                                 false,
 		`{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"a":{"weights":{"num_bits":8,"type":"float"}}},"sparsity_config":{"format":"sparse-24-bitmask"}}`:                                                          false,
-		`{"quant_method":"compressed-tensors","format":"float-quantized"}`: false,
+		`{"quant_method":"compressed-tensors","format":"float-quantized"}`:                                                                                                                                                                           false,
 	} {
 		if got := readsFP8(json.RawMessage(config)); got != want {
 			t.Errorf("%s: %v", config, got)
