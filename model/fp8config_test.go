@@ -7,24 +7,30 @@ import (
 
 // TestReadsFP8 tells configurations of eight-bit floats from others.
 func TestReadsFP8(t *testing.T) {
-	for config, want := range map[string]bool{
-		`{"quant_method":"fp8","activation_scheme":"dynamic","weight_block_size":[128,128],"fmt":"e4m3"}`: true,
-		`{"quant_method":"fp8"}`:        true,
-		`{"quant_method":"fbgemm_fp8"}`: false,
-		`{"quant_method":"gptq"}`:       false,
-		`{"quant_method":7}`:            false,
-		`{}`:                            false,
-		`null`:                          false,
-		`{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"group_0":{"targets":["Linear"],"weights":{"num_bits":8,"type":"float"},"input_activations":{"num_bits":8}}},"kv_cache_scheme":null,"sparsity_config":{}}`: true,
-		`{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"group_0":{"weights":{"num_bits":4,"type":"float"}}}}`:                                                                                                     false,
-		`{"quant_method":"compressed-tensors","format":"int-quantized","config_groups":{"group_0":{"weights":{"num_bits":8,"type":"int"}}}}`:                                                                                                         false,
-		`{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"group_0":{"weights":{"num_bits":8,"type":"float"}}},"kv_cache_scheme":{"num_bits":8}}`:                                                                    false,
-		`{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"a":{"weights":{"num_bits":8,"type":"float"},"format":"pack-quantized"}}}`:                                                                                 false,
-		`{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"a":{"weights":{"num_bits":8,"type":"float"}}},"sparsity_config":{"format":"sparse-24-bitmask"}}`:                                                          false,
-		`{"quant_method":"compressed-tensors","format":"float-quantized"}`:                                                                                                                                                                           false,
+	for want, configs := range map[bool][]string{
+		true: {
+			`{"quant_method":"fp8","activation_scheme":"dynamic","weight_block_size":[128,128],"fmt":"e4m3"}`,
+			`{"quant_method":"fp8"}`,
+			`{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"group_0":{"targets":["Linear"],"weights":{"num_bits":8,"type":"float"},"input_activations":{"num_bits":8}}},"kv_cache_scheme":null,"sparsity_config":{}}`,
+		},
+		false: {
+			`{"quant_method":"fbgemm_fp8"}`,
+			`{"quant_method":"gptq"}`,
+			`{"quant_method":7}`,
+			`{}`,
+			`null`,
+			`{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"group_0":{"weights":{"num_bits":4,"type":"float"}}}}`,
+			`{"quant_method":"compressed-tensors","format":"int-quantized","config_groups":{"group_0":{"weights":{"num_bits":8,"type":"int"}}}}`,
+			`{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"group_0":{"weights":{"num_bits":8,"type":"float"}}},"kv_cache_scheme":{"num_bits":8}}`,
+			`{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"a":{"weights":{"num_bits":8,"type":"float"},"format":"pack-quantized"}}}`,
+			`{"quant_method":"compressed-tensors","format":"float-quantized","config_groups":{"a":{"weights":{"num_bits":8,"type":"float"}}},"sparsity_config":{"format":"sparse-24-bitmask"}}`,
+			`{"quant_method":"compressed-tensors","format":"float-quantized"}`,
+		},
 	} {
-		if got := readsFP8(json.RawMessage(config)); got != want {
-			t.Errorf("%s: %v", config, got)
+		for _, config := range configs {
+			if got := readsFP8(json.RawMessage(config)); got != want {
+				t.Errorf("%s: %v", config, got)
+			}
 		}
 	}
 }
