@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ const (
 	maxConfig    = 64 << 20 // of tokenizer_config.json, which may list many added tokens
 	maxField     = 8 << 20  // of a field that is used
 	maxFields    = 1000
-	maxTemplates = 64       // of a model
+	maxTemplates = 64 // of a model
 )
 
 // LoadDir loads the chat templates of a model folder: chat_template.jinja and additional_chat_templates/NAME.jinja, or, if
@@ -69,6 +70,9 @@ func readObject(path string, keep func(field string) bool) (*jinja.Dict, error) 
 		return jinja.NewDict(), err
 	}
 	d, err := fields(json.NewDecoder(bytes.NewReader(b)), keep)
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("json: %w", io.ErrUnexpectedEOF)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("chat: %s: %w", path, err)
 	}
@@ -197,7 +201,9 @@ const (
 	addedTokens = "added_tokens_decoder"
 )
 
-func isTokenField(name string) bool { return name == extraTokens || strings.HasSuffix(name, tokenSuffix) }
+func isTokenField(name string) bool {
+	return name == extraTokens || strings.HasSuffix(name, tokenSuffix)
+}
 
 // specialTokens returns the variables that hold special tokens: all fields named ..._token whose value is a string or an
 // object with content, and what extra_special_tokens names.
