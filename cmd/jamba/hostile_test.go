@@ -117,10 +117,10 @@ func TestHostile(t *testing.T) {
 			size := base.lay(t, dir, h.files)
 			stdout, stderr, cost := measured(t, dir, strings.Fields(h.run))
 			if err := cost.within(size); err != nil {
-				t.Errorf("%s: %v", h.run, err)
+				t.Errorf("%s: %s: %v", h.name, h.run, err)
 			}
 			if err := h.want.holds(cost.exit, stderr); err != nil {
-				t.Errorf("%s: %v\n%s", h.run, err, printable.Cut(stderr, 2000))
+				t.Errorf("%s: %s: %v\n%s", h.name, h.run, err, printable.Cut(stderr, 2000))
 			}
 			if strings.HasPrefix(h.run, "jamba show") && printable.Text(stdout) != stdout {
 				t.Errorf("%s: control characters on standard output", h.run)
@@ -233,7 +233,7 @@ func measured(t *testing.T, dir string, words []string) (stdout, stderr string, 
 	r.Close()
 	err = cmd.Wait()
 	if ctx.Err() != nil {
-		t.Fatalf("%s: hangs", strings.Join(words, " "))
+		t.Fatalf("%s: %s: hangs", t.Name(), strings.Join(words, " "))
 	}
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		c.exit = failed.ExitCode()
