@@ -10,11 +10,11 @@ import (
 // hostileAdapters are low-rank adapters.
 func hostileAdapters() []hostileCase {
 	var cases []hostileCase
-	add := func(name string, files map[string]maker, want verdict) {
+	add := func(name string, files map[string]filler, want verdict) {
 		cases = append(cases, hostileCase{"adapter: " + name, files, "jamba logits -m base --adapter adapter --tokens 1,2 -o o.npy", want})
 	}
 	config := func(name, json string, want verdict) {
-		add(name, map[string]maker{"adapter/adapter_config.json": content(json)}, want)
+		add(name, map[string]filler{"adapter/adapter_config.json": content(json)}, want)
 	}
 	fields := func(more string) string {
 		return `{"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "v_proj"]` + more + `}`
@@ -41,10 +41,10 @@ func hostileAdapters() []hostileCase {
 
 	good := testutil.Golden("adapters", "llama-tiny.attention", "adapter_model.safetensors")
 	for seed := range uint64(10) {
-		add(fmt.Sprint("tensors changed ", seed), map[string]maker{"adapter/adapter_model.safetensors": damaged(good, flip(seed, 2000))}, either)
+		add(fmt.Sprint("tensors changed ", seed), map[string]filler{"adapter/adapter_model.safetensors": damaged(good, flip(seed, 2000))}, either)
 	}
 	tensors := func(name, header string, n int, want verdict) {
-		add(name, map[string]maker{"adapter/adapter_model.safetensors": content(tensorFile(header, n))}, want)
+		add(name, map[string]filler{"adapter/adapter_model.safetensors": content(tensorFile(header, n))}, want)
 	}
 	tensors("a tensor's name steers the terminal", `{"`+escapesJSON+`": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}`, 4, refused)
 	tensors("a long tensor's name", `{"`+long(2<<20)+`": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}`, 4, refused)

@@ -12,8 +12,8 @@ import (
 // hostileData are files to train on.
 func hostileData() []hostileCase {
 	var cases []hostileCase
-	add := func(file string, m maker, name string, want verdict) {
-		cases = append(cases, hostileCase{"data: " + file + " of " + name, map[string]maker{file: m}, "jamba train model.yaml " + file + " -o out --tokenizer m --warmup 0", want})
+	add := func(file string, m filler, name string, want verdict) {
+		cases = append(cases, hostileCase{"data: " + file + " of " + name, map[string]filler{file: m}, "jamba train model.yaml " + file + " -o out --tokenizer m --warmup 0", want})
 	}
 	for name, line := range map[string]string{
 		"a text that steers": `{"text": "` + escapesJSON + `"}`, "a key that steers": `{"` + escapesJSON + `": 1}`, "a long key": `{"` + long(5<<20) + `": 1}`, "numbers": `{"text": 5}`,
@@ -58,7 +58,7 @@ func hostileData() []hostileCase {
 	add("x.txt.zst", raw([]byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}), "a window of exabytes", refused)
 	add("x.txt.zst", raw([]byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xf8, 0x01, 0x00, 0x00}), "a window of gigabytes", refused)
 
-	footer := func(b string) maker {
+	footer := func(b string) filler {
 		return content("PAR1" + b + string(binary.LittleEndian.AppendUint32(nil, uint32(len(b)))) + "PAR1")
 	}
 	add("x.parquet", footer(""), "no footer", refused)

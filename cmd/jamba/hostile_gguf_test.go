@@ -56,7 +56,7 @@ func info(name string, dims []uint64, typ uint32, offset uint64) string {
 func hostileGGUF() []hostileCase {
 	var cases []hostileCase
 	add := func(name string, g rawGGUF, want verdict) {
-		cases = append(cases, hostileCase{"gguf: " + name, map[string]maker{"x.gguf": fat(g.String)}, "jamba show -m x.gguf", want})
+		cases = append(cases, hostileCase{"gguf: " + name, map[string]filler{"x.gguf": fat(g.String)}, "jamba show -m x.gguf", want})
 	}
 	arch := pair("general.architecture", typeString, str("llama"))
 	for _, n := range []uint64{1 << 20, 1 << 32, 1 << 60, 1<<64 - 1} {
@@ -97,7 +97,7 @@ func hostileGGUF() []hostileCase {
 		add("a template that "+name, rawGGUF{pairs: []string{arch, pair("tokenizer.chat_template", typeString, str("{{ "+s))}}, refused)
 		cases = append(cases, hostileCase{
 			"gguf: tokenize with a tokenizer that " + name,
-			map[string]maker{"x.gguf": fat(rawGGUF{pairs: []string{arch, pair("tokenizer.ggml.model", typeString, str(s)), pair("tokenizer.ggml.pre", typeString, str(s))}}.String)},
+			map[string]filler{"x.gguf": fat(rawGGUF{pairs: []string{arch, pair("tokenizer.ggml.model", typeString, str(s)), pair("tokenizer.ggml.pre", typeString, str(s))}}.String)},
 			"jamba tokenize -m x.gguf hi", refused,
 		})
 	}
@@ -105,14 +105,14 @@ func hostileGGUF() []hostileCase {
 		return rawGGUF{pairs: []string{arch, pair("split.no", typeUint32, u32(no)), pair("split.count", typeUint32, u32(count)), pair("split.tensors.count", typeUint32, u32(1<<31))}}.String()
 	}
 	for name, s := range map[string]string{"of 4 billion": split(0, 1<<32-1), "that is not the first": split(5, 7), "of 0": split(0, 0), "beyond the last": split(9, 2), "whose others are not there": split(0, 3)} {
-		cases = append(cases, hostileCase{"gguf: a split " + name, map[string]maker{"x-00001-of-00003.gguf": content(s)}, "jamba show -m x-00001-of-00003.gguf", refused})
+		cases = append(cases, hostileCase{"gguf: a split " + name, map[string]filler{"x-00001-of-00003.gguf": content(s)}, "jamba show -m x-00001-of-00003.gguf", refused})
 	}
-	cases = append(cases, hostileCase{"gguf: a split that is a pipe", with(map[string]maker{"x-00001-of-00002.gguf": content(split(0, 2))}, "x-00002-of-00002.gguf", strange(0)["a pipe"]), "jamba show -m x-00001-of-00002.gguf", refused})
+	cases = append(cases, hostileCase{"gguf: a split that is a pipe", with(map[string]filler{"x-00001-of-00002.gguf": content(split(0, 2))}, "x-00002-of-00002.gguf", strange(0)["a pipe"]), "jamba show -m x-00001-of-00002.gguf", refused})
 
 	for _, file := range []string{"m.gguf", "m.native"} {
 		change := func(name string, f func([]byte) []byte, command string) {
 			cases = append(cases, hostileCase{
-				file + ": " + name, map[string]maker{"damaged/" + file: copyOf(file, f)}, command + " -m damaged/" + file + map[bool]string{true: " --tokens 1,2 -o o.npy"}[command == "jamba logits"], either,
+				file + ": " + name, map[string]filler{"damaged/" + file: copyOf(file, f)}, command + " -m damaged/" + file + map[bool]string{true: " --tokens 1,2 -o o.npy"}[command == "jamba logits"], either,
 			})
 		}
 		for i, part := range []float64{0.00001, 0.001, 0.02, 0.3, 0.7, 0.9999} {
@@ -133,7 +133,7 @@ func hostileGGUF() []hostileCase {
 }
 
 // copyOf damages a file of the base that lies in the same folder as the case's own.
-func copyOf(name string, change func([]byte) []byte) maker {
+func copyOf(name string, change func([]byte) []byte) filler {
 	return func(path string) error {
 		f, err := os.Open(filepath.Join(filepath.Dir(filepath.Dir(path)), name))
 		if err != nil {

@@ -17,7 +17,7 @@ func hostileSettings() []hostileCase {
 "attn_layer_offset": 1, "attn_layer_period": 2, "expert_layer_offset": 1, "expert_layer_period": 2, "num_experts": %s, "num_experts_per_tok": 2}`
 	var cases []hostileCase
 	config := func(name, json string, want verdict) {
-		cases = append(cases, hostileCase{"config.json: " + name, map[string]maker{"base/config.json": content(json)}, "jamba logits -m base --tokens 1,2 -o o.npy", want})
+		cases = append(cases, hostileCase{"config.json: " + name, map[string]filler{"base/config.json": content(json)}, "jamba logits -m base --tokens 1,2 -o o.npy", want})
 	}
 	for _, n := range []string{"0", "-1", "5", "1000000", "2147483647", "1e300", "9223372036854775807", "1e-3", "null", `"4"`, "[4]", "{}", "true"} {
 		for _, field := range []string{"hidden_size", "num_hidden_layers", "vocab_size", "num_attention_heads", "intermediate_size"} {
@@ -63,7 +63,7 @@ func hostileSettings() []hostileCase {
 	generation := func(name, json string) {
 		cases = append(cases, hostileCase{
 			"generation_config.json: " + name,
-			map[string]maker{"m/generation_config.json": content(json)},
+			map[string]filler{"m/generation_config.json": content(json)},
 			"jamba run -m m --raw --max-tokens 1 --temperature 0 hi", either,
 		})
 	}
@@ -77,7 +77,7 @@ func hostileSettings() []hostileCase {
 	generation("long", `{"eos_token_id": "`+long(5<<20)+`"}`)
 
 	recipe := func(name, yaml string) {
-		cases = append(cases, hostileCase{"recipe: " + name, map[string]maker{"x.yaml": content(yaml)}, "jamba train x.yaml docs.txt -o out", refused})
+		cases = append(cases, hostileCase{"recipe: " + name, map[string]filler{"x.yaml": content(yaml)}, "jamba train x.yaml docs.txt -o out", refused})
 	}
 	recipe("laughs", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n"+
 		"e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\ng: &g [*f,*f,*f,*f,*f,*f,*f,*f,*f]\nh: [*g,*g,*g,*g,*g,*g,*g,*g,*g]\n")

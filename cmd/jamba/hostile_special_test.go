@@ -33,14 +33,14 @@ func hostileSpecial() []hostileCase {
 		{"x.txt", "jamba tokenizer train x.txt -o t.json --vocab-size 300", nil},
 	} {
 		for what, make := range strange(uint64(len(cases))) {
-			cases = append(cases, hostileCase{place.run + ", " + place.file + " is " + what, map[string]maker{place.file: make}, place.run, either})
+			cases = append(cases, hostileCase{place.run + ", " + place.file + " is " + what, map[string]filler{place.file: make}, place.run, either})
 		}
 	}
 	// A tokenizer of the older kind is read where there is no other.
 	for what, make := range strange(7) {
 		cases = append(cases, hostileCase{
 			"tokenizer.model is " + what,
-			map[string]maker{"t/tokenizer.model": make, "t/tokenizer_config.json": content("{}")},
+			map[string]filler{"t/tokenizer.model": make, "t/tokenizer_config.json": content("{}")},
 			"jamba tokenize -m t hi", refused,
 		})
 	}
@@ -48,7 +48,7 @@ func hostileSpecial() []hostileCase {
 }
 
 // with returns files and one more.
-func with(files map[string]maker, name string, m maker) map[string]maker {
+func with(files map[string]filler, name string, m filler) map[string]filler {
 	files = maps.Clone(files)
 	files[name] = m
 	return files

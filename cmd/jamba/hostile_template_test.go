@@ -9,7 +9,7 @@ import (
 func hostileTemplates() []hostileCase {
 	var cases []hostileCase
 	add := func(name, template string, want verdict) {
-		cases = append(cases, hostileCase{"template: " + name, map[string]maker{"m/chat_template.jinja": content(template)}, "jamba template -m m request.json", want})
+		cases = append(cases, hostileCase{"template: " + name, map[string]filler{"m/chat_template.jinja": content(template)}, "jamba template -m m request.json", want})
 	}
 	// A body is what is done in the inner of two loops that would never end.
 	forever := func(setup, body string) string {
@@ -66,7 +66,7 @@ func hostileTemplates() []hostileCase {
 	}
 	add("too large", strings.Repeat("a", 2<<20), refused)
 	add("bytes that are no text", strings.Repeat("\xff", 1<<19)+"{{ '\xc3' }}", either)
-	for name, files := range map[string]map[string]maker{
+	for name, files := range map[string]map[string]filler{
 		"many":                       manyTemplates(200),
 		"a name steers the terminal": {"m/additional_chat_templates/\x1b[31m.jinja": content("{{")},
 	} {
@@ -75,7 +75,7 @@ func hostileTemplates() []hostileCase {
 	request := func(name, json string, want verdict) {
 		cases = append(cases, hostileCase{
 			"request: " + name,
-			map[string]maker{"request.json": content(json), "x.jinja": content("{{ messages | length }}")},
+			map[string]filler{"request.json": content(json), "x.jinja": content("{{ messages | length }}")},
 			"jamba template -m m --chat-template x.jinja request.json", want,
 		})
 	}
@@ -110,8 +110,8 @@ func parameters(n int) string {
 	return b.String()
 }
 
-func manyTemplates(n int) map[string]maker {
-	files := map[string]maker{}
+func manyTemplates(n int) map[string]filler {
+	files := map[string]filler{}
 	for i := range n {
 		files[fmt.Sprintf("m/additional_chat_templates/t%d.jinja", i)] = content("{{ 1 }}")
 	}

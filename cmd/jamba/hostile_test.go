@@ -29,7 +29,7 @@ import (
 // after < is the standard input.
 type hostileCase struct {
 	name  string
-	files map[string]maker
+	files map[string]filler
 	run   string
 	want  verdict
 }
@@ -43,22 +43,22 @@ const (
 	either
 )
 
-// A maker makes the file of a path.
-type maker func(path string) error
+// A filler makes the file at a path.
+type filler func(path string) error
 
-func content(s string) maker {
+func content(s string) filler {
 	return func(path string) error { return os.WriteFile(path, []byte(s), 0o600) }
 }
-func raw(b []byte) maker   { return content(string(b)) }
-func link(to string) maker { return func(path string) error { return os.Symlink(to, path) } }
+func raw(b []byte) filler   { return content(string(b)) }
+func link(to string) filler { return func(path string) error { return os.Symlink(to, path) } }
 
 // fat is text made when it is needed: the table itself is small.
-func fat(f func() string) maker {
+func fat(f func() string) filler {
 	return func(path string) error { return os.WriteFile(path, []byte(f()), 0o600) }
 }
 
 // sparse is a file of a size that takes no room on the disk.
-func sparse(size int64) maker {
+func sparse(size int64) filler {
 	return func(path string) error {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			return err
@@ -68,13 +68,13 @@ func sparse(size int64) maker {
 }
 
 // strange are files that are no files, or hold nothing of use, whatever stands in their place.
-func strange(seed uint64) map[string]maker {
+func strange(seed uint64) map[string]filler {
 	noise := make([]byte, 5000)
 	r := rand.New(rand.NewPCG(seed, 1))
 	for i := range noise {
 		noise[i] = byte(r.Uint32())
 	}
-	return map[string]maker{
+	return map[string]filler{
 		"a pipe":            func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"an endless device": link("/dev/zero"),
 		"a folder":          func(path string) error { return os.Mkdir(path, 0o700) },
@@ -292,7 +292,7 @@ func hostileBase(t *testing.T) baseFiles {
 }
 
 // lay puts the base and a case's files into dir, and returns the size of all files there.
-func (b baseFiles) lay(t *testing.T, dir string, files map[string]maker) int64 {
+func (b baseFiles) lay(t *testing.T, dir string, files map[string]filler) int64 {
 	t.Helper()
 	check := func(err error) {
 		if err != nil {

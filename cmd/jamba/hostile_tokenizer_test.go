@@ -19,7 +19,7 @@ func hostileTokenizers() []hostileCase {
 	add := func(name, json, input string, want verdict) {
 		cases = append(cases, hostileCase{
 			"tokenizer.json: " + name,
-			map[string]maker{"t/tokenizer.json": content(json), "in.txt": content(input)},
+			map[string]filler{"t/tokenizer.json": content(json), "in.txt": content(input)},
 			"jamba tokenize -m t --json < in.txt", want,
 		})
 	}
@@ -108,8 +108,8 @@ func hostileTokenizers() []hostileCase {
 	} {
 		cases = append(
 			cases,
-			hostileCase{"tokenizer_config.json: " + name, map[string]maker{"m/tokenizer_config.json": content(json)}, "jamba tokenize -m m hi", either},
-			hostileCase{"tokenizer_config.json, for a template: " + name, map[string]maker{"m/tokenizer_config.json": content(json)}, "jamba template -m m request.json", refused},
+			hostileCase{"tokenizer_config.json: " + name, map[string]filler{"m/tokenizer_config.json": content(json)}, "jamba tokenize -m m hi", either},
+			hostileCase{"tokenizer_config.json, for a template: " + name, map[string]filler{"m/tokenizer_config.json": content(json)}, "jamba template -m m request.json", refused},
 		)
 	}
 
@@ -125,7 +125,7 @@ func hostileTokenizers() []hostileCase {
 	} {
 		cases = append(cases, hostileCase{
 			"tokenizer.model: " + name,
-			map[string]maker{"t/tokenizer.model": raw(b), "t/tokenizer_config.json": content("{}")},
+			map[string]filler{"t/tokenizer.model": raw(b), "t/tokenizer_config.json": content("{}")},
 			"jamba tokenize -m t hi", either,
 		})
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // damaged copies a file and changes it.
-func damaged(from string, change func([]byte) []byte) maker {
+func damaged(from string, change func([]byte) []byte) filler {
 	return func(path string) error {
 		b, err := os.ReadFile(from)
 		if err != nil {
@@ -45,8 +45,8 @@ func tensorFile(header string, n int) string {
 // hostileWeights are safetensors files and their indexes.
 func hostileWeights() []hostileCase {
 	var cases []hostileCase
-	add := func(name string, m maker, want verdict) {
-		cases = append(cases, hostileCase{"safetensors: " + name, map[string]maker{"base/model.safetensors": m}, "jamba logits -m base --tokens 1,2 -o o.npy", want})
+	add := func(name string, m filler, want verdict) {
+		cases = append(cases, hostileCase{"safetensors: " + name, map[string]filler{"base/model.safetensors": m}, "jamba logits -m base --tokens 1,2 -o o.npy", want})
 	}
 	good := testutil.Golden("models", "llama-tiny", "model.safetensors")
 	for i, part := range []float64{0.0001, 0.01, 0.3, 0.5, 0.999} {
@@ -59,7 +59,7 @@ func hostileWeights() []hostileCase {
 	for _, n := range []uint64{0, 1, 1 << 20, 1 << 31, 1 << 40, 1 << 62, 1<<64 - 1} {
 		add(fmt.Sprint("a header of ", n, " bytes"), raw(append(binary.LittleEndian.AppendUint64(nil, n), "{}  "...)), refused)
 	}
-	one := func(entry string) maker { return content(tensorFile(`{"model.embed_tokens.weight": `+entry+`}`, 64)) }
+	one := func(entry string) filler { return content(tensorFile(`{"model.embed_tokens.weight": `+entry+`}`, 64)) }
 	for _, entry := range []string{
 		`{"dtype": "F32", "shape": [4, 4], "data_offsets": [0, 128]}`, `{"dtype": "F32", "shape": [4, 4], "data_offsets": [64, 0]}`,
 		`{"dtype": "F32", "shape": [4294967296, 4294967296], "data_offsets": [0, 64]}`, `{"dtype": "F32", "shape": [-4, -4], "data_offsets": [0, 64]}`,
@@ -98,7 +98,7 @@ func hostileWeights() []hostileCase {
 	}, refused)
 
 	index := func(name, json string, want verdict) {
-		cases = append(cases, hostileCase{"index: " + name, map[string]maker{"base/model.safetensors.index.json": content(json)}, "jamba logits -m base --tokens 1,2 -o o.npy", want})
+		cases = append(cases, hostileCase{"index: " + name, map[string]filler{"base/model.safetensors.index.json": content(json)}, "jamba logits -m base --tokens 1,2 -o o.npy", want})
 	}
 	shard := func(name string) string { return `{"weight_map": {"model.embed_tokens.weight": "` + name + `"}}` }
 	for _, name := range []string{
@@ -127,7 +127,7 @@ func hostileWeights() []hostileCase {
 
 	array := func(name, header, values string) {
 		s := "\x93NUMPY\x01\x00" + string(binary.LittleEndian.AppendUint16(nil, uint16(len(header)))) + header + values
-		cases = append(cases, hostileCase{"npy: " + name, map[string]maker{"x.npy": content(s)}, "jamba compare -m base --with-logits x.npy --tokens 1,2,3", refused})
+		cases = append(cases, hostileCase{"npy: " + name, map[string]filler{"x.npy": content(s)}, "jamba compare -m base --with-logits x.npy --tokens 1,2,3", refused})
 	}
 	array("a shape of exabytes", "{'descr': '<f4', 'fortran_order': False, 'shape': (1152921504606846976, 4), }\n", "")
 	array("a shape that wraps", "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }\n", "")

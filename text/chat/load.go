@@ -88,6 +88,7 @@ func fields(in *json.Decoder, keep func(string) bool) (*jinja.Dict, error) {
 	if t != json.Delim('{') {
 		return nil, fmt.Errorf("found %s, want an object", kindOfToken(t))
 	}
+	kept := 0
 	for in.More() {
 		var raw json.RawMessage
 		t, err := in.Token()
@@ -104,7 +105,7 @@ func fields(in *json.Decoder, keep func(string) bool) (*jinja.Dict, error) {
 		if !keep(name) {
 			continue
 		}
-		if d.Len() >= maxFields {
+		if kept++; kept > maxFields {
 			return nil, fmt.Errorf("more than %d fields that name tokens", maxFields)
 		}
 		if len(raw) > maxField {

@@ -188,10 +188,11 @@ func (g *gatherer) add(v any) error {
 }
 
 // Sizes in memory: of a value in a list, of a text's header or a number that a value points to, of a tuple of two, of
-// a key with its value in a dict and in its index.
+// a key with its value in a dict and in its index, and of an empty dict.
 const (
 	valueSize = 16
 	boxSize   = 16
 	pairSize  = 64
 	entrySize = 160
+	dictSize  = 320
 )

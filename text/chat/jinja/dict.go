@@ -56,6 +56,14 @@ func (d *Dict) set(hash, key, v any) {
 	d.vals = append(d.vals, v)
 }
 
+// newDict is NewDict, paid for.
+func (b *budget) newDict() (*Dict, error) {
+	if err := b.alloc(dictSize); err != nil {
+		return nil, err
+	}
+	return NewDict(), nil
+}
+
 // put is set with the entry paid for. A text's hash key takes its length to look up; see hashKey.
 func (b *budget) put(d *Dict, hash, key, v any) error {
 	if err := b.read(hash); err != nil {

@@ -110,7 +110,10 @@ func (c *state) evalAll(xs []expr, sc *scope) ([]any, error) {
 }
 
 func (c *state) evalDict(x *dictExpr, sc *scope) (any, error) {
-	d := NewDict()
+	d, err := c.newDict()
+	if err != nil {
+		return nil, err
+	}
 	for i := range x.keys {
 		k, err := c.eval(x.keys[i], sc)
 		if err != nil {

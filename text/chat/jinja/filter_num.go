@@ -233,6 +233,9 @@ func roundFloat(f float64, prec int) float64 {
 	if prec < -308 {
 		return math.Copysign(0, f)
 	}
+	if math.Abs(f) < math.Pow(10, float64(-prec))/4 {
+		return math.Copysign(0, f)
+	}
 	// Half to even on the integer f/10^-prec, exactly.
 	unit := new(big.Float).SetPrec(2000).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(-prec)), nil))
 	q := new(big.Float).SetPrec(2000).Quo(new(big.Float).SetPrec(2000).SetFloat64(f), unit)
@@ -252,7 +255,10 @@ func filterFormat(c *state, v any, a args) (any, error) {
 	if len(a.kw) == 0 {
 		return c.percent(s, &tuple{items: a.pos}, safe)
 	}
-	d := NewDict()
+	d, err := c.newDict()
+	if err != nil {
+		return nil, err
+	}
 	for _, k := range a.kw {
 		if err := c.put(d, k.name, k.name, k.val); err != nil {
 			return nil, err

@@ -148,7 +148,11 @@ func (r *rangeVal) attr(name string) any {
 
 // newDict is dict(mapping or pairs, **items).
 func newDict(c *state, a args) (any, error) {
-	d, n := NewDict(), 0
+	d, err := c.newDict()
+	if err != nil {
+		return nil, err
+	}
+	n := 0
 	if len(a.pos) > 1 {
 		return nil, failf(kindType, "dict expected at most 1 argument, got %d", len(a.pos))
 	}

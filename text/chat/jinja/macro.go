@@ -65,7 +65,10 @@ func (c *state) bindMacro(m *macro, a args, in *scope) error {
 	}
 	switch {
 	case m.kwargs:
-		d := NewDict()
+		d, err := c.newDict()
+		if err != nil {
+			return err
+		}
 		for _, k := range kw {
 			if err := c.put(d, k.name, k.name, k.val); err != nil {
 				return err

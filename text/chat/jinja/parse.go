@@ -89,6 +89,9 @@ func (p *parser) expect(kind tokenKind, val string) (token, error) {
 	return t, p.advance()
 }
 
+// maxParams bounds the parameters of a macro, each of which is compared with all others.
+const maxParams = 1000
+
 func (p *parser) enter() error {
 	p.depth++
 	if p.depth > maxNesting {
