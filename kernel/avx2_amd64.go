@@ -317,3 +317,6 @@ func dequantizeQ4KAVX2(dst *float32, src *byte, scale *float32, least *float32)
 
 //go:noescape
 func dequantizeQ6KAVX2(dst *float32, src *byte, scale *float32)
+
+//go:noescape
+func dequantizeNumbersAVX2(dst *float32, src *byte, scale *float32, least *float32, groups int)

@@ -22622,3 +22622,38 @@ DATA c00000020<>+20(SB)/4, $0x00000020
 DATA c00000020<>+24(SB)/4, $0x00000020
 DATA c00000020<>+28(SB)/4, $0x00000020
 GLOBL c00000020<>(SB), RODATA|NOPTR, $32
+
+// func dequantizeNumbersAVX2(dst *float32, src *byte, scale *float32, least *float32, groups int)
+// Requires: AVX, AVX2
+TEXT ·dequantizeNumbersAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ scale+16(FP), DX
+	MOVQ least+24(FP), BX
+	MOVQ groups+32(FP), SI
+
+group:
+	CMPQ         SI, $0x01
+	JLT          group_end
+	VBROADCASTSS (DX), Y0
+	VBROADCASTSS (BX), Y1
+	VPMOVSXBD    (CX), Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (AX)
+	VPMOVSXBD    8(CX), Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMOVUPS      Y2, 32(AX)
+	ADDQ         $0x10, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	ADDQ         $0x40, AX
+	SUBQ         $0x01, SI
+	JMP          group
+
+group_end:
+	VZEROUPPER
+	RET

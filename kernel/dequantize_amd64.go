@@ -28,7 +28,11 @@ func dequantizeAVX2(dst []float32, d tensor.DType, src []byte) bool {
 			dequantizeQ6KAVX2(&dst[0], &src[0], &scale[0])
 		}
 	default:
-		return false
+		return quant.Split(dst, d, src, widenNumbers)
 	}
 	return true
+}
+
+func widenNumbers(dst []float32, n *quant.Numbers) {
+	dequantizeNumbersAVX2(&dst[0], &n.Q[0], &n.Scale[0], &n.Least[0], len(dst)/16)
 }

@@ -313,7 +313,7 @@ func TestGuardedPacked(t *testing.T) {
 	}
 	g, r := newGuards(t), rand.New(rand.NewPCG(24, 1))
 	for _, d := range dtypes {
-		for i := 0; i < 20 && d.Quantized(); i++ {
+		for i := 0; i < 20 && Packs(d); i++ {
 			m, n, k := 1+r.IntN(13), 1+r.IntN(26), d.BlockValues()*(1+r.IntN(3))
 			if i%2 == 0 {
 				m, k = wideFrom+r.IntN(20), max(32, d.BlockValues())*pick(r, 1, 2, 3, 17)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"jamba/internal/testutil/blocks"
 	"jamba/kernel/par"
 	"jamba/kernel/quant"
 	"jamba/tensor"
@@ -41,6 +42,8 @@ func near(t *testing.T, what string, got []float32, want []float64, tol float64)
 var dtypes = []tensor.DType{
 	tensor.F32, tensor.F16, tensor.BF16, tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1,
 	tensor.Q4_K, tensor.Q5_K, tensor.Q6_K,
+	tensor.Q2_K, tensor.Q3_K, tensor.IQ4_NL, tensor.IQ4_XS, tensor.IQ3_XXS, tensor.IQ3_S, tensor.IQ2_XXS, tensor.IQ2_XS,
+	tensor.IQ2_S, tensor.IQ1_S, tensor.IQ1_M, tensor.MXFP4, tensor.TQ1_0, tensor.TQ2_0, tensor.F8_E4M3, tensor.F8_E5M2,
 }
 
 // randomMatrix returns a matrix of random bytes that mean finite weights, and the weights.
@@ -50,26 +53,11 @@ func randomMatrix(t *testing.T, r *rand.Rand, d tensor.DType, n, k int) (Matrix,
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := make([]byte, size)
-	for i := range data {
-		data[i] = byte(r.Uint32())
+	deviation := 0.125 // of a scale
+	if d == tensor.F32 || d == tensor.BF16 {
+		deviation = 1
 	}
-	half := func(at int) { binary.LittleEndian.PutUint16(data[at:], quant.F32ToF16(float32(r.NormFloat64()/8))) }
-	for at := 0; at < size; at += d.BlockBytes() {
-		switch d {
-		case tensor.F32:
-			binary.LittleEndian.PutUint32(data[at:], math.Float32bits(float32(r.NormFloat64())))
-		case tensor.BF16:
-			binary.LittleEndian.PutUint16(data[at:], uint16(math.Float32bits(float32(r.NormFloat64()))>>16))
-		case tensor.Q6_K:
-			half(at + 208)
-		case tensor.Q4_1, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K:
-			half(at)
-			half(at + 2)
-		default:
-			half(at)
-		}
-	}
+	data := blocks.Random(r, d, size/d.BlockBytes(), deviation)
 	w, err := NewMatrix(tensor.Tensor{Name: "w", DType: d, Shape: []int{n, k}, Data: data})
 	if err != nil {
 		t.Fatal(err)
@@ -631,6 +619,37 @@ func TestMost(t *testing.T) {
 			x[i] = float32(i%3) - 1.5
 			if got := active.most(x); got != x[i] {
 				t.Fatalf("the largest of %v is %v", x, got)
+			}
+		}
+	}
+}
+
+// TestScales asserts that products with a matrix that has scales have the bits of those with its values, for few rows and
+// for many.
+func TestScales(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	const n, k = 36, 1200
+	for _, grid := range [][2]int{{1, 1}, {n, 1}, {3, 4}, {1, k}, {n, k}} {
+		for _, rounded := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16} {
+			s := &tensor.Scales{Rows: grid[0], Columns: grid[1], Values: random(r, grid[0]*grid[1]), Rounded: rounded}
+			w, plain := randomMatrix(t, r, tensor.F8_E4M3, n, k)
+			w.scales = s
+			for i := range plain {
+				plain[i] *= s.Values[i/k*s.Rows/n*s.Columns+i%k*s.Columns/k]
+				switch rounded {
+				case tensor.F16:
+					plain[i] = quant.F16ToF32(quant.F32ToF16(plain[i]))
+				case tensor.BF16:
+					plain[i] = math.Float32frombits(uint32(quant.F32ToBF16(plain[i])) << 16)
+				}
+			}
+			values, err := NewMatrix(tensor.FromFloat32s("w", plain, n, k))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range []int{1, 5, widenedRows + 1} {
+				x := random(r, m*k)
+				equalProducts(t, "products", x, &w, &values)
 			}
 		}
 	}

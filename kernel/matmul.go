@@ -20,6 +20,7 @@ type Matrix struct {
 	owned  bool      // data was made here, not mapped
 	packed *packed   // the weights again in the layout of the fast kernels, see Pack
 	panels *packed   // the weights where there are no data, see FromPanels
+	scales *tensor.Scales
 }
 
 // NewMatrix returns the matrix over t's bytes, which have to stay valid. It is an error if t is not two-dimensional.
@@ -27,7 +28,7 @@ func NewMatrix(t tensor.Tensor) (Matrix, error) {
 	if len(t.Shape) != 2 {
 		return Matrix{}, fmt.Errorf("%s: shape %v is not that of a matrix", t.Name, t.Shape)
 	}
-	w := Matrix{N: t.Shape[0], K: t.Shape[1], DType: t.DType, size: len(t.Data), data: t.Data}
+	w := Matrix{N: t.Shape[0], K: t.Shape[1], DType: t.DType, size: len(t.Data), data: t.Data, scales: t.Scales}
 	w.f32, _ = t.Float32s()
 	return w, nil
 }
@@ -53,6 +54,9 @@ func (w *Matrix) widen(dst []float32, n, at int) {
 	values, size := w.DType.BlockValues(), w.DType.BlockBytes()
 	from := n*(w.size/w.N) + at/values*size
 	dequantize(dst, w.DType, w.data[from:from+len(dst)/values*size])
+	if w.scales != nil {
+		quant.Scale(dst, w.scales, w.N, w.K, n*w.K+at)
+	}
 }
 
 // dequantize is quant.Dequantize, by a kernel if there is one.

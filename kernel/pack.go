@@ -44,13 +44,36 @@ const (
 	scaleK6                      // (d·s)·q
 )
 
+// layouts are the types that lie in panels, and how: the others are widened to float32, a few rows at a time, in every
+// product. These are the types of less than four bits, which would take two to five times the memory in panels, and those
+// whose values are from a table.
+var layouts = map[tensor.DType]struct {
+	bits, sub int // of a number; columns that share a scale
+	kind      scaleKind
+}{
+	tensor.Q8_0: {8, 32, scaleOnly},
+	tensor.Q4_0: {4, 32, scaleOffset},
+	tensor.Q4_1: {4, 32, scaleMin},
+	tensor.Q5_0: {8, 32, scaleOnly},
+	tensor.Q5_1: {8, 32, scaleMin},
+	tensor.Q4_K: {4, 32, scaleK},
+	tensor.Q5_K: {8, 32, scaleK},
+	tensor.Q6_K: {8, 16, scaleK6},
+}
+
+// Packs reports whether matrices of type d lie in panels if the kernels have some; see Pack.
+func Packs(d tensor.DType) bool {
+	_, ok := layouts[d]
+	return ok
+}
+
 // Pack brings w into the layout of the fast kernels, if the active tier has them for its type: products with it then
 // round activations to 16 bits, in blocks of 32 with a scale each, or for K formats to 15 bits (Q4_K), 14 (Q5_K) or 13
 // (Q6_K) in blocks of superHalf: a block with nothing above 1e-34 counts as zeroes, and with Q4_0 activations from about
 // 1e36 on overflow. It takes about as much memory as the weights; those that Quantize made are let go, others are returned, nil if there are none: they are needed no more, except by Row.
 // A matrix of FromPanels is not copied: it is used as it is if its panels are as high as the tier's, and else not packed.
 func (w *Matrix) Pack() (unpacked []byte) {
-	if !w.DType.Quantized() || active.pack == nil || w.packed != nil {
+	if !Packs(w.DType) || active.pack == nil || w.packed != nil {
 		return nil
 	}
 	if w.panels != nil {
@@ -83,7 +106,8 @@ func layout(d tensor.DType, rows, n, k int) (p *packed, size int, err error) {
 	if rows != 8 && rows != maxPackRows {
 		return nil, 0, fmt.Errorf("panels of %d rows are not known; 8 and %d are", rows, maxPackRows)
 	}
-	if !d.Quantized() {
+	l, ok := layouts[d]
+	if !ok {
 		return nil, 0, fmt.Errorf("weights of type %v do not lie in panels", d)
 	}
 	if _, err := d.RowBytes(k); err != nil {
@@ -93,21 +117,7 @@ func layout(d tensor.DType, rows, n, k int) (p *packed, size int, err error) {
 	if n < 1 || k < 1 || n > math.MaxInt/8/maxPackRows/k-1 {
 		return nil, 0, fmt.Errorf("no panels of a matrix [%d, %d]", n, k)
 	}
-	p = &packed{rows: rows, bits: 8, sub: 32, panels: (n + rows - 1) / rows}
-	switch d {
-	case tensor.Q4_0:
-		p.bits, p.kind = 4, scaleOffset
-	case tensor.Q4_1:
-		p.bits, p.kind = 4, scaleMin
-	case tensor.Q5_1:
-		p.kind = scaleMin
-	case tensor.Q4_K:
-		p.bits, p.kind = 4, scaleK
-	case tensor.Q5_K:
-		p.kind = scaleK
-	case tensor.Q6_K:
-		p.kind, p.sub = scaleK6, 16
-	}
+	p = &packed{rows: rows, bits: l.bits, sub: l.sub, kind: l.kind, panels: (n + rows - 1) / rows}
 	p.blocks = k / d.BlockValues()
 	for _, part := range p.parts(k) {
 		size += alignPart(part.size)

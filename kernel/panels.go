@@ -20,7 +20,7 @@ func PanelRows() int {
 }
 
 // PanelBytes returns the bytes that a matrix [n, k] of type d takes in panels of that many rows. It is an error if the
-// type is none with blocks, if rows are no whole blocks, or if no kernels have such panels.
+// type does not lie in panels, if rows are no whole blocks, or if no kernels have such panels.
 func PanelBytes(d tensor.DType, rows, n, k int) (int, error) {
 	_, size, err := layout(d, rows, n, k)
 	return size, err

@@ -38,7 +38,7 @@ func panelsOf(t *testing.T, rows, atOnce int, all ...Matrix) []byte {
 // the panels are those that Pack makes, and that products with them are the same.
 func TestPanels(t *testing.T) {
 	for _, d := range dtypes {
-		if !d.Quantized() {
+		if !Packs(d) {
 			continue
 		}
 		for _, rows := range []int{8, 16} {

@@ -6,33 +6,39 @@ import (
 	"jamba/tensor"
 )
 
-// TestReadBytes asserts what a block of 8 rows of 256 columns takes in the packed form: the numbers, 8 or 4 bits each,
-// scales of 2 bytes for 32 or 256 columns, as many minima for some, and for K formats a byte for each sub-block's.
+// TestReadBytes asserts what a row of 256 columns takes in the packed form: the numbers, 8 or 4 bits each, scales of 2 bytes
+// for 32 or 256 columns, as many minima for some, and for K formats a byte for each sub-block's. The last panel is filled up
+// with rows of zeroes, which are read like others, whatever its height.
 func TestReadBytes(t *testing.T) {
 	for d, want := range map[tensor.DType]int{
 		tensor.Q8_0: 256 + 16, tensor.Q4_0: 128 + 16, tensor.Q4_1: 128 + 32, tensor.Q5_0: 256 + 16, tensor.Q5_1: 256 + 32,
 		tensor.Q4_K: 148, tensor.Q5_K: 256 + 20, tensor.Q6_K: 256 + 18, tensor.BF16: 512,
+		tensor.Q2_K: 84, tensor.IQ4_NL: 144, tensor.F8_E4M3: 256,
 	} {
 		size, err := d.RowBytes(256)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := NewMatrix(tensor.Tensor{DType: d, Shape: []int{8, 256}, Data: make([]byte, 8*size)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if w.ReadBytes() != w.Bytes() || w.Integer() {
-			t.Errorf("%v: %d bytes before packing, %d in the file", d, w.ReadBytes(), w.Bytes())
-		}
-		w.Pack()
-		if !w.Integer() {
-			want = size
-		}
-		if w.ReadBytes() != 8*want {
-			t.Errorf("%v: %d bytes, want %d", d, w.ReadBytes(), 8*want)
-		}
-		if integer := d.Quantized() && PeakI8(1<<10) > 0; w.Integer() != integer {
-			t.Errorf("%v: whole numbers: %v, want %v", d, w.Integer(), integer)
+		for _, n := range []int{1, 8, 16, 25} {
+			w, err := NewMatrix(tensor.Tensor{DType: d, Shape: []int{n, 256}, Data: make([]byte, n*size)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w.ReadBytes() != w.Bytes() || w.Bytes() != n*size || w.Integer() {
+				t.Errorf("%v: %d bytes before packing, %d in the file, want %d", d, w.ReadBytes(), w.Bytes(), n*size)
+			}
+			w.Pack()
+			read := n * size
+			if w.Integer() {
+				rows := PanelRows()
+				read = (n + rows - 1) / rows * rows * want
+			}
+			if w.ReadBytes() != read || w.Bytes() != n*size {
+				t.Errorf("%v: %d rows are read as %d bytes of %d, want %d of %d", d, n, w.ReadBytes(), w.Bytes(), read, n*size)
+			}
+			if integer := Packs(d) && PeakI8(1<<10) > 0; w.Integer() != integer {
+				t.Errorf("%v: whole numbers: %v, want %v", d, w.Integer(), integer)
+			}
 		}
 	}
 }

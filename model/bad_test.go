@@ -128,7 +128,7 @@ func TestBadCheckpoint(t *testing.T) {
 		{"more experts", set("num_experts", 6), nil, "model.layers.1.feed_forward.router.weight: shape [4 32], want [6 32]"},
 		{"more layers", set("num_hidden_layers", 9), nil, "tensor model.layers.8.input_layernorm.weight is missing"},
 		{"missing", nil, func(h map[string]any, _ []byte) { h["x"] = h[down]; delete(h, down) }, "tensor " + down + " is missing"},
-		{"dtype", nil, func(h map[string]any, _ []byte) { h[down].(map[string]any)["dtype"] = "I32" }, down + ": dtype I32 is not supported; F32, F16 and BF16 are"},
+		{"dtype", nil, func(h map[string]any, _ []byte) { h[down].(map[string]any)["dtype"] = "I32" }, down + ": dtype I32 is not supported; F32, F16, BF16, F8_E4M3 and F8_E5M2 are"},
 		{"lying shape", nil, func(h map[string]any, _ []byte) { h[down].(map[string]any)["shape"] = []int{99, 99} }, down + ": F32 [99 99] does not take the 7168 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -106,7 +106,7 @@ func Export(ctx context.Context, path, out string, o ExportOptions) (Report, err
 	return report, nil
 }
 
-var errNothingToKeep = errors.New("it has no quantized matrices, whose types could be kept: a type has to be given")
+var errNothingToKeep = errors.New("it has no matrices of a type that lies in panels, which could be kept: a type has to be given")
 
 // exporter lists a model's tensors as GGUF names and forms them, then writes them.
 type exporter struct {

@@ -100,7 +100,7 @@ func TestExportTypes(t *testing.T) {
 	want := g.forward(t, g.model.NewPass(), g.model.NewState(), g.ids)
 	f32, _ := export(t, dir, "f32")
 	for recipe, limit := range map[model.Recipe]float64{
-		"f16": 0.002, "bf16": 0.02, "q8_0": 0.07, "q6_k": 0.07, "q5_k_m": 0.3, "q5_1": 0.3, "q5_0": 0.35, "q4_k_m": 0.35, "q4_1": 0.6, "q4_0": 0.6,
+		"f16": 0.002, "bf16": 0.02, "q8_0": 0.07, "q6_k": 0.07, "q5_k_m": 0.3, "q5_1": 0.3, "q5_0": 0.35, "q4_k_m": 0.35, "q3_k_l": 0.6, "q3_k_m": 0.6, "q3_k_s": 0.6, "q2_k": 0.6, "q4_1": 0.6, "q4_0": 0.6,
 	} {
 		path, report := export(t, dir, recipe)
 		again, _ := export(t, f32, recipe)
@@ -250,8 +250,8 @@ func TestExportErrors(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
-	if _, err := model.Export(context.Background(), goldenDir("jamba-v01-mini"), out, model.ExportOptions{Recipe: "q2_k"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
-		t.Errorf("q2_k: %v", err)
+	if _, err := model.Export(context.Background(), goldenDir("jamba-v01-mini"), out, model.ExportOptions{Recipe: "iq2_xs"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
+		t.Errorf("iq2_xs: %v", err)
 	}
 	if left, _ := os.ReadDir(filepath.Dir(out)); len(left) > 0 {
 		t.Errorf("errors leave %v", left)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 
 	"jamba/format/bounded"
@@ -56,12 +57,13 @@ func openDir(dir string) (*Model, error) {
 		return nil, err
 	}
 	names := hfNames[config.Architecture]
-	more, err := fit(dir, &config, set, names)
+	src := scaledSource{set}
+	more, err := fit(dir, &config, src, names)
 	if err != nil {
 		set.Close()
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	m, err := load(dir, config, set, names)
+	m, err := load(dir, config, src, names)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +73,8 @@ func openDir(dir string) (*Model, error) {
 
 // fit looks at the tensors of a folder as a whole: whether they can be those of the network, and whether its head is the
 // embedding.
-func fit(dir string, c *Config, set *safetensors.Set, names *naming) (warnings []string, err error) {
-	all := set.Names()
+func fit(dir string, c *Config, set scaledSource, names *naming) (warnings []string, err error) {
+	all := set.Set.Names()
 	if err := quantizedTensors(dir, all); err != nil {
 		return nil, err
 	}
@@ -94,7 +96,8 @@ func fit(dir string, c *Config, set *safetensors.Set, names *naming) (warnings [
 	if err != nil {
 		return nil, err
 	}
-	c.TieWordEmbeddings = embed.DType == head.DType && slices.Equal(embed.Shape, head.Shape) && bytes.Equal(embed.Data, head.Data)
+	c.TieWordEmbeddings = embed.DType == head.DType && slices.Equal(embed.Shape, head.Shape) && bytes.Equal(embed.Data, head.Data) &&
+		reflect.DeepEqual(embed.Scales, head.Scales)
 	set.ReleaseBytes(embed.Data)
 	set.ReleaseBytes(head.Data)
 	if c.TieWordEmbeddings {

@@ -25,7 +25,7 @@ const otherWeights = "take the model's original weights (F32, F16 or BF16), or a
 
 // quantizedConfig returns the error for a checkpoint whose config.json says that its weights are quantized.
 func quantizedConfig(key string, value json.RawMessage) error {
-	if neutral(value, nil, false) {
+	if neutral(value, nil, false) || readsFP8(value) {
 		return nil
 	}
 	var q struct {

@@ -328,7 +328,7 @@ func (l *loader) vector(p Param, shape ...int) []float32 {
 		return f
 	}
 	f := make([]float32, t.Numel())
-	quant.Dequantize(f, t.DType, t.Data)
+	quant.Values(f, t, 0)
 	return f
 }
 

@@ -62,6 +62,9 @@ func Merge(base, adapter, out string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", base, err)
 		}
+		if eightBits(t.DType.String()) {
+			return fmt.Errorf("%s: %s: weights of type %v are only read; adapters are merged into models of F32, F16 or BF16", base, name, t.DType)
+		}
 		t.Name = name
 		e, own, c := safetensors.Of(t), t, changes[name]
 		i := slices.IndexFunc(m.Adapter.Wholes, func(w lora.Whole) bool { return w.Name+".weight" == name })
@@ -162,13 +165,12 @@ func writeMerged(w io.Writer, t tensor.Tensor, d tensor.DType, changes []change)
 	const piece = 1 << 18 // values at a time
 	step := min(rows, max(1, piece/k))
 	values, delta := make([]float32, step*k), make([]float32, step*k)
-	width := k * t.DType.BlockBytes()
 	size := k * d.BlockBytes()
 	out := make([]byte, step*size)
 	for lo := 0; lo < rows; lo += step {
 		hi := min(lo+step, rows)
 		v, b := values[:(hi-lo)*k], out[:(hi-lo)*size]
-		quant.Dequantize(v, t.DType, t.Data[lo*width:hi*width])
+		quant.Values(v, t, lo*k)
 		for _, c := range changes {
 			// The rows of the change that are among these.
 			first, last := max(lo, c.row), min(hi, c.row+c.Out)

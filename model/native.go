@@ -167,7 +167,7 @@ func (l *loader) panels(name string, count, n, k int) []kernel.Matrix {
 // packs reports whether x is to lie in panels: what Model.pack would pack.
 func (e *exporter) packs(x *item) bool {
 	looked := x.Name == ggufNames.embed && !e.Config.TieWordEmbeddings
-	return e.rows > 0 && x.To.Quantized() && !x.Kept && !looked
+	return e.rows > 0 && kernel.Packs(x.To) && !x.Kept && !looked
 }
 
 // toPanels has x written in panels, and sets the bytes that it takes.

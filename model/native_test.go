@@ -100,7 +100,7 @@ func TestNative(t *testing.T) {
 				}
 				if r == "bf16" {
 					_, err := model.Export(context.Background(), path, native, model.ExportOptions{Native: true})
-					if err == nil || !strings.Contains(err.Error(), "no quantized matrices, whose types could be kept") {
+					if err == nil || !strings.Contains(err.Error(), "no matrices of a type that lies in panels, which could be kept") {
 						t.Errorf("error %v", err)
 					}
 					return

@@ -149,7 +149,7 @@ func (l *loader) own(p Param, t tensor.Tensor) []float32 {
 	if l.fresh != nil {
 		l.fresh.fill(&p)
 	} else {
-		quant.Dequantize(p.Value, t.DType, t.Data)
+		quant.Values(p.Value, t, 0)
 	}
 	l.params = append(l.params, p)
 	return p.Value

@@ -20,22 +20,67 @@ const ExpertsInt8 Recipe = "experts-int8"
 type fileRecipe struct {
 	name     Recipe
 	base     tensor.DType // of most matrices
-	mixed    bool         // some get more bits
 	fileType uint32       // general.file_type, llama.cpp's number for it
+	more     moreBits     // of some
+}
+
+// moreBits are the matrices that get another type than the recipe's; the zero value is none.
+type moreBits struct {
+	values, down  among        // attn_v among the layers with attention; ffn_down among all
+	output        tensor.DType // attn_output; Invalid: as others
+	outputBeside8 tensor.DType // the same beside 8 experts
+	shared        tensor.DType // attn_v whose heads serve four queries or more each
+}
+
+// among returns the type of the matrix of the i-th of n layers; Invalid: as others.
+type among func(i, n int) tensor.DType
+
+func all(d tensor.DType) among { return func(int, int) tensor.DType { return d } }
+
+// some picks the first and the last eighth of the layers and every third between.
+func some(d tensor.DType) among {
+	return func(i, n int) tensor.DType {
+		if i < n/8 || i >= 7*n/8 || (i-n/8)%3 == 2 {
+			return d
+		}
+		return tensor.Invalid
+	}
 }
 
 var recipes = []fileRecipe{
-	{"q8_0", tensor.Q8_0, false, 7},
-	{"q6_k", tensor.Q6_K, false, 18},
-	{"q5_k_m", tensor.Q5_K, true, 17},
-	{"q4_k_m", tensor.Q4_K, true, 15},
-	{"q5_1", tensor.Q5_1, false, 9},
-	{"q5_0", tensor.Q5_0, false, 8},
-	{"q4_1", tensor.Q4_1, false, 3},
-	{"q4_0", tensor.Q4_0, false, 2},
-	{"bf16", tensor.BF16, false, 32},
-	{"f16", tensor.F16, false, 1},
-	{"f32", tensor.F32, false, 0},
+	{"q8_0", tensor.Q8_0, 7, moreBits{}},
+	{"q6_k", tensor.Q6_K, 18, moreBits{}},
+	{"q5_k_m", tensor.Q5_K, 17, moreBits{values: some(tensor.Q6_K), down: some(tensor.Q6_K)}},
+	{"q4_k_m", tensor.Q4_K, 15, moreBits{values: some(tensor.Q6_K), down: some(tensor.Q6_K), outputBeside8: tensor.Q5_K}},
+	{"q3_k_l", tensor.Q3_K, 13, moreBits{values: all(tensor.Q5_K), down: all(tensor.Q5_K), output: tensor.Q5_K}},
+	{"q3_k_m", tensor.Q3_K, 12, moreBits{
+		values: func(i, _ int) tensor.DType { return fiveBits(i < 2) },
+		down:   func(i, n int) tensor.DType { return fiveBits(i < n/16) },
+		output: tensor.Q4_K, outputBeside8: tensor.Q5_K,
+	}},
+	{"q3_k_s", tensor.Q3_K, 11, moreBits{outputBeside8: tensor.Q5_K}},
+	{"q2_k", tensor.Q2_K, 10, moreBits{
+		values: all(tensor.Q3_K), down: all(tensor.Q3_K), output: tensor.Q3_K, outputBeside8: tensor.Q5_K, shared: tensor.Q4_K,
+	}},
+	{"q5_1", tensor.Q5_1, 9, moreBits{}},
+	{"q5_0", tensor.Q5_0, 8, moreBits{}},
+	{"q4_1", tensor.Q4_1, 3, moreBits{}},
+	{"q4_0", tensor.Q4_0, 2, moreBits{}},
+	{"bf16", tensor.BF16, 32, moreBits{}},
+	{"f16", tensor.F16, 1, moreBits{}},
+	{"f32", tensor.F32, 0, moreBits{}},
+}
+
+func fiveBits(yes bool) tensor.DType {
+	if yes {
+		return tensor.Q5_K
+	}
+	return tensor.Q4_K
+}
+
+// smaller are the types of 32 values a block for rows that are no multiple of 256.
+var smaller = map[tensor.DType]tensor.DType{
+	tensor.Q2_K: tensor.Q4_0, tensor.Q3_K: tensor.Q4_0, tensor.Q4_K: tensor.Q5_0, tensor.Q5_K: tensor.Q5_1, tensor.Q6_K: tensor.Q8_0,
 }
 
 // FileRecipes are the recipes for files.
@@ -83,6 +128,7 @@ type mixture struct {
 	layers, experts int
 	tied            bool  // the embedding is the output, too
 	wide            bool  // Llama's 70B, whose values are few beside its queries
+	shared          bool  // layer 0 has four queries or more to a head of keys and values
 	attention       []int // layers
 }
 
@@ -93,7 +139,8 @@ func (r Recipe) of(c *Config) (*mixture, error) {
 	}
 	m := &mixture{fileRecipe: recipes[i], layers: len(c.Layers), tied: c.TieWordEmbeddings}
 	for i, l := range c.Layers {
-		if l.Attention != nil {
+		if a := l.Attention; a != nil {
+			m.shared = m.shared || i == 0 && a.NumAttentionHeads >= 4*a.NumKeyValueHeads
 			m.attention = append(m.attention, i)
 			m.wide = (c.Architecture == "llama" || c.Architecture == "mistral") && m.layers == 80 && l.Attention.NumAttentionHeads != l.Attention.NumKeyValueHeads
 		}
@@ -138,41 +185,43 @@ func (m *mixture) choose(name string, i, k int) (d tensor.DType, note string) {
 	if i >= 0 {
 		part = strings.TrimPrefix(name, fmt.Sprintf("blk.%d.", i))
 	}
-	more := func(what string) { d, note = tensor.Q6_K, "more bits for "+what }
+	take := func(to tensor.DType, what string) {
+		if to != tensor.Invalid && to != d {
+			d, note = to, "more bits for "+what
+		}
+	}
 	switch {
 	case name == ggufNames.lmHead || m.tied && name == ggufNames.embed:
-		switch {
-		case k%d.BlockValues() != 0:
+		if k%d.BlockValues() != 0 {
 			d = tensor.Q8_0
 			note = fmt.Sprintf("rows of %d are no multiple of %d", k, m.base.BlockValues())
-		case d != tensor.Q8_0 && d != tensor.Q6_K:
-			more("the output")
+		} else if d != tensor.Q8_0 {
+			take(tensor.Q6_K, "the output")
 		}
 	case part == "attn_v.weight":
-		if m.mixed && moreBits(slices.Index(m.attention, i), len(m.attention)) {
-			more("some values")
-		} else if m.wide && d == tensor.Q4_K {
-			d, note = tensor.Q5_K, "more bits for few values"
+		take(m.more.values.of(slices.Index(m.attention, i), len(m.attention)), "some values")
+		if m.shared {
+			take(m.more.shared, "values of several queries")
 		}
-		if m.experts == 8 && d != tensor.Q8_0 {
-			d, note = tensor.Q8_0, "more bits for values beside 8 experts"
+		if m.wide && (d == tensor.Q3_K || d == tensor.Q4_K) {
+			take(tensor.Q5_K, "few values")
 		}
-	case part == "attn_k.weight" && m.experts == 8 && d != tensor.Q8_0:
-		d, note = tensor.Q8_0, "more bits for keys beside 8 experts"
-	case part == "attn_output.weight" && m.experts == 8 && m.mixed && d == tensor.Q4_K:
-		d, note = tensor.Q5_K, "more bits for attention's output beside 8 experts"
-	case strings.HasPrefix(part, "ffn_down") && m.mixed && moreBits(i, m.layers):
-		more("some down projections")
+		if m.experts == 8 {
+			take(tensor.Q8_0, "values beside 8 experts")
+		}
+	case part == "attn_k.weight" && m.experts == 8:
+		take(tensor.Q8_0, "keys beside 8 experts")
+	case part == "attn_output.weight" && m.experts == 8:
+		take(m.more.outputBeside8, "attention's output beside 8 experts")
+	case part == "attn_output.weight":
+		take(m.more.output, "attention's output")
+	case strings.HasPrefix(part, "ffn_down"):
+		take(m.more.down.of(i, m.layers), "some down projections")
 	}
 	if k%d.BlockValues() != 0 {
 		note = fmt.Sprintf("rows of %d are no multiple of %d", k, d.BlockValues())
-		switch d {
-		case tensor.Q4_K:
-			d = tensor.Q5_0
-		case tensor.Q5_K:
-			d = tensor.Q5_1
-		case tensor.Q6_K:
-			d = tensor.Q8_0
+		if less, ok := smaller[d]; ok {
+			d = less
 		}
 		if k%d.BlockValues() != 0 {
 			d, note = tensor.F16, fmt.Sprintf("rows of %d are no multiple of %d", k, d.BlockValues())
@@ -181,5 +230,10 @@ func (m *mixture) choose(name string, i, k int) (d tensor.DType, note string) {
 	return d, note
 }
 
-// moreBits picks the first and the last eighth of n layers and every third between.
-func moreBits(i, n int) bool { return i < n/8 || i >= 7*n/8 || (i-n/8)%3 == 2 }
+// of is the type of the i-th of n layers, Invalid if nothing is said.
+func (f among) of(i, n int) tensor.DType {
+	if f == nil {
+		return tensor.Invalid
+	}
+	return f(i, n)
+}

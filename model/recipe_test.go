@@ -49,7 +49,8 @@ func matricesOf(c *Config) (list []matrixRow) {
 }
 
 // TestRecipes compares with the types that llama-quantize (llama.cpp of llama-cpp-python 0.3.36) gave the matrices of
-// synthetic models of these shapes.
+// synthetic models of these shapes; those of two and three bits, and all of the last two shapes, are what its function
+// llama_tensor_get_type_impl, compiled by itself, answers for them.
 func TestRecipes(t *testing.T) {
 	jamba := func(layers, period, offset, experts, rank int, tied bool) *Config {
 		c := &Config{Architecture: "jamba", HiddenSize: 256, TieWordEmbeddings: tied}
@@ -78,32 +79,52 @@ func TestRecipes(t *testing.T) {
 		return c
 	}
 	type counts = map[tensor.DType]int
-	const f16, q40, q50, q51, q80, q4k, q5k, q6k = tensor.F16, tensor.Q4_0, tensor.Q5_0, tensor.Q5_1, tensor.Q8_0, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K
+	const f16, q2k, q3k, q40, q50, q51, q80, q4k, q5k, q6k = tensor.F16, tensor.Q2_K, tensor.Q3_K, tensor.Q4_0, tensor.Q5_0, tensor.Q5_1, tensor.Q8_0, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K
 	for name, c := range map[string]struct {
 		config *Config
 		want   map[Recipe]counts
 	}{
 		"jamba, 4 experts": {jamba(16, 8, 4, 4, 16, false), map[Recipe]counts{
+			"q2_k": {f16: 14, q2k: 79, q3k: 20, q6k: 1}, "q3_k_s": {f16: 14, q3k: 99, q6k: 1},
+			"q3_k_m": {f16: 14, q3k: 79, q4k: 17, q5k: 3, q6k: 1}, "q3_k_l": {f16: 14, q3k: 79, q5k: 20, q6k: 1},
 			"q4_k_m": {q4k: 90, f16: 14, q6k: 10}, "q5_k_m": {q5k: 90, f16: 14, q6k: 10}, "q6_k": {q6k: 100, f16: 14},
 			"q8_0": {q80: 100, f16: 14}, "q4_0": {q40: 99, f16: 14, q6k: 1}, "f16": {f16: 114},
 		}},
 		"jamba, dense, tied": {jamba(28, 14, 7, 1, 160, true), map[Recipe]counts{
+			"q2_k": {q2k: 138, q3k: 32, q40: 26, q6k: 1}, "q3_k_s": {q3k: 170, q40: 26, q6k: 1},
+			"q3_k_m": {q3k: 138, q40: 26, q4k: 29, q5k: 3, q6k: 1}, "q3_k_l": {q3k: 138, q40: 26, q5k: 32, q6k: 1},
 			"q4_k_m": {q4k: 155, q6k: 16, q50: 26}, "q5_k_m": {q5k: 155, q6k: 16, q51: 26}, "q6_k": {q6k: 171, q80: 26},
 			"q8_0": {q80: 197}, "q4_0": {q40: 196, q6k: 1},
 		}},
 		"8 experts": {llama(16, 2, 8, 512, false), map[Recipe]counts{
+			"q2_k": {q2k: 49, q3k: 16, q5k: 16, q6k: 1, q80: 32}, "q3_k_s": {q3k: 65, q5k: 16, q6k: 1, q80: 32},
+			"q3_k_m": {q3k: 49, q4k: 15, q5k: 17, q6k: 1, q80: 32}, "q3_k_l": {q3k: 65, q5k: 16, q6k: 1, q80: 32},
 			"q4_k_m": {q4k: 57, q80: 32, q5k: 16, q6k: 9}, "q5_k_m": {q5k: 73, q80: 32, q6k: 9}, "q6_k": {q6k: 82, q80: 32},
 			"q8_0": {q80: 114}, "q4_0": {q40: 81, q80: 32, q6k: 1},
 		}},
 		"4 experts": {llama(13, 2, 4, 512, false), map[Recipe]counts{
+			"q2_k": {q2k: 53, q3k: 26, q4k: 13, q6k: 1}, "q3_k_s": {q3k: 92, q6k: 1},
+			"q3_k_m": {q3k: 53, q4k: 37, q5k: 2, q6k: 1}, "q3_k_l": {q3k: 53, q5k: 39, q6k: 1},
 			"q4_k_m": {q4k: 80, q6k: 13}, "q5_k_m": {q5k: 80, q6k: 13}, "q6_k": {q6k: 93}, "q4_0": {q40: 92, q6k: 1},
 		}},
 		"dense, tied": {llama(28, 8, 1, 512, true), map[Recipe]counts{
+			"q2_k": {q2k: 112, q3k: 84, q6k: 1}, "q3_k_s": {q3k: 196, q6k: 1},
+			"q3_k_m": {q3k: 112, q4k: 81, q5k: 3, q6k: 1}, "q3_k_l": {q3k: 112, q5k: 84, q6k: 1},
 			"q4_k_m": {q4k: 168, q6k: 29}, "q5_k_m": {q5k: 168, q6k: 29}, "q6_k": {q6k: 197}, "q4_0": {q40: 196, q6k: 1},
 		}},
 		"80 layers": {llama(80, 2, 1, 320, false), map[Recipe]counts{
+			"q2_k": {q2k: 321, q3k: 80, q40: 80, q5k: 80, q6k: 1}, "q3_k_s": {q3k: 401, q40: 80, q5k: 80, q6k: 1},
+			"q3_k_m": {q3k: 321, q4k: 80, q50: 75, q51: 5, q5k: 80, q6k: 1}, "q3_k_l": {q3k: 321, q51: 80, q5k: 160, q6k: 1},
 			"q4_k_m": {q4k: 401, q6k: 41, q80: 40, q5k: 40, q50: 40}, "q5_k_m": {q5k: 441, q6k: 41, q80: 40, q51: 40},
 			"q6_k": {q6k: 482, q80: 80}, "q8_0": {q80: 562}, "q4_0": {q40: 561, q6k: 1},
+		}},
+		"jamba, 8 experts": {jamba(16, 8, 4, 8, 16, false), map[Recipe]counts{
+			"q2_k": {f16: 14, q2k: 77, q3k: 16, q5k: 2, q6k: 1, q80: 4}, "q3_k_s": {f16: 14, q3k: 93, q5k: 2, q6k: 1, q80: 4},
+			"q3_k_m": {f16: 14, q3k: 77, q4k: 15, q5k: 3, q6k: 1, q80: 4}, "q3_k_l": {f16: 14, q3k: 79, q5k: 16, q6k: 1, q80: 4}, "q4_k_m": {f16: 14, q4k: 85, q5k: 2, q6k: 9, q80: 4},
+		}},
+		"dense, few values": {llama(17, 2, 1, 512, false), map[Recipe]counts{
+			"q2_k": {q2k: 69, q3k: 34, q4k: 17, q6k: 1}, "q3_k_s": {q3k: 120, q6k: 1},
+			"q3_k_m": {q3k: 69, q4k: 48, q5k: 3, q6k: 1}, "q3_k_l": {q3k: 69, q5k: 51, q6k: 1}, "q4_k_m": {q4k: 102, q6k: 19},
 		}},
 	} {
 		for recipe, want := range c.want {

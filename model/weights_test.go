@@ -58,8 +58,8 @@ func TestWeights(t *testing.T) {
 	if kept == 0 {
 		t.Error("no weight was rounded before")
 	}
-	if _, err := model.OpenWith(dir, model.Options{Weights: "q2_k"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
-		t.Errorf("q2_k: %v", err)
+	if _, err := model.OpenWith(dir, model.Options{Weights: "iq2_xs"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
+		t.Errorf("iq2_xs: %v", err)
 	}
 }
 

@@ -344,11 +344,10 @@ func Stored(t tensor.Tensor, d tensor.DType) safetensors.Entry {
 		const piece = 1 << 16
 		values := make([]float32, min(piece, t.Numel()))
 		out := make([]byte, len(values)*d.BlockBytes())
-		width := t.DType.BlockBytes()
 		for at, n := 0, t.Numel(); at < n; at += len(values) {
 			v := values[:min(len(values), n-at)]
 			b := out[:len(v)*d.BlockBytes()]
-			quant.Dequantize(v, t.DType, t.Data[at*width:(at+len(v))*width])
+			quant.Values(v, t, at)
 			if err := quant.Quantize(b, d, v); err != nil {
 				return err
 			}

@@ -11,7 +11,7 @@ import (
 // DType is the type of a tensor's elements as they are stored. The zero value is invalid.
 type DType uint8
 
-// The element types that checkpoints use. The names of the block formats are GGUF's.
+// The element types that checkpoints use. The names of the block formats are GGUF's, those of eight-bit floats safetensors'.
 const (
 	Invalid DType = iota
 	F32
@@ -25,6 +25,22 @@ const (
 	Q4_K
 	Q5_K
 	Q6_K
+	Q2_K
+	Q3_K
+	IQ4_NL
+	IQ4_XS
+	IQ3_XXS
+	IQ3_S
+	IQ2_XXS
+	IQ2_XS
+	IQ2_S
+	IQ1_S
+	IQ1_M
+	MXFP4
+	TQ1_0
+	TQ2_0
+	F8_E4M3
+	F8_E5M2
 )
 
 // dtypes gives, for each DType, its name, the number of values a block holds and the number of bytes a block takes.
@@ -45,6 +61,22 @@ var dtypes = [...]struct {
 	Q4_K:    {"Q4_K", 256, 144},
 	Q5_K:    {"Q5_K", 256, 176},
 	Q6_K:    {"Q6_K", 256, 210},
+	Q2_K:    {"Q2_K", 256, 84},
+	Q3_K:    {"Q3_K", 256, 110},
+	IQ4_NL:  {"IQ4_NL", 32, 18},
+	IQ4_XS:  {"IQ4_XS", 256, 136},
+	IQ3_XXS: {"IQ3_XXS", 256, 98},
+	IQ3_S:   {"IQ3_S", 256, 110},
+	IQ2_XXS: {"IQ2_XXS", 256, 66},
+	IQ2_XS:  {"IQ2_XS", 256, 74},
+	IQ2_S:   {"IQ2_S", 256, 82},
+	IQ1_S:   {"IQ1_S", 256, 50},
+	IQ1_M:   {"IQ1_M", 256, 56},
+	MXFP4:   {"MXFP4", 32, 17},
+	TQ1_0:   {"TQ1_0", 256, 54},
+	TQ2_0:   {"TQ2_0", 256, 66},
+	F8_E4M3: {"F8_E4M3", 1, 1},
+	F8_E5M2: {"F8_E5M2", 1, 1},
 }
 
 // String returns the type's name as checkpoints spell it, such as "BF16" or "Q4_K".

@@ -14,6 +14,15 @@ type Tensor struct {
 	DType DType
 	Shape []int
 	Data  []byte
+
+	Scales *Scales // of a matrix; nil: its values are those of the type
+}
+
+// Scales are factors of the blocks of a matrix [N, K], which a grid divides evenly: N/Rows rows and K/Columns columns each.
+type Scales struct {
+	Rows, Columns int
+	Values        []float32 // [Rows, Columns]
+	Rounded       DType     // F16 or BF16: products with them are rounded to it; else they stay float32
 }
 
 // Numel returns the number of elements of a shape; it is an error if a dimension is negative or the product overflows.
@@ -62,7 +71,7 @@ func New(name string, d DType, shape []int, data []byte) (Tensor, error) {
 	if size != len(data) {
 		return Tensor{}, fmt.Errorf("%s: %v %v takes %d bytes, has %d", name, d, shape, size, len(data))
 	}
-	return Tensor{name, d, slices.Clone(shape), data}, nil
+	return Tensor{Name: name, DType: d, Shape: slices.Clone(shape), Data: data}, nil
 }
 
 // Numel returns the number of elements of t.
@@ -75,22 +84,39 @@ func (t Tensor) Numel() int {
 }
 
 // Index returns the i-th sub-tensor along the first dimension: row i of a matrix, matrix i of a stack.
-// It shares t's bytes.
+// It shares t's bytes. It panics if t has scales.
 func (t Tensor) Index(i int) Tensor {
+	t.plain()
 	n := len(t.Data) / t.Shape[0]
-	return Tensor{t.Name, t.DType, t.Shape[1:], t.Data[i*n : (i+1)*n : (i+1)*n]}
+	return Tensor{Name: t.Name, DType: t.DType, Shape: t.Shape[1:], Data: t.Data[i*n : (i+1)*n : (i+1)*n]}
 }
 
-// Slice returns the sub-tensor [lo, hi) along the first dimension. It shares t's bytes.
+// Slice returns the sub-tensor [lo, hi) along the first dimension. It shares t's bytes. It panics if t has scales.
 func (t Tensor) Slice(lo, hi int) Tensor {
+	t.plain()
 	n := len(t.Data) / t.Shape[0]
 	shape := slices.Clone(t.Shape)
 	shape[0] = hi - lo
-	return Tensor{t.Name, t.DType, shape, t.Data[lo*n : hi*n : hi*n]}
+	return Tensor{Name: t.Name, DType: t.DType, Shape: shape, Data: t.Data[lo*n : hi*n : hi*n]}
+}
+
+func (t Tensor) plain() {
+	if t.Scales != nil {
+		panic("tensor: a part of " + t.Name + " would lose its scales")
+	}
 }
 
 // Reshape returns a view of t with another shape of the same number of elements and, for block formats, the same last dimension.
-func (t Tensor) Reshape(shape ...int) (Tensor, error) { return New(t.Name, t.DType, shape, t.Data) }
+// A matrix with scales stays as it is.
+func (t Tensor) Reshape(shape ...int) (Tensor, error) {
+	if t.Scales != nil && !slices.Equal(shape, t.Shape) {
+		return Tensor{}, fmt.Errorf("%s: %v with scales cannot become %v", t.Name, t.Shape, shape)
+	}
+	scales := t.Scales
+	t, err := New(t.Name, t.DType, shape, t.Data)
+	t.Scales = scales
+	return t, err
+}
 
 // Float32s returns t's bytes as float32 without a copy, and whether that is possible:
 // t is F32, aligned to four bytes, and this machine is little-endian as the files are.

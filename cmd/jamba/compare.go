@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -193,7 +192,7 @@ func (c *compareCmd) ids(s *streams, path, with string) (ids []int32, err error)
 				return nil, fmt.Errorf("%s and %s: %w", path, with, err)
 			}
 		}
-		b, err := readText(*c.Text, s)
+		b, err := readInput(*c.Text, s)
 		if err != nil {
 			return nil, err
 		}
@@ -208,18 +207,6 @@ func (c *compareCmd) ids(s *streams, path, with string) (ids []int32, err error)
 		return nil, errors.New("there are no tokens to compare on")
 	}
 	return ids, nil
-}
-
-// readText reads the file at path, or standard input if path is "-".
-func readText(path string, s *streams) ([]byte, error) {
-	if path != "-" {
-		return os.ReadFile(path)
-	}
-	b, err := io.ReadAll(s.in)
-	if err != nil {
-		return nil, fmt.Errorf("standard input: %w", err)
-	}
-	return b, nil
 }
 
 func (r *comparison) print(w io.Writer) error {

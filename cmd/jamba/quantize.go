@@ -28,7 +28,7 @@ type quantizeCmd struct {
 }
 
 func (c *quantizeCmd) Help() string {
-	return `The result is a standard GGUF file, which llama.cpp opens, too. Which tensors get which type is as with its llama-quantize: q4_k_m and q5_k_m keep the output and about half of the values and of the down projections in Q6_K; rows that are no whole blocks fall back to smaller blocks or F16. Norms, convolutions, A, D, biases and routers are never rounded. The report lists all that is not simply rounded.
+	return `The result is a standard GGUF file, which llama.cpp opens, too. Which tensors get which type is as with its llama-quantize: q4_k_m and q5_k_m keep the output and about half of the values and of the down projections in Q6_K, q3_k_m, q3_k_l and q2_k give these and attention's output one or two bits more; rows that are no whole blocks fall back to smaller blocks or F16. Norms, convolutions, A, D, biases and routers are never rounded. The report lists all that is not simply rounded.
 
 Of a folder, the tokenizer, the chat template and the sampling defaults of generation_config.json are written, too; what GGUF cannot say of a tokenizer is told as a warning.
 

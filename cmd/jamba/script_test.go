@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"jamba": main})
+	testscript.Main(m, map[string]func(){"jamba": mainMeasured})
 }
 
 // TestScripts runs the command as a person would: see testdata/*.txt.

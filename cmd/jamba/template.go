@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
+	"jamba/format/bounded"
 	"jamba/text"
 	"jamba/text/chat"
 	"jamba/text/chat/jinja"
@@ -57,7 +57,7 @@ func (c *templateCmd) Run(s *streams) error {
 
 func (c *templateCmd) render(t *text.Text, r chat.Request) (string, error) {
 	if c.ChatTemplate != "" {
-		source, err := os.ReadFile(c.ChatTemplate)
+		source, err := bounded.ReadFile(c.ChatTemplate, jinja.MaxSource)
 		if err != nil {
 			return "", err
 		}
@@ -73,10 +73,13 @@ func (c *templateCmd) render(t *text.Text, r chat.Request) (string, error) {
 	return t.Templates.Render(r)
 }
 
+// maxInput bounds a file with a request or a text, in bytes.
+const maxInput = 1 << 30
+
 // readInput reads a file, or standard input if it is named "-".
 func readInput(path string, s *streams) ([]byte, error) {
 	if path != "-" {
-		return os.ReadFile(path)
+		return bounded.ReadFile(path, maxInput)
 	}
 	b, err := io.ReadAll(s.in)
 	if err != nil {

@@ -98,6 +98,7 @@ func TestOpen(t *testing.T) {
 	wantTensors(t, f, "all")
 	wantTensors(t, open1(t, "testdata/aligned.gguf"), "aligned")
 	wantTensors(t, open1(t, "testdata/unsupported.gguf"), "unsupported")
+	wantTensors(t, open1(t, "testdata/fewbits.gguf"), "fewbits")
 }
 
 // TestVersion2 reads the same file with the older version number: only big-endian files made the difference.
@@ -117,8 +118,9 @@ func TestVersion2(t *testing.T) {
 func TestUnsupported(t *testing.T) {
 	f := open1(t, "testdata/unsupported.gguf")
 	for name, want := range map[string]string{
-		"positions":    "gguf: testdata/unsupported.gguf: positions: I32 is not supported, only F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16",
-		"blk.0.weight": "gguf: testdata/unsupported.gguf: blk.0.weight: Q2_K is not supported, only F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16",
+		"positions":    "gguf: testdata/unsupported.gguf: positions: I32 is not supported, only F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ2_XXS, IQ2_XS, IQ3_XXS, IQ1_S, IQ4_NL, IQ3_S, IQ2_S, IQ4_XS, IQ1_M, BF16, TQ1_0, TQ2_0, MXFP4",
+		"blk.0.weight": "gguf: testdata/unsupported.gguf: blk.0.weight: NVFP4 is not supported, only F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ2_XXS, IQ2_XS, IQ3_XXS, IQ1_S, IQ4_NL, IQ3_S, IQ2_S, IQ4_XS, IQ1_M, BF16, TQ1_0, TQ2_0, MXFP4",
+		"blk.1.weight": "gguf: testdata/unsupported.gguf: blk.1.weight: Q1_0 is not supported, only F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ2_XXS, IQ2_XS, IQ3_XXS, IQ1_S, IQ4_NL, IQ3_S, IQ2_S, IQ4_XS, IQ1_M, BF16, TQ1_0, TQ2_0, MXFP4",
 		"absent":       "gguf: testdata/unsupported.gguf: tensor absent: not found",
 	} {
 		_, err := f.Tensor(name)

@@ -41,7 +41,7 @@ func sources(t *testing.T, f *File) []Source {
 
 // TestWriteSameBytes writes what other software wrote and expects the same file, byte by byte.
 func TestWriteSameBytes(t *testing.T) {
-	for _, name := range []string{"all", "aligned"} {
+	for _, name := range []string{"all", "aligned", "fewbits"} {
 		path := "testdata/" + name + ".gguf"
 		f := open1(t, path)
 		var got bytes.Buffer

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 
+	"jamba/format/bounded"
 	"jamba/tensor"
 )
 
@@ -37,7 +38,7 @@ type File struct {
 // Open opens the file at path. It is an error if it holds anything but a float32 array [rows, columns] in row order, or
 // if its size is not that of the array.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, err := bounded.Open(path)
 	if err != nil {
 		return nil, err
 	}

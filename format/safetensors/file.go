@@ -44,7 +44,7 @@ type entry struct {
 
 // dtypes are the header's element types that this project computes with; sizes has the others that a header may name.
 var (
-	dtypes = map[string]tensor.DType{"F32": tensor.F32, "F16": tensor.F16, "BF16": tensor.BF16}
+	dtypes = map[string]tensor.DType{"F32": tensor.F32, "F16": tensor.F16, "BF16": tensor.BF16, "F8_E4M3": tensor.F8_E4M3, "F8_E5M2": tensor.F8_E5M2}
 	sizes  = map[string]int{
 		"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2, "I8": 1, "U8": 1,
 		"BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "C64": 8,
@@ -84,7 +84,7 @@ func (f *File) Tensor(name string) (tensor.Tensor, error) {
 	}
 	d, ok := dtypes[e.DType]
 	if !ok {
-		return tensor.Tensor{}, fmt.Errorf("safetensors: %s: %s: dtype %s is not supported; F32, F16 and BF16 are", f.path, name, e.DType)
+		return tensor.Tensor{}, fmt.Errorf("safetensors: %s: %s: dtype %s is not supported; F32, F16, BF16, F8_E4M3 and F8_E5M2 are", f.path, name, e.DType)
 	}
 	t, err := tensor.New(name, d, e.Shape, f.data[e.Offsets[0]:e.Offsets[1]])
 	if err != nil {

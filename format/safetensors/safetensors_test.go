@@ -46,7 +46,7 @@ func TestOpen(t *testing.T) {
 	if e, err := f.Tensor("e"); err != nil || len(e.Data) != 0 {
 		t.Errorf("e is %v, %v", e, err)
 	}
-	if _, err := f.Tensor("i"); err == nil || !strings.Contains(err.Error(), "i: dtype I64 is not supported; F32, F16 and BF16 are") {
+	if _, err := f.Tensor("i"); err == nil || !strings.Contains(err.Error(), "i: dtype I64 is not supported; F32, F16, BF16, F8_E4M3 and F8_E5M2 are") {
 		t.Error(err)
 	}
 	if _, err := f.Tensor("z"); err == nil || !strings.Contains(err.Error(), `no tensor "z"`) {

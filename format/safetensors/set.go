@@ -204,3 +204,11 @@ func (s *Set) Tensor(name string) (tensor.Tensor, error) {
 	}
 	return f.Tensor(name)
 }
+
+// Type returns the element type of the tensor of that name as the header spells it, "" if there is none.
+func (s *Set) Type(name string) string {
+	if f := s.of[name]; f != nil {
+		return f.entries[name].DType
+	}
+	return ""
+}

@@ -1,6 +1,9 @@
 package quant
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // What a K format stores is found in two steps: for each sub-block the scale, and the minimum, that fit its values best
 // by least squares, then, once these are rounded to what the super-block holds, the numbers nearest to the values.
@@ -68,7 +71,7 @@ func fitSuper(dst []byte, q *[superLen]byte, x *[superLen]float32, top int32, tr
 	}
 	var scale, least [8]float32
 	for j := range scale {
-		scale[j], least[j] = fit((*[32]float32)(x[32*j:]), top, tries)
+		scale[j], least[j] = fit(x[32*j:32*j+32], top, tries)
 	}
 	d, ok := superScale(dst, largest(scale[:]), 63)
 	dmin, okMin := superScale(dst[2:], largest(least[:]), 63)
@@ -77,12 +80,12 @@ func fitSuper(dst []byte, q *[superLen]byte, x *[superLen]float32, top int32, tr
 	}
 	id, idmin := inverse(d), inverse(dmin)
 	for j := range scale {
-		sub, numbers := (*[32]float32)(x[32*j:]), (*[32]byte)(q[32*j:])
+		sub, numbers := x[32*j:32*j+32], q[32*j:32*j+32]
 		s := min(int32(float32(scale[j]*id)+0.5), 63)
 		m := min(int32(float32(least[j]*idmin)+0.5), 63)
 		step := d * float32(s)
 		// With the rounded scale another minimum may be the best.
-		m = bestMin(numbers, sub, step, dmin, idmin, m, top)
+		m = bestMin(numbers, sub, step, dmin, idmin, m, top, 63)
 		number(numbers, sub, step, dmin*float32(m), top)
 		putScales(dst[4:16], j, byte(s), byte(m))
 	}
@@ -113,8 +116,8 @@ func putScales(b []byte, j int, s, m byte) {
 }
 
 // fit returns the scale d and the minimum m, neither of them negative, that make d·q − m with whole q of 0 to top fit x.
-func fit(x *[32]float32, top int32, tries int) (d, m float32) {
-	lo, hi := span(x)
+func fit(x []float32, top int32, tries int) (d, m float32) {
+	lo, hi := slices.Min(x), slices.Max(x)
 	lo = min(lo, 0)
 	width := hi - lo
 	if width <= tiny {
@@ -138,7 +141,7 @@ func fit(x *[32]float32, top int32, tries int) (d, m float32) {
 			sqq += n * n
 			suq += float32(u * float32(n))
 		}
-		step, least, e := solve(lo, sum, suq, sq, sqq)
+		step, least, e := solve(int32(len(x)), lo, sum, suq, sq, sqq)
 		if i == 0 || e < best {
 			best, d, m = e, step, least
 		}
@@ -146,15 +149,15 @@ func fit(x *[32]float32, top int32, tries int) (d, m float32) {
 	return d, m
 }
 
-// solve returns the d and m, not negative, with the least error of d·q − m for 32 values u + lo, from the sums of u, u·q,
+// solve returns the d and m, not negative, with the least error of d·q − m for n values u + lo, from the sums of u, u·q,
 // q and q², and that error less the sum of u². The values are taken from lo on, since those that differ by little would
 // cancel.
-func solve(lo, su, suq float32, sq, sqq int32) (d, m, e float32) {
-	const n = 32
+func solve(n int32, lo, su, suq float32, sq, sqq int32) (d, m, e float32) {
+	count := float32(n)
 	// Whole numbers up to 32·32·31² < 2²⁴ are exact.
 	if det := float32(n*sqq - sq*sq); det > 0 {
-		d = (float32(n*suq) - float32(su*float32(sq))) / det
-		least := (float32(d*float32(sq)) - su) / n // for u
+		d = (float32(count*suq) - float32(su*float32(sq))) / det
+		least := (float32(d*float32(sq)) - su) / count // for u
 		if m = least - lo; m > 0 && d > 0 {
 			// At the least error its derivatives are zero, and so this is what remains of it.
 			return d, m, float32(least*su) - float32(d*suq)
@@ -165,11 +168,11 @@ func solve(lo, su, suq float32, sq, sqq int32) (d, m, e float32) {
 	if d = 0; sqq > 0 {
 		d = max(sxq/float32(sqq), 0)
 	}
-	return d, 0, float32(lo*(2*su+float32(n*lo))) + float32(d*float32(float32(d*float32(sqq))-2*sxq))
+	return d, 0, float32(lo*(2*su+float32(count*lo))) + float32(d*float32(float32(d*float32(sqq))-2*sxq))
 }
 
-// bestMin returns the multiple of dmin to subtract from multiples of step for the numbers that m gives.
-func bestMin(q *[32]byte, x *[32]float32, step, dmin, idmin float32, m, top int32) int32 {
+// bestMin returns the multiple of dmin, at most limit, to subtract from multiples of step for the numbers that m gives.
+func bestMin(q []byte, x []float32, step, dmin, idmin float32, m, top, limit int32) int32 {
 	number(q, x, step, dmin*float32(m), top)
 	var sx float32
 	var sq int32
@@ -177,12 +180,12 @@ func bestMin(q *[32]byte, x *[32]float32, step, dmin, idmin float32, m, top int3
 		sx += v
 		sq += int32(q[i])
 	}
-	least := (float32(step*float32(sq)) - sx) / 32
-	return min(int32(max(float32(least*idmin), 0)+0.5), 63)
+	least := (float32(step*float32(sq)) - sx) / float32(len(x))
+	return min(int32(max(float32(least*idmin), 0)+0.5), limit)
 }
 
 // number stores the numbers of 0 to top for which step·q − least is nearest to x.
-func number(q *[32]byte, x *[32]float32, step, least float32, top int32) {
+func number(q []byte, x []float32, step, least float32, top int32) {
 	id := inverse(step)
 	for i, v := range x {
 		q[i] = byte(min(int32(max(float32((v+least)*id), 0)+0.5), top))

@@ -12,7 +12,7 @@ import (
 )
 
 // fitted are the formats that are fitted by least squares.
-var fitted = []tensor.DType{tensor.Q4_K, tensor.Q5_K, tensor.Q6_K}
+var fitted = []tensor.DType{tensor.Q2_K, tensor.Q3_K, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K}
 
 // nearNormal returns n sums of twelve uniform numbers of 24 bits less their mean, the same as testdata/make_rmse.py.
 func nearNormal(n int) []float64 {
@@ -65,14 +65,17 @@ func TestFitsAsWellAsTheReference(t *testing.T) {
 		want  map[tensor.DType]float64
 	}{
 		{"normal", func(n float64) float64 { return n * 0.02 }, map[tensor.DType]float64{
+			tensor.Q2_K: 5.943124e-3, tensor.Q3_K: 2.993097e-3,
 			tensor.Q4_K: 1.422756e-3, tensor.Q5_K: 7.210273e-4, tensor.Q6_K: 3.529444e-4,
 			tensor.Q4_0: 1.704428e-3, tensor.Q4_1: 1.565822e-3, tensor.Q5_0: 8.548881e-4, tensor.Q5_1: 7.556139e-4, tensor.Q8_0: 1.064559e-4,
 		}},
 		{"cubed", func(n float64) float64 { return n * n * n * 0.01 }, map[tensor.DType]float64{
+			tensor.Q2_K: 1.522835e-2, tensor.Q3_K: 5.858520e-3,
 			tensor.Q4_K: 3.351222e-3, tensor.Q5_K: 1.841830e-3, tensor.Q6_K: 9.321591e-4,
 			tensor.Q4_0: 4.170492e-3, tensor.Q4_1: 4.216134e-3, tensor.Q5_0: 2.228788e-3, tensor.Q5_1: 2.065101e-3, tensor.Q8_0: 3.225156e-4,
 		}},
 		{"shifted", func(n float64) float64 { return float64(n*0.02) + 0.05 }, map[tensor.DType]float64{
+			tensor.Q2_K: 7.174952e-3, tensor.Q3_K: 5.830353e-3,
 			tensor.Q4_K: 1.605695e-3, tensor.Q5_K: 7.975730e-4, tensor.Q6_K: 6.869915e-4,
 			tensor.Q4_0: 3.270226e-3, tensor.Q4_1: 1.565777e-3, tensor.Q5_0: 1.637125e-3, tensor.Q5_1: 7.556520e-4, tensor.Q8_0: 2.062629e-4,
 		}},
@@ -95,10 +98,12 @@ func TestFitsAsWellAsTheReference(t *testing.T) {
 func TestFitErrorIsBounded(t *testing.T) {
 	// A sub-block's step is at most its range over the largest number; scales and minima are rounded to a 63rd (a 128th
 	// for Q6_K) of the super-block's largest, and those to F16.
+	// Of Q2_K it is a 15th, of Q3_K a 32nd.
+	scales := map[tensor.DType]float64{tensor.Q2_K: 15, tensor.Q3_K: 32, tensor.Q4_K: 63, tensor.Q5_K: 63, tensor.Q6_K: 63}
 	rapid.Check(t, func(t *rapid.T) {
 		x := make([]float32, superLen)
 		shift := rapid.Float64Range(-2, 2).Draw(t, "shift")
-		exponent := rapid.IntRange(-9, 6).Draw(t, "exponent")
+		exponent := rapid.IntRange(-9, 5).Draw(t, "exponent")
 		for j := range 16 {
 			sub := rapid.IntRange(-4, 0).Draw(t, "sub-block's exponent")
 			for i := range 16 {
@@ -107,7 +112,7 @@ func TestFitErrorIsBounded(t *testing.T) {
 			}
 		}
 		top := float64(largest(x))
-		for d, steps := range map[tensor.DType]float64{tensor.Q4_K: 15, tensor.Q5_K: 31, tensor.Q6_K: 31} {
+		for d, steps := range map[tensor.DType]float64{tensor.Q2_K: 3, tensor.Q3_K: 3, tensor.Q4_K: 15, tensor.Q5_K: 31, tensor.Q6_K: 31} {
 			size, _ := d.RowBytes(len(x))
 			b, y := make([]byte, size), make([]float32, len(x))
 			if err := Quantize(b, d, x); err != nil {
@@ -115,7 +120,7 @@ func TestFitErrorIsBounded(t *testing.T) {
 			}
 			Dequantize(y, d, b)
 			width := 2 * top // from the least value, or zero, to the largest
-			bound := width/steps + 2*top/63 + 2*top/1024 + 64*tiny
+			bound := width/steps + 2*top/scales[d] + 2*top/1024 + 64*tiny
 			for i := range x {
 				if e := math.Abs(float64(x[i]) - float64(y[i])); !(e <= bound) {
 					t.Fatalf("%v: value %d, %v, became %v, more than %v away", d, i, x[i], y[i], bound)
@@ -140,21 +145,28 @@ func TestFitSpecialBlocks(t *testing.T) {
 	for name, c := range map[string]struct {
 		x         []float32
 		tolerance float64 // of the largest value
+		bits      int     // that it takes; 0: two
 	}{
-		"zero":             {fill(func(int) float64 { return 0 }), 0},
-		"minus zero":       {fill(func(int) float64 { return math.Copysign(0, -1) }), 0},
-		"one":              {fill(func(int) float64 { return 1 }), 1e-3},
-		"minus one":        {fill(func(int) float64 { return -1 }), 1e-3},
-		"largest":          {fill(func(int) float64 { return 3e7 }), 1e-3},
-		"least":            {fill(func(int) float64 { return -4e6 }), 1e-3},
-		"whole numbers":    {fill(func(i int) float64 { return float64(i % 16) }), 1.0 / 62},
-		"one among zeros":  {fill(func(i int) float64 { return float64(i / 255) }), 1e-3},
-		"minus one, zeros": {fill(func(i int) float64 { return -float64(i / 255) }), 1e-3},
-		"two signs":        {fill(func(i int) float64 { return float64(i%2)*2 - 1 }), 1.0 / 31},
+		"zero":             {fill(func(int) float64 { return 0 }), 0, 0},
+		"minus zero":       {fill(func(int) float64 { return math.Copysign(0, -1) }), 0, 0},
+		"one":              {fill(func(int) float64 { return 1 }), 1e-3, 0},
+		"minus one":        {fill(func(int) float64 { return -1 }), 1e-3, 0},
+		"largest":          {fill(func(int) float64 { return 3e7 }), 1e-3, 4},
+		"least":            {fill(func(int) float64 { return -4e6 }), 1e-3, 4},
+		"whole numbers":    {fill(func(i int) float64 { return float64(i % 16) }), 1.0 / 62, 4},
+		"one among zeros":  {fill(func(i int) float64 { return float64(i / 255) }), 1e-3, 0},
+		"minus one, zeros": {fill(func(i int) float64 { return -float64(i / 255) }), 1e-3, 0},
+		"three numbers":    {fill(func(i int) float64 { return float64(i % 4) }), 1.0 / 62, 0},
+		"largest of two":   {fill(func(int) float64 { return 2.9e6 }), 1e-3, 0},
+		"least of two":     {fill(func(int) float64 { return -9e5 }), 1e-3, 0},
+		"two signs":        {fill(func(i int) float64 { return float64(i%2)*2 - 1 }), 1.0 / 31, 0},
 		// Scales that F16 holds with few bits: the super-block's scale is rounded up, so that no value is cut off.
-		"small": {fill(func(i int) float64 { return 1e-5 * float64(i%16) }), 0.1},
+		"small": {fill(func(i int) float64 { return 1e-5 * float64(i%16) }), 0.1, 4},
 	} {
 		for _, d := range fitted {
+			if c.bits > 3 && (d == tensor.Q2_K || d == tensor.Q3_K) {
+				continue
+			}
 			y := roundTrip(t, d, c.x)
 			for i, v := range y {
 				if e := math.Abs(float64(v) - float64(c.x[i])); !(e <= c.tolerance*float64(largest(c.x))) {

@@ -1,5 +1,5 @@
 // Package quant converts rows of weights between float32 and the types that checkpoints store them in: the half
-// precisions F16 and BF16, and ggml's block formats.
+// precisions F16 and BF16, floats of eight bits, and ggml's block formats.
 //
 // A block holds a fixed number of values as small integers with a scale, and in some formats a minimum, that they
 // share. The legacy formats Q8_0 to Q5_1 have blocks of 32 values; the K formats have super-blocks of 256, whose 8 or
@@ -12,86 +12,78 @@ package quant
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 
 	"jamba/tensor"
 )
 
+// format is how a type is read and written.
+type format struct {
+	dequantize func(dst []float32, src []byte)
+	quantize   func(dst []byte, src []float32) error // nil: it is only read
+}
+
+// formats are the types. Those that are taken apart into whole numbers are read by splitters.
+var formats = [...]format{
+	tensor.F32:     {dequantizeF32, quantizeF32},
+	tensor.F16:     {dequantizeF16, quantizeF16},
+	tensor.BF16:    {dequantizeBF16, quantizeBF16},
+	tensor.Q8_0:    {dequantizeQ8_0, blocks(quantizeQ8_0)},
+	tensor.Q4_0:    {dequantizeQ4_0, blocks(quantizeQ4_0)},
+	tensor.Q4_1:    {dequantizeQ4_1, blocks(quantizeQ4_1)},
+	tensor.Q5_0:    {dequantizeQ5_0, blocks(quantizeQ5_0)},
+	tensor.Q5_1:    {dequantizeQ5_1, blocks(quantizeQ5_1)},
+	tensor.Q4_K:    {dequantizeQ4_K, supers(quantizeQ4_K)},
+	tensor.Q5_K:    {dequantizeQ5_K, supers(quantizeQ5_K)},
+	tensor.Q6_K:    {dequantizeQ6_K, supers(quantizeQ6_K)},
+	tensor.Q2_K:    {nil, supers(quantizeQ2_K)},
+	tensor.Q3_K:    {nil, supers(quantizeQ3_K)},
+	tensor.F8_E4M3: {dequantizeE4M3, nil},
+	tensor.F8_E5M2: {dequantizeE5M2, nil},
+}
+
 // Dequantize stores in dst the values of src, a row (or several, they follow each other without a gap) of type d.
 // It panics if src does not have exactly the bytes that len(dst) values take, or if d is no type.
 func Dequantize(dst []float32, d tensor.DType, src []byte) {
 	checkLen(len(dst), d, len(src))
-	switch d {
-	case tensor.F32:
-		for i := range dst {
-			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
-		}
-	case tensor.F16:
-		dequantizeF16(dst, src)
-	case tensor.BF16:
-		dequantizeBF16(dst, src)
-	case tensor.Q8_0:
-		dequantizeQ8_0(dst, src)
-	case tensor.Q4_0:
-		dequantizeQ4_0(dst, src)
-	case tensor.Q4_1:
-		dequantizeQ4_1(dst, src)
-	case tensor.Q5_0:
-		dequantizeQ5_0(dst, src)
-	case tensor.Q5_1:
-		dequantizeQ5_1(dst, src)
-	case tensor.Q4_K:
-		dequantizeQ4_K(dst, src)
-	case tensor.Q5_K:
-		dequantizeQ5_K(dst, src)
-	case tensor.Q6_K:
-		dequantizeQ6_K(dst, src)
-	default:
+	if int(d) < len(formats) && formats[d].dequantize != nil {
+		formats[d].dequantize(dst, src)
+	} else if !Split(dst, d, src, dequantizeNumbers) {
 		panic(fmt.Sprintf("quant: cannot dequantize %v", d))
 	}
 }
+
+// Quantizes reports whether Quantize can write the type d: all but the block formats with tables of values and floats of
+// eight bits, which are only read.
+func Quantizes(d tensor.DType) bool { return int(d) < len(formats) && formats[d].quantize != nil }
 
 // Quantize stores in dst the values of src as type d. The blocks of the legacy formats get the scale that their largest
 // value asks for, those of the K formats scales and minima that fit all values by least squares.
 //
 // It is an error if a value is NaN or infinite and d is a block format, or too large for d, so that it would become
-// infinite. After an error dst holds no usable values.
+// infinite; or if d is only read. After an error dst holds no usable values.
 // It panics if dst does not have exactly the bytes that len(src) values take, or if d is no type.
 func Quantize(dst []byte, d tensor.DType, src []float32) error {
 	checkLen(len(src), d, len(dst))
-	var err error
-	switch d {
-	case tensor.F32:
-		for i, x := range src {
-			binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(x))
-		}
-	case tensor.F16:
-		err = quantizeF16(dst, src)
-	case tensor.BF16:
-		err = quantizeBF16(dst, src)
-	case tensor.Q8_0:
-		err = quantizeBlocks(dst, src, quantizeQ8_0)
-	case tensor.Q4_0:
-		err = quantizeBlocks(dst, src, quantizeQ4_0)
-	case tensor.Q4_1:
-		err = quantizeBlocks(dst, src, quantizeQ4_1)
-	case tensor.Q5_0:
-		err = quantizeBlocks(dst, src, quantizeQ5_0)
-	case tensor.Q5_1:
-		err = quantizeBlocks(dst, src, quantizeQ5_1)
-	case tensor.Q4_K:
-		err = quantizeSupers(dst, src, quantizeQ4_K)
-	case tensor.Q5_K:
-		err = quantizeSupers(dst, src, quantizeQ5_K)
-	case tensor.Q6_K:
-		err = quantizeSupers(dst, src, quantizeQ6_K)
-	default:
-		err = errors.New("quantizing to this type is not supported")
+	if !Quantizes(d) {
+		return fmt.Errorf("quant: %v: quantizing to this type is not supported", d)
 	}
-	if err != nil {
+	if err := formats[d].quantize(dst, src); err != nil {
 		return fmt.Errorf("quant: %v: %w", d, err)
+	}
+	return nil
+}
+
+func dequantizeF32(dst []float32, src []byte) {
+	for i := range dst {
+		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+	}
+}
+
+func quantizeF32(dst []byte, src []float32) error {
+	for i, x := range src {
+		binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(x))
 	}
 	return nil
 }
@@ -109,15 +101,17 @@ func checkLen(values int, d tensor.DType, bytes int) {
 // blockLen is the number of values in a block of the legacy formats.
 const blockLen = 32
 
-// quantizeBlocks calls quantize for each block of a legacy format. quantize returns false if the block's scale or
-// minimum overflows F16.
-func quantizeBlocks(dst []byte, src []float32, quantize func(dst []byte, x *[blockLen]float32) bool) error {
-	return eachBlock(dst, src, blockLen, func(dst []byte, x []float32) bool { return quantize(dst, (*[blockLen]float32)(x)) })
+// blocks returns the function that calls quantize for each block of a legacy format. quantize returns false if the block's
+// scale or minimum overflows F16.
+func blocks(quantize func(dst []byte, x *[blockLen]float32) bool) func(dst []byte, src []float32) error {
+	one := func(dst []byte, x []float32) bool { return quantize(dst, (*[blockLen]float32)(x)) }
+	return func(dst []byte, src []float32) error { return eachBlock(dst, src, blockLen, one) }
 }
 
-// quantizeSupers is quantizeBlocks for the K formats.
-func quantizeSupers(dst []byte, src []float32, quantize func(dst []byte, x *[superLen]float32) bool) error {
-	return eachBlock(dst, src, superLen, func(dst []byte, x []float32) bool { return quantize(dst, (*[superLen]float32)(x)) })
+// supers is blocks for the K formats.
+func supers(quantize func(dst []byte, x *[superLen]float32) bool) func(dst []byte, src []float32) error {
+	one := func(dst []byte, x []float32) bool { return quantize(dst, (*[superLen]float32)(x)) }
+	return func(dst []byte, src []float32) error { return eachBlock(dst, src, superLen, one) }
 }
 
 func eachBlock(dst []byte, src []float32, length int, quantize func(dst []byte, x []float32) bool) error {

@@ -2,9 +2,13 @@ package quant
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +51,52 @@ func TestDequantize(t *testing.T) {
 				t.Errorf("%v: value %d of block %d is %v, want %v", d, i%d.BlockValues(), i/d.BlockValues(), got[i], want[i])
 				break
 			}
+		}
+	}
+}
+
+// split are the formats that are taken apart into whole numbers.
+var split = []tensor.DType{
+	tensor.Q2_K, tensor.Q3_K, tensor.IQ4_NL, tensor.IQ4_XS, tensor.IQ3_XXS, tensor.IQ3_S, tensor.IQ2_XXS, tensor.IQ2_XS,
+	tensor.IQ2_S, tensor.IQ1_S, tensor.IQ1_M, tensor.MXFP4, tensor.TQ1_0, tensor.TQ2_0,
+}
+
+// TestDequantizeSplit compares every block with the sums of blocks.json.
+func TestDequantizeSplit(t *testing.T) {
+	var want map[string]struct {
+		SHA256 []string
+		First  []float32
+	}
+	if err := json.Unmarshal(read(t, "blocks.json"), &want); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range split {
+		b, w := read(t, d.String()+".blocks"), want[d.String()]
+		if len(w.SHA256) < 14 || len(b) != len(w.SHA256)*d.BlockBytes() {
+			t.Fatalf("%v: %d bytes of %d blocks", d, len(b), len(w.SHA256))
+		}
+		got := make([]float32, d.BlockValues())
+		for i, sum := range w.SHA256 {
+			Dequantize(got, d, b[i*d.BlockBytes():(i+1)*d.BlockBytes()])
+			var bits []byte
+			for _, v := range got {
+				if v != v {
+					v = math.Float32frombits(0x7fc00000)
+				}
+				bits = le.AppendUint32(bits, math.Float32bits(v))
+			}
+			if s := fmt.Sprintf("%x", sha256.Sum256(bits)); !strings.HasPrefix(s, sum) {
+				t.Errorf("%v: block %d has the values %v", d, i, got)
+			}
+		}
+		if !slices.Equal(got[:len(w.First)], w.First) {
+			t.Errorf("%v: the last block is %v, want %v", d, got[:len(w.First)], w.First)
+		}
+		// As one row.
+		row := make([]float32, len(w.SHA256)*d.BlockValues())
+		Dequantize(row, d, b)
+		if !slices.Equal(row[len(row)-len(got):], got) {
+			t.Errorf("%v: a row ends with other values than its last block", d)
 		}
 	}
 }
@@ -167,6 +217,15 @@ func TestQuantizeErrors(t *testing.T) {
 		{tensor.Q5_1, math.MaxFloat32, "quant: Q5_1: values 32 to 63 need a scale or minimum that overflows F16"},
 		{tensor.F16, 65520, "quant: F16: value 37 is 65520, which overflows"},
 		{tensor.BF16, math.MaxFloat32, "quant: BF16: value 37 is 3.4028235e+38, which overflows"},
+		{tensor.Q2_K, nan, "quant: Q2_K: value 37 is NaN"},
+		{tensor.Q3_K, inf, "quant: Q3_K: value 37 is -Inf"},
+		{tensor.Q2_K, 65520 * 15 * 3 * 1.2, "quant: Q2_K: values 0 to 255 need a scale or minimum that overflows F16"},
+		{tensor.Q2_K, -65520 * 15 * 4, "quant: Q2_K: values 0 to 255 need a scale or minimum that overflows F16"},
+		{tensor.Q3_K, 65520 * 32 * 4 * 1.3, "quant: Q3_K: values 0 to 255 need a scale or minimum that overflows F16"},
+		{tensor.Q3_K, -math.MaxFloat32, "quant: Q3_K: values 0 to 255 need a scale or minimum that overflows F16"},
+		{tensor.IQ4_NL, 1, "quant: IQ4_NL: quantizing to this type is not supported"},
+		{tensor.MXFP4, 1, "quant: MXFP4: quantizing to this type is not supported"},
+		{tensor.F8_E4M3, 1, "quant: F8_E4M3: quantizing to this type is not supported"},
 		{tensor.Q4_K, nan, "quant: Q4_K: value 37 is NaN"},
 		{tensor.Q5_K, inf, "quant: Q5_K: value 37 is -Inf"},
 		{tensor.Q6_K, inf, "quant: Q6_K: value 37 is -Inf"},
@@ -212,6 +271,8 @@ func TestQuantizeErrors(t *testing.T) {
 		{tensor.Q4_K, 65504 * 63 * 14}, // of 14 and 15 steps, either may be taken
 		{tensor.Q5_K, -65504 * 63},
 		{tensor.Q6_K, 65504 * 128 * 32},
+		{tensor.Q2_K, 65504 * 15 * 2.9},
+		{tensor.Q3_K, -65504 * 32 * 3.9},
 	} {
 		x := make([]float32, 256)
 		x[0] = c.x
@@ -249,12 +310,46 @@ func TestWrongLengths(t *testing.T) {
 		}
 	}
 	// Nothing is a row, too.
-	for d := tensor.F32; d <= tensor.Q6_K; d++ {
+	for d := tensor.F32; d <= tensor.F8_E5M2; d++ {
 		Dequantize(nil, d, nil)
 	}
 	for _, d := range append(quantizers, fitted...) {
 		if err := Quantize(nil, d, nil); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestFloatsOfEightBits compares with torch's: a few numbers, and the SHA-256 of the bits of all that are no NaN.
+func TestFloatsOfEightBits(t *testing.T) {
+	for d, c := range map[tensor.DType]struct {
+		sum  string
+		some map[byte]float32
+		nan  int
+	}{
+		tensor.F8_E4M3: {"f275e267d1b70f2c", map[byte]float32{0: 0, 1: 0x1p-9, 8: 0x1p-6, 0x38: 1, 0xB9: -1.125, 0x7E: 448}, 2},
+		tensor.F8_E5M2: {"57efec4fe3706656", map[byte]float32{0: 0, 1: 0x1p-16, 4: 0x1p-14, 0x3C: 1, 0xBD: -1.25, 0x7B: 57344, 0x7C: float32(math.Inf(1))}, 6},
+	} {
+		all, v, nan := make([]byte, 256), make([]float32, 256), 0
+		for i := range all {
+			all[i] = byte(i)
+		}
+		Dequantize(v, d, all)
+		var bits []byte
+		for _, f := range v {
+			if f != f {
+				nan++
+				continue
+			}
+			bits = le.AppendUint32(bits, math.Float32bits(f))
+		}
+		if got := fmt.Sprintf("%x", sha256.Sum256(bits)); got[:16] != c.sum || nan != c.nan {
+			t.Errorf("%v: sum %s, %d NaN", d, got[:16], nan)
+		}
+		for b, want := range c.some {
+			if v[b] != want {
+				t.Errorf("%v: %#x is %v, want %v", d, b, v[b], want)
+			}
 		}
 	}
 }

@@ -1,10 +1,6 @@
 package quant
 
-import (
-	"encoding/binary"
-
-	"jamba/tensor"
-)
+import "jamba/tensor"
 
 // Block is a block of a quantized format taken apart, for kernels that compute with the whole numbers themselves.
 // Value i is d·S[i/len]·Q[i] + e·M[i/len], where d and e are Scale and Min, half floats by their bits, and S and M are 1
@@ -18,7 +14,6 @@ type Block struct {
 // Unpack takes the block of bytes src apart. b.Q has to have the length of a block; for K formats S has to have 8 (for
 // Q6_K 16) and M 8 elements.
 func Unpack(b *Block, d tensor.DType, src []byte) {
-	le := binary.LittleEndian
 	switch d {
 	case tensor.Q8_0:
 		b.Scale = le.Uint16(src)

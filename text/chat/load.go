@@ -1,27 +1,35 @@
 package chat
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"jamba/format/bounded"
+	"jamba/internal/printable"
 	"jamba/text/chat/jinja"
 )
 
 const (
 	maxConfig    = 64 << 20 // of tokenizer_config.json, which may list many added tokens
-	maxTemplates = 64       // files in additional_chat_templates
+	maxField     = 8 << 20  // of a field that is used
+	maxFields    = 1000
+	maxTemplates = 64 // of a model
 )
 
 // LoadDir loads the chat templates of a model folder: chat_template.jinja and additional_chat_templates/NAME.jinja, or, if
 // there are none, chat_template of tokenizer_config.json, a string or an array of {name, template}. The special tokens
 // come from tokenizer_config.json and special_tokens_map.json. It returns nil when the model has no template.
 func LoadDir(dir string) (*Templates, error) {
-	config, err := readObject(filepath.Join(dir, "tokenizer_config.json"))
+	config, err := readObject(filepath.Join(dir, "tokenizer_config.json"), func(field string) bool {
+		return field == "chat_template" || isTokenField(field)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -54,21 +62,73 @@ func readFile(path string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// readObject reads a JSON file that holds an object; an absent file is an empty one.
-func readObject(path string) (*jinja.Dict, error) {
+// readObject reads the fields of a JSON object that keep names; an absent file is an empty object. The others, among them
+// thousands of added tokens, are passed over.
+func readObject(path string, keep func(field string) bool) (*jinja.Dict, error) {
 	b, err := readFile(path, maxConfig)
 	if err != nil || b == nil {
 		return jinja.NewDict(), err
 	}
-	v, err := jinja.DecodeJSON(b)
+	d, err := fields(json.NewDecoder(bytes.NewReader(b)), keep)
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("json: %w", io.ErrUnexpectedEOF)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("chat: %s: %w", path, err)
 	}
-	d, ok := v.(*jinja.Dict)
-	if !ok {
-		return nil, fmt.Errorf("chat: %s: found %s, want an object", path, kindOf(v))
+	return d, nil
+}
+
+func fields(in *json.Decoder, keep func(string) bool) (*jinja.Dict, error) {
+	d := jinja.NewDict()
+	t, err := in.Token()
+	if err != nil {
+		return nil, fmt.Errorf("json: %w", err)
+	}
+	if t != json.Delim('{') {
+		return nil, fmt.Errorf("found %s, want an object", kindOfToken(t))
+	}
+	kept := 0
+	for in.More() {
+		var raw json.RawMessage
+		t, err := in.Token()
+		if err == nil {
+			err = in.Decode(&raw)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("json: at byte %d: %w", in.InputOffset(), err)
+		}
+		name, _ := t.(string)
+		if name == addedTokens {
+			d.Set(name, true) // of which only the presence counts
+		}
+		if !keep(name) {
+			continue
+		}
+		if kept++; kept > maxFields {
+			return nil, fmt.Errorf("more than %d fields that name tokens", maxFields)
+		}
+		if len(raw) > maxField {
+			return nil, fmt.Errorf("%s: larger than %d bytes", printable.Cut(name, 60), maxField)
+		}
+		v, err := jinja.DecodeJSON(raw)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", printable.Cut(name, 60), err)
+		}
+		d.Set(name, v)
+	}
+	if _, err := in.Token(); err != nil {
+		return nil, fmt.Errorf("json: at byte %d: %w", in.InputOffset(), err)
 	}
 	return d, nil
+}
+
+// kindOfToken is kindOf for what a JSON text begins with.
+func kindOfToken(t json.Token) string {
+	if t == json.Delim('[') {
+		return "an array"
+	}
+	return kindOf(t)
 }
 
 // templateFiles reads the .jinja files of a model folder, by name.
@@ -113,6 +173,9 @@ func configTemplates(config *jinja.Dict) (map[string]string, error) {
 	case string:
 		return map[string]string{"default": v}, nil
 	case *jinja.List:
+		if v.Len() > maxTemplates {
+			return nil, fmt.Errorf("chat_template: %d templates, at most %d are read", v.Len(), maxTemplates)
+		}
 		sources := map[string]string{}
 		for i := range v.Len() {
 			d, _ := v.At(i).(*jinja.Dict)
@@ -133,20 +196,30 @@ func configTemplates(config *jinja.Dict) (map[string]string, error) {
 	return nil, fmt.Errorf("chat_template: found %s, want a string or an array of {name, template}", kindOf(v))
 }
 
+const (
+	tokenSuffix = "_token"
+	extraTokens = "extra_special_tokens"
+	addedTokens = "added_tokens_decoder"
+)
+
+func isTokenField(name string) bool {
+	return name == extraTokens || strings.HasSuffix(name, tokenSuffix)
+}
+
 // specialTokens returns the variables that hold special tokens: all fields named ..._token whose value is a string or an
 // object with content, and what extra_special_tokens names.
 func specialTokens(dir string, config *jinja.Dict) (map[string]string, error) {
 	tokens := map[string]string{}
-	addTokens(tokens, config, "_token")
+	addTokens(tokens, config, tokenSuffix)
 	// Newer files list the tokens in full; older ones keep them in a file of its own.
-	if _, ok := config.Get("added_tokens_decoder"); ok {
+	if _, ok := config.Get(addedTokens); ok {
 		return tokens, nil
 	}
-	legacy, err := readObject(filepath.Join(dir, "special_tokens_map.json"))
+	legacy, err := readObject(filepath.Join(dir, "special_tokens_map.json"), isTokenField)
 	if err != nil {
 		return nil, err
 	}
-	addTokens(tokens, legacy, "_token")
+	addTokens(tokens, legacy, tokenSuffix)
 	return tokens, nil
 }
 
@@ -154,7 +227,7 @@ func specialTokens(dir string, config *jinja.Dict) (map[string]string, error) {
 func addTokens(tokens map[string]string, d *jinja.Dict, suffix string) {
 	for k, v := range d.All() {
 		obj, isObject := v.(*jinja.Dict)
-		if isObject && k == "extra_special_tokens" && suffix != "" {
+		if isObject && k == extraTokens && suffix != "" {
 			addTokens(tokens, obj, "")
 			continue
 		}

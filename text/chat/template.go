@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
+	"jamba/internal/printable"
 	"jamba/text/chat/jinja"
 )
 
@@ -136,7 +139,7 @@ func FromNamed(sources, special map[string]string) *Templates {
 	}
 	ts := &Templates{map[string]entry{}}
 	for name, source := range sources {
-		t, err := FromString("chat template "+name, source, special)
+		t, err := FromString("chat template "+printable.Cut(name, maxShownName), source, special)
 		ts.named[name] = entry{t, err}
 	}
 	return ts
@@ -149,9 +152,24 @@ func (ts *Templates) Names() []string { return slices.Sorted(maps.Keys(ts.named)
 func (ts *Templates) Get(name string) (*Template, error) {
 	e, ok := ts.named[name]
 	if !ok {
-		return nil, fmt.Errorf("chat: the model has no chat template named %q, only %q", name, ts.Names())
+		return nil, fmt.Errorf("chat: the model has no chat template named %q, only %s", name, ts.shownNames())
 	}
 	return e.t, e.err
+}
+
+// maxShownName bounds a template's name in a message, maxShownNames their number.
+const maxShownName, maxShownNames = 60, 8
+
+func (ts *Templates) shownNames() string {
+	names := ts.Names()
+	more := ""
+	if n := len(names) - maxShownNames; n > 0 {
+		names, more = names[:maxShownNames], fmt.Sprintf(" and %d more", n)
+	}
+	for i, n := range names {
+		names[i] = strconv.Quote(printable.Cut(n, maxShownName))
+	}
+	return strings.Join(names, ", ") + more
 }
 
 // For returns the template for a request: tool_use if the request has tools and the model such a template, else default.

@@ -39,6 +39,7 @@ func dequantize() {
 	})
 	dequantizeQ4K()
 	dequantizeQ6K()
+	dequantizeNumbers()
 }
 
 // blocks writes a loop over n blocks of 32 values in that many bytes.
@@ -152,6 +153,33 @@ func dequantizeQ6K() {
 		ADDQ(Imm(32), high)
 		ADDQ(Imm(32), scale)
 		ADDQ(U32(512), dst)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// dequantizeNumbers writes the widening of a block taken apart: groups of 16 signed bytes, each with a scale and a minimum.
+func dequantizeNumbers() {
+	TEXT("dequantizeNumbersAVX2", NOSPLIT, "func(dst *float32, src *byte, scale *float32, least *float32, groups int)")
+	Pragma("noescape")
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	scale, least, n := Load(Param("scale"), GP64()), Load(Param("least"), GP64()), Load(Param("groups"), GP64())
+	loop("group", n, 1, func() {
+		d, m := YMM(), YMM()
+		VBROADCASTSS(at(scale, 0), d)
+		VBROADCASTSS(at(least, 0), m)
+		for i := range 2 {
+			q := YMM()
+			VPMOVSXBD(at(src, 8*i), q)
+			VCVTDQ2PS(q, q)
+			VMULPS(d, q, q)
+			VSUBPS(m, q, q)
+			VMOVUPS(q, at(dst, 32*i))
+		}
+		ADDQ(Imm(16), src)
+		ADDQ(Imm(4), scale)
+		ADDQ(Imm(4), least)
+		ADDQ(Imm(64), dst)
 	})
 	VZEROUPPER()
 	RET()

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"jamba/format/bounded"
 )
 
 // Split says what a document is in a plain text file.
@@ -119,7 +121,7 @@ func (s *Sources) failed(err error, yield func(Document, error) bool) bool {
 
 // file yields the documents of one file and returns whether to go on.
 func (s *Sources) file(path string, p *progress, yield func(Document, error) bool) bool {
-	file, err := os.Open(path)
+	file, err := bounded.Open(path)
 	if err != nil {
 		yield(Document{}, err)
 		return false

@@ -82,7 +82,13 @@ def all_types() -> None:
 
 def unsupported() -> None:
     w = GGUFWriter(here / "unsupported.gguf", "llama")
-    finish(w, [add(w, "positions", (3,), Q.I32), add(w, "blk.0.weight", (2, 256), Q.Q2_K), add(w, "last", (3,), Q.F32)])
+    finish(w, [add(w, "positions", (3,), Q.I32), add(w, "blk.0.weight", (2, 128), Q.NVFP4), add(w, "blk.1.weight", (2, 128), Q.Q1_0), add(w, "last", (3,), Q.F32)])
+
+
+def few_bits() -> None:
+    w = GGUFWriter(here / "fewbits.gguf", "llama")
+    types = (Q.Q2_K, Q.Q3_K, Q.IQ4_NL, Q.IQ4_XS, Q.IQ3_XXS, Q.IQ3_S, Q.IQ2_XXS, Q.IQ2_XS, Q.IQ2_S, Q.IQ1_S, Q.IQ1_M, Q.MXFP4, Q.TQ1_0, Q.TQ2_0)
+    finish(w, [add(w, f"{q.name.lower()}.weight", (2, GGML_QUANT_SIZES[q][0]), q) for q in types])
 
 
 def aligned() -> None:
@@ -108,3 +114,4 @@ unsupported()
 aligned()
 split()
 big_endian()
+few_bits()

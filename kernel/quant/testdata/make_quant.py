@@ -2,7 +2,8 @@
 
 For each block format TYPE:
   TYPE.blocks  blocks of random bits with finite scales, the first ones with extreme scales and numbers
-  TYPE.f32     their values
+  TYPE.f32     their values; for the formats of `HASHED` their SHA-256 in blocks.json, of each block, where zeros have
+               their sign and all NaN are 0x7FC00000 (the scales of MXFP4 may make infinities)
 
 For each format that the package can quantize to:
   source.f32       values, the same for all formats
@@ -30,6 +31,10 @@ HALVES = {
     Q.Q8_0: [0], Q.Q4_0: [0], Q.Q4_1: [0, 2], Q.Q5_0: [0], Q.Q5_1: [0, 2],
     Q.Q4_K: [0, 2], Q.Q5_K: [0, 2], Q.Q6_K: [208],
 }  # fmt: skip
+HASHED = {
+    Q.Q2_K: [80, 82], Q.Q3_K: [108], Q.IQ4_NL: [0], Q.IQ4_XS: [0], Q.IQ3_XXS: [0], Q.IQ3_S: [0], Q.IQ2_XXS: [0], Q.IQ2_XS: [0],
+    Q.IQ2_S: [0], Q.IQ1_S: [0], Q.IQ1_M: [], Q.MXFP4: [], Q.TQ1_0: [52], Q.TQ2_0: [64],
+}  # fmt: skip
 # Zeros, the smallest and the largest subnormal, the smallest normal, one, the largest, and negative ones.
 EXTREME = [0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x0400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF]
 
@@ -42,7 +47,7 @@ def blocks(q: Q) -> np.ndarray:
     for at in HALVES[q]:
         h = rng.integers(0, 0x7C00, len(b), dtype=np.uint16) | (rng.integers(0, 2, len(b), dtype=np.uint16) << 15)
         h[: len(EXTREME)] = EXTREME
-        if at == 2:  # other pairs of scale and minimum
+        if at != HALVES[q][0]:  # other pairs of scale and minimum
             h[: len(EXTREME)] = np.roll(EXTREME, 3)
         b[:, at : at + 2] = h.astype("<u2").view(np.uint8).reshape(-1, 2)
     # Then all bits set and all clear, but for the scales.
@@ -61,6 +66,27 @@ for q in HALVES:
         f = dequantize(b, q)
     assert f.dtype == np.float32
     f.astype("<f4").tofile(here / f"{q.name}.f32")
+
+
+# Later formats have a generator of their own: the data of the others stay as they are.
+earlier, rng, both = rng, np.random.default_rng(11), {}
+HALVES |= HASHED
+for q in HASHED:
+    b = blocks(q)
+    if q == Q.IQ1_M:  # whose scale is spread over the upper four bits of four words
+        h = rng.integers(0, 0x7C00, len(b), dtype=np.uint16)
+        h[: len(EXTREME)] = EXTREME
+        words = b[:, 48:].copy().view("<u2") & 0x0FFF
+        for i in range(4):
+            words[:, i] |= (h >> (4 * i) & 15) << 12
+        b[:, 48:] = words.view(np.uint8)
+    b.tofile(here / f"{q.name}.blocks")
+    with np.errstate(all="ignore"):
+        f = dequantize(b, q).astype(np.float32).reshape(len(b), -1)
+    f = np.where(np.isnan(f), np.float32(np.nan), f)
+    both[q.name] = {"sha256": [hashlib.sha256(row.astype("<f4").tobytes()).hexdigest()[:16] for row in f], "first": [float(v) for v in f[-1][:20]]}
+(here / "blocks.json").write_text(json.dumps(both, indent=1) + "\n")
+rng = earlier
 
 
 def source() -> np.ndarray:

@@ -47,7 +47,7 @@ for kind, x in data.items():
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
     w.close()
-    for q in ("Q4_K_S", "Q5_K_S", "Q6_K", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"):
+    for q in ("Q2_K", "Q3_K_S", "Q4_K_S", "Q5_K_S", "Q6_K", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"):
         out = folder / f"{kind}-{q}.gguf"
         subprocess.run([binary, "--pure", source, out, q], check=True, capture_output=True)
         t = next(t for t in GGUFReader(out).tensors if t.name == "blk.0.ffn_gate.weight")

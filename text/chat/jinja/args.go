@@ -38,9 +38,9 @@ func (a args) bind(fn string, params ...string) ([]any, error) {
 		i := slices.IndexFunc(params, func(p string) bool { return strings.TrimSuffix(p, "?") == k.name })
 		switch {
 		case i < 0:
-			return nil, failf(kindType, "%s() got an unexpected keyword argument %s", fn, quote(k.name))
+			return nil, failf(kindType, "%s() got an unexpected keyword argument %s", fn, quoted(k.name))
 		case out[i] != missing:
-			return nil, failf(kindType, "%s() got multiple values for argument %s", fn, quote(k.name))
+			return nil, failf(kindType, "%s() got multiple values for argument %s", fn, quoted(k.name))
 		}
 		out[i] = k.val
 	}
@@ -87,6 +87,12 @@ func strArg(v any, otherwise string) (string, error) {
 // evalArgs evaluates the arguments of a call.
 func (c *state) evalArgs(ca *callArgs, sc *scope) (args, error) {
 	var a args
+	// A step has paid for a few; their number is in the template's hands, and so is how many calls are under way.
+	if n := len(ca.pos) + 2*len(ca.kwVals); n > 16 {
+		if err := c.allocTimes(3*valueSize, n); err != nil {
+			return a, err
+		}
+	}
 	for _, x := range ca.pos {
 		v, err := c.eval(x, sc)
 		if err != nil {
@@ -104,6 +110,9 @@ func (c *state) evalArgs(ca *callArgs, sc *scope) (args, error) {
 			if isKind(err, kindType) {
 				err = failf(kindType, "Value after * must be an iterable, not %s", typeName(v))
 			}
+			return a, err
+		}
+		if err := c.allocTimes(valueSize, len(a.pos)+len(items)); err != nil {
 			return a, err
 		}
 		a.pos = append(a.pos, items...)
@@ -127,14 +136,17 @@ func (c *state) evalArgs(ca *callArgs, sc *scope) (args, error) {
 		return a, failf(kindType, "argument after ** must be a mapping, not %s", typeName(v))
 	}
 	for i, k := range d.keys {
+		if err := c.step(1 + len(ca.kwNames)/8); err != nil {
+			return a, err
+		}
 		name, ok := asStr(k)
 		if !ok {
 			return a, failf(kindType, "keywords must be strings")
 		}
 		if slices.Contains(ca.kwNames, name) {
-			return a, failf(kindType, "got multiple values for keyword argument %s", quote(name))
+			return a, failf(kindType, "got multiple values for keyword argument %s", quoted(name))
 		}
-		if err := c.alloc(2 * valueSize); err != nil {
+		if err := c.allocTimes(3*valueSize, 2); err != nil {
 			return a, err
 		}
 		a.kw = append(a.kw, kwarg{name, d.vals[i]})

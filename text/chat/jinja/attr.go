@@ -21,6 +21,9 @@ func (c *state) getAttr(obj any, name string) (any, error) {
 
 // getItem is obj[i]: the item, else, for a string, the attribute, else undefined.
 func (c *state) getItem(obj, i any) (any, error) {
+	if err := c.read(obj, i); err != nil {
+		return nil, err
+	}
 	v, err := c.item(obj, i)
 	if err != nil || v != missing {
 		return v, err
@@ -67,9 +70,6 @@ func (c *state) item(obj, i any) (any, error) {
 		}
 	case string, markup:
 		s, _ := asStr(o)
-		if err := c.work(len(s)); err != nil {
-			return nil, err
-		}
 		if r, ok := runeAt(s, n); ok {
 			return likeStr(o, r), nil
 		}
@@ -259,7 +259,7 @@ func seqMethod(items []any, typ, method string) any {
 			if err != nil {
 				return nil, err
 			}
-			return nil, failf(kindValue, "%.200s is not in list", s)
+			return nil, failf(kindValue, "%.200s is not in list", brief(s))
 		}}
 	}
 	return missing

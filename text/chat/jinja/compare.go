@@ -39,10 +39,13 @@ func (c *state) equalAt(l, r any, depth int) (bool, error) {
 		if !ok || len(ls) != len(rs) {
 			return false, nil
 		}
-		return ls == rs, c.work(len(ls))
+		if err := c.work(len(ls) / 4); err != nil { // comparing is fast
+			return false, err
+		}
+		return ls == rs, nil
 	}
 	if isNumber(l) {
-		return isNumber(r) && cmpNumbers(l, r) == 0, nil
+		return isNumber(r) && cmpNumbers(l, r) == 0, c.read(l, r)
 	}
 	switch l := l.(type) {
 	case *List:
@@ -86,7 +89,11 @@ func (c *state) equalDicts(l, r *Dict, depth int) (bool, error) {
 	if l.Len() != r.Len() {
 		return false, nil
 	}
-	for h, i := range l.index {
+	for i, k := range l.keys {
+		h, err := c.hashKey(k)
+		if err != nil {
+			return false, err
+		}
 		v, ok := r.get(h)
 		if !ok {
 			return false, nil
@@ -155,13 +162,16 @@ func (c *state) order(op string, l, r any, depth int) (bool, error) {
 		return false, u.fail()
 	}
 	if isNumber(l) && isNumber(r) {
-		return ordered(op, cmpNumbers(l, r)), nil
+		return ordered(op, cmpNumbers(l, r)), c.read(l, r)
 	}
 	ls, lok := asStr(l)
 	rs, rok := asStr(r)
 	if lok && rok {
 		// The order of UTF-8 is that of code points.
-		return ordered(op, strings.Compare(ls, rs)), c.work(min(len(ls), len(rs)))
+		if err := c.work(min(len(ls), len(rs)) / 4); err != nil {
+			return false, err
+		}
+		return ordered(op, strings.Compare(ls, rs)), nil
 	}
 	switch l := l.(type) {
 	case *List:
@@ -213,7 +223,10 @@ func (c *state) contains(box, v any) (bool, error) {
 		if !ok {
 			return false, failf(kindType, "'in <string>' requires string as left operand, not %s", typeName(v))
 		}
-		return strings.Contains(s, sub), c.work(len(s))
+		if err := c.work(len(s) + len(sub)); err != nil {
+			return false, err
+		}
+		return strings.Contains(s, sub), nil
 	case *Dict:
 		return c.hasKey(b, v)
 	case *dictView:

@@ -56,14 +56,39 @@ func (d *Dict) set(hash, key, v any) {
 	d.vals = append(d.vals, v)
 }
 
+// newDict is NewDict, paid for.
+func (b *budget) newDict() (*Dict, error) {
+	if err := b.alloc(dictSize); err != nil {
+		return nil, err
+	}
+	return NewDict(), nil
+}
+
+// put is set with the entry paid for. A text's hash key takes its length to look up; see hashKey.
+func (b *budget) put(d *Dict, hash, key, v any) error {
+	if err := b.read(hash); err != nil {
+		return err
+	}
+	if _, ok := d.index[hash]; !ok {
+		if err := b.alloc(entrySize); err != nil {
+			return err
+		}
+	}
+	d.set(hash, key, v)
+	return nil
+}
+
 // A hash key stands for all values that are equal as dict keys: 1, 1.0 and True are one key.
 type (
 	hashNone struct{}
 	hashText string // of tuples and large integers
 )
 
-// hashKey returns the hash key of v, or a TypeError for what Python cannot hash.
+// hashKey returns the hash key of v, or a TypeError for what Python cannot hash. It pays for looking the key up.
 func (c *state) hashKey(v any) (any, error) {
+	if err := c.read(v); err != nil {
+		return nil, err
+	}
 	switch v := v.(type) {
 	case nil:
 		return hashNone{}, nil
@@ -102,7 +127,10 @@ func (c *state) hashTuple(b *strings.Builder, t *tuple, depth int) error {
 	}
 	b.WriteByte('(')
 	for _, v := range t.items {
-		start := b.Len()
+		// Texts are written as they are, and the buffer grows by doubling.
+		if err := c.alloc(3 * (valueSize + textLen(v))); err != nil {
+			return err
+		}
 		if in, ok := v.(*tuple); ok {
 			if err := c.hashTuple(b, in, depth+1); err != nil {
 				return err
@@ -118,7 +146,9 @@ func (c *state) hashTuple(b *strings.Builder, t *tuple, depth int) error {
 			b.WriteByte('n')
 		case string:
 			b.WriteByte('s')
-			b.WriteString(strconv.Quote(h))
+			b.WriteString(strconv.Itoa(len(h)))
+			b.WriteByte(':')
+			b.WriteString(h)
 		case int64:
 			b.WriteByte('i')
 			b.WriteString(strconv.FormatInt(h, 10))
@@ -132,12 +162,9 @@ func (c *state) hashTuple(b *strings.Builder, t *tuple, depth int) error {
 			return failf(kindType, "unhashable type in a tuple: '%s'", typeName(v))
 		}
 		b.WriteByte(',')
-		if err := c.alloc(b.Len() - start); err != nil {
-			return err
-		}
 	}
 	b.WriteByte(')')
-	return c.alloc(2)
+	return nil
 }
 
 // dictView is what a dict's keys, values and items return.

@@ -3,6 +3,8 @@ package jinja
 import (
 	"errors"
 	"fmt"
+
+	"jamba/internal/printable"
 )
 
 // Error is a failure of a template, found in its source by [Parse] or met by [Template.Render].
@@ -10,7 +12,7 @@ type Error struct {
 	Name string // the template's name as given to Parse
 	Line int    // 1 is the first
 	Kind string // what Python calls it, e.g. TemplateSyntaxError, UndefinedError, TypeError; LimitError for a bound
-	Msg  string
+	Msg  string // of a message longer than a few hundred bytes the middle is left out
 }
 
 func (e *Error) Error() string {
@@ -21,7 +23,7 @@ func (e *Error) Error() string {
 type RaisedError struct {
 	Name    string
 	Line    int
-	Message string // the template's words alone
+	Message string // the template's words alone, those of a long message without its middle
 }
 
 func (e *RaisedError) Error() string {
@@ -41,10 +43,24 @@ const (
 	kindLimit     = "LimitError"
 )
 
+// maxMessage bounds the bytes of an error's message: whatever a template can make stand in it.
+const maxMessage = 400
+
+// brief cuts a message that is too long.
+func brief(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	return printable.Cut(s, maxMessage)
+}
+
 // failf makes an error that does not know its place yet; the innermost statement or expression adds it (see place).
 func failf(kind, format string, a ...any) error {
-	return &Error{Kind: kind, Msg: fmt.Sprintf(format, a...)}
+	return &Error{Kind: kind, Msg: brief(fmt.Sprintf(format, a...))}
 }
+
+// quoted is the repr of a text for an error's message.
+func quoted(s string) string { return quote(brief(s)) }
 
 // place sets the template's name and line in an error that has none.
 func place(err error, name string, line int) error {

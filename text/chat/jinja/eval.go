@@ -23,10 +23,11 @@ func (c *state) evalNode(x expr, sc *scope) (any, error) {
 	case *constExpr:
 		return x.val, nil
 	case *nameExpr:
-		if v := sc.get(x.name); v != missing {
-			return v, nil
+		v, up := sc.get(x.name)
+		if v == missing {
+			v = undefinedName(x.name)
 		}
-		return undefinedName(x.name), nil
+		return v, c.step(up / 4)
 	case *tupleExpr:
 		items, err := c.evalAll(x.items, sc)
 		return &tuple{items: items}, err
@@ -72,9 +73,9 @@ func (c *state) evalNode(x expr, sc *scope) (any, error) {
 		}
 		t, ok := tests[x.name]
 		if !ok {
-			return nil, failf(kindRuntime, "No test named %s found.", quote(x.name))
+			return nil, failf(kindRuntime, "No test named %s found.", quoted(x.name))
 		}
-		return t(c, obj, a)
+		return c.run(t, obj, a)
 	case *unaryExpr:
 		v, err := c.eval(x.x, sc)
 		if err != nil {
@@ -109,10 +110,10 @@ func (c *state) evalAll(xs []expr, sc *scope) ([]any, error) {
 }
 
 func (c *state) evalDict(x *dictExpr, sc *scope) (any, error) {
-	if err := c.allocTimes(4*valueSize, len(x.keys)); err != nil {
+	d, err := c.newDict()
+	if err != nil {
 		return nil, err
 	}
-	d := NewDict()
 	for i := range x.keys {
 		k, err := c.eval(x.keys[i], sc)
 		if err != nil {
@@ -126,7 +127,9 @@ func (c *state) evalDict(x *dictExpr, sc *scope) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		d.set(h, k, v)
+		if err := c.put(d, h, k, v); err != nil {
+			return nil, err
+		}
 	}
 	return d, nil
 }
@@ -159,6 +162,9 @@ func (c *state) call(x *callExpr, sc *scope, caller *macro) (any, error) {
 		return nil, err
 	}
 	if caller != nil {
+		if err := c.step(len(a.kw)); err != nil {
+			return nil, err
+		}
 		for _, k := range a.kw {
 			if k.name == "caller" {
 				return nil, failf(kindType, "got multiple values for keyword argument 'caller'")
@@ -175,6 +181,9 @@ func (c *state) callValue(fn any, a args) (any, error) {
 	case *macro:
 		return c.callMacro(fn, a)
 	case *builtin:
+		if err := c.readArgs(nil, a); err != nil {
+			return nil, err
+		}
 		return fn.call(c, a)
 	case *loopVal:
 		return fn.call(a)
@@ -193,9 +202,9 @@ func (c *state) applyFilter(x *filterExpr, v any, sc *scope) (any, error) {
 	}
 	f, ok := filters[x.name]
 	if !ok {
-		return nil, failf(kindRuntime, "No filter named %s found.", quote(x.name))
+		return nil, failf(kindRuntime, "No filter named %s found.", quoted(x.name))
 	}
-	return f(c, v, a)
+	return c.run(f, v, a)
 }
 
 // filterChain applies the filters of a filter or set block to its output, which stands where the innermost has no operand.

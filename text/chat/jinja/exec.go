@@ -4,32 +4,63 @@ package jinja
 type scope struct {
 	vars   map[string]any
 	parent *scope
+	size   int  // what is paid for it
+	kept   bool // by a macro, which may outlive it
 }
 
 // open makes a scope with the first values that its symbols ask for.
-func (c *state) open(syms *symbols, parent *scope) *scope {
-	s := &scope{vars: make(map[string]any, len(syms.loads)), parent: parent}
+func (c *state) open(syms *symbols, parent *scope) (*scope, error) {
+	s := &scope{parent: parent, size: 128 + entrySize*len(syms.loads)}
+	err := c.hold(s.size)
+	if err == nil {
+		err = c.step(len(syms.loads) / 2)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.vars = make(map[string]any, len(syms.loads))
 	for name, kind := range syms.loads {
 		v := missing
 		switch kind {
 		case loadResolve:
 			v = c.resolve(name)
 		case loadAlias:
-			v = parent.get(name)
+			up := 0
+			if v, up = parent.get(name); up > 0 {
+				if err := c.step(up / 4); err != nil {
+					return nil, err
+				}
+			}
 		}
 		s.vars[name] = v
 	}
-	return s
+	return s, nil
 }
 
-// get returns a variable of the innermost scope that has the name, perhaps missing.
-func (s *scope) get(name string) any {
-	for ; s != nil; s = s.parent {
-		if v, ok := s.vars[name]; ok {
-			return v
-		}
+// close gives back what a scope that ended took, as loops open one for each item.
+func (c *state) close(s *scope) {
+	if !s.kept {
+		c.release(s.size)
 	}
-	return missing
+}
+
+// newMacro makes a macro, which keeps the scopes around it.
+func newMacro(def *macroDef, sc *scope) *macro {
+	for s := sc; s != nil && !s.kept; s = s.parent {
+		s.kept = true
+	}
+	return &macro{def, sc}
+}
+
+// get returns a variable of the innermost scope that has the name, perhaps missing, and how many scopes up that is.
+func (s *scope) get(name string) (any, int) {
+	for up := 0; s != nil; s = s.parent {
+		if v, ok := s.vars[name]; ok {
+			return v, up
+		}
+		up++
+	}
+	return missing, 0
 }
 
 // resolve returns a template variable or a global function, or missing.
@@ -124,16 +155,16 @@ func (c *state) stmt(s stmt, sc *scope, out *buffer) (flow, error) {
 	case *withStmt:
 		return c.with(s, sc, out)
 	case *macroStmt:
-		sc.vars[s.name] = &macro{s.macroDef, sc}
+		sc.vars[s.name] = newMacro(s.macroDef, sc)
 		return 0, nil
 	case *callStmt:
-		v, err := c.call(s.call, sc, &macro{s.macroDef, sc})
+		v, err := c.call(s.call, sc, newMacro(s.macroDef, sc))
 		if err != nil {
 			return 0, err
 		}
 		return 0, c.print(out, v)
 	case *generationStmt:
-		v, err := c.callMacro(&macro{s.macroDef, sc}, args{})
+		v, err := c.callMacro(newMacro(s.macroDef, sc), args{})
 		if err != nil {
 			return 0, err
 		}
@@ -161,7 +192,11 @@ func (c *state) print(out *buffer, v any) error {
 
 // capture runs a block in a scope of its own and returns its output, filtered unless filter is nil.
 func (c *state) capture(body []stmt, filter *filterExpr, syms *symbols, sc *scope) (any, flow, error) {
-	in := c.open(syms, sc)
+	in, err := c.open(syms, sc)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer c.close(in)
 	var b buffer
 	f, err := c.exec(body, in, &b)
 	if err != nil || f != flowNext || filter == nil {
@@ -172,7 +207,11 @@ func (c *state) capture(body []stmt, filter *filterExpr, syms *symbols, sc *scop
 }
 
 func (c *state) with(s *withStmt, sc *scope, out *buffer) (flow, error) {
-	in := c.open(s.syms, sc)
+	in, err := c.open(s.syms, sc)
+	if err != nil {
+		return 0, err
+	}
+	defer c.close(in)
 	for i, x := range s.vals {
 		v, err := c.eval(x, sc)
 		if err != nil {
@@ -189,7 +228,8 @@ func (c *state) with(s *withStmt, sc *scope, out *buffer) (flow, error) {
 func (c *state) checkTarget(t target, sc *scope) error {
 	switch t := t.(type) {
 	case attrTarget:
-		if _, ok := sc.get(t.obj).(*namespace); !ok {
+		v, _ := sc.get(t.obj)
+		if _, ok := v.(*namespace); !ok {
 			return failf(kindRuntime, "cannot assign attribute on non-namespace object")
 		}
 	case tupleTarget:
@@ -208,11 +248,15 @@ func (c *state) assign(t target, v any, sc *scope) error {
 	case nameTarget:
 		sc.vars[string(t)] = v
 	case attrTarget:
-		ns, ok := sc.get(t.obj).(*namespace)
+		obj, up := sc.get(t.obj)
+		if err := c.step(up / 4); err != nil {
+			return err
+		}
+		ns, ok := obj.(*namespace)
 		if !ok {
 			return failf(kindRuntime, "cannot assign attribute on non-namespace object")
 		}
-		return ns.set(t.attr, v)
+		return ns.set(c, t.attr, v)
 	case tupleTarget:
 		return c.unpack(t, v, sc)
 	}

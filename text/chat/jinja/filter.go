@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// A filterFunc computes v|name(args).
+// A filterFunc computes v|name(args). It is called by run, which has paid for the texts among its operands.
 type filterFunc func(c *state, v any, a args) (any, error)
 
 var filters map[string]filterFunc
@@ -79,7 +79,7 @@ func (c *state) callNamed(name, v any, a args) (any, error) {
 		return nil, err
 	}
 	defer c.leave()
-	return f(c, v, a)
+	return c.run(f, v, a)
 }
 
 // noSuch is the error of a filter or test named at run time.
@@ -108,6 +108,23 @@ func (c *state) softStr(v any) (string, bool, error) {
 	return s, safe, err
 }
 
+// mapText pays for a mapping of a text, letter by letter, and does it. A letter may become three, and outside of ASCII
+// each takes a table.
+func (c *state) mapText(s string, f func(string) string) (string, error) {
+	n := len(s)
+	if !isASCII(s) {
+		n *= bytesPerStep
+	}
+	err := c.work(n)
+	if err == nil {
+		err = c.alloc(6 * len(s)) // and what it is gathered in
+	}
+	if err != nil {
+		return "", err
+	}
+	return f(s), nil
+}
+
 // textFilter maps the text of any value.
 func textFilter(name string, f func(string) string) filterFunc {
 	return func(c *state, v any, a args) (any, error) {
@@ -116,12 +133,9 @@ func textFilter(name string, f func(string) string) filterFunc {
 		}
 		s, _, err := c.softStr(v)
 		if err == nil {
-			err = c.alloc(3 * len(s))
+			s, err = c.mapText(s, f)
 		}
-		if err != nil {
-			return nil, err
-		}
-		return likeStr(v, f(s)), nil
+		return likeStr(v, s), err
 	}
 }
 
@@ -136,7 +150,8 @@ func (c *state) getter(attribute, otherwise any) (func(any) (any, error), error)
 		if err := c.allocTimes(2*valueSize, strings.Count(s, ".")+1); err != nil {
 			return nil, err
 		}
-		for _, p := range strings.Split(s, ".") {
+		parts = make([]any, 0, strings.Count(s, ".")+1)
+		for p := range strings.SplitSeq(s, ".") {
 			parts = append(parts, pathPart(p))
 		}
 	default:
@@ -169,64 +184,17 @@ func pathPart(p string) any {
 }
 
 // folded wraps a getter so that strings compare without regard to case, unless sensitive.
-func folded(get func(any) (any, error), sensitive bool) func(any) (any, error) {
+func (c *state) folded(get func(any) (any, error), sensitive bool) func(any) (any, error) {
 	if sensitive {
 		return get
 	}
 	return func(v any) (any, error) {
 		v, err := get(v)
-		if s, ok := asStr(v); ok {
-			v = lowerCase(s)
+		if s, ok := asStr(v); ok && err == nil {
+			return c.mapText(s, lowerCase)
 		}
 		return v, err
 	}
-}
-
-// sorted sorts items by a key as Python does: stable, and with reverse still stable. Items are sorted in place.
-func (c *state) sorted(items []any, key func(any) (any, error), reverse bool) ([]any, error) {
-	type pair struct{ key, item any }
-	if err := c.allocTimes(2*valueSize, len(items)); err != nil {
-		return nil, err
-	}
-	pairs := make([]pair, len(items))
-	for i, v := range items {
-		k, err := key(v)
-		if err != nil {
-			return nil, err
-		}
-		pairs[i] = pair{k, v}
-	}
-	if reverse {
-		slices.Reverse(pairs)
-	}
-	var failed error
-	less := func(a, b any) bool {
-		if failed != nil {
-			return false
-		}
-		ok, err := c.order("<", a, b, 0)
-		failed = err
-		return ok
-	}
-	slices.SortStableFunc(pairs, func(a, b pair) int {
-		switch {
-		case less(a.key, b.key):
-			return -1
-		case less(b.key, a.key):
-			return 1
-		}
-		return 0
-	})
-	if failed != nil {
-		return nil, failed
-	}
-	if reverse {
-		slices.Reverse(pairs)
-	}
-	for i, p := range pairs {
-		items[i] = p.item
-	}
-	return items, nil
 }
 
 func filterDefault(_ *state, v any, a args) (any, error) {
@@ -293,7 +261,7 @@ func (c *state) mapper(a args) (func(any) (any, error), error) {
 	if len(a.pos) == 0 && len(a.kw) > 0 && slices.ContainsFunc(a.kw, func(k kwarg) bool { return k.name == "attribute" }) {
 		for _, k := range a.kw {
 			if k.name != "attribute" && k.name != "default" {
-				return nil, failf(kindFilter, "Unexpected keyword argument %s", quote(k.name))
+				return nil, failf(kindFilter, "Unexpected keyword argument %s", quoted(k.name))
 			}
 		}
 		p, err := a.bind("map", "attribute", "default?")
@@ -367,6 +335,6 @@ func (c *state) passes(v any, a args) (bool, error) {
 	if !ok || t == nil {
 		return false, noSuch("test", a.pos[0])
 	}
-	r, err := t(c, v, args{a.pos[1:], a.kw})
+	r, err := c.run(t, v, args{a.pos[1:], a.kw})
 	return truth(r), err
 }

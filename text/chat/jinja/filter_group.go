@@ -11,7 +11,7 @@ func filterGroupBy(c *state, v any, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := folded(get, truth(orElse(p[2], false)))
+	key := c.folded(get, truth(orElse(p[2], false)))
 	items, err := c.collect(v)
 	if err == nil {
 		items, err = c.sorted(items, key, false)
@@ -38,15 +38,18 @@ func filterGroupBy(c *state, v any, a args) (any, error) {
 			if err != nil {
 				return nil, err
 			}
+			if err := c.alloc(2*pairSize + 3*valueSize); err != nil {
+				return nil, err
+			}
 			groups = append(groups, &tuple{items: []any{name, &List{}}, group: true})
 		}
 		last = k
 		g, _ := groups[len(groups)-1].(*tuple)
 		l, _ := g.items[1].(*List)
-		l.items = append(l.items, x)
-		if err := c.alloc(2 * valueSize); err != nil {
+		if err := c.alloc(3 * valueSize); err != nil {
 			return nil, err
 		}
+		l.items = append(l.items, x)
 	}
 	return &List{groups}, nil
 }
@@ -87,7 +90,7 @@ func (b *batcher) next() (any, bool, error) {
 		if !ok {
 			break
 		}
-		if err := b.c.alloc(valueSize); err != nil {
+		if err := b.c.alloc(3 * valueSize); err != nil {
 			return nil, false, err
 		}
 		// As in Jinja, a count of zero gives an empty list first.
@@ -142,12 +145,15 @@ func (c *state) slices(items []any, n int64, fill any) next {
 		if i < total%n {
 			size++
 		}
+		if err := c.allocTimes(valueSize, int(size)+4); err != nil {
+			return nil, false, err
+		}
 		part := items[at : at+size : at+size]
 		if fill != nil && i >= total%n {
 			part = append(part, fill)
 		}
 		i++
 		at += size
-		return &List{part}, true, c.alloc(valueSize * (len(part) + 1))
+		return &List{part}, true, nil
 	}
 }

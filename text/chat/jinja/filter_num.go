@@ -36,7 +36,7 @@ func truncate(f float64) (any, error) {
 }
 
 // toInt is Python's int(v), or int(v, base) for strings.
-func toInt(v any, base int64) (any, error) {
+func (c *state) toInt(v any, base int64) (any, error) {
 	switch v := v.(type) {
 	case *undefined:
 		return nil, v.fail()
@@ -47,7 +47,7 @@ func toInt(v any, base int64) (any, error) {
 	case string, markup:
 		s, _ := asStr(v)
 		if i := parsePyInt(strings.TrimFunc(s, isSpace), base); i != nil {
-			return i, nil
+			return i, c.step(textLen(i) / bytesPerStep)
 		}
 		return nil, failf(kindValue, "invalid literal for int() with base %d", base)
 	}
@@ -94,7 +94,7 @@ func toFloat(v any) (float64, error) {
 		if f, ok := parseFloat(strings.TrimFunc(s, isSpace)); ok {
 			return f, nil
 		}
-		return 0, failf(kindValue, "could not convert string to float: %.100s", quote(s))
+		return 0, failf(kindValue, "could not convert string to float: %.100s", quoted(s))
 	}
 	if f, ok := asFloat(v); ok {
 		return f, nil
@@ -116,7 +116,7 @@ func parseFloat(s string) (float64, bool) {
 	return f, err == nil || math.IsInf(f, 0)
 }
 
-func filterInt(_ *state, v any, a args) (any, error) {
+func filterInt(c *state, v any, a args) (any, error) {
 	p, err := a.bind("int", "default?", "base?")
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func filterInt(_ *state, v any, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	i, err := toInt(v, base)
+	i, err := c.toInt(v, base)
 	if err == nil || !isKind(err, kindType, kindValue) {
 		return i, err
 	}
@@ -152,7 +152,7 @@ func filterFloat(_ *state, v any, a args) (any, error) {
 	return f, err
 }
 
-func filterRound(_ *state, v any, a args) (any, error) {
+func filterRound(c *state, v any, a args) (any, error) {
 	p, err := a.bind("round", "precision?", "method?")
 	if err != nil {
 		return nil, err
@@ -173,6 +173,9 @@ func filterRound(_ *state, v any, a args) (any, error) {
 		return nil, failf(kindType, "type %s doesn't define __round__ method", typeName(v))
 	}
 	prec = max(-400, min(prec, 400))
+	if err := c.step(digitSteps); err != nil {
+		return nil, err
+	}
 	if method == "common" {
 		if i, ok := asInt(v); ok {
 			return roundInt(i, prec), nil
@@ -230,6 +233,9 @@ func roundFloat(f float64, prec int) float64 {
 	if prec < -308 {
 		return math.Copysign(0, f)
 	}
+	if math.Abs(f) < math.Pow(10, float64(-prec))/4 {
+		return math.Copysign(0, f)
+	}
 	// Half to even on the integer f/10^-prec, exactly.
 	unit := new(big.Float).SetPrec(2000).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(-prec)), nil))
 	q := new(big.Float).SetPrec(2000).Quo(new(big.Float).SetPrec(2000).SetFloat64(f), unit)
@@ -249,9 +255,14 @@ func filterFormat(c *state, v any, a args) (any, error) {
 	if len(a.kw) == 0 {
 		return c.percent(s, &tuple{items: a.pos}, safe)
 	}
-	d := NewDict()
+	d, err := c.newDict()
+	if err != nil {
+		return nil, err
+	}
 	for _, k := range a.kw {
-		d.set(k.name, k.name, k.val)
+		if err := c.put(d, k.name, k.name, k.val); err != nil {
+			return nil, err
+		}
 	}
 	return c.percent(s, d, safe)
 }

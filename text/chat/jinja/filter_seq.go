@@ -133,7 +133,7 @@ func filterSort(c *state, v any, a args) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		gets[i] = folded(get, truth(orElse(p[1], false)))
+		gets[i] = c.folded(get, truth(orElse(p[1], false)))
 	}
 	items, err := c.collect(v)
 	if err != nil {
@@ -184,7 +184,7 @@ func filterDictSort(c *state, v any, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	items, err = c.sorted(items, folded(get, truth(orElse(p[0], false))), truth(orElse(p[2], false)))
+	items, err = c.sorted(items, c.folded(get, truth(orElse(p[0], false))), truth(orElse(p[2], false)))
 	return &List{items}, err
 }
 
@@ -198,7 +198,7 @@ func filterUnique(c *state, v any, a args) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		get = folded(get, truth(orElse(p[0], false)))
+		get = c.folded(get, truth(orElse(p[0], false)))
 		it, err := c.iterate(v)
 		seen := map[any]bool{}
 		return func() (any, bool, error) {
@@ -217,7 +217,7 @@ func filterUnique(c *state, v any, a args) (any, error) {
 				}
 				if !seen[h] {
 					seen[h] = true
-					return x, true, c.alloc(4 * valueSize)
+					return x, true, c.alloc(entrySize)
 				}
 			}
 		}, err
@@ -234,7 +234,7 @@ func extremeFilter(name, op string) filterFunc {
 		if err != nil {
 			return nil, err
 		}
-		get = folded(get, truth(orElse(p[0], false)))
+		get = c.folded(get, truth(orElse(p[0], false)))
 		best, bestKey := missing, missing
 		err = c.each(v, func(x any) error {
 			k, err := get(x)

@@ -84,7 +84,7 @@ func filterTrim(c *state, v any, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err = strip(s, p[0], true, true)
+	s, err = c.strip(s, p[0], true, true)
 	return likeStr(v, s), err
 }
 
@@ -111,8 +111,13 @@ func filterTitle(c *state, v any, a args) (any, error) {
 		return nil, err
 	}
 	s, _, err := c.softStr(v)
+	if err != nil {
+		return nil, err
+	}
+	// Each word is mapped apart.
+	err = c.alloc(12 * len(s))
 	if err == nil {
-		err = c.alloc(6 * len(s))
+		err = c.step(len(s))
 	}
 	if err != nil {
 		return nil, err
@@ -166,8 +171,8 @@ func filterIndent(c *state, v any, a args) (any, error) {
 	if err := c.alloc(len(s)); err != nil {
 		return nil, err
 	}
-	lines := splitLines(s+"\n", false)
-	if err := c.allocTimes(valueSize, len(lines)); err != nil {
+	lines, err := c.splitLines(s+"\n", false)
+	if err != nil {
 		return nil, err
 	}
 	var b buffer
@@ -257,7 +262,7 @@ func filterStripTags(c *state, v any, a args) (any, error) {
 	}
 	s, _, err := c.softStr(v)
 	if err == nil {
-		err = c.alloc(2 * len(s))
+		err = c.alloc(12 * len(s)) // words of a letter each, found, joined and decoded
 	}
 	if err != nil {
 		return nil, err
@@ -330,7 +335,7 @@ func (c *state) quoteURL(v any, query bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := c.alloc(3 * len(s)); err != nil {
+	if err := c.alloc(9 * len(s)); err != nil {
 		return "", err
 	}
 	s = strings.ReplaceAll(url.QueryEscape(s), "%7E", "~")

@@ -16,6 +16,9 @@ type formatSpec struct {
 	verb              byte   // 0: not given
 }
 
+// digitSteps are the steps of working out more digits of a number than it has in memory.
+const digitSteps = 200
+
 // maxPrec bounds the digits a number is printed with.
 const maxPrec = 1000
 
@@ -62,6 +65,13 @@ func (c *state) pad(s string, sp formatSpec, align string) (string, error) {
 func (c *state) number(v any, sp formatSpec) (string, error) {
 	if sp.prec > maxPrec {
 		return "", failf(kindLimit, "a precision of more than %d digits", maxPrec)
+	}
+	cost := textLen(v) / 4 // turning digits into another base is more work than going through them
+	if sp.prec > 17 {
+		cost += digitSteps
+	}
+	if err := c.step(cost); err != nil {
+		return "", err
 	}
 	var digits string
 	negative := false
@@ -201,8 +211,12 @@ func grouped(s, sep string) string {
 	if sep == "" || strings.ContainsAny(s, "ein") {
 		return s
 	}
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + sep + s[i:]
+	var b strings.Builder
+	for i := range len(s) {
+		if i > 0 && (len(s)-i)%3 == 0 {
+			b.WriteString(sep)
+		}
+		b.WriteByte(s[i])
 	}
-	return s
+	return b.String()
 }

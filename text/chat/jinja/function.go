@@ -26,7 +26,7 @@ func raise(c *state, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, &RaisedError{Message: s}
+	return nil, &RaisedError{Message: brief(s)}
 }
 
 func strftimeNow(c *state, a args) (any, error) {
@@ -38,8 +38,12 @@ func strftimeNow(c *state, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	// No directive gives more than 64 bytes.
-	if err := c.allocTimes(64, len(layout)); err != nil {
+	// No directive gives more than 64 bytes, nor takes more than a few steps.
+	err = c.allocTimes(64, len(layout))
+	if err == nil {
+		err = c.step(4 * len(layout))
+	}
+	if err != nil {
 		return nil, err
 	}
 	return strftime(c.now(), layout), nil
@@ -144,7 +148,11 @@ func (r *rangeVal) attr(name string) any {
 
 // newDict is dict(mapping or pairs, **items).
 func newDict(c *state, a args) (any, error) {
-	d, n := NewDict(), 0
+	d, err := c.newDict()
+	if err != nil {
+		return nil, err
+	}
+	n := 0
 	if len(a.pos) > 1 {
 		return nil, failf(kindType, "dict expected at most 1 argument, got %d", len(a.pos))
 	}
@@ -153,8 +161,7 @@ func newDict(c *state, a args) (any, error) {
 		if err != nil {
 			return err
 		}
-		d.set(h, k, v)
-		return c.alloc(4 * valueSize)
+		return c.put(d, h, k, v)
 	}
 	if len(a.pos) == 1 {
 		if src, ok := a.pos[0].(*Dict); ok {
@@ -193,6 +200,9 @@ func newNamespace(c *state, a args) (any, error) {
 		return nil, err
 	}
 	d, _ := v.(*Dict)
+	if err := c.step(d.Len()); err != nil {
+		return nil, err
+	}
 	for k := range d.All() {
 		if err := checkNamespaceKey(k); err != nil {
 			return nil, err
@@ -205,17 +215,16 @@ func newNamespace(c *state, a args) (any, error) {
 func checkNamespaceKey(name string) error {
 	if strings.HasPrefix(name, "_") {
 		return failf(kindSecurity, "Chat templates cannot store underscore-prefixed attributes on a namespace, but got %s. "+
-			"Please rename the attribute.", quote(name))
+			"Please rename the attribute.", quoted(name))
 	}
 	return nil
 }
 
-func (n *namespace) set(name string, v any) error {
+func (n *namespace) set(c *state, name string, v any) error {
 	if err := checkNamespaceKey(name); err != nil {
 		return err
 	}
-	n.attrs.set(name, name, v)
-	return nil
+	return c.put(n.attrs, name, name, v)
 }
 
 // cycler goes round its items.

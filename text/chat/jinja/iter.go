@@ -38,7 +38,16 @@ func (c *state) iterate(v any) (next, error) {
 	case *Dict:
 		return c.over(len(v.keys), func(i int) any { return v.keys[i] }), nil
 	case *dictView:
-		return c.over(v.d.Len(), v.at), nil
+		it := c.over(v.d.Len(), v.at)
+		if v.kind != "dict_items" {
+			return it, nil
+		}
+		return func() (any, bool, error) {
+			if err := c.alloc(pairSize); err != nil {
+				return nil, false, err
+			}
+			return it()
+		}, nil
 	case *rangeVal:
 		return c.over(v.len(), v.at), nil
 	case *undefined:
@@ -97,17 +106,11 @@ func (c *state) each(v any, f func(any) error) error {
 	}
 }
 
-// valueSize is what a value in a list is taken to cost.
-const valueSize = 16
-
 // collect returns the items of v in a new slice.
 func (c *state) collect(v any) ([]any, error) {
-	var out []any
-	err := c.each(v, func(x any) error {
-		out = append(out, x)
-		return c.alloc(valueSize)
-	})
-	return out, err
+	g := gatherer{b: &c.budget}
+	err := c.each(v, g.add)
+	return g.items, err
 }
 
 // length is Python's len(v).

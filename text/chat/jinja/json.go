@@ -8,20 +8,22 @@ import (
 	"io"
 	"math"
 	"math/big"
-	"slices"
 	"strconv"
 	"strings"
 )
 
-// maxJSONDepth bounds the nesting of decoded JSON.
-const maxJSONDepth = 200
+// Bounds of decoded JSON: its nesting and the number of its values. An object of a byte or two takes 400 in memory.
+const (
+	maxJSONDepth  = 200
+	maxJSONValues = 500_000
+)
 
 // DecodeJSON decodes a JSON text into template values, keeping the order of keys and the difference between integers and
-// floats. Values may nest 200 deep.
+// floats. Values may nest 200 deep, and there may be 500,000 of them.
 func DecodeJSON(data []byte) (any, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
+	d := decoder{Decoder: json.NewDecoder(bytes.NewReader(data))}
 	d.UseNumber()
-	v, err := decodeValue(d, 0)
+	v, err := d.value(0)
 	if err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
@@ -34,9 +36,17 @@ func DecodeJSON(data []byte) (any, error) {
 	return v, nil
 }
 
-func decodeValue(d *json.Decoder, depth int) (any, error) {
+type decoder struct {
+	*json.Decoder
+	values int
+}
+
+func (d *decoder) value(depth int) (any, error) {
 	if depth > maxJSONDepth {
 		return nil, fmt.Errorf("values nested more than %d deep", maxJSONDepth)
+	}
+	if d.values++; d.values > maxJSONValues {
+		return nil, fmt.Errorf("more than %d values", maxJSONValues)
 	}
 	t, err := d.Token()
 	if err != nil {
@@ -49,7 +59,7 @@ func decodeValue(d *json.Decoder, depth int) (any, error) {
 		if t == '[' {
 			l := &List{}
 			for d.More() {
-				v, err := decodeValue(d, depth+1)
+				v, err := d.value(depth + 1)
 				if err != nil {
 					return nil, err
 				}
@@ -64,7 +74,7 @@ func decodeValue(d *json.Decoder, depth int) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			v, err := decodeValue(d, depth+1)
+			v, err := d.value(depth + 1)
 			if err != nil {
 				return nil, err
 			}
@@ -150,6 +160,9 @@ func (e *encoder) value(v any, depth int) error {
 	}
 	switch v := v.(type) {
 	case nil, bool, int64, *big.Int, float64:
+		if err := e.c.step(1 + textLen(v)/4); err != nil {
+			return err
+		}
 		return e.put(jsonScalar(v))
 	case string, markup:
 		s, _ := asStr(v)
@@ -233,6 +246,9 @@ func (e *encoder) object(d *Dict, depth int) error {
 	if d.Len() == 0 {
 		return e.put("{}")
 	}
+	if err := e.c.allocTimes(2*valueSize, d.Len()); err != nil {
+		return err
+	}
 	order := make([]any, d.Len())
 	for i := range order {
 		order[i] = i
@@ -284,15 +300,23 @@ func (e *encoder) key(k any) error {
 }
 
 func (e *encoder) text(s string) error {
-	if err := e.c.alloc(len(s)); err != nil {
+	if err := e.put(`"`); err != nil {
 		return err
 	}
-	return e.put(`"`, jsonEscape(s, e.ascii), `"`)
+	plain := func(r rune) bool { return jsonPlain(r, e.ascii) }
+	if err := e.escaped(s, plain, func(s string) string { return jsonEscape(s, plain) }); err != nil {
+		return err
+	}
+	return e.put(`"`)
+}
+
+// jsonPlain tells whether a character stands for itself in a JSON string.
+func jsonPlain(r rune, ascii bool) bool {
+	return r >= ' ' && r != '"' && r != '\\' && (!ascii || r < 0x7f)
 }
 
 // jsonEscape escapes the inside of a JSON string.
-func jsonEscape(s string, ascii bool) string {
-	plain := func(r rune) bool { return r >= ' ' && r != '"' && r != '\\' && (!ascii || r < 0x7f) }
+func jsonEscape(s string, plain func(rune) bool) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
 		return s
 	}
@@ -302,7 +326,7 @@ func jsonEscape(s string, ascii bool) string {
 			b = append(b, string(r)...)
 			continue
 		}
-		if i := slices.Index([]rune("\"\\\n\r\t\f\b"), r); i >= 0 {
+		if i := strings.IndexRune("\"\\\n\r\t\f\b", r); i >= 0 {
 			b = append(b, '\\', `"\nrtfb`[i])
 			continue
 		}

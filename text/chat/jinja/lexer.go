@@ -301,7 +301,9 @@ func (l *lexer) inTag() (token, bool, error) {
 			n = i
 		}
 		t.val = rest[:n]
-		if !unicode.IsLetter(r) && r != '_' {
+		if n > maxName {
+			err = l.fail("a name of %d bytes, at most %d are allowed", n, maxName)
+		} else if !unicode.IsLetter(r) && r != '_' {
 			err = l.fail("Invalid character in identifier")
 		}
 	case r == '"' || r == '\'':
@@ -313,6 +315,9 @@ func (l *lexer) inTag() (token, bool, error) {
 	l.pos += n
 	return t, true, err
 }
+
+// maxName bounds the bytes of a name, so that looking one up takes a constant time.
+const maxName = 1000
 
 func isNameRune(r rune) bool {
 	return r == '_' || r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || unicode.IsLetter(r) || unicode.IsDigit(r) ||

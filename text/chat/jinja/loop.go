@@ -70,12 +70,16 @@ func (c *state) loop(s *forStmt, items any, depth0 int, recurse recurseFunc, sc 
 		if !ok {
 			break
 		}
-		in := c.open(s.bodySyms, sc)
+		in, err := c.open(s.bodySyms, sc)
+		if err != nil {
+			return 0, err
+		}
 		in.vars["loop"] = l
 		if err := c.assign(s.target, l.cur, in); err != nil {
 			return 0, err
 		}
 		f, err := c.exec(s.body, in, out)
+		c.close(in)
 		if err != nil {
 			return 0, err
 		}
@@ -87,7 +91,12 @@ func (c *state) loop(s *forStmt, items any, depth0 int, recurse recurseFunc, sc 
 	if ran || s.els == nil {
 		return 0, nil
 	}
-	return c.exec(s.els, c.open(s.elsSyms, sc), out)
+	in, err := c.open(s.elsSyms, sc)
+	if err != nil {
+		return 0, err
+	}
+	defer c.close(in)
+	return c.exec(s.els, in, out)
 }
 
 // filtered returns the items that pass the loop's test, evaluated one by one as the loop goes on.
@@ -99,7 +108,10 @@ func (c *state) filtered(s *forStmt, items any, sc *scope) (next, error) {
 	var in *scope
 	return func() (any, bool, error) {
 		if in == nil {
-			in = c.open(s.tstSym, sc)
+			var err error
+			if in, err = c.open(s.tstSym, sc); err != nil {
+				return nil, false, err
+			}
 		}
 		for {
 			x, ok, err := it()
@@ -160,10 +172,10 @@ func (l *loopVal) length() (int, error) {
 		if !ok {
 			break
 		}
-		l.ahead = append(l.ahead, v)
-		if err := l.c.alloc(valueSize); err != nil {
+		if err := l.c.alloc(3 * valueSize); err != nil { // appending takes up to three times the length
 			return 0, err
 		}
+		l.ahead = append(l.ahead, v)
 	}
 	l.total = l.index0 + 1 + len(l.ahead)
 	return l.total, nil

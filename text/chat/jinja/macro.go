@@ -15,17 +15,25 @@ func (c *state) callMacro(m *macro, a args) (any, error) {
 		return nil, failf(kindLimit, "calls nested more than %d deep", maxCalls)
 	}
 	defer func() { c.calls-- }()
-	in := c.open(m.syms, m.scope)
+	in, err := c.open(m.syms, m.scope)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close(in)
 	if err := c.bindMacro(m, a, in); err != nil {
 		return nil, err
 	}
 	var b buffer
-	_, err := c.exec(m.body, in, &b)
+	_, err = c.exec(m.body, in, &b)
 	return b.String(), err
 }
 
 // bindMacro sets the macro's parameters and special variables.
 func (c *state) bindMacro(m *macro, a args, in *scope) error {
+	// Each parameter looks through the keywords.
+	if err := c.step(len(m.params) * (1 + len(a.kw)) / 8); err != nil {
+		return err
+	}
 	kw := slices.Clone(a.kw)
 	take := func(name string) any {
 		for i, k := range kw {
@@ -57,15 +65,20 @@ func (c *state) bindMacro(m *macro, a args, in *scope) error {
 	}
 	switch {
 	case m.kwargs:
-		d := NewDict()
+		d, err := c.newDict()
+		if err != nil {
+			return err
+		}
 		for _, k := range kw {
-			d.set(k.name, k.name, k.val)
+			if err := c.put(d, k.name, k.name, k.val); err != nil {
+				return err
+			}
 		}
 		in.vars["kwargs"] = d
 	case len(kw) > 0 && slices.ContainsFunc(kw, func(k kwarg) bool { return k.name == "caller" }):
 		return failf(kindType, "macro %s was invoked with two values for the special caller argument. This is most likely a bug.", m.repr())
 	case len(kw) > 0:
-		return failf(kindType, "macro %s takes no keyword argument %s", m.repr(), quote(kw[0].name))
+		return failf(kindType, "macro %s takes no keyword argument %s", m.repr(), quoted(kw[0].name))
 	}
 	extra := a.pos[min(len(a.pos), len(m.params)):]
 	if m.varargs {
@@ -84,7 +97,7 @@ func (c *state) macroDefaults(m *macro, in *scope) error {
 			continue
 		}
 		if i < first {
-			in.vars[name] = &undefined{hint: "parameter " + quote(name) + " was not provided", obj: missing, name: name}
+			in.vars[name] = &undefined{hint: "parameter " + quoted(name) + " was not provided", obj: missing, name: name}
 			continue
 		}
 		v, err := c.eval(m.defaults[i-first], in)
@@ -101,7 +114,7 @@ func (m *macro) repr() string {
 	if m.name == "" {
 		return "None"
 	}
-	return quote(m.name)
+	return quoted(m.name)
 }
 
 func (m *macro) attr(name string) any {

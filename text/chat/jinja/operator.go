@@ -48,6 +48,9 @@ func normal(b *big.Int) any {
 
 // binaryOp is an arithmetic operator.
 func (c *state) binaryOp(op string, l, r any) (any, error) {
+	if err := c.read(l, r); err != nil {
+		return nil, err
+	}
 	for _, v := range []any{l, r} {
 		if u, ok := v.(*undefined); ok {
 			// A str formats whatever stands right of %.

@@ -84,10 +84,13 @@ func (p *parser) expect(kind tokenKind, val string) (token, error) {
 		if t.kind == tokEOF {
 			return t, p.fail(t.line, "unexpected end of template, expected '%s'.", want)
 		}
-		return t, p.fail(t.line, "expected token '%s', got %s", want, quote(t.describe()))
+		return t, p.fail(t.line, "expected token '%s', got %s", want, quoted(t.describe()))
 	}
 	return t, p.advance()
 }
+
+// maxParams bounds the parameters of a macro, each of which is compared with all others.
+const maxParams = 1000
 
 func (p *parser) enter() error {
 	p.depth++
@@ -155,7 +158,7 @@ func (p *parser) block(ends []string) ([]stmt, error) {
 				return nil, err
 			}
 		default:
-			return nil, p.fail(t.line, "unexpected %s", quote(t.describe()))
+			return nil, p.fail(t.line, "unexpected %s", quoted(t.describe()))
 		}
 	}
 }
@@ -181,12 +184,12 @@ func (p *parser) unknownTag(name string, line int) error {
 	if name == "" {
 		msg = append(msg, "Unexpected end of template.")
 	} else {
-		msg = append(msg, "Encountered unknown tag "+quote(name)+".")
+		msg = append(msg, "Encountered unknown tag "+quoted(name)+".")
 	}
 	if len(p.ends) > 0 {
 		last := make([]string, 0, 3)
 		for _, e := range p.ends[len(p.ends)-1] {
-			last = append(last, quote(e))
+			last = append(last, quoted(e))
 		}
 		looking := strings.Join(last, " or ")
 		if name != "" && slices.ContainsFunc(p.ends, func(e []string) bool { return slices.Contains(e, name) }) {
@@ -196,7 +199,7 @@ func (p *parser) unknownTag(name string, line int) error {
 		}
 	}
 	if len(p.tags) > 0 {
-		msg = append(msg, "The innermost block that needs to be closed is "+quote(p.tags[len(p.tags)-1])+".")
+		msg = append(msg, "The innermost block that needs to be closed is "+quoted(p.tags[len(p.tags)-1])+".")
 	}
 	return p.fail(line, "%s", strings.Join(msg, " "))
 }

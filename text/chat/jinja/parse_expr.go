@@ -242,7 +242,7 @@ func (p *parser) primary() (expr, error) {
 			return p.dict()
 		}
 	}
-	return nil, p.fail(t.line, "unexpected %s", quote(t.describe()))
+	return nil, p.fail(t.line, "unexpected %s", quoted(t.describe()))
 }
 
 // items parses the expressions of a list literal, its opening bracket being the current token.
@@ -334,7 +334,7 @@ func (p *parser) tupleOf(item func() (expr, error), parens bool) (expr, error) {
 			return items[0], nil
 		}
 		if !parens {
-			return nil, p.fail(p.cur.line, "Expected an expression, got %s", quote(p.cur.describe()))
+			return nil, p.fail(p.cur.line, "Expected an expression, got %s", quoted(p.cur.describe()))
 		}
 	}
 	return &tupleExpr{line, items}, nil

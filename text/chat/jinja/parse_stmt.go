@@ -212,6 +212,9 @@ func (p *parser) signature(m *macroDef) error {
 		if err != nil {
 			return err
 		}
+		if len(m.params) == maxParams {
+			return p.fail(p.cur.line, "more than %d parameters", maxParams)
+		}
 		if slices.Contains(m.params, name) {
 			return p.fail(line, "duplicate argument '%s' in function definition", name)
 		}

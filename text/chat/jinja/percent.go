@@ -97,7 +97,7 @@ func (f *percentFormat) directive() error {
 			return failf(kindType, "format requires a mapping")
 		}
 		if v, ok = f.mapping.get(name); !ok {
-			return failf("KeyError", "%s", quote(name))
+			return failf("KeyError", "%s", quoted(name))
 		}
 		f.s = rest
 	}

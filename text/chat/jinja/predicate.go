@@ -1,7 +1,7 @@
 package jinja
 
-// A testFunc computes "v is name(args)".
-type testFunc func(c *state, v any, a args) (any, error)
+// A testFunc computes "v is name(args)". It is called by run.
+type testFunc = filterFunc
 
 var tests map[string]testFunc
 

@@ -3,7 +3,6 @@ package jinja
 import (
 	"math/big"
 	"strconv"
-	"strings"
 )
 
 // str is Python's str(v).
@@ -30,17 +29,35 @@ func (c *state) repr(v any) (string, error) {
 
 type printer struct {
 	c *state
-	b strings.Builder
+	b buffer
 }
 
 func (p *printer) put(s ...string) error {
 	for _, s := range s {
-		if err := p.c.alloc(len(s)); err != nil {
+		if err := p.c.write(&p.b, s); err != nil {
 			return err
 		}
-		p.b.WriteString(s)
 	}
-	return p.c.step(1)
+	return nil
+}
+
+// escaped puts a text with some of its characters escaped, each as at most 12 bytes.
+func (p *printer) escaped(s string, plain func(rune) bool, escape func(string) string) error {
+	n := 0
+	for _, r := range s {
+		if !plain(r) {
+			n++
+		}
+	}
+	// It is built by appending, then put.
+	err := p.c.alloc(2*len(s) + 24*n)
+	if err == nil {
+		err = p.c.step(len(s)/4 + n)
+	}
+	if err != nil {
+		return err
+	}
+	return p.put(escape(s))
 }
 
 func (p *printer) repr(v any, depth int) error {
@@ -55,19 +72,22 @@ func (p *printer) repr(v any, depth int) error {
 	case int64:
 		return p.put(strconv.FormatInt(v, 10))
 	case *big.Int:
+		if err := p.c.step(v.BitLen() / 4); err != nil {
+			return err
+		}
 		return p.put(v.String())
 	case float64:
 		return p.put(formatFloat(v))
 	case string:
-		if err := p.c.alloc(len(v)); err != nil {
-			return err
-		}
-		return p.put(quote(v))
+		return p.escaped(v, isPrintable, quote)
 	case markup:
-		if err := p.c.alloc(len(v)); err != nil {
+		if err := p.put("Markup("); err != nil {
 			return err
 		}
-		return p.put("Markup(", quote(string(v)), ")")
+		if err := p.repr(string(v), depth); err != nil {
+			return err
+		}
+		return p.put(")")
 	case *List:
 		return p.items("[", v.items, "]", depth)
 	case *tuple:
@@ -78,10 +98,10 @@ func (p *printer) repr(v any, depth int) error {
 	case *Dict:
 		return p.dict(v, depth)
 	case *dictView:
-		items := make([]any, v.d.Len())
-		if err := p.c.allocTimes(2*valueSize, len(items)); err != nil {
+		if err := p.c.allocTimes(valueSize+pairSize, v.d.Len()); err != nil {
 			return err
 		}
+		items := make([]any, v.d.Len())
 		for i := range items {
 			items[i] = v.at(i)
 		}

@@ -328,11 +328,11 @@ func (r *resolver) expr(x expr) error {
 		defer func() { r.soft = soft }()
 	case *filterExpr:
 		if _, ok := filters[x.name]; !ok && !r.soft {
-			return place(failf(kindSyntax, "No filter named %s.", quote(x.name)), "", x.line())
+			return place(failf(kindSyntax, "No filter named %s.", quoted(x.name)), "", x.line())
 		}
 	case *testExpr:
 		if _, ok := tests[x.name]; !ok && !r.soft {
-			return place(failf(kindSyntax, "No test named %s.", quote(x.name)), "", x.line())
+			return place(failf(kindSyntax, "No test named %s.", quoted(x.name)), "", x.line())
 		}
 	}
 	return operands(x, r.expr)

@@ -78,14 +78,13 @@ func (c *state) sliceItems(items []any, parts [3]any) ([]any, error) {
 		// Lists never change, so a slice may share its items.
 		return items[start:max(start, stop):max(start, stop)], nil
 	}
-	if err := c.allocTimes(valueSize, len(items)); err != nil {
-		return nil, err
-	}
-	var out []any
+	g := gatherer{b: &c.budget}
 	for i := start; step > 0 && i < stop || step < 0 && i > stop; i += step {
-		out = append(out, items[i])
+		if err := g.add(items[i]); err != nil {
+			return nil, err
+		}
 	}
-	return out, nil
+	return g.items, nil
 }
 
 func (c *state) sliceStr(s string, parts [3]any) (string, error) {

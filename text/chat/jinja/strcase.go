@@ -83,6 +83,8 @@ func titleCase(s string) string {
 			b.WriteString(titleRune(r))
 		case r == 'Σ' && !startsWithLetter(s[i+2:]):
 			b.WriteRune('ς')
+		case r < utf8.RuneSelf:
+			b.WriteRune(unicode.ToLower(r))
 		default:
 			b.WriteString(lowerCase(string(r)))
 		}
@@ -100,6 +102,10 @@ func swapCase(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		switch {
+		case r < utf8.RuneSelf && unicode.IsUpper(r):
+			b.WriteRune(unicode.ToLower(r))
+		case r < utf8.RuneSelf:
+			b.WriteRune(unicode.ToUpper(r))
 		case isUpper(r):
 			b.WriteString(lowerCase(string(r)))
 		case isLower(r):
@@ -151,12 +157,16 @@ func isIdentifier(s string) bool {
 }
 
 // splitLines is Python's str.splitlines.
-func splitLines(s string, keepEnds bool) []string {
-	var out []string
+func (c *state) splitLines(s string, keepEnds bool) ([]string, error) {
+	n := pieces(s, isLineEnd)
+	if err := c.allocTimes(boxSize, n); err != nil {
+		return nil, err
+	}
+	out := make([]string, 0, n)
 	for s != "" {
 		i := strings.IndexFunc(s, isLineEnd)
 		if i < 0 {
-			return append(out, s)
+			return append(out, s), nil
 		}
 		_, n := utf8.DecodeRuneInString(s[i:])
 		if strings.HasPrefix(s[i:], "\r\n") {
@@ -169,7 +179,7 @@ func splitLines(s string, keepEnds bool) []string {
 		}
 		s = s[i+n:]
 	}
-	return out
+	return out, nil
 }
 
 func isLineEnd(r rune) bool {

@@ -7,14 +7,14 @@ import (
 
 // strFormat is str.format, with the sandbox's access to attributes.
 func strFormat(c *state, s string, safe bool, a args) (any, error) {
-	return c.format(s, safe, a.pos, func(name string) (any, bool) {
-		for _, k := range a.kw {
-			if k.name == name {
-				return k.val, true
-			}
-		}
-		return nil, false
-	})
+	if err := c.allocTimes(entrySize, len(a.kw)); err != nil {
+		return nil, err
+	}
+	named := make(map[string]any, len(a.kw))
+	for _, k := range a.kw {
+		named[k.name] = k.val
+	}
+	return c.format(s, safe, a.pos, func(name string) (any, bool) { v, ok := named[name]; return v, ok })
 }
 
 func strFormatMap(c *state, s string, safe bool, a args) (any, error) {
@@ -183,7 +183,7 @@ func (f *braceFormat) lookup(path string) (any, error) {
 	} else {
 		var ok bool
 		if v, ok = f.named(first); !ok {
-			return nil, failf("KeyError", "%s", quote(first))
+			return nil, failf("KeyError", "%s", quoted(first))
 		}
 	}
 	for rest != "" {

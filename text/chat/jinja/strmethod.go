@@ -97,11 +97,7 @@ func mapMethod(name string, f func(string) string) strFunc {
 		if _, err := a.bind(name); err != nil {
 			return nil, err
 		}
-		// A character may grow threefold.
-		if err := c.alloc(3 * len(s)); err != nil {
-			return nil, err
-		}
-		return f(s), nil
+		return c.mapText(s, f)
 	}
 }
 
@@ -113,24 +109,30 @@ func askMethod(name string, f func(string) bool) strFunc {
 }
 
 func stripMethod(name string, left, right bool) strFunc {
-	return func(_ *state, s string, _ bool, a args) (any, error) {
+	return func(c *state, s string, _ bool, a args) (any, error) {
 		v, err := a.bind(name, "chars?")
 		if err != nil {
 			return nil, err
 		}
-		return strip(s, v[0], left, right)
+		return c.strip(s, v[0], left, right)
 	}
 }
 
 // strip takes the characters of a string, or whitespace when it is None or missing, off the ends of s.
-func strip(s string, chars any, left, right bool) (string, error) {
+func (c *state) strip(s string, chars any, left, right bool) (string, error) {
 	in := isSpace
+	var failed error
 	if chars = orElse(chars, nil); chars != nil {
 		set, ok := asStr(chars)
 		if !ok {
 			return "", failf(kindType, "strip arg must be None or str")
 		}
-		in = func(r rune) bool { return strings.ContainsRune(set, r) }
+		in = func(r rune) bool {
+			if failed == nil && len(set) > bytesPerStep {
+				failed = c.work(len(set))
+			}
+			return failed == nil && strings.ContainsRune(set, r)
+		}
 	}
 	if left {
 		s = strings.TrimLeftFunc(s, in)
@@ -138,7 +140,7 @@ func strip(s string, chars any, left, right bool) (string, error) {
 	if right {
 		s = strings.TrimRightFunc(s, in)
 	}
-	return s, nil
+	return s, failed
 }
 
 func strSplitLines(c *state, s string, _ bool, a args) (any, error) {
@@ -146,12 +148,16 @@ func strSplitLines(c *state, s string, _ bool, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.textList(splitLines(s, truth(orElse(v[0], false))))
+	lines, err := c.splitLines(s, truth(orElse(v[0], false)))
+	if err != nil {
+		return nil, err
+	}
+	return c.textList(lines)
 }
 
 // textList makes a list of pieces of a counted string.
 func (c *state) textList(parts []string) (*List, error) {
-	if err := c.allocTimes(2*valueSize, len(parts)); err != nil {
+	if err := c.allocTimes(valueSize+boxSize, len(parts)); err != nil {
 		return nil, err
 	}
 	l := &List{make([]any, len(parts))}

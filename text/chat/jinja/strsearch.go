@@ -25,12 +25,13 @@ func splitMethod(name string, right bool) strFunc {
 			if on == "" {
 				return nil, failf(kindValue, "empty separator")
 			}
-			if err := c.allocTimes(2*valueSize, strings.Count(s, on)); err != nil {
+			if err := c.allocTimes(3*boxSize, strings.Count(s, on)); err != nil {
 				return nil, err
 			}
 			return c.textList(splitOn(s, on, n, right))
 		}
-		if err := c.alloc(8 * len(s)); err != nil { // at most len/2 pieces of 16 bytes
+		// Pieces and their number, which appending takes up to three times.
+		if err := c.allocTimes(3*boxSize, pieces(s, isSpace)); err != nil {
 			return nil, err
 		}
 		if right {
@@ -38,6 +39,17 @@ func splitMethod(name string, right bool) strFunc {
 		}
 		return c.textList(splitSpace(s, n))
 	}
+}
+
+// pieces returns how many characters of s separate pieces of it, and one.
+func pieces(s string, separates func(rune) bool) int {
+	n := 1
+	for _, r := range s {
+		if separates(r) {
+			n++
+		}
+	}
+	return n
 }
 
 // splitOn cuts s at a separator, at most n times unless n is negative.
@@ -193,11 +205,11 @@ func affixMethod(name string, has func(s, affix string) bool) strFunc {
 			if !isStr {
 				return nil, failf(kindType, "tuple for %s must only contain str, not %s", name, typeName(x))
 			}
+			if err := c.work(min(len(affix), len(part))); err != nil {
+				return nil, err
+			}
 			if ok && has(part, affix) {
 				return true, nil
-			}
-			if err := c.step(1); err != nil {
-				return nil, err
 			}
 		}
 		return false, nil

@@ -68,9 +68,9 @@ func (u *undefined) fail() error {
 	name := ""
 	switch n := u.name.(type) {
 	case string:
-		name = quote(n)
+		name = quoted(n)
 	case markup:
-		name = quote(string(n))
+		name = quoted(string(n))
 	}
 	switch {
 	case u.obj == missing:
@@ -162,7 +162,7 @@ func briefRepr(v any) string {
 	case float64:
 		return formatFloat(v)
 	case string:
-		return quote(v)
+		return quoted(v)
 	case *undefined:
 		return "Undefined"
 	}
@@ -214,6 +214,21 @@ func asStr(v any) (string, bool) {
 		return string(v), true
 	}
 	return "", false
+}
+
+// textLen is about how many bytes it takes to go through v, 0 unless it is a text or a long number.
+func textLen(v any) int {
+	switch v := v.(type) {
+	case string:
+		return len(v)
+	case markup:
+		return len(v)
+	case hashText:
+		return len(v)
+	case *big.Int:
+		return v.BitLen()
+	}
+	return 0
 }
 
 // asInt returns a bool or int that fits 64 bits.

@@ -32,11 +32,15 @@ func filterWordWrap(c *state, v any, a args) (any, error) {
 		return nil, failf("AttributeError", "'%s' object has no attribute 'splitlines'", typeName(v))
 	}
 	// A chunk may be one letter, and so may a line.
-	if err := c.alloc(32 * len(s)); err != nil {
+	if err := c.alloc(128 * len(s)); err != nil {
+		return nil, err
+	}
+	lines, err := c.splitLines(s, false)
+	if err != nil {
 		return nil, err
 	}
 	var b buffer
-	for i, line := range splitLines(s, false) {
+	for i, line := range lines {
 		if w.width <= 0 {
 			return nil, failf(kindValue, "invalid width %d (must be > 0)", w.width)
 		}
