@@ -123,6 +123,11 @@ func gemmF16x6(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k i
 func scanAVX2(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
 
 //go:noescape
+func streamAVX2(dst *float32, src *float32, n int)
+
+func fence()
+
+//go:noescape
 func convAVX2(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
 
 //go:noescape

@@ -4540,6 +4540,35 @@ DATA c7f800000<>+24(SB)/4, $0x7f800000
 DATA c7f800000<>+28(SB)/4, $0x7f800000
 GLOBL c7f800000<>(SB), RODATA|NOPTR, $32
 
+// func streamAVX2(dst *float32, src *float32, n int)
+// Requires: AVX
+TEXT ·streamAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+line:
+	CMPQ     DX, $0x10
+	JLT      line_end
+	VMOVUPS  (CX), Y0
+	VMOVUPS  32(CX), Y1
+	VMOVNTPS Y0, (AX)
+	VMOVNTPS Y1, 32(AX)
+	ADDQ     $0x40, CX
+	ADDQ     $0x40, AX
+	SUBQ     $0x10, DX
+	JMP      line
+
+line_end:
+	VZEROUPPER
+	RET
+
+// func fence()
+// Requires: MMX+
+TEXT ·fence(SB), NOSPLIT, $0
+	SFENCE
+	RET
+
 // func convAVX2(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·convAVX2(SB), NOSPLIT, $0-56

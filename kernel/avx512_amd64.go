@@ -171,6 +171,9 @@ func gemmF16Zx8(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k 
 func scanAVX512(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
 
 //go:noescape
+func streamAVX512(dst *float32, src *float32, n int)
+
+//go:noescape
 func convAVX512(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
 
 //go:noescape

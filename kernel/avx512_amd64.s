@@ -9278,6 +9278,27 @@ DATA c7f800000<>+56(SB)/4, $0x7f800000
 DATA c7f800000<>+60(SB)/4, $0x7f800000
 GLOBL c7f800000<>(SB), RODATA|NOPTR, $64
 
+// func streamAVX512(dst *float32, src *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·streamAVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+line:
+	CMPQ     DX, $0x10
+	JLT      line_end
+	VMOVUPS  (CX), Z0
+	VMOVNTPS Z0, (AX)
+	ADDQ     $0x40, CX
+	ADDQ     $0x40, AX
+	SUBQ     $0x10, DX
+	JMP      line
+
+line_end:
+	VZEROUPPER
+	RET
+
 // func convAVX512(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·convAVX512(SB), NOSPLIT, $0-56

@@ -24,6 +24,7 @@ var avx512 = func() table {
 	t.most = func(x []float32) float32 { return maxAVX512(&x[0], len(x)) }
 	t.expSum = func(x []float32, top float32) float32 { return expSumAVX512(&x[0], len(x), top) }
 	t.conv, t.scan = convAVX512Rows, scanAVX512Panel
+	t.stream = func(dst, src []float32) { streamAVX512(&dst[0], &src[0], len(src)) }
 	t.limits = limits{
 		read: func(b []byte) { readSome(b, readAVX512) },
 		f32:  func(n int) int { return rounds(n, 12*16, peakF32AVX512) },

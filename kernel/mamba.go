@@ -2,7 +2,9 @@ package kernel
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
+	"unsafe"
 )
 
 // Cut is a place within a run of rows of one sequence: before row Row, which may be the one after the last, the state is
@@ -22,6 +24,7 @@ type Conv struct {
 	Bias    []float32 // [E], or nil
 	State   []float32 // [W-1, E], the inputs before the first row, oldest first; nil: zeroes
 	Cuts    []Cut     // where the state is kept, [W-1, E] each; the last may be State itself
+	Stream  bool      // write states past the caches: there are too many for them
 	L, E, W int
 }
 
@@ -61,8 +64,8 @@ func zeroes(n int) []float32 {
 	return z
 }
 
-// convWidth is how many channels a thread takes at least: a whole vector.
-const convWidth = 8
+// convWidth is how many channels a thread takes at least: a line of the cache.
+const convWidth = 16
 
 type convLoop struct{ seqs []Conv }
 
@@ -76,6 +79,19 @@ func (l *convLoop) Range(lo, hi int) {
 		first, end := lo*convWidth, min(hi*convWidth, c.E)
 		active.conv(c, first, end)
 		c.keep(first, end)
+	}
+	ordered()
+}
+
+// streams reports whether the tier can write lines from to[0] on past the caches.
+func streams(to []float32) bool {
+	return active.stream != nil && uintptr(unsafe.Pointer(unsafe.SliceData(to)))%64 == 0
+}
+
+// ordered orders what was written past the caches before what is stored later: the end of a loop.
+func ordered() {
+	if active.fence != nil {
+		active.fence()
 	}
 }
 
@@ -117,7 +133,12 @@ func (c *Conv) keep(lo, hi int) {
 	for _, cut := range c.Cuts {
 		// Ascending, so that a row of State is read before it is overwritten.
 		for j := range c.W - 1 {
-			copy(cut.To[j*c.E+lo:j*c.E+hi], c.input(cut.Row-c.W+1+j, lo, hi))
+			to, from := cut.To[j*c.E+lo:j*c.E+hi], c.input(cut.Row-c.W+1+j, lo, hi)
+			if c.Stream && len(to)%16 == 0 && streams(to) {
+				active.stream(to, from)
+			} else {
+				copy(to, from)
+			}
 		}
 	}
 }
@@ -146,6 +167,7 @@ type Scan struct {
 	D       []float32 // [E]
 	H       []float32 // [panels, S, ScanPanel], the state before row 0; nil: zeroes
 	Cuts    []Cut     // where the state is kept, as H, ascending, the last at row L; the last may be H itself
+	Stream  bool      // write states past the caches: there are too many for them
 	L, E, S int
 }
 
@@ -185,33 +207,37 @@ var scanLoops loops[scanLoop, *scanLoop]
 
 // Range computes the panels [lo, hi) of all sequences: every range is the same work, however long each of them is.
 func (l *scanLoop) Range(lo, hi int) {
+	memory := scratches.Get().(*[]float32)
+	defer scratches.Put(memory)
 	for i := range l.seqs {
+		s := &l.seqs[i]
+		*memory = slices.Grow((*memory)[:0], ScanPanel*s.S)[:ScanPanel*s.S]
 		for p := lo; p < hi; p++ {
-			l.seqs[i].panel(p)
+			s.panel(p, *memory)
 		}
 	}
+	ordered()
 }
 
-// panel computes a panel of all rows, from cut to cut: the state is copied from one to the next and updated there, in the
-// first cache.
-func (s *Scan) panel(p int) {
+// panel computes a panel of all rows in memory h, which stays in the first cache, and writes it to the cuts.
+func (s *Scan) panel(p int, h []float32) {
 	lo, hi := p*ScanPanel*s.S, (p+1)*ScanPanel*s.S
-	var before []float32
 	if s.H != nil {
-		before = s.H[lo:hi]
+		copy(h, s.H[lo:hi])
+	} else {
+		clear(h)
 	}
 	row := 0
 	for _, cut := range s.Cuts {
-		h := cut.To[lo:hi]
-		if before == nil {
-			clear(h)
-		} else {
-			copy(h, before)
-		}
 		if cut.Row > row {
 			active.scan(s, p, h, row, cut.Row)
+			row = cut.Row
 		}
-		before, row = h, cut.Row
+		if to := cut.To[lo:hi]; s.Stream && streams(to) {
+			active.stream(to, h)
+		} else {
+			copy(to, h)
+		}
 	}
 }
 

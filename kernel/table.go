@@ -50,6 +50,10 @@ type table struct {
 	conv func(c *Conv, lo, hi int)
 	// scan is SelectiveScan of the rows [first, end), at least one, of panel p, whose state h [S, ScanPanel] it updates.
 	scan   func(s *Scan, p int, h []float32, first, end int)
+	// stream copies lines of 64 bytes to dst, which begins with one, past the caches; fence orders them before what is stored
+	// later. nil if the tier has none.
+	stream func(dst, src []float32)
+	fence  func()
 	limits limits
 
 	// many are the tiles of products of many rows, with the sums of dot; nil if the tier has none.

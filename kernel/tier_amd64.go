@@ -35,6 +35,8 @@ var avx2 = table{
 	expSum:     expSumAVX2Slice,
 	conv:       convAVX2Rows,
 	scan:       scanAVX2Panel,
+	stream:     func(dst, src []float32) { streamAVX2(&dst[0], &src[0], len(src)) },
+	fence:      fence,
 	limits: limits{
 		read: func(b []byte) { readSome(b, readAVX2) },
 		f32:  func(n int) int { return rounds(n, 12*8, peakF32AVX2) },

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"jamba/kernel"
+	"jamba/model/state"
 )
 
 // mamba is the Mamba-1 mixer (Gu and Dao 2023), with Jamba's norms on dt, B and C where the schedule asks for them.
@@ -65,7 +66,7 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 		conv, _ := span.State.Mamba(layer)
 		p.convs = append(p.convs, kernel.Conv{
 			Dst: x[span.lo*e : span.hi*e], X: xz[span.lo*2*e:], XStride: 2 * e, Weight: m.conv, Bias: m.convBias,
-			State: conv, Cuts: p.convCuts[first:], L: span.hi - span.lo, E: e, W: m.DConv,
+			State: conv, Cuts: p.convCuts[first:], Stream: p.streams(), L: span.hi - span.lo, E: e, W: m.DConv,
 		})
 	}
 	kernel.CausalConv(p.convs)
@@ -90,7 +91,7 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 	p.linear("mamba.dt_proj", dt, low, &m.dtProj, m.dtBias)
 	kernel.Softplus(dt)
 
-	scan := kernel.Scan{Y: x, X: x, Dt: dt, Z: xz[e:], ZStride: 2 * e, B: b, C: c, A: m.a, D: m.d, E: e, S: s}
+	scan := kernel.Scan{Y: x, X: x, Dt: dt, Z: xz[e:], ZStride: 2 * e, B: b, C: c, A: m.a, D: m.d, Stream: p.streams(), E: e, S: s}
 	if p.Tape != nil {
 		scan.Y = p.alloc(len(x))
 		p.Tape.Layers[layer].Mamba = &MambaTape{Scan: scan, XZ: xz, DtBC: dbc, Low: low, Conv: m.conv, ConvBias: m.convBias}
@@ -129,6 +130,12 @@ func (m *mamba) scan(p *Pass, layer int, all kernel.Scan) {
 		p.scans = append(p.scans, part)
 	}
 	kernel.SelectiveScan(p.scans)
+}
+
+// streams reports whether the states of the pass's sequences are too many to be found in a cache by the next.
+func (p *Pass) streams() bool {
+	const cached = 16 << 20 // more than second caches hold
+	return p.Tape == nil && state.SlotBytes(p.spans[0].State.Arena().Specs())*int64(len(p.spans)) > cached
 }
 
 // cuts returns the cuts of a span, and those at which the tape has the scan's states: before every kernel.ScanChunk rows.

@@ -66,6 +66,7 @@ func floats() {
 	dotF32()
 	gemmF32()
 	scan()
+	stream()
 	conv()
 	elementwise()
 	norm()

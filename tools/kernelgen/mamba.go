@@ -66,6 +66,33 @@ func scan() {
 	RET()
 }
 
+// stream copies n floats, whole vectors of 64 bytes, past the caches; dst is aligned to 64 bytes. What it writes is ordered
+// before later stores by fence alone.
+func stream() {
+	TEXT("stream"+v.tier, NOSPLIT, "func(dst *float32, src *float32, n int)")
+	Pragma("noescape")
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	n := Load(Param("n"), GP64())
+	loop("line", n, 16, func() {
+		parts := vectors(64 / v.bytes)
+		for i, x := range parts {
+			VMOVUPS(at(src, i*v.bytes), x)
+		}
+		for i, x := range parts {
+			VMOVNTPS(x, at(dst, i*v.bytes))
+		}
+		add(64, src)
+		add(64, dst)
+	})
+	VZEROUPPER()
+	RET()
+	if !v.wide() {
+		TEXT("fence", NOSPLIT, "func()")
+		SFENCE()
+		RET()
+	}
+}
+
 // conv writes one row of the causal convolution: dst = silu(bias + Σ_j weight[j]·in[j]) over n channels, a multiple of
 // 8 for AVX2. in holds the addresses of the w input rows, weight has stride floats between its rows.
 func conv() {
