@@ -179,7 +179,7 @@ var errTooLong = errors.New("too long")
 // readLine returns the next line without its end, which the next call overwrites. A line of more than limit bytes is
 // passed over and errTooLong; io.EOF comes after the last line.
 func readLine(r *bufio.Reader, limit int) ([]byte, error) {
-	var long []byte
+	var long [][]byte // in parts: a slice that grows would leave as much behind
 	length := 0
 	for {
 		part, err := r.ReadSlice('\n')
@@ -188,7 +188,7 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 			return bytes.TrimRight(part, "\r\n"), nil
 		}
 		if length <= limit {
-			long = append(long, part...)
+			long = append(long, bytes.Clone(part))
 		} else {
 			long = nil
 		}
@@ -202,7 +202,7 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 		case length > limit:
 			return nil, fmt.Errorf("line of %d bytes is %w, at most %d are read", length, errTooLong, limit)
 		}
-		return bytes.TrimRight(long, "\r\n"), nil
+		return bytes.TrimRight(bytes.Join(long, nil), "\r\n"), nil
 	}
 }
 
