@@ -33,6 +33,7 @@ type training struct {
 	little   bool          // fewer sequences in a batch and more epochs, if the data are little
 	use      string        // a command's arguments that use what is trained
 	vocab    int           // tokens of a model without a tokenizer
+	placed   bool          // the tokenizer was put into a folder that had none
 
 	// files returns the tokenizer's files, and others that belong to each checkpoint; nil: they are those that a run has
 	// which is resumed.
@@ -42,7 +43,7 @@ type training struct {
 }
 
 // run trains.
-func (t *training) run(s *streams) error {
+func (t *training) run(s *streams) (err error) {
 	if err := t.apply(); err != nil {
 		return err
 	}
@@ -65,6 +66,11 @@ func (t *training) run(s *streams) error {
 	}
 	defer lock.Close()
 	from, checkpoint, err := t.begin()
+	defer func() {
+		if _, _, none := loop.Latest(t.Out); err != nil && t.placed && errors.Is(none, durable.ErrNoStep) {
+			_ = os.RemoveAll(t.tokenizer()) // it would be in the way of the next try with another model
+		}
+	}()
 	if err != nil {
 		return err
 	}
@@ -180,7 +186,7 @@ func (t *training) begin() (from *loop.State, checkpoint string, err error) {
 	}
 	files, err := t.files(from != nil)
 	if err == nil && files != nil {
-		err = files.place(t.tokenizer())
+		t.placed, err = files.place(t.tokenizer())
 	}
 	return from, checkpoint, err
 }

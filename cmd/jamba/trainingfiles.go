@@ -84,26 +84,27 @@ func makeTokenizer(s *streams, sources data.Sources, vocab int) (smallFiles, err
 	return smallFiles{"tokenizer.json": file, "tokenizer_config.json": config}, err
 }
 
-// place puts the files into a folder that has no others; if they are there already nothing is changed.
-func (f smallFiles) place(dir string) error {
+// place puts the files into a folder that has no others, and reports whether it had none; if they are there already nothing is
+// changed.
+func (f smallFiles) place(dir string) (empty bool, err error) {
 	there, err := folder(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return false, err
 	}
 	for name := range there {
 		if f[name] == nil {
-			return fmt.Errorf("%s is in the way: the run has no such file; name a new folder", filepath.Join(dir, name))
+			return false, fmt.Errorf("%s is in the way: the run has no such file; name a new folder", filepath.Join(dir, name))
 		}
 	}
 	for name, content := range f {
 		if b, ok := there[name]; ok && !bytes.Equal(b, content) {
-			return fmt.Errorf("%s is another file than the run is to have there; name a new folder", filepath.Join(dir, name))
+			return false, fmt.Errorf("%s is another file than the run is to have there; name a new folder", filepath.Join(dir, name))
 		}
 	}
 	if len(there) == len(f) {
-		return nil
+		return false, nil
 	}
-	return f.write(dir)
+	return len(there) == 0, f.write(dir)
 }
 
 // write writes the files into a folder.
