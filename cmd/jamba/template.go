@@ -9,7 +9,7 @@ import (
 	"jamba/format/bounded"
 	"jamba/text"
 	"jamba/text/chat"
-	"jamba/text/chat/jinja"
+	"jamba/jinja"
 )
 
 type templateCmd struct {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"jamba/text/chat/jinja"
+	"jamba/jinja"
 )
 
 // To continue the last message its text is rendered with a mark at its end, and the result is cut there. That finds the

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"jamba/text/chat"
-	"jamba/text/chat/jinja"
+	"jamba/jinja"
 )
 
 // families is testdata/families.json.gz, which testdata/make_families.py makes with the reference.

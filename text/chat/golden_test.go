@@ -8,7 +8,7 @@ import (
 
 	"jamba/internal/testutil"
 	"jamba/text/chat"
-	"jamba/text/chat/jinja"
+	"jamba/jinja"
 )
 
 // goldenTokens are the special tokens of the tokenizer that the goldens were made with.

@@ -6,7 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"jamba/text/chat/jinja"
+	"jamba/jinja"
 )
 
 // Guard tells which characters of a message must not come to begin a control token.

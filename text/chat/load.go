@@ -13,7 +13,7 @@ import (
 
 	"jamba/format/bounded"
 	"jamba/internal/printable"
-	"jamba/text/chat/jinja"
+	"jamba/jinja"
 )
 
 const (

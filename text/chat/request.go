@@ -3,7 +3,7 @@ package chat
 import (
 	"fmt"
 
-	"jamba/text/chat/jinja"
+	"jamba/jinja"
 )
 
 // Message is a plain message of text. Requests with tool calls or content parts are decoded from JSON.

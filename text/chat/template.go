@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"jamba/internal/printable"
-	"jamba/text/chat/jinja"
+	"jamba/jinja"
 )
 
 // Template is a chat template with the model's special tokens. Any number of goroutines may render it at once.

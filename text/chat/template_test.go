@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"jamba/text/chat"
-	"jamba/text/chat/jinja"
+	"jamba/jinja"
 )
 
 func TestNewRequest(t *testing.T) {

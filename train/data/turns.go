@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"jamba/text/chat"
-	"jamba/text/chat/jinja"
+	"jamba/jinja"
 )
 
 // conversation is a rendered conversation.

@@ -12,7 +12,7 @@ import (
 	"jamba/internal/testutil"
 	"jamba/text"
 	"jamba/text/chat"
-	"jamba/text/chat/jinja"
+	"jamba/jinja"
 	"jamba/text/tokenizer"
 )
 

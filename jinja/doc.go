@@ -10,6 +10,7 @@
 // Integers have 64 bits; larger ones pass through from data to output but take no part in arithmetic.
 //
 // Templates are untrusted. The size and nesting of a source are bounded by [Parse]; work, memory, call depth and output of
-// a rendering are bounded by [Options], and all that a template can have done is paid from one budget. All failures are values: [*Error] with the template's line and the name Python
-// gives that kind of error, or [*RaisedError] when the template itself called raise_exception.
+// a rendering are bounded by [Options], and all that a template can have done is paid from one budget. All failures are
+// values: [*Error] with the template's line and the name Python gives that kind of error, or [*RaisedError] when the
+// template itself called raise_exception.
 package jinja
