@@ -139,7 +139,7 @@ func TestGenerateReusesTheBeginning(t *testing.T) {
 	if !slices.Equal(ids, want) {
 		t.Errorf("going on gives %v, from scratch %v", ids, want)
 	}
-	// Another prompt, and the same again, begin anew.
+	// Another prompt, and the same again, begin again.
 	for range 2 {
 		ids, _, last, err = collect(t, s, Request{Prompt: prompt, MaxTokens: 10})
 		if err != nil || last.Stats.ReusedTokens != 0 || !slices.Equal(ids, greedy[:10]) {

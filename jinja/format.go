@@ -206,7 +206,7 @@ func formatG(f float64, prec int, alt bool) string {
 	return mant
 }
 
-// grouped puts a separator between each three digits of a whole number.
+// grouped puts a separator between each three digits of an integer.
 func grouped(s, sep string) string {
 	if sep == "" || strings.ContainsAny(s, "ein") {
 		return s

@@ -33,7 +33,7 @@ var avx512 = func() table {
 	return t
 }()
 
-// avx512VNNI is avx512 with whole-number products in one instruction.
+// avx512VNNI is avx512 with integer products in one instruction.
 var avx512VNNI = func() table {
 	t := avx512
 	t.name, t.pack = "avx512+vnni", &packAVX512VNNI

@@ -558,7 +558,7 @@ func TestNarrowF16(t *testing.T) {
 	for n := range 40 {
 		x, got := random(r, n), make([]byte, 2*n)
 		for i := range x {
-			x[i] *= float32(math.Exp(r.NormFloat64() * 8)) // also beyond the range of half floats
+			x[i] *= float32(math.Exp(r.NormFloat64() * 8)) // also beyond the range of fp16 numbers
 		}
 		NarrowF16(got, x)
 		for i, v := range x {

@@ -11,7 +11,7 @@ func Read(b []byte) { active.limits.read(b[:len(b)&^255]) }
 // PeakF32 does n float32 multiply-adds, rounded to what a round of the loop does, and returns their number.
 func PeakF32(n int) int { return active.limits.f32(n) }
 
-// PeakI8 does n multiply-adds of whole numbers as products with 8-bit weights do them, rounded likewise, and returns
+// PeakI8 does n multiply-adds of integers as products with 8-bit weights do them, rounded likewise, and returns
 // their number; 0 if the tier has no such products.
 func PeakI8(n int) int {
 	if active.limits.i8 == nil {

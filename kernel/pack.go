@@ -14,7 +14,7 @@ import (
 //
 // A panel's numbers are in blocks of 32 columns. In 8 bits: [16, R, 2], pairs of columns of each row, signed. In 4 bits:
 // [8, R, 2], a byte of pair j holding a column of pair j in its lower half and one of pair 8+j in its upper.
-// The scales follow apart, with R rows side by side, as half floats for each block or, for K formats, half floats
+// The scales follow apart, with R rows side by side, as fp16 for each block or, for K formats, fp16 numbers
 // for each super-block of 256 columns and signed bytes for each sub-block.
 //
 // All of it lies in one piece of memory, each part at a multiple of 64 bytes, in the order of the fields. Native files
@@ -29,7 +29,7 @@ type packed struct {
 	blocks       int    // of a row: blocks of the type, super-blocks for K formats
 	bytes        []byte // all that follows
 	quants       []byte // [panels, K·R·bits/8]
-	scale, least []byte // [panels, blocks or super-blocks, R] half floats; least: none for some kinds
+	scale, least []byte // [panels, blocks or super-blocks, R] fp16 numbers; least: none for some kinds
 	sc, mn       []byte // K formats: [panels, super-blocks, 256/sub, R]
 }
 
@@ -70,7 +70,7 @@ func Packs(d tensor.DType) bool {
 // Pack brings w into the layout of the fast kernels, if the active tier has them for its type: products with it then
 // round activations to 16 bits, in blocks of 32 with a scale each, or for K formats to 15 bits (Q4_K), 14 (Q5_K) or 13
 // (Q6_K) in blocks of superHalf: a block with nothing above 1e-34 counts as zeroes, and with Q4_0 activations from about
-// 1e36 on overflow. It takes about as much memory as the weights; those that Quantize made are let go, others are returned, nil if there are none: they are needed no more, except by Row.
+// 1e36 on overflow. It takes about as much memory as the weights; those that Quantize made are freed, others are returned, nil if there are none: they are needed no more, except by Row.
 // A matrix of FromPanels is not copied: it is used as it is if its panels are as high as the tier's, and else not packed.
 func (w *Matrix) Pack() (unpacked []byte) {
 	if !Packs(w.DType) || active.pack == nil || w.packed != nil {

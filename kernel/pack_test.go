@@ -11,7 +11,7 @@ import (
 	"jamba/tensor"
 )
 
-// rounding returns how many activations share a scale for products with weights of that type, and the largest whole number
+// rounding returns how many activations share a scale for products with weights of that type, and the largest integer
 // that they become.
 func rounding(d tensor.DType) (block int, limit float32) {
 	switch d {
@@ -162,7 +162,7 @@ func TestPackedWide(t *testing.T) {
 	}
 }
 
-// TestPackedLargest asserts that sums of the largest whole numbers do not overflow: all bits of the weights set, or, of
+// TestPackedLargest asserts that sums of the largest integers do not overflow: all bits of the weights set, or, of
 // Q6_K, the lowest weights with the lowest scales, times activations that are equal.
 func TestPackedLargest(t *testing.T) {
 	if active.pack == nil {

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// rounded is activations [m, K] rounded to blocks of 32 whole numbers, or of 128 for K formats, as the integer kernels read
+// rounded is activations [m, K] rounded to blocks of 32 integers, or of 128 for K formats, as the integer kernels read
 // them.
 type rounded struct {
 	q      []int16   // [m, K]
@@ -40,11 +40,11 @@ type packKernels struct {
 	wide *wideKernels
 	// round rounds blocks of 32 activations.
 	round func(q *int16, xs *float32, x *float32, blocks int)
-	// roundK rounds blocks of superHalf activations to whole numbers of at most limit.
+	// roundK rounds blocks of superHalf activations to integers of at most limit.
 	roundK func(q *int16, xs *float32, x *float32, limit float32, blocks int)
-	// widen widens n times rows half floats.
+	// widen widens n times rows fp16 numbers.
 	widen func(dst *float32, src *byte, n int)
-	// scalesK multiplies, for each super-block, rows half floats d with count times rows signed bytes c.
+	// scalesK multiplies, for each super-block, rows fp16 numbers d with count times rows signed bytes c.
 	scalesK func(dst *float32, d, c *byte, count, supers int)
 }
 
@@ -52,7 +52,7 @@ type packKernels struct {
 // activations.
 const superHalf = 128
 
-// limit is the largest whole number that activations become, such that a sum of products is an int32: superHalf products of
+// limit is the largest integer that activations become, such that a sum of products is an int32: superHalf products of
 // it, of weights of 4, 5 or 6 bits and of scales of six bits, or of eight in Q6_K.
 func (p *packed) limit() float32 {
 	switch {

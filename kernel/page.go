@@ -52,7 +52,7 @@ func narrowQ8(dst []byte, src []float32) error {
 	return quant.Quantize(dst, tensor.Q8_0, src)
 }
 
-// NarrowF16 rounds src to half floats, to the nearest; what is too large becomes infinite.
+// NarrowF16 rounds src to fp16, to the nearest; what is too large becomes infinite.
 func NarrowF16(dst []byte, src []float32) {
 	whole := 0
 	if active.narrow != nil && len(src) >= 8 {

@@ -139,7 +139,7 @@ func (p *packed) row(dst []float32, n, k int) {
 	}
 }
 
-// numbers fetches the whole numbers of row r of a panel in the columns from 32·c on.
+// numbers fetches the integers of row r of a panel in the columns from 32·c on.
 func (p *packed) numbers(q *[32]int8, quants []byte, c, r int) {
 	at := quants[c*32*p.rows*p.bits/8:][:32*p.rows*p.bits/8]
 	if p.bits == 8 {

@@ -9,7 +9,7 @@ import (
 )
 
 // ScanChunk is how many rows of a scan the backward pass takes at a time. It keeps the state before each chunk and
-// computes those within it anew, so that memory grows with the number of chunks.
+// computes those within it again, so that memory grows with the number of chunks.
 const ScanChunk = 32
 
 // ScanBackward is the backward pass of SelectiveScan over several sequences that began with empty states. Of the Scan, it

@@ -49,7 +49,7 @@ type table struct {
 	// conv is CausalConv of the channels [lo, hi), without the cuts.
 	conv func(c *Conv, lo, hi int)
 	// scan is SelectiveScan of the rows [first, end), at least one, of panel p, whose state h [S, ScanPanel] it updates.
-	scan   func(s *Scan, p int, h []float32, first, end int)
+	scan func(s *Scan, p int, h []float32, first, end int)
 	// stream copies lines of 64 bytes to dst, which begins with one, past the caches; fence orders them before what is stored
 	// later. nil if the tier has none.
 	stream func(dst, src []float32)

@@ -10,7 +10,7 @@ import (
 // platformTiers are the tiers of this architecture, the best last.
 var platformTiers = []*table{&avx2, &avx2VNNI, &avx512, &avx512VNNI}
 
-// avx2 is the tier of processors with AVX2, FMA and conversion of half floats. Its functions split slices into what the assembly takes, vectors of
+// avx2 is the tier of processors with AVX2, FMA and conversion of fp16. Its functions split slices into what the assembly takes, vectors of
 // eight. Where the rest is left to the generic twins, which part an element falls in depends on the shape of the model
 // alone, never on the number of rows or threads.
 //
@@ -46,7 +46,7 @@ var avx2 = table{
 	backward: avx2Backward,
 }
 
-// avx2VNNI is avx2 with whole-number products in one instruction.
+// avx2VNNI is avx2 with integer products in one instruction.
 var avx2VNNI = func() table {
 	t := avx2
 	t.name, t.pack = "avx2+vnni", &packAVXVNNI

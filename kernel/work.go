@@ -1,6 +1,6 @@
 package kernel
 
-// Integer reports whether products with w multiply whole numbers, as PeakI8 does, and not float32, as PeakF32 does.
+// Integer reports whether products with w multiply integers, as PeakI8 does, and not float32, as PeakF32 does.
 func (w *Matrix) Integer() bool { return w.packed != nil }
 
 // ReadBytes returns the bytes that a product with w reads of it: of the packed form, if there is one. It is more than

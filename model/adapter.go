@@ -195,7 +195,7 @@ func (m *Model) sizeOf(module lora.Module) *Size {
 	return &m.Sizes.Layers[module.Layer]
 }
 
-// replace puts an adapter's weights in the place of the model's own, and lets go of those that are the same.
+// replace puts an adapter's weights in the place of the model's own, and frees those that are the same.
 func (m *Model) replace(a *lora.Adapter) error {
 	a.Wholes = slices.DeleteFunc(a.Wholes, func(w lora.Whole) bool { return m.has(&w) })
 	for _, w := range a.Wholes {

@@ -42,7 +42,7 @@ func TestAdapterVariants(t *testing.T) {
 				}
 			}
 			near("folder", logits(base, model.Options{Adapter: dir}), 1e-4)
-			near("fast", logits(base, model.Options{Adapter: dir, Precision: model.Fast}), 5e-2) // keys and values are half floats
+			near("fast", logits(base, model.Options{Adapter: dir, Precision: model.Fast}), 5e-2) // keys and values are fp16
 			mean := 0.0
 			for i, x := range logits(base, model.Options{Adapter: dir, Weights: "experts-int8"}) { // others are BF16
 				mean += math.Abs(float64(x-want[i])) / float64(len(want))

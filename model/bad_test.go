@@ -70,7 +70,7 @@ func TestBadConfig(t *testing.T) {
 		{`{"model_type":"jamba","num_hidden_layers":1000000000000}`, "num_hidden_layers is 1000000000000, want 1 to"},
 		{`{"model_type":"jamba","num_hidden_layers":-1}`, "num_hidden_layers is -1, want 1 to"},
 		{`{"model_type":"jamba","vocab_size":0}`, "vocab_size is 0, want 1 to"},
-		{`{"model_type":"jamba","hidden_size":"big"}`, "hidden_size is a JSON string, want a whole number"},
+		{`{"model_type":"jamba","hidden_size":"big"}`, "hidden_size is a JSON string, want an integer"},
 		{`{"model_type":"jamba","hidden_size":100}`, "hidden_size 100 is no multiple of num_attention_heads 32"},
 		{`{"model_type":"jamba","num_attention_heads":0}`, "num_attention_heads is 0, want 1 to"},
 		{`{"model_type":"jamba","num_key_value_heads":7}`, "num_attention_heads 32 is no multiple of num_key_value_heads 7"},
@@ -79,7 +79,7 @@ func TestBadConfig(t *testing.T) {
 		{`{"model_type":"jamba","attn_layer_period":0}`, "attn_layer_period is 0, want 1 to"},
 		{`{"model_type":"jamba","num_experts_per_tok":17}`, "layer 1: num_experts_per_tok 17 is more than num_experts 16"},
 		{`{"model_type":"jamba","mamba_d_conv":0}`, "layer 0: mamba_d_conv is 0, want 1 to"},
-		{`{"model_type":"jamba","mamba_dt_rank":"many"}`, "mamba_dt_rank is a JSON string, want a whole number"},
+		{`{"model_type":"jamba","mamba_dt_rank":"many"}`, "mamba_dt_rank is a JSON string, want an integer"},
 		{`{"model_type":"jamba","rms_norm_eps":-1}`, "rms_norm_eps is -1"},
 		{`{"model_type":"mamba","expand":9999999999}`, "layer 0: mamba d_inner is"},
 		{`{"model_type":"llama","rope_theta":0}`, "layer 0: rope_theta is 0"},
@@ -241,7 +241,7 @@ func TestNonFinite(t *testing.T) {
 	}
 }
 
-// TestKVOverflow makes values of 1e5 and of 1e8: half floats hold neither of them, with the scale of a block of 8 bits
+// TestKVOverflow makes values of 1e5 and of 1e8: fp16 holds neither of them, with the scale of a block of 8 bits
 // the smaller, float32 both. The error says what helps.
 func TestKVOverflow(t *testing.T) {
 	const name = "model.layers.4.self_attn.v_proj.weight"

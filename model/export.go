@@ -30,7 +30,7 @@ type ExportOptions struct {
 
 // Export writes the model at path, a folder in Hugging Face layout or a .gguf file, to the GGUF file out, its tensors
 // rounded as the recipe says, and says what became of each. It goes tensor by tensor, a few thousand rows at a time, and
-// lets go of the source behind it: it takes little memory whatever the model's size. The file appears under its name
+// frees the source behind it: it takes little memory whatever the model's size. The file appears under its name
 // when it is complete; after an error, also that of ctx, there is none.
 //
 // A file of native layout is opened faster and read by nothing else; it can be no source.
@@ -150,7 +150,7 @@ func (e *exporter) add(i int, x item) {
 		x.join(note)
 	}
 	if x.From.Quantized() && x.From != x.To {
-		x.join("rounded anew from " + x.From.String())
+		x.join("rounded again from " + x.From.String())
 	}
 	e.items = append(e.items, x)
 }

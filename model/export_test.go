@@ -182,7 +182,7 @@ func TestExportKeepsMetadata(t *testing.T) {
 	}
 	again, anew := export(t, out, "q4_0")
 	for i, c := range anew {
-		if wide := report[i].To == tensor.Q8_0 && c.To != tensor.Q8_0; wide != strings.Contains(c.Note, "rounded anew from Q8_0") {
+		if wide := report[i].To == tensor.Q8_0 && c.To != tensor.Q8_0; wide != strings.Contains(c.Note, "rounded again from Q8_0") {
 			t.Errorf("%+v", c)
 		}
 	}

@@ -98,10 +98,10 @@ func TestFewBits(t *testing.T) {
 				a, report := export(t, few, "q8_0")
 				b, _ := export(t, plain, "q8_0")
 				if x, y := data(t, a), data(t, b); !slices.Equal(x, y) {
-					t.Error("rounded anew, a file differs from one that was rounded from the values")
+					t.Error("rounded again, a file differs from one that was rounded from the values")
 				}
 				for _, c := range report {
-					if c.From == d && !strings.Contains(c.Note, "rounded anew from "+d.String()) {
+					if c.From == d && !strings.Contains(c.Note, "rounded again from "+d.String()) {
 						t.Errorf("the report says %q of %s", c.Note, c.Name)
 					}
 				}

@@ -103,7 +103,7 @@ func (t *TokenIDs) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// hfDefaults returns the values of keys that a config.json leaves out, by architecture. They are made anew for each
+// hfDefaults returns the values of keys that a config.json leaves out, by architecture. They are made again for each
 // call, since decoding writes through their pointers.
 func hfDefaults() map[string]hfConfig {
 	return map[string]hfConfig{
@@ -212,7 +212,7 @@ func decode(b []byte, v any) error {
 		want := "another type"
 		switch wrong.Type.Kind() {
 		case reflect.Int, reflect.Int32:
-			want = "a whole number"
+			want = "an integer"
 		case reflect.Float32, reflect.Float64:
 			want = "a number"
 		case reflect.Bool:

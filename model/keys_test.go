@@ -34,7 +34,7 @@ func TestForeignKeys(t *testing.T) {
 		{"jamba", `"mamba_inner_layernorms":false`, "mamba_inner_layernorms false"},
 		{"jamba", `"norm_topk_prob":true`, "norm_topk_prob true"},
 		{"mixtral", `"norm_topk_prob":false`, "norm_topk_prob false"},
-		{"mixtral", `"sliding_window":[4,8]`, "sliding_window is a JSON array, want a whole number"},
+		{"mixtral", `"sliding_window":[4,8]`, "sliding_window is a JSON array, want an integer"},
 		{"mistral", `"sliding_window":0`, "sliding_window is 0"},
 		{"mamba", `"rms_norm":false`, "rms_norm false"},
 		{"mamba", `"ssm_cfg":{"layer":"Mamba2"}`, "ssm_cfg"},

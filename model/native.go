@@ -65,7 +65,7 @@ func readNative(f *gguf.File, infos map[string]gguf.Info) (*native, error) {
 	n := &native{panels: map[string]panels{}}
 	r := newGGUFReader(ggufSource{File: f}, strings.TrimSuffix(nativePrefix, "."))
 	if n.Version = need[int](r, "version"); r.err == nil && n.Version != kernel.PanelVersion {
-		return nil, fmt.Errorf("native layout of version %d, this program reads %d: make the file anew with jamba quantize --layout native", n.Version, kernel.PanelVersion)
+		return nil, fmt.Errorf("native layout of version %d, this program reads %d: make the file again with jamba quantize --layout native", n.Version, kernel.PanelVersion)
 	}
 	n.arch, n.Rows, n.vocab = need[string](r, "architecture"), need[int](r, "rows"), read(r, "vocab_size", 0)
 	names, sums := need[[]string](r, "source"), need[[]string](r, "sha256")
@@ -110,7 +110,7 @@ func panelName(name string, d tensor.DType) string { return name + "." + strings
 
 // check returns an error if the model cannot be opened with these options.
 func (n *native) check(path string, o Options) error {
-	anew := fmt.Sprintf("make it anew from %s with jamba quantize --layout native", n.from())
+	anew := fmt.Sprintf("make it again from %s with jamba quantize --layout native", n.from())
 	switch rows := kernel.PanelRows(); {
 	case o.Weights != "":
 		return fmt.Errorf("%s: its layout is native, its weights are rounded already; round those of what it was made from, %s", path, n.from())

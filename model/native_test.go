@@ -135,7 +135,7 @@ func checkNative(t *testing.T, standard, native string) {
 			t.Errorf("%v: other sizes: %s", p, diff)
 		}
 		if whole := got.Sizes.Total().IntegerParams; !strings.HasSuffix(t.Name(), "bf16") && (whole > 0) != (p == model.Fast && kernel.PanelRows() > 0) {
-			t.Errorf("%v: %d parameters are multiplied as whole numbers", p, whole)
+			t.Errorf("%v: %d parameters are multiplied as integers", p, whole)
 		}
 		if diff := cmp.Diff(want.Unused, got.Unused); diff != "" {
 			t.Error(diff)
@@ -219,7 +219,7 @@ func TestNativeTiers(t *testing.T) {
 		t.Errorf("other logits from panels of %d rows", other)
 	}
 	_, err := model.OpenWith(wrong, model.Options{Precision: model.Fast})
-	want := fmt.Sprintf("made for panels of %d rows; the kernels in use here, %s, take %d: make it anew from model.safetensors with jamba quantize --layout native",
+	want := fmt.Sprintf("made for panels of %d rows; the kernels in use here, %s, take %d: make it again from model.safetensors with jamba quantize --layout native",
 		other, kernel.Tier(), kernel.PanelRows())
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %s", err, want)
@@ -421,7 +421,7 @@ func TestNativeMalformed(t *testing.T) {
 		want   string
 		change func(f *nativeFile)
 	}{
-		{"native layout of version 2, this program reads 1: make the file anew", func(f *nativeFile) { f.set("version", uint32(2)) }},
+		{"native layout of version 2, this program reads 1: make the file again", func(f *nativeFile) { f.set("version", uint32(2)) }},
 		{"key jamba.native.version", func(f *nativeFile) { f.remove("version") }},
 		{"key jamba.native.rows", func(f *nativeFile) { f.remove("rows") }},
 		{"key jamba.native.rows: is string, want integer", func(f *nativeFile) { f.set("rows", "8") }},

@@ -123,7 +123,7 @@ func OpenFrozen(path string) (*Model, error) {
 // the embedding and not listed. Those of an adapter come last; its names are those of PEFT's files.
 func (m *Model) Params() []Param { return m.params }
 
-// Refresh has to be called after Values of Params have changed: it makes anew what is kept in another form.
+// Refresh has to be called after Values of Params have changed: it makes again what is kept in another form.
 func (m *Model) Refresh() {
 	for _, b := range m.blocks {
 		if x, ok := b.mixer.(*mamba); ok {

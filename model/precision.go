@@ -16,7 +16,7 @@ const (
 	Exact Precision = iota
 	// Fast multiplies quantized weights with activations rounded to 16 bits, in blocks of 32 with a scale each, or beside
 	// K formats to 13 to 15 bits, in blocks of 128. The weights are copied into the layout of the kernels once, when the
-	// model is opened. Keys and values are kept as half floats, unless Options.KV says otherwise.
+	// model is opened. Keys and values are kept as fp16, unless Options.KV says otherwise.
 	Fast
 )
 

@@ -13,7 +13,7 @@ type Size struct {
 	Bytes        int64 `json:"bytes"`
 	ExpertBytes  int64 `json:"expert_bytes,omitempty"` // of Bytes, those of all experts
 
-	// IntegerParams are those of ActiveParams that are multiplied as whole numbers, see kernel.PeakI8; the others are
+	// IntegerParams are those of ActiveParams that are multiplied as integers, see kernel.PeakI8; the others are
 	// multiplied as float32. It depends on the precision and on the kernels.
 	IntegerParams int64 `json:"-"`
 }

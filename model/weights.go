@@ -8,7 +8,7 @@ import (
 	"jamba/tensor"
 )
 
-// quantize rounds the network's large matrices as the recipe says, and lets go of what they were rounded from. The
+// quantize rounds the network's large matrices as the recipe says, and frees what they were rounded from. The
 // router, norms, convolutions, A and D stay as they are, and so do the embedding, whose rows are not multiplied, and
 // weights that are quantized already.
 func (m *Model) quantize(r Recipe, progress func(done, total int64)) error {

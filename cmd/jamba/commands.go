@@ -45,10 +45,10 @@ func (t *conversation) command(name, rest string) (quit bool) {
 		case t.continues(t.m):
 			say("There is no system message in plain completion.")
 		case rest == "":
-			say("No system message. The conversation begins anew.")
+			say("No system message. The conversation begins again.")
 		default:
 			t.System = &rest
-			say("The system message is set. The conversation begins anew.")
+			say("The system message is set. The conversation begins again.")
 		}
 		t.clear()
 	case "/set":

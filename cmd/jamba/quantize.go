@@ -32,7 +32,7 @@ func (c *quantizeCmd) Help() string {
 
 Of a folder, the tokenizer, the chat template and the sampling defaults of generation_config.json are written, too; what GGUF cannot say of a tokenizer is told as a warning.
 
-Weights that are quantized already can be rounded anew, which the report says; each time costs quality.
+Weights that are quantized already can be rounded again, which the report says; each time costs quality.
 
 With --layout native, OUT holds the matrices as this processor's kernels read them: run, bench and the others use it in place, without repacking at the start. It is for computing only; nothing else reads it, and it can be quantized no further. It carries the SHA-256 of the files it was made from.
 

@@ -7,9 +7,9 @@ import (
 	"io"
 
 	"jamba/format/bounded"
+	"jamba/jinja"
 	"jamba/text"
 	"jamba/text/chat"
-	"jamba/jinja"
 )
 
 type templateCmd struct {

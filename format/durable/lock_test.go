@@ -20,7 +20,7 @@ func holdForEver(dir string) {
 	f.Close()
 }
 
-// A folder is one program's until it lets go of it or is killed.
+// A folder is one program's until it frees it or is killed.
 func TestLock(t *testing.T) {
 	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" && runtime.GOOS != "windows" {
 		t.Skip("no locks here")

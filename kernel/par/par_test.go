@@ -2,6 +2,7 @@ package par
 
 import (
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -77,7 +78,8 @@ func TestForAfterIdle(t *testing.T) {
 // TestForLetsGCRun asserts that a collection does not wait for loops that follow each other without end.
 func TestForLetsGCRun(t *testing.T) {
 	stop := make(chan bool)
-	go func() {
+	var loops sync.WaitGroup
+	loops.Go(func() {
 		for {
 			select {
 			case <-stop:
@@ -86,7 +88,8 @@ func TestForLetsGCRun(t *testing.T) {
 				For(64, 1, func(lo, hi int) {})
 			}
 		}
-	}()
+	})
+	defer loops.Wait() // the next test's loop is to find the threads free
 	defer close(stop)
 	for range 20 {
 		start := time.Now()

@@ -154,7 +154,7 @@ func fit(x []float32, top int32, tries int) (d, m float32) {
 // cancel.
 func solve(n int32, lo, su, suq float32, sq, sqq int32) (d, m, e float32) {
 	count := float32(n)
-	// Whole numbers up to 32·32·31² < 2²⁴ are exact.
+	// Integers up to 32·32·31² < 2²⁴ are exact.
 	if det := float32(n*sqq - sq*sq); det > 0 {
 		d = (float32(count*suq) - float32(su*float32(sq))) / det
 		least := (float32(d*float32(sq)) - su) / count // for u

@@ -153,7 +153,7 @@ func TestFitSpecialBlocks(t *testing.T) {
 		"minus one":        {fill(func(int) float64 { return -1 }), 1e-3, 0},
 		"largest":          {fill(func(int) float64 { return 3e7 }), 1e-3, 4},
 		"least":            {fill(func(int) float64 { return -4e6 }), 1e-3, 4},
-		"whole numbers":    {fill(func(i int) float64 { return float64(i % 16) }), 1.0 / 62, 4},
+		"integers":         {fill(func(i int) float64 { return float64(i % 16) }), 1.0 / 62, 4},
 		"one among zeros":  {fill(func(i int) float64 { return float64(i / 255) }), 1e-3, 0},
 		"minus one, zeros": {fill(func(i int) float64 { return -float64(i / 255) }), 1e-3, 0},
 		"three numbers":    {fill(func(i int) float64 { return float64(i % 4) }), 1.0 / 62, 0},

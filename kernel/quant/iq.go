@@ -87,7 +87,7 @@ func splitIQ3_S(n *Numbers, src []byte) {
 }
 
 // The formats of one bit have grids of −1, 0 and 1 for eight values, to which an eighth is added or from which it is taken,
-// so that their whole numbers are eight times the sum.
+// so that their integers are eight times the sum.
 
 // IQ1_S: d, then the lower eight bits of the points, and for each 32 values a word of two bytes: the upper three bits of four
 // points, a scale s of three bits, and the sign of the eighth. A value is d·(2s+1)·(grid ± ⅛).

@@ -7,7 +7,7 @@ import (
 	"jamba/tensor"
 )
 
-// Numbers is a block taken apart, of a format whose values are small whole numbers with a scale: value i is
+// Numbers is a block taken apart, of a format whose values are small integers with a scale: value i is
 // Scale[i/16]·Q[i] − Least[i/16], the product rounded first. Blocks of 32 values use the first of each.
 //
 // All formats of less than four bits and those with tables of values are read this way: what differs between them is how

@@ -24,7 +24,7 @@ type format struct {
 	quantize   func(dst []byte, src []float32) error // nil: it is only read
 }
 
-// formats are the types. Those that are taken apart into whole numbers are read by splitters.
+// formats are the types. Those that are taken apart into integers are read by splitters.
 var formats = [...]format{
 	tensor.F32:     {dequantizeF32, quantizeF32},
 	tensor.F16:     {dequantizeF16, quantizeF16},

@@ -55,7 +55,7 @@ func TestDequantize(t *testing.T) {
 	}
 }
 
-// split are the formats that are taken apart into whole numbers.
+// split are the formats that are taken apart into integers.
 var split = []tensor.DType{
 	tensor.Q2_K, tensor.Q3_K, tensor.IQ4_NL, tensor.IQ4_XS, tensor.IQ3_XXS, tensor.IQ3_S, tensor.IQ2_XXS, tensor.IQ2_XS,
 	tensor.IQ2_S, tensor.IQ1_S, tensor.IQ1_M, tensor.MXFP4, tensor.TQ1_0, tensor.TQ2_0,

@@ -2,8 +2,8 @@ package quant
 
 import "jamba/tensor"
 
-// Block is a block of a quantized format taken apart, for kernels that compute with the whole numbers themselves.
-// Value i is d·S[i/len]·Q[i] + e·M[i/len], where d and e are Scale and Min, half floats by their bits, and S and M are 1
+// Block is a block of a quantized format taken apart, for kernels that compute with the integers themselves.
+// Value i is d·S[i/len]·Q[i] + e·M[i/len], where d and e are Scale and Min, fp16 numbers by their bits, and S and M are 1
 // where the format has none; len is the length of a sub-block.
 type Block struct {
 	Q          []int8 // [d.BlockValues()]

@@ -69,9 +69,9 @@ func TestIntegerBounds(t *testing.T) {
 	total := m.Sizes.Total()
 	if kernel.PeakI8(1<<10) == 0 {
 		if total.IntegerParams != 0 {
-			t.Errorf("%d parameters multiplied as whole numbers, which these kernels cannot", total.IntegerParams)
+			t.Errorf("%d parameters multiplied as integers, which these kernels cannot", total.IntegerParams)
 		}
-		t.Skip("no kernels for whole numbers in tier " + kernel.Tier())
+		t.Skip("no kernels for integers in tier " + kernel.Tier())
 	}
 	// lm_head; gate and up of 4 MLPs and of the 2 experts that a token uses in 4 layers; the Mamba layers' in_proj, x_proj
 	// and out_proj (E 64, R 2, S 16; rows of dt_proj are no whole blocks); q, k, v and o.
@@ -79,7 +79,7 @@ func TestIntegerBounds(t *testing.T) {
 	mamba := 2*ma.DInner*32 + (ma.DtRank+2*ma.DState)*ma.DInner + 32*ma.DInner
 	want := int64(256*32 + (4+4*2)*2*56*32 + 7*mamba + 32*32 + 2*16*32 + 32*32)
 	if total.IntegerParams != want {
-		t.Errorf("%d parameters multiplied as whole numbers, want %d", total.IntegerParams, want)
+		t.Errorf("%d parameters multiplied as integers, want %d", total.IntegerParams, want)
 	}
 	got := decodeBound(m, 1, 0, Limits{ReadBytes: 1e18, F32MACs: 1e18, I8MACs: 1})
 	if math.Abs(got.TokPerSec*float64(want)-1) > 1e-9 {

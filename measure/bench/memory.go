@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// resetPeak lets go of memory that is not in use, and begins anew to look for the most memory that the process has
+// resetPeak frees memory that is not in use, and begins again to look for the most memory that the process has
 // had. It reports whether the system can do that: Linux can (proc(5), /proc/pid/clear_refs).
 func resetPeak() bool {
 	debug.FreeOSMemory()

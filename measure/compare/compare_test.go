@@ -91,7 +91,7 @@ func TestRun(t *testing.T) {
 	if err != nil || got.KL != (KL{}) || got.SameTop.Share != 1 || got.MaxDiff != 0 || got.Perplexity != got.WithPerplexity {
 		t.Errorf("%+v, error %v", got, err)
 	}
-	// Fast with the same weights: near, and on kernels for whole numbers not the same.
+	// Fast with the same weights: near, and on kernels for integers not the same.
 	got, err = Run(context.Background(), Model(open(t, model.Options{Weights: "q8_0"})), Model(open(t, model.Options{Precision: model.Fast, Weights: "q8_0"})), ids, 200, nil)
 	if err != nil || got.KL.Mean > 1e-5 || got.SameTop.Share < 0.98 || (got.KL.Mean == 0) != (kernel.PeakI8(1<<10) == 0 && got.MaxDiff == 0) {
 		t.Errorf("%+v, error %v", got, err)

@@ -154,7 +154,7 @@ func (c *Config) pair(m Module) (*Pair, error) {
 		alpha = v
 	}
 	if !(r >= 1 && r <= maxR) || r != math.Trunc(r) {
-		return nil, fmt.Errorf("%s: r is %v, want a whole number from 1 to %d", m.Name, r, maxR)
+		return nil, fmt.Errorf("%s: r is %v, want an integer from 1 to %d", m.Name, r, maxR)
 	}
 	scale := alpha / r
 	if c.RSLoRA {

@@ -64,7 +64,7 @@ var refused = map[string]string{
 	"monteclora_config":       "random matrices",
 }
 
-// changesBase are the ways to begin that change the weights of the base model. PEFT would compute them anew.
+// changesBase are the ways to begin that change the weights of the base model. PEFT would compute them again.
 var changesBase = []string{"pissa", "olora", "corda", "loftq", "lora_ga"}
 
 // maxShown bounds the bytes that are quoted of a setting.
@@ -132,7 +132,7 @@ func layers(b json.RawMessage) (map[int]bool, error) {
 	if err := json.Unmarshal(b, &list); err != nil { // null is a list, too
 		list = make([]int, 1)
 		if json.Unmarshal(b, &list[0]) != nil {
-			return nil, errors.New("want a whole number, or a list of them")
+			return nil, errors.New("want an integer, or a list of them")
 		}
 	}
 	if len(list) == 0 {

@@ -45,7 +45,7 @@ func pass(s *State, name, n int) error {
 	return nil
 }
 
-// value is a whole number that all types hold.
+// value is an integer that all types hold.
 func value(name, pos int) float32 { return float32(1 + (name*7+pos)%100) }
 
 // holds returns an error unless s has what passes wrote: names[p] is the sequence that position p was written by.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"jamba/text/chat"
 	"jamba/jinja"
+	"jamba/text/chat"
 )
 
 // families is testdata/families.json.gz, which testdata/make_families.py makes with the reference.

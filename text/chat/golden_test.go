@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"jamba/internal/testutil"
-	"jamba/text/chat"
 	"jamba/jinja"
+	"jamba/text/chat"
 )
 
 // goldenTokens are the special tokens of the tokenizer that the goldens were made with.

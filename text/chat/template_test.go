@@ -10,8 +10,8 @@ import (
 	"sync"
 	"testing"
 
-	"jamba/text/chat"
 	"jamba/jinja"
+	"jamba/text/chat"
 )
 
 func TestNewRequest(t *testing.T) {

@@ -65,7 +65,7 @@ const (
 // Train makes a BPE tokenizer from texts: beginning with characters or bytes, the most frequent pair of neighbouring
 // tokens becomes a new one, over and over (Sennrich, Haddow, Birch: Neural Machine Translation of Rare Words with Subword
 // Units, 2016). Among equally frequent pairs that of the lowest ids goes first, as in the Hugging Face tokenizers library,
-// so the same texts give the same tokenizer, in whatever order they come. Pairs are counted anew only where they change.
+// so the same texts give the same tokenizer, in whatever order they come. Pairs are counted again only where they change.
 //
 // Added tokens that are written in the texts are left out. If the texts do not yield enough pairs the vocabulary stays
 // smaller than it was asked for. An error of texts ends the training.

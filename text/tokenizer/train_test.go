@@ -65,7 +65,7 @@ func TestTrainIsTheReferences(t *testing.T) {
 	}
 }
 
-// A plain twin: pairs are counted anew for every merge.
+// A plain twin: pairs are counted again for every merge.
 func TestTrainIsThePlainWay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringOfN(rapid.RuneFrom([]rune("aab \n1é")), 0, 60, -1).Draw(t, "text")

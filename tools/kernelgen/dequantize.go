@@ -56,7 +56,7 @@ func blocks(title string, size int, body func(dst, src Register)) {
 	RET()
 }
 
-// halfScale returns the half float off bytes after src in every lane.
+// halfScale returns the fp16 number off bytes after src in every lane.
 func halfScale(src Register, off int) VecVirtual {
 	h, d, v := GP32(), XMM(), YMM()
 	MOVWLZX(at(src, off), h)

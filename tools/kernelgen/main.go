@@ -136,7 +136,7 @@ func loop(label string, n Register, step int, body func()) {
 	Label(label + "_end")
 }
 
-// rest returns the mask of the first n words of a vector, n less than their number.
+// rest returns the mask of the first n lanes of a vector, n less than their number.
 func rest(n Register) OpmaskVirtual {
 	bits, mask := GP64(), K()
 	MOVQ(I32(-1), bits)

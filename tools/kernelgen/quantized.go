@@ -8,8 +8,8 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// quantized writes the integer products of the fast pass: rows of activations in blocks of 32 whole numbers of 16 bits
-// with a scale, times a panel of weight rows, one for each word of a vector, with a scale and often a minimum for each
+// quantized writes the integer products of the fast pass: rows of activations in blocks of 32 integers of 16 bits
+// with a scale, times a panel of weight rows, one for each lane of a vector, with a scale and often a minimum for each
 // block (see packed in package kernel). An output is one float, to which each block in ascending order adds scale·scale·(sum of products) and then, if there
 // are minima, minimum·(sum of activations): the same for every tile.
 func quantized() {
@@ -64,7 +64,7 @@ func (o *operands) store(acc []VecVirtual) {
 	RET()
 }
 
-// sums are the whole-number sums of a block: for each row of activations as many as keep the processor busy, since each
+// sums are the integer sums of a block: for each row of activations as many as keep the processor busy, since each
 // waits for the one before. They are exact, in any order.
 type sums [][]VecVirtual
 
@@ -218,7 +218,7 @@ func gemmI4(m int) {
 	o.store(acc)
 }
 
-// blockMost loads a block of 32 floats and returns it with the largest absolute value, as a scalar. As whole numbers the
+// blockMost loads a block of 32 floats and returns it with the largest absolute value, as a scalar. As integers the
 // bits of absolute values have the same order, and a NaN is the largest.
 func blockMost(x Register) (v []VecVirtual, half VecVirtual) {
 	v = vectors(4)
@@ -242,7 +242,7 @@ func blockMost(x Register) (v []VecVirtual, half VecVirtual) {
 	return v, half
 }
 
-// roundActivations writes the rounding of a row to blocks of 32 whole numbers from -32767 to 32767, each block with its
+// roundActivations writes the rounding of a row to blocks of 32 integers from -32767 to 32767, each block with its
 // scale and scale·sum.
 func roundActivations() {
 	TEXT("roundAVX2", NOSPLIT, "func(q *int16, xs *float32, x *float32, blocks int)")
@@ -343,7 +343,7 @@ func roundBlock(q, xs Register, block int, v []VecVirtual, scale, factor VecVirt
 	VMOVDQU(v[2], at(q, 64*block+32))
 }
 
-// scalesF16 writes the widening of n vectors of half floats.
+// scalesF16 writes the widening of n vectors of fp16 numbers.
 func scalesF16() {
 	TEXT("widenF16"+v.tier, NOSPLIT, "func(dst *float32, src *byte, n int)")
 	Pragma("noescape")
@@ -359,7 +359,7 @@ func scalesF16() {
 	RET()
 }
 
-// narrowF16 writes the rounding of n vectors of eight floats to half floats, to the nearest, ties to even.
+// narrowF16 writes the rounding of n vectors of eight floats to fp16, to the nearest, ties to even.
 func narrowF16() {
 	TEXT("narrowF16AVX2", NOSPLIT, "func(dst *byte, src *float32, n int)")
 	Pragma("noescape")
@@ -424,7 +424,7 @@ func narrowQ8() {
 	RET()
 }
 
-// scalesK writes the scales and minima of K formats: for each super-block, a vector of half floats d and count vectors of
+// scalesK writes the scales and minima of K formats: for each super-block, a vector of fp16 numbers d and count vectors of
 // signed bytes c give count vectors d·c.
 func scalesK() {
 	TEXT("scalesK"+v.tier, NOSPLIT, "func(dst *float32, d *byte, c *byte, count int, supers int)")

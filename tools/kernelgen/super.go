@@ -7,7 +7,7 @@ import (
 )
 
 // superblocks writes the products with weights of K formats, super-blocks of 256 columns with a scale d, sub-blocks of 32
-// or 16 with a scale s of a byte. Activations have a scale for 128 columns, the sum of (s·q)·x over which is a whole number
+// or 16 with a scale s of a byte. Activations have a scale for 128 columns, the sum of (s·q)·x over which is an integer
 // that an int32 holds. An output is one float, to which each 128 columns in ascending order add d·scale·sum and then, if
 // there are minima, for each 32 of them minimum·(sum of activations): the same for every tile.
 func superblocks() {
@@ -202,7 +202,7 @@ func (f superFormat) next(o *operands, sc Mem, n int) {
 	}
 }
 
-// scalePairs loads a byte for each word of a vector into both halves of the word.
+// scalePairs loads a byte for each lane of a vector into both halves of the word.
 func scalePairs(from Mem, to VecVirtual) {
 	VPMOVSXBD(from, to)
 	VPSHUFB(pairOrder(), to, to)

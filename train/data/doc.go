@@ -15,7 +15,7 @@
 // # Documents do not touch
 //
 // A [Span] belongs to one document and begins without a past: neither state nor attention crosses its bounds. A document
-// of more than Length examples is cut into pieces of Length, the last of which is shorter; each piece begins anew, too, so
+// of more than Length examples is cut into pieces of Length, the last of which is shorter; each piece begins again, too, so
 // that its first tokens are predicted from a short past. No example is lost or repeated by the cutting. Pieces are put
 // together into sequences of at most Length examples without being cut further, so a sequence may have room left.
 package data

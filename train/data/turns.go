@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"jamba/text/chat"
 	"jamba/jinja"
+	"jamba/text/chat"
 )
 
 // conversation is a rendered conversation.

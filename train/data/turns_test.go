@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"jamba/internal/testutil"
+	"jamba/jinja"
 	"jamba/text"
 	"jamba/text/chat"
-	"jamba/jinja"
 	"jamba/text/tokenizer"
 )
 

@@ -130,7 +130,7 @@ func TestErrors(t *testing.T) {
 		{"layers: [mamba + mlp, mamba + moe, mamba + moe]", "layers: moe comes in layers [1 2]"},
 		{"layers: [mamba + mlp]\nnum_hidden_layers: 1", "layers: say it either so or with num_hidden_layers"},
 		{"train: fast", "train: want words and values below it"},
-		{"vocab_size: many", "vocab_size is a JSON string, want a whole number"},
+		{"vocab_size: many", "vocab_size is a JSON string, want an integer"},
 		{"vocab_size: 99999999999", "vocab_size"},
 		{bomb(), "document contains excessive aliasing"},
 		{"\thidden: [", "is no YAML"},

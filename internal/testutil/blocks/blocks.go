@@ -10,7 +10,7 @@ import (
 	"jamba/tensor"
 )
 
-// halves are where a block of a type has half floats, its scale and its minimum; 0 alone for types that are not here.
+// halves are where a block of a type has fp16 numbers, its scale and its minimum; 0 alone for types that are not here.
 var halves = map[tensor.DType][]int{
 	tensor.Q4_1: {0, 2}, tensor.Q5_1: {0, 2}, tensor.Q4_K: {0, 2}, tensor.Q5_K: {0, 2}, tensor.Q6_K: {208},
 	tensor.Q2_K: {80, 82}, tensor.Q3_K: {108}, tensor.TQ1_0: {52}, tensor.TQ2_0: {64},

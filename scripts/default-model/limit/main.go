@@ -3,7 +3,7 @@
 //
 //	go run ./scripts/default-model/limit -context 512 -answer 512 embedded/model.gguf
 //
-// A model that scripts/default-model/make makes anew has them already.
+// A model that scripts/default-model/make makes again has them already.
 package main
 
 import (
