@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"math"
+	"sync"
 
 	"jamba"
 )
@@ -57,4 +59,83 @@ func ExampleModel_NewSession() {
 	// Output:
 	// "畏 some�FuncPCABI"
 	// " во残Вot"
+}
+
+// Several goroutines may use a model: what they ask for is computed together.
+func Example_twoAtOnce() {
+	m, err := jamba.Open(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	answers := make([]string, 2)
+	var all sync.WaitGroup
+	for i, prompt := range []string{"Seven tree green,", "The blue house"} {
+		all.Go(func() {
+			for piece, err := range m.Generate(context.Background(), prompt, jamba.Options{MaxTokens: 3}) {
+				if err != nil {
+					log.Print(err)
+				}
+				answers[i] += piece.Text
+			}
+		})
+	}
+	all.Wait()
+	fmt.Printf("%q\n", answers)
+	// Output: [" again peroely" "辑查ell"]
+}
+
+// Tools and documents reach the chat template as they are written.
+func ExampleSession_ChatJSON() {
+	m, err := jamba.Open(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	session := m.NewSession()
+	defer session.Close()
+	conversation := `{
+		"messages": [{"role": "user", "content": "How warm is it in Paris?"}],
+		"tools": [{"type": "function", "function": {"name": "weather", "description": "The weather in a place",
+			"parameters": {"type": "object", "properties": {"place": {"type": "string"}}}}}]
+	}`
+	for piece, err := range session.ChatJSON(context.Background(), []byte(conversation), jamba.Options{MaxTokens: 4}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if piece.Finish != "" {
+			fmt.Println(piece.Finish, piece.Stats.PromptTokens > 30)
+		}
+	}
+	// Output: length true
+}
+
+// A mask decides which tokens may come next: here one of two, in turn.
+func ExampleOptions_mask() {
+	m, err := jamba.Open(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	again, _ := m.Tokenize(" again")
+	pero, _ := m.Tokenize(" pero")
+	o := jamba.Options{MaxTokens: 3, Mask: func(answer []int32, logits []float32) {
+		allowed := again[len(again)-1]
+		if len(answer)%2 == 1 {
+			allowed = pero[len(pero)-1]
+		}
+		for id := range logits {
+			if int32(id) != allowed {
+				logits[id] = float32(math.Inf(-1))
+			}
+		}
+	}}
+	for piece, err := range m.Generate(context.Background(), "Is it?", o) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Print(piece.Text)
+	}
+	fmt.Println()
+	// Output: again pero again
 }

@@ -46,9 +46,12 @@ type (
 // answer, of any length.
 type Options struct {
 	Sampling
-	MaxTokens int                   // 0: until the answer ends or the context is full
-	Stop      []string              // strings that end the answer, and are left out of it
-	StopIDs   []int32               // tokens that end the answer, beside Model.Ends
+	MaxTokens int      // 0: until the answer ends or the context is full
+	Stop      []string // strings that end the answer, and are left out of it
+	StopIDs   []int32  // tokens that end the answer, beside Model.Ends
+	// Mask, if set, may change the logits of the next token, one for each of the vocabulary, before it is picked: -Inf forbids
+	// it. answer are the tokens so far. It must not keep its arguments.
+	Mask      func(answer []int32, logits []float32)
 	Logprobs  bool                  // give the log-probability of each token
 	TopTokens int                   // and those of the n most likely ones
 	Progress  func(done, total int) // called while the prompt is computed
@@ -110,6 +113,12 @@ func (m *Model) Ends() []int32 { return slices.Clone(m.ends) }
 // its network. They may quote the files.
 func (m *Model) Warnings() []string { return slices.Clone(m.warnings) }
 
+// Tokenize returns the token ids of text, with those that begin a text if the model has such.
+func (m *Model) Tokenize(text string) ([]int32, error) { return m.text.Encode(text) }
+
+// Detokenize returns the text of token ids, without control tokens.
+func (m *Model) Detokenize(ids []int32) string { return m.text.Tokenizer.Decode(ids, true) }
+
 // CanChat reports whether the model has a chat template.
 func (m *Model) CanChat() bool { return m.text.Templates != nil }
 
@@ -161,14 +170,37 @@ func (s *Session) Generate(ctx context.Context, prompt string, o Options) iter.S
 	return s.run(ctx, ids, o)
 }
 
+// GenerateIDs is Generate for a prompt of token ids, which is taken as it is.
+func (s *Session) GenerateIDs(ctx context.Context, prompt []int32, o Options) iter.Seq2[Piece, error] {
+	return s.run(ctx, prompt, o)
+}
+
 // Chat answers the last of messages, as the model's chat template puts them, and yields the answer as Generate does.
 // It is an error if the model has no chat template or the template refuses the messages.
 func (s *Session) Chat(ctx context.Context, messages []Message, o Options) iter.Seq2[Piece, error] {
+	return s.chat(ctx, chat.NewRequest(messages...), o)
+}
+
+// ChatJSON is Chat for a conversation in JSON: an object with messages, which may have tool calls, and perhaps tools and
+// documents, as in OpenAI's API; further keys become variables of the template. The order of keys is kept, since a template
+// may write objects as they are. The answer goes on the last message if continue_final_message is true.
+func (s *Session) ChatJSON(ctx context.Context, conversation []byte, o Options) iter.Seq2[Piece, error] {
+	r := chat.Request{}
+	if err := r.UnmarshalJSON(conversation); err != nil {
+		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
+	}
+	if r.ContinueField == "" {
+		r.AddGenerationPrompt = true
+	}
+	return s.chat(ctx, r, o)
+}
+
+func (s *Session) chat(ctx context.Context, r chat.Request, o Options) iter.Seq2[Piece, error] {
 	encode := s.model.text.EncodeChat
 	if o.LiteralContent {
 		encode = s.model.text.EncodeChatLiteral
 	}
-	ids, err := encode(chat.NewRequest(messages...))
+	ids, err := encode(r)
 	if err != nil {
 		return func(yield func(Piece, error) bool) { yield(Piece{}, fmt.Errorf("chat template: %w", err)) }
 	}
@@ -183,7 +215,7 @@ func (s *Session) run(ctx context.Context, ids []int32, o Options) iter.Seq2[Pie
 	return s.engine.Generate(ctx, engine.Request{
 		Prompt: ids, MaxTokens: o.MaxTokens, StopTokens: slices.Concat(m.ends, o.StopIDs), Stop: o.Stop, Padded: m.padded, Sample: o.Sampling,
 		Logprobs: o.Logprobs, TopTokens: o.TopTokens, Text: m.text.Tokenizer.Stream(true), Progress: o.Progress,
-		EndRepetition: o.EndRepetition,
+		EndRepetition: o.EndRepetition, Mask: o.Mask,
 	})
 }
 

@@ -14,8 +14,12 @@ type Request struct {
 	Stop       []string // strings that end the answer, and are left out of it
 	Padded     []int32  // ids that are never picked, ascending
 	Sample     sample.Params
-	Logprobs   bool // give log-probabilities
-	TopTokens  int  // with those of the n most likely tokens
+	// Mask, if set, may change the logits [vocab] of the next token before it is picked, most often to -Inf for tokens that are
+	// not allowed; answer are the tokens so far. It runs beside those of other sequences and must not keep its arguments. If it
+	// leaves no token, the answer ends with an error.
+	Mask      func(answer []int32, logits []float32)
+	Logprobs  bool // give log-probabilities, of the logits before Mask
+	TopTokens int  // with those of the n most likely tokens
 	// EndRepetition ends an answer that only repeats itself; see repetition.
 	EndRepetition bool
 	Text          Detokenizer

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -378,4 +379,31 @@ func TestSampledInParallel(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestMask expects a mask to see the answer so far and to decide what comes next, and an answer without a token left to end
+// with an error.
+func TestMask(t *testing.T) {
+	e, _ := newDouble(0, Options{})
+	defer e.Close()
+	s := e.NewSession()
+	defer s.Close()
+	var seen [][]int32
+	only := func(answer []int32, logits []float32) {
+		seen = append(seen, slices.Clone(answer))
+		for id := range logits {
+			if id != 7+len(answer) || len(answer) == 3 {
+				logits[id] = float32(math.Inf(-1))
+			}
+		}
+	}
+	ids, _, _, err := collect(t, s, Request{Prompt: []int32{1}, MaxTokens: 9, Mask: only, Logprobs: true, TopTokens: 1})
+	if !errors.Is(err, errNoToken) || !slices.Equal(ids, []int32{7, 8, 9}) || fmt.Sprint(seen) != "[[] [7] [7 8] [7 8 9]]" {
+		t.Errorf("ids %v, seen %v, error %v", ids, seen, err)
+	}
+	// The session goes on.
+	ids, _, last, err := collect(t, s, Request{Prompt: []int32{1, 7, 8, 9, 4}, MaxTokens: 3})
+	if err != nil || last.Stats.ReusedTokens != 4 || !slices.Equal(ids, alone([]int32{1, 7, 8, 9, 4}, 3)) {
+		t.Errorf("ids %v, stats %+v, error %v", ids, last.Stats, err)
+	}
 }

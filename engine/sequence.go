@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 
@@ -20,7 +21,9 @@ type sequence struct {
 	tokens  []int32   // that state has seen
 	logits  []float32 // after the last of them, once the answer has ended; else empty
 	sampler *sample.Sampler
-	room    int // tokens that the answer may have
+	answer  []int32   // for a mask
+	masked  []float32 // logits that a mask has changed
+	room    int       // tokens that the answer may have
 	picked  int
 
 	todo       []int32 // tokens to be computed next: the rest of the prompt, or one
@@ -37,6 +40,8 @@ type sequence struct {
 	next     *event // of the pass at hand
 	last     *event
 }
+
+var errNoToken = errors.New("the mask of the request allows no token")
 
 // event is what a reader is sent: a token, or the end with a reason or an error.
 type event struct {
@@ -91,8 +96,20 @@ func (s *sequence) pick(logits []float32) {
 		s.finish(FinishLength, logits)
 		return
 	}
-	id := s.sampler.Next(logits)
+	allowed := logits
+	if s.request.Mask != nil {
+		s.masked = append(s.masked[:0], logits...)
+		s.request.Mask(s.answer, s.masked)
+		if allowed = s.masked; !slices.ContainsFunc(allowed, func(v float32) bool { return v > float32(math.Inf(-1)) }) {
+			s.last = &event{err: errNoToken}
+			return
+		}
+	}
+	id := s.sampler.Next(allowed)
 	s.picked++
+	if s.request.Mask != nil {
+		s.answer = append(s.answer, id)
+	}
 	if slices.Contains(s.request.StopTokens, id) {
 		s.finish(FinishStop, logits)
 		return
