@@ -1,8 +1,10 @@
 // Package jamba runs hybrid language models (Jamba) and their relatives (Llama, Mistral, Mixtral, Mamba) on this
 // machine's processor.
 //
-// Open a model, then Generate continues a text and Chat answers messages, both piece by piece. A Session keeps what it
-// has computed, so that a conversation which goes on costs only its new part.
+// Open a model, then Generate continues a text and Chat answers messages, both piece by piece; Embed makes vectors of texts.
+// A Session keeps what it has computed, so that a conversation which goes on costs only its new part. Several goroutines may
+// use a model: what they ask for is computed together, in passes that a goroutine of the model's own makes, and a reader who
+// is slow holds up nobody else.
 package jamba
 
 import (

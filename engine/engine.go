@@ -214,12 +214,8 @@ func (e *Engine) pick() bool {
 	e.step, e.spans = e.step[:0], e.spans[:0]
 	budget := e.options.Chunk
 	add := func(s *sequence, n int) {
-		want := model.NoLogits
-		if n == len(s.todo) {
-			want = model.LastLogits
-		}
 		e.step = append(e.step, s)
-		e.spans = append(e.spans, model.Span{Context: s.ctx, State: s.state, Tokens: s.todo[:n], Want: want})
+		e.spans = append(e.spans, model.Span{Context: s.ctx, State: s.state, Tokens: s.todo[:n], Want: s.want(n)})
 		budget -= n
 	}
 	for _, s := range e.running {

@@ -26,6 +26,8 @@ type sequence struct {
 	room    int       // tokens that the answer may have
 	picked  int
 
+	embedding *embedding // instead of an answer; nil: none
+
 	todo       []int32 // tokens to be computed next: the rest of the prompt, or one
 	one        [1]int32
 	answering  bool  // the prompt is done
@@ -71,6 +73,17 @@ func (s *sequence) taken(specs []state.Spec) int64 {
 	return state.Bytes(specs, s.state.Pos()) - s.begun
 }
 
+// want says what the next n tokens are to give.
+func (s *sequence) want(n int) model.Want {
+	switch last := n == len(s.todo); {
+	case s.embedding != nil:
+		return s.embedding.want(last)
+	case last:
+		return model.LastLogits
+	}
+	return model.NoLogits
+}
+
 // advance goes on from the result of n tokens. It sets next or last if the reader is to be told of something.
 func (s *sequence) advance(r *model.Result, n int) {
 	if r.Err != nil {
@@ -83,7 +96,14 @@ func (s *sequence) advance(r *model.Result, n int) {
 	s.logits = s.logits[:0]
 	s.tokens = append(s.tokens, s.todo[:n]...)
 	s.todo, s.fed = s.todo[n:], s.fed+n
-	if len(s.todo) > 0 {
+	if s.embedding != nil {
+		s.embedding.add(r.Hidden, n)
+	}
+	switch {
+	case len(s.todo) > 0:
+		return
+	case s.embedding != nil:
+		s.last = &event{id: -1, finish: FinishStop}
 		return
 	}
 	s.answering = true

@@ -43,7 +43,7 @@ func (s *Session) Generate(ctx context.Context, r Request) iter.Seq2[Piece, erro
 	return func(yield func(Piece, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		q, err := s.begin(ctx, &r)
+		q, err := s.begin(ctx, &r, nil)
 		if err != nil {
 			yield(Piece{}, err)
 			return
@@ -65,8 +65,8 @@ func (s *Session) Generate(ctx context.Context, r Request) iter.Seq2[Piece, erro
 	}
 }
 
-// begin submits a request.
-func (s *Session) begin(ctx context.Context, r *Request) (*sequence, error) {
+// begin submits a request, for an answer or for an embedding.
+func (s *Session) begin(ctx context.Context, r *Request, sum *embedding) (*sequence, error) {
 	if len(r.Prompt) == 0 {
 		return nil, errors.New("the prompt is empty, and the model has no token that begins a text")
 	}
@@ -95,7 +95,7 @@ func (s *Session) begin(ctx context.Context, r *Request) (*sequence, error) {
 	}
 	q := &sequence{
 		ctx: ctx, request: r, state: s.state, tokens: s.tokens, logits: s.logits, sampler: sample.New(r.Sample, r.Prompt, r.Padded),
-		room: room, todo: r.Prompt[n:], total: len(r.Prompt) - n, need: need,
+		embedding: sum, room: room, todo: r.Prompt[n:], total: len(r.Prompt) - n, need: need,
 		events: make(chan event, r.Ahead+3), progress: make(chan [2]int, 256),
 	}
 	if n > 0 {
