@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -76,7 +77,8 @@ const sniffed = 1 << 16
 // open finds out what a file holds, by its name and how it begins. r gives its text, without a byte order mark.
 func (s *Sources) open(path string, file *os.File, p *progress) (f format, r *bufio.Reader, done func(), err error) {
 	f, done = formatOf(path), func() {}
-	r = bufio.NewReaderSize(&counted{file, p}, sniffed)
+	packed := &counted{r: file, p: p}
+	r = bufio.NewReaderSize(packed, sniffed)
 	switch head, _ := r.Peek(4); {
 	case f.compression != "":
 	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
@@ -90,13 +92,13 @@ func (s *Sources) open(path string, file *os.File, p *progress) (f format, r *bu
 		if err != nil {
 			return f, nil, done, err
 		}
-		r = bufio.NewReaderSize(z, sniffed)
+		r = bufio.NewReaderSize(&unpacked{r: z, from: packed}, sniffed)
 	case "zst":
 		z, err := zstd.NewReader(r, zstd.WithDecoderMaxMemory(256<<20), zstd.WithDecoderConcurrency(1))
 		if err != nil {
 			return f, nil, done, err
 		}
-		r, done = bufio.NewReaderSize(z, sniffed), z.Close
+		r, done = bufio.NewReaderSize(&unpacked{r: z, from: packed}, sniffed), z.Close
 	}
 	head, err := r.Peek(sniffed)
 	if err != nil && err != io.EOF && len(head) == 0 {
@@ -157,9 +159,27 @@ func listOrSpread(head []byte) bool {
 	return bytes.HasPrefix(line, []byte("[")) && !json.Valid(line) || bytes.HasPrefix(line, []byte("[")) && !more || more && (string(line) == "{" || string(line) == "[")
 }
 
+// objectLine is the beginning of a line with an object, whole or broken, in JSON or as Python prints it.
+var objectLine = regexp.MustCompile(`(?m)^[ \t]*\[?[ \t]*\{[ \t]*("[^"\n]{1,100}"|'[^'\n]{1,100}')[ \t]*:`)
+
+// objectLines tells whether every other line, or the first, is an object, whatever stands between.
+func objectLines(head []byte) bool {
+	at := objectLine.FindAllIndex(head, -1)
+	lines := 0
+	for line := range bytes.Lines(head) {
+		if len(bytes.TrimSpace(line)) > 0 {
+			lines++
+		}
+	}
+	return len(at) > 0 && (at[0][0] == 0 || 2*len(at) >= lines)
+}
+
 // holdsJSON tells whether what begins with head is JSON, as far as can be seen: lists or objects, and nothing between.
 func holdsJSON(head []byte, whole bool) bool {
 	head = bytes.TrimLeft(head, " \t\r\n")
+	if objectLines(head) {
+		return true
+	}
 	if len(head) == 0 || head[0] != '{' && head[0] != '[' {
 		return false
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -76,6 +77,11 @@ func TestKinds(t *testing.T) {
 		{"a.txt", "[Illustration: a ship]\n\nChapter 1", `a.txt:1 "[Illustration: a ship]\n\nChapter 1"`},
 		{"a.txt", "[1] A note.\n[2] Another.", `a.txt:1 "[1] A note.\n[2] Another."`},
 		{"a.txt", "{}", "error a.txt: holds JSON"},
+		{"a.txt", "A list of texts\n" + oneText + "\n" + oneText, "error a.txt: holds JSON"},
+		{"a.txt", "{\"text\": \"broken\nand prose after it", "error a.txt: holds JSON"},
+		{"a.md", "{'text': 'as Python prints it'}\n", "error a.md: holds JSON"},
+		{"a.txt", "// a comment\n[{\"text\": \"one\"}]", "error a.txt: holds JSON"},
+		{"a.md", "An example:\n" + oneText + "\nis an object.", "a.md:1 " + strconv.Quote("An example:\n"+oneText+"\nis an object.")},
 		{"a.txt", "\"quoted\" speech", `a.txt:1 "\"quoted\" speech"`},
 		{"book", "one", `book:1 "one"`},
 		{"a.md", "# one", `a.md:1 "# one"`},
@@ -201,13 +207,15 @@ func TestMemory(t *testing.T) {
 	for i := range words {
 		words[i] = "abcdefgh \n"[rand.IntN(10)]
 	}
-	tooLong := `[{"text": "` + strings.Repeat("x", maxLine) + `"}, ` + oneText + "]"
+	line := strings.ReplaceAll(string(words), "\n", " ")
+	tooLong := `[{"text": "` + strings.Repeat(line, maxLine/size) + `"}, ` + oneText + "]"
 	for name, c := range map[string]struct {
-		content string
-		times   uint64
+		content   string
+		documents int
+		times     uint64
 	}{
-		"a.txt": {string(words), 3}, "a.txt.gz": {gzipped(string(words)), 8}, "a.jsonl": {`{"text": "` + strings.ReplaceAll(string(words), "\n", " ") + `"}`, 10},
-		"long.json.gz": {gzipped(tooLong), 30},
+		"a.txt": {string(words), 2, 3}, "a.txt.gz": {gzipped(string(words)), 2, 3}, "a.jsonl": {`{"text": "` + line + `"}`, 1, 10},
+		"long.json.gz": {gzipped(tooLong), 1, 30},
 	} {
 		path := write(t, name, c.content)
 		c.content = ""
@@ -221,8 +229,51 @@ func TestMemory(t *testing.T) {
 			}
 		}
 		runtime.ReadMemStats(&after)
-		if used := (after.TotalAlloc - before.TotalAlloc) / size; used > c.times || n != 1 {
-			t.Errorf("%s: %d documents, %d bytes allocated a byte, want %d at most", name, n, used, c.times)
+		if used := (after.TotalAlloc - before.TotalAlloc) / size; used > c.times || n != c.documents {
+			t.Errorf("%s: %d documents, want %d; %d bytes allocated a byte, want %d at most", name, n, c.documents, used, c.times)
+		}
+	}
+}
+
+// A long text comes in parts that are that text, cut between lines, or between characters if there are no lines.
+func TestLongText(t *testing.T) {
+	for name, text := range map[string]string{
+		"lines": strings.Repeat("A line of text, né?\n", longText/8), "no lines": strings.Repeat("né?", longText/2), "short": "One.\n\nTwo.\n",
+	} {
+		var got strings.Builder
+		line := 1
+		for d, err := range (&Sources{Paths: []string{write(t, "a.txt", text)}}).Documents {
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			if want := fmt.Sprintf("a.txt:%d", line); !strings.HasSuffix(d.Place, want) || len(d.Text) > 2*longText || line > 1 && got.String()[got.Len()-1] != '\n' && name == "lines" {
+				t.Errorf("%s: a part of %d bytes at %s, want %s", name, len(d.Text), d.Place, want)
+			}
+			got.WriteString(d.Text)
+			line += strings.Count(d.Text, "\n")
+		}
+		if got.String() != text {
+			t.Errorf("%s: the parts have %d bytes and are not the text of %d", name, got.Len(), len(text))
+		}
+	}
+}
+
+// What was packed to fill the memory is not unpacked; text that is only much alike is.
+func TestUnpacked(t *testing.T) {
+	for name, want := range map[string]string{"bomb.txt.gz": "unpacks to more than 200 times its size", "bomb.jsonl.gz": "unpacks to more than 200 times its size", "alike.txt.gz": ""} {
+		var b strings.Builder
+		for i := 0; b.Len() <= 2*muchUnpacked; i++ {
+			b.WriteString(strings.Repeat("much the same ", 70))
+			if want == "" {
+				fmt.Fprintln(&b, i*i)
+			}
+		}
+		var got error
+		for _, err := range (&Sources{Paths: []string{write(t, name, gzipped(b.String()))}}).Documents {
+			got = err
+		}
+		if (got == nil) != (want == "") || got != nil && !strings.Contains(got.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, got, want)
 		}
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"jamba/format/bounded"
 )
@@ -40,7 +42,7 @@ type Sources struct {
 // Bounds on what a file may make us hold in memory.
 const (
 	maxLine     = 64 << 20 // bytes of a line of JSON
-	maxDocument = 1 << 30  // bytes of a text
+	maxDocument = 1 << 30  // bytes between two marks of a split text
 )
 
 // endOfText stands between documents in plain text.
@@ -146,18 +148,19 @@ func (s *Sources) file(path string, p *progress, yield func(Document, error) boo
 // lines yields the documents of a JSONL file.
 func (s *Sources) lines(path string, r *bufio.Reader, yield func(Document, error) bool) bool {
 	for n := 1; ; n++ {
-		place := fmt.Sprintf("%s:%d", path, n)
 		b, err := readLine(r, maxLine)
 		if err == io.EOF {
 			return true
 		}
+		if err == nil && len(bytes.TrimSpace(b)) == 0 {
+			continue
+		}
+		place := fmt.Sprintf("%s:%d", path, n)
 		var d Document
 		switch {
 		case errors.Is(err, errTooLong):
 		case err != nil: // the rest of the file is lost
 			return s.failed(&corrupt{place, err}, yield)
-		case len(bytes.TrimSpace(b)) == 0:
-			continue
 		default:
 			d, err = parseLine(b, s.ReplaceUTF8)
 		}
@@ -242,20 +245,48 @@ func (s *Sources) text(path string, r io.Reader, yield func(Document, error) boo
 
 var errDocument = fmt.Errorf("document of more than %d bytes; --split blank or endoftext makes several of a file", maxDocument)
 
-// whole yields a file as one document, which is in memory once.
+// longText is the size of the documents that are made of one long text.
+const longText = 8 << 20
+
+// whole yields a file as one document; a long one as several, cut at ends of lines: training cuts it into sequences in any
+// case, and encoded in one piece it would take many times its size in memory.
 func (s *Sources) whole(path string, r io.Reader, yield func(Document, error) bool) bool {
-	var b strings.Builder
-	if info, err := os.Stat(path); err == nil {
-		b.Grow(int(min(info.Size(), maxDocument)))
+	b := make([]byte, 0, sniffed)
+	for line := 1; ; {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		place := fmt.Sprintf("%s:%d", path, line)
+		switch {
+		case err == io.EOF:
+			return s.plain(place, string(b), yield)
+		case err != nil:
+			return s.failed(&corrupt{place, err}, yield)
+		case len(b) == cap(b) && len(b) < longText:
+			b = slices.Grow(b, len(b))
+		case len(b) == cap(b):
+			end := endOfLine(b)
+			if !s.plain(place, string(b[:end]), yield) {
+				return false
+			}
+			line += bytes.Count(b[:end], []byte("\n"))
+			b = b[:copy(b, b[end:])]
+		}
 	}
-	n, err := io.Copy(&b, io.LimitReader(r, maxDocument+1))
-	if err == nil && n > maxDocument {
-		err = errDocument
+}
+
+// endOfLine returns where to cut a text that goes on: after the last line, if it is not too long, else before the last
+// character, which may not be whole.
+func endOfLine(b []byte) int {
+	half := len(b) / 2
+	if i := bytes.LastIndexByte(b[half:], '\n'); i >= 0 {
+		return half + i + 1
 	}
-	if err != nil {
-		return s.failed(&corrupt{path + ":1", err}, yield)
+	for i := len(b) - 1; i > len(b)-utf8.UTFMax; i-- {
+		if utf8.RuneStart(b[i]) {
+			return i
+		}
 	}
-	return s.plain(path+":1", b.String(), yield)
+	return len(b)
 }
 
 // plain yields a plain text, if it is not blank.
@@ -331,11 +362,35 @@ func (p *progress) end() {
 type counted struct {
 	r io.Reader
 	p *progress
+	n int64 // bytes read
 }
 
 func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
+	c.n += int64(n)
 	c.p.add(int64(n))
+	return n, err
+}
+
+// What unpacks to more than mostUnpacked times its size, and to much, is made to fill the memory; text that people write does
+// not come near it.
+const (
+	mostUnpacked = 200
+	muchUnpacked = 32 << 20
+)
+
+// unpacked is a reader of a compressed file.
+type unpacked struct {
+	r    io.Reader
+	from *counted
+	n    int64
+}
+
+func (u *unpacked) Read(b []byte) (int, error) {
+	n, err := u.r.Read(b)
+	if u.n += int64(n); u.n > muchUnpacked && u.n > mostUnpacked*u.from.n {
+		return 0, fmt.Errorf("unpacks to more than %d times its size; unpack it first if that is meant", mostUnpacked)
+	}
 	return n, err
 }
 
