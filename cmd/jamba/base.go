@@ -21,6 +21,7 @@ type base struct {
 	path    string
 	isGGUF  bool
 	vocab   int
+	width   int             // hidden size
 	coef    json.RawMessage // router_aux_loss_coef; nil: there is none
 	tokens  gguf.Metadata   // of a GGUF file: its tokenizer and chat templates
 	setting string          // the file that coef is from
@@ -39,7 +40,7 @@ func openBase(path string, adapter bool) (*base, error) {
 		return nil, err
 	}
 	defer m.Close()
-	b.vocab = m.Config.VocabSize
+	b.vocab, b.width = m.Config.VocabSize, m.Config.HiddenSize
 	for _, kv := range m.Metadata() {
 		if strings.HasPrefix(kv.Key, "tokenizer.") {
 			b.tokens = append(b.tokens, kv)
@@ -64,6 +65,13 @@ func openBase(path string, adapter bool) (*base, error) {
 		b.coef = words.Coef
 	}
 	return b, nil
+}
+
+// rate returns the learning rate to begin with, given the usual one of models with billions of parameters: Adam's is best in
+// inverse proportion to the width (Yang et al. 2022, tensor programs V), and with the usual one narrow models hardly change.
+func (b *base) rate(usual float64) float64 {
+	const usualWidth = 2048
+	return usual * max(1, usualWidth/float64(max(b.width, 1)))
 }
 
 // auxCoef returns the weight of the load-balancing loss that the model's settings say, or the default.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"jamba/format/durable"
+	"jamba/internal/testutil"
 )
 
 // Two runs do not write into one folder at a time.
@@ -45,6 +48,41 @@ func TestTrainLocked(t *testing.T) {
 	}
 	if _, err := os.Stat(part); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("half a file is left: ", err)
+	}
+}
+
+// A few lines are learned with what finetune does by itself, by all weights and by an adapter.
+func TestFinetuneLearns(t *testing.T) {
+	dir := t.TempDir()
+	texts := filepath.Join(dir, "texts.jsonl")
+	if err := os.WriteFile(texts, []byte(strings.Repeat(`{"text": "The old cat meets a queen."}`+"\n"+`{"text": "My name is Ada."}`+"\n", 10)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, flags := range map[string][]string{"all": nil, "adapter": {"--lora"}} {
+		out := filepath.Join(dir, name)
+		var said bytes.Buffer
+		if status := run(append([]string{"finetune", "-m", testutil.Golden("e2e", "model"), texts, "-o", out}, flags...), nil, &said, &said); status != 0 {
+			t.Fatal(said.String())
+		}
+		log, err := os.ReadFile(filepath.Join(out, "log.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var losses []float64
+		for line := range bytes.Lines(log) {
+			var l struct{ Loss float64 }
+			if err := json.Unmarshal(line, &l); err != nil {
+				t.Fatal(err)
+			}
+			losses = append(losses, l.Loss)
+		}
+		first, last := losses[0], losses[len(losses)-1]
+		if len(losses) < fewSteps || last > first/2 {
+			t.Errorf("%s: the loss falls from %g to %g in %d steps", name, first, last, len(losses))
+		}
+		if want := fmt.Sprintf("loss %.4f", last); !strings.Contains(said.String(), want) {
+			t.Errorf("%s: %q is not told of\n%s", name, want, said.String())
+		}
 	}
 }
 

@@ -83,6 +83,8 @@ func (d *display) step(l loop.StepLine) {
 	left := time.Duration(d.pace * float64(d.o.Settings.Steps-l.Step-1) * float64(time.Second)).Round(time.Second)
 	line := fmt.Sprintf("step %d/%d  loss %.4f  %.0f tokens/s  %v left", l.Step+1, d.o.Settings.Steps, l.Loss, d.tokens, left)
 	switch {
+	case l.Step+1 == d.o.Settings.Steps:
+		d.lasting(line) // what has been reached
 	case d.terminal:
 		fmt.Fprintf(d.w, "\r%s\x1b[K", line)
 	case d.first || now.Sub(d.shown) > quiet:

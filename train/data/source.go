@@ -376,7 +376,7 @@ func (c *counted) Read(b []byte) (int, error) {
 // not come near it.
 const (
 	mostUnpacked = 200
-	muchUnpacked = 32 << 20
+	muchUnpacked = 16 << 20
 )
 
 // unpacked is a reader of a compressed file.
