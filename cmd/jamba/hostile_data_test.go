@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"io"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -54,6 +55,22 @@ func hostileData() []hostileCase {
 		add(file, raw(b), "a line of 300 MiB", refused)
 		add(file, raw(b[:len(b)/2]), "half of it", refused)
 	}
+	for name, b := range map[string]string{"texts": "a b", "lines": "\n", "ids": "1,", "spaces": " "} {
+		packed := gzipped(func(w io.Writer) {
+			begin := map[string]string{"texts": `{"text": "`, "ids": `{"input_ids": [`}[name]
+			_, _ = io.WriteString(w, begin)
+			for range 60 {
+				_, _ = io.WriteString(w, strings.Repeat(b, (1<<20)/len(b)))
+			}
+		})
+		add("x.jsonl.gz", raw(packed), "60 MiB of "+name, refused)
+		add("x.json.gz", raw(packed), "60 MiB of "+name, refused)
+	}
+	add("x.txt.gz", raw(gzipped(func(w io.Writer) {
+		for range 200 {
+			_, _ = io.WriteString(w, strings.Repeat("the fox ", 1<<17))
+		}
+	})), "200 MiB", refused)
 	add("x.txt.gz", raw([]byte{0x1f, 0x8b, 8, 0xff, 0, 0, 0, 0, 0, 0}), "a header of flags", refused)
 	add("x.txt.zst", raw([]byte{0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}), "a window of exabytes", refused)
 	add("x.txt.zst", raw([]byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xf8, 0x01, 0x00, 0x00}), "a window of gigabytes", refused)
@@ -72,4 +89,13 @@ func hostileData() []hostileCase {
 		add("x.parquet", footer(b), "a footer with "+name, refused)
 	}
 	return cases
+}
+
+// gzipped is what write writes, packed.
+func gzipped(write func(w io.Writer)) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	write(z)
+	z.Close()
+	return b.Bytes()
 }
