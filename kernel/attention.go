@@ -59,9 +59,9 @@ var attendBodies = sync.Pool{New: func() any { return new(attendLoop) }}
 // plan cuts the queries of each key/value head, row by row, into chunks that read each key once: large ones, but enough of
 // them for all threads. Items of different sequences alternate, so that each range of them has a share of the long ones.
 func (l *attendLoop) plan(seqs []Attention, queries int) {
-	const most = 48
+	const maxQueries = 48
 	l.seqs, l.items = seqs, l.items[:0]
-	l.chunk = min(most, max(1, queries/par.Threads()))
+	l.chunk = min(maxQueries, max(1, queries/par.Threads()))
 	for k, more := int32(0), true; more; k++ {
 		more = false
 		for i := range seqs {
@@ -202,13 +202,13 @@ func (a *Attention) weigh(scores []float32, from, to int, top, total *float32, s
 	masked := float32(math.Inf(-1))
 	fill(scores[:from], masked)
 	fill(scores[to:], masked)
-	if most := active.most(scores); most > *top {
-		scale := exp(*top - most)
+	if largest := active.max(scores); largest > *top {
+		scale := exp(*top - largest)
 		for d := range sum {
 			sum[d] *= scale
 		}
 		*total *= scale
-		*top = most
+		*top = largest
 	}
 	*total += active.expSum(scores, *top)
 }

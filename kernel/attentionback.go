@@ -8,7 +8,7 @@ import (
 )
 
 // AttentionBackward is the backward pass of Attend over several sequences that began without pages. It computes the
-// scores anew, for some queries and all keys that they see at a time.
+// scores again, for some queries and all keys that they see at a time.
 type AttentionBackward struct {
 	Q, O, DO []float32 // [L, H, D]: queries, outputs and their gradient
 	K, V     []float32 // [L, G, D]

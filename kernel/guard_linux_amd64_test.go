@@ -247,14 +247,14 @@ func TestGuardedMatMul(t *testing.T) {
 				k = pick(r, 1, 2, 5, 8, 15, 16, 24, 31, 40, 63, 72)
 			}
 			w, _ := randomMatrix(t, r, d, n, k)
-			x, row := hostile(r, m*k), w.data[:w.size/n]
+			x, row := hostile(r, m*k), w.Raw()[:w.size/n]
 			g.check(fmt.Sprintf("row of %v k %d", d, k), func(to *memory) {
 				if src, dst := put(to, row), put(to, make([]float32, k)); active.dequantize == nil || !active.dequantize(dst, d, src) {
 					quant.Dequantize(dst, d, src)
 				}
 			})
 			g.check(fmt.Sprintf("MatMul %v m %d n %d k %d", d, m, n, k), func(to *memory) {
-				w, err := NewMatrix(tensor.Tensor{Name: "w", DType: d, Shape: []int{n, k}, Data: put(to, w.data)})
+				w, err := NewMatrix(tensor.Tensor{Name: "w", DType: d, Shape: []int{n, k}, Data: put(to, w.Raw())})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -282,7 +282,7 @@ func TestGuardedMany(t *testing.T) {
 		w, _ := randomMatrix(t, r, d, n, k)
 		x := hostile(r, m*k)
 		g.check(fmt.Sprintf("MatMul %v m %d n %d k %d", d, m, n, k), func(to *memory) {
-			w, err := NewMatrix(tensor.Tensor{DType: d, Shape: []int{n, k}, Data: put(to, w.data)})
+			w, err := NewMatrix(tensor.Tensor{DType: d, Shape: []int{n, k}, Data: put(to, w.Raw())})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -321,35 +321,33 @@ func TestGuardedPacked(t *testing.T) {
 			}
 			w, _ := randomMatrix(t, r, d, n, k)
 			w.Pack()
-			guarded := func(to *memory) *Matrix {
-				p := *w.packed
-				for _, part := range []*[]byte{&p.quants, &p.scale, &p.least, &p.sc, &p.mn} {
-					*part = put(to, *part)
+			guarded := func(to *memory) *packed {
+				p := *w.weights.(*packed)
+				panels := *p.panels
+				p.panels = &panels
+				for _, part := range p.parts() {
+					*part.bytes = put(to, *part.bytes)
 				}
-				return &Matrix{N: n, K: k, DType: d, packed: &p}
+				return &p
 			}
 			x := hostile(r, m*k)
 			what := fmt.Sprintf("%v m %d n %d k %d", d, m, n, k)
 			g.check("MatMul of packed "+what, func(to *memory) {
-				MatMul(put(to, make([]float32, m*n)), put(to, x), guarded(to))
+				MatMul(put(to, make([]float32, m*n)), put(to, x), &Matrix{N: n, K: k, DType: d, weights: guarded(to)})
 			})
 			g.check("tiles of "+what, func(to *memory) {
-				p := guarded(to).packed
-				if p.many(m) {
-					guardedWide(to, p, m, n, k, put(to, x))
+				p := guarded(to)
+				if tiles, ok := p.way(m).(*wideTiles); ok {
+					guardedWide(to, p, tiles, m, n, k, put(to, x))
 					return
 				}
 				round := rounded{q: put(to, make([]int16, m*k)), scales: put(to, make([]float32, m*k/16))}
-				round.round(put(to, x), m, k, p)
-				rows := p.kernels.rows
-				e := expanded{put(to, make([]float32, k/p.sub*rows)), put(to, make([]float32, k/p.sub*rows)), nil, nil}
+				round.round(put(to, x), m, p, few{})
+				rows := p.rows
+				scale, minima := put(to, make([]float32, k/p.sub*rows)), put(to, make([]float32, k/p.sub*rows))
 				dst := put(to, make([]float32, m*rows))
-				for panel := range p.panels {
-					scale, least := p.expand(&e, panel, k)
-					if &scale[0] != &e.scale[0] || cap(e.scale) != len(scale) {
-						t.Fatal("the scales lie elsewhere")
-					}
-					p.tiles(dst, rows, &round, 0, m, panel, k, scale, least)
+				for panel := range p.count {
+					p.kernels.few.panel(dst, rows, &round, 0, m, p, panel, scale, p.expand(scale, minima, panel, 0))
 				}
 			})
 		}
@@ -357,19 +355,19 @@ func TestGuardedPacked(t *testing.T) {
 }
 
 // guardedWide computes a product by wide tiles.
-func guardedWide(to *memory, p *packed, m, n, k int, x []float32) {
+func guardedWide(to *memory, p *packed, tiles *wideTiles, m, n, k int, x []float32) {
 	rows, atOnce := (m+productRows-1)/productRows*productRows, min(wideK, k)
 	round := rounded{put(to, make([]int16, rows*k)), put(to, make([]float32, rows*k/16))}
-	round.round(x, m, k, p)
-	scales := 2 * atOnce / p.sub * p.kernels.rows
+	round.round(x, m, p, tiles)
+	scales := 2 * atOnce / p.sub * p.rows
 	e := expanded{
-		scale: put(to, make([]float32, scales)), least: put(to, make([]float32, scales)),
-		products: put(to, make([]float32, productRows*2*p.kernels.rows)), weights: put(to, make([]int16, 2*atOnce*p.kernels.rows)),
+		scale: put(to, make([]float32, scales)), minima: put(to, make([]float32, scales)),
+		products: put(to, make([]float32, productRows*2*p.rows)), weights: put(to, make([]int16, 2*atOnce*p.rows)),
 	}
-	l := packedLoop{put(to, make([]float32, m*n)), &round, &Matrix{N: n, K: k, packed: p}, m}
+	l := packedLoop{put(to, make([]float32, m*n)), &round, p, tiles, m}
 	for at := 0; at < k; at += wideK {
-		for panel := 0; panel < p.panels; panel += 2 {
-			l.pair(&e, panel, min(panel+1, p.panels-1), 0, m, at, min(wideK, k-at))
+		for panel := 0; panel < p.count; panel += 2 {
+			tiles.pair(&l, &e, panel, min(panel+1, p.count-1), 0, m, at, min(wideK, k-at))
 		}
 	}
 }
@@ -385,10 +383,10 @@ func TestGuardedElementwise(t *testing.T) {
 		})
 		g.check(fmt.Sprintf("NarrowF16 of %d", n), func(m *memory) { NarrowF16(put(m, make([]byte, 2*n)), put(m, x)) })
 		x = hostile(r, 8*n)
-		g.check(fmt.Sprintf("most and expSum of %d", 8*n), func(m *memory) {
+		g.check(fmt.Sprintf("max and expSum of %d", 8*n), func(m *memory) {
 			v := put(m, x)
-			most := active.most(v)
-			put(m, []float32{most, active.expSum(v, most)})
+			largest := active.max(v)
+			put(m, []float32{largest, active.expSum(v, largest)})
 		})
 		b := make([]byte, 100*n)
 		g.check(fmt.Sprintf("Read of %d", len(b)), func(m *memory) { Read(put(m, b)) })

@@ -26,7 +26,7 @@ func TestGuardedProducts(t *testing.T) {
 		m = max(m, manyRows) + r.IntN(7)
 		x, dst = hostile(r, m*k), make([]float32, m*n)
 		g.check(fmt.Sprintf("MatMul m %d n %d k %d", m, n, k), func(to *memory) {
-			weights := Matrix{N: n, K: k, f32: put(to, w)}
+			weights := Matrix{N: n, K: k, weights: &floats{n: n, k: k, values: put(to, w)}}
 			MatMul(put(to, dst), put(to, x), &weights)
 		})
 	}

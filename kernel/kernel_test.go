@@ -117,7 +117,7 @@ func TestRow(t *testing.T) {
 		const n = 9
 		w, got := randomMatrix(t, r, d, n, 512)
 		want := make([]float32, n*512)
-		quant.Dequantize(want, d, w.data)
+		quant.Dequantize(want, d, w.Raw())
 		for i := range want {
 			if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
 				t.Fatalf("%v: value %d is %v, want %v", d, i, got[i], want[i])
@@ -608,7 +608,7 @@ func TestRoPE(t *testing.T) {
 	}
 }
 
-func TestMost(t *testing.T) {
+func TestMax(t *testing.T) {
 	r := rand.New(rand.NewPCG(33, 34))
 	for n := 8; n <= 64; n += 8 {
 		x := random(r, n)
@@ -617,7 +617,7 @@ func TestMost(t *testing.T) {
 				x[j] = -2 - r.Float32()
 			}
 			x[i] = float32(i%3) - 1.5
-			if got := active.most(x); got != x[i] {
+			if got := active.max(x); got != x[i] {
 				t.Fatalf("the largest of %v is %v", x, got)
 			}
 		}
@@ -633,7 +633,7 @@ func TestScales(t *testing.T) {
 		for _, rounded := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16} {
 			s := &tensor.Scales{Rows: grid[0], Columns: grid[1], Values: random(r, grid[0]*grid[1]), Rounded: rounded}
 			w, plain := randomMatrix(t, r, tensor.F8_E4M3, n, k)
-			w.scales = s
+			w.weights.(*stored).scales = s
 			for i := range plain {
 				plain[i] *= s.Values[i/k*s.Rows/n*s.Columns+i%k*s.Columns/k]
 				switch rounded {

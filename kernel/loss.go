@@ -48,7 +48,7 @@ func expRow(x []float32) (top, sum float32) {
 	whole := len(x) &^ 7
 	top = float32(math.Inf(-1))
 	if whole > 0 {
-		top = active.most(x[:whole])
+		top = active.max(x[:whole])
 	}
 	for _, v := range x[whole:] {
 		top = max(top, v)

@@ -15,22 +15,6 @@ const (
 	widenedRows = 192
 )
 
-// many reports whether products with m rows go by tiles of many rows.
-func (w *Matrix) many(m int) bool {
-	switch {
-	case active.many == nil || w.panels != nil:
-		return false
-	case w.f32 != nil:
-		return m >= manyRows
-	case w.half():
-		return m >= halfRows
-	}
-	return m >= widenedRows
-}
-
-// half reports whether the weights have 16 bits.
-func (w *Matrix) half() bool { return w.DType == tensor.F16 || w.DType == tensor.BF16 }
-
 // manyTiles are the kernels of products of many rows, which give the same bits as dot.
 type manyTiles struct {
 	// tile writes, or adds, the products of tiles of productRows rows of x, as packX leaves them, with a panel of
@@ -64,19 +48,20 @@ func manyPanel(k int) int { return (k + 7) / 8 * 8 * productColumns }
 // more and filled up to whole lines of the cache. The same parts of all tiles follow each other.
 func manyTile(k int) int { return ((k+7)/8*productRows + 2 + 15) &^ 15 }
 
-// matMulMany is MatMul for many rows. Of both operands a block along k is brought into the order in which tiles read it,
+// mulMany is mulFloat for many rows. Of both operands a block along k is brought into the order in which tiles read it,
 // of x for all threads together. Weights that are not float32 are widened on the way into panels. Some panels of w are
 // made at a time, which stay in the second cache while all rows pass.
-func matMulMany(dst, x []float32, w *Matrix, m int) {
+func mulMany(dst, x []float32, w floatWeights, m int) {
+	N, K := w.shape()
 	const cached = 1 << 15 // values, half of a second cache of 256 KB
-	panels := (w.N + productColumns - 1) / productColumns
-	panel := manyPanel(min(w.K, active.many.block))
+	panels := (N + productColumns - 1) / productColumns
+	panel := manyPanel(min(K, active.many.block))
 	per := max(1, cached/panel)
 	groups := (panels + per - 1) / per
 	// All threads get the same number of groups; few groups are cut by rows, too.
 	groups = min(panels, (groups+par.Threads()-1)/par.Threads()*par.Threads())
-	packed := scratches.Get().(*[]float32)
-	defer scratches.Put(packed)
+	order := scratches.Get().(*[]float32)
+	defer scratches.Put(order)
 	for row := 0; row < m; row += manyPart {
 		rows := min(manyPart, m-row)
 		tiles := (rows + productRows - 1) / productRows
@@ -84,13 +69,13 @@ func matMulMany(dst, x []float32, w *Matrix, m int) {
 		for groups*parts < 2*par.Threads() && parts*4*manyRows < rows {
 			parts++
 		}
-		for at := 0; at < w.K; at += active.many.block {
-			k := min(active.many.block, w.K-at)
+		for at := 0; at < K; at += active.many.block {
+			k := min(active.many.block, K-at)
 			size := 8 * tiles * manyTile(k)
-			*packed = slices.Grow((*packed)[:0], size)[:size]
-			l := manyLoop{dst: dst[row*w.N:], x: x[row*w.K:], tiles: *packed, w: w, m: rows, at: at, k: k, panels: panels, groups: groups, parts: parts}
+			*order = slices.Grow((*order)[:0], size)[:size]
+			l := manyLoop{dst: dst[row*N:], x: x[row*K:], tiles: *order, w: w, n: N, ldx: K, m: rows, at: at, k: k, panels: panels, groups: groups, parts: parts}
 			manyPacks.run(tiles, 1+(1<<14)/(productRows*k), manyPack{l})
-			manyLoops.run(groups*parts, 1+(1<<16)/(1+w.N*k*rows/(groups*parts)), l)
+			manyLoops.run(groups*parts, 1+(1<<16)/(1+N*k*rows/(groups*parts)), l)
 		}
 	}
 }
@@ -98,7 +83,8 @@ func matMulMany(dst, x []float32, w *Matrix, m int) {
 // manyLoop is a block of the product, from column at of x and w on.
 type manyLoop struct {
 	dst, x, tiles         []float32
-	w                     *Matrix
+	w                     floatWeights
+	n, ldx                int // rows and columns of w
 	m, at, k              int
 	panels, groups, parts int
 }
@@ -116,7 +102,7 @@ func (l *manyPack) Range(lo, hi int) {
 	size := manyTile(l.k)
 	for t := lo; t < hi; t++ {
 		i := t * productRows
-		active.many.packX(l.tiles[t*size:], len(l.tiles)/8, l.x[i*l.w.K+l.at:], l.w.K, min(productRows, l.m-i), l.k)
+		active.many.packX(l.tiles[t*size:], len(l.tiles)/8, l.x[i*l.ldx+l.at:], l.ldx, min(productRows, l.m-i), l.k)
 	}
 }
 
@@ -124,9 +110,9 @@ func (l *manyPack) Range(lo, hi int) {
 func (l *manyLoop) Range(lo, hi int) {
 	s := scratches.Get().(*[]float32)
 	defer scratches.Put(s)
-	most := (l.panels + l.groups - 1) / l.groups
+	panels := (l.panels + l.groups - 1) / l.groups
 	work := manyAtOnce*manySums + manyEdges + productColumns*l.k
-	size := work + most*manyPanel(l.k)
+	size := work + panels*manyPanel(l.k)
 	*s = slices.Grow((*s)[:0], size)[:size]
 	tiles := (l.m + productRows - 1) / productRows
 	for i := lo; i < hi; i++ {
@@ -139,12 +125,13 @@ func (l *manyLoop) Range(lo, hi int) {
 const manyEdges = productRows * productColumns
 
 // group computes the tiles [tile, end) of the panels [first, last).
-func (l *manyLoop) group(first, last, tile, end int, packed, work []float32) {
+func (l *manyLoop) group(first, last, tile, end int, order, work []float32) {
 	const sums = manyAtOnce * manySums
 	edge, wide := work[sums:sums+manyEdges], work[sums+manyEdges:]
 	size := manyPanel(l.k)
 	for p := first; p < last; p++ {
-		l.pack(packed[(p-first)*size:(p-first+1)*size], p*productColumns, wide)
+		n := p * productColumns
+		l.w.panel(order[(p-first)*size:(p-first+1)*size], n, min(productColumns, l.n-n), l.at, l.k, wide)
 	}
 	each := manyTile(l.k)
 	for tile < end {
@@ -152,39 +139,23 @@ func (l *manyLoop) group(first, last, tile, end int, packed, work []float32) {
 		n := max(1, min(manyAtOnce, end-tile, l.m/productRows-tile))
 		rows := min(n*productRows, l.m-tile*productRows)
 		for p := first; p < last; p++ {
-			panel, columns := packed[(p-first)*size:(p-first+1)*size], min(productColumns, l.w.N-p*productColumns)
-			dst := l.dst[tile*productRows*l.w.N+p*productColumns:]
+			panel, columns := order[(p-first)*size:(p-first+1)*size], min(productColumns, l.n-p*productColumns)
+			dst := l.dst[tile*productRows*l.n+p*productColumns:]
 			if columns == productColumns && rows == n*productRows {
-				active.many.tile(dst, l.w.N, l.tiles[tile*each:], len(l.tiles)/8, panel, n, l.k, work[:sums], l.at > 0)
+				active.many.tile(dst, l.n, l.tiles[tile*each:], len(l.tiles)/8, panel, n, l.k, work[:sums], l.at > 0)
 				continue
 			}
 			for t := range n {
-				l.edge(dst[t*productRows*l.w.N:], min(productRows, rows-t*productRows), columns, l.tiles[(tile+t)*each:], panel, work[:sums], edge)
+				l.edge(dst[t*productRows*l.n:], min(productRows, rows-t*productRows), columns, l.tiles[(tile+t)*each:], panel, work[:sums], edge)
 			}
 		}
 		tile += n
 	}
 }
 
-// pack makes the panel of w from row n on. wide is memory for its rows as float32.
-func (l *manyLoop) pack(panel []float32, n int, wide []float32) {
-	w, rows := l.w, min(productColumns, l.w.N-n)
-	if w.f32 != nil {
-		active.many.pack(panel, w.f32[n*w.K+l.at:(n+rows)*w.K], w.K, rows, l.k)
-		return
-	}
-	if w.half() && active.many.packHalf(panel, w.DType, w.data[2*(n*w.K+l.at):2*((n+rows)*w.K)], w.K, rows, l.k) {
-		return
-	}
-	for r := range rows {
-		w.widen(wide[r*l.k:(r+1)*l.k], n+r, l.at)
-	}
-	active.many.pack(panel, wide[:rows*l.k], l.k, rows, l.k)
-}
-
 // edge is a tile of less than productRows rows or less than productColumns columns.
 func (l *manyLoop) edge(dst []float32, rows, columns int, x, panel, sums, out []float32) {
-	add, ldd := l.at > 0, l.w.N
+	add, ldd := l.at > 0, l.n
 	for r := 0; r < rows && add; r++ {
 		copy(out[r*productColumns:], dst[r*ldd:r*ldd+columns])
 	}

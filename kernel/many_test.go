@@ -42,7 +42,7 @@ func TestManyRows(t *testing.T) {
 	}
 	for _, s := range shapes {
 		m, n, k := s[0], s[1], s[2]
-		w := Matrix{N: n, K: k, f32: random(r, n*k)}
+		w := Matrix{N: n, K: k, weights: &floats{n: n, k: k, values: random(r, n*k)}}
 		if s[3] != 0 {
 			w, _ = randomMatrix(t, r, tensor.DType(s[3]), n, k)
 		}

@@ -1,106 +1,36 @@
 package kernel
 
-import (
-	"fmt"
-	"slices"
-	"sync"
+import "slices"
 
-	"jamba/kernel/quant"
-	"jamba/tensor"
-)
-
-// Matrix is a weight matrix [N, K], used from the bytes it was loaded from.
-// The zero Matrix is absent.
-type Matrix struct {
-	N, K   int
-	DType  tensor.DType
-	size   int       // of data
-	data   []byte    // nil if they were made here and are packed now
-	f32    []float32 // data as float32 where it is such
-	owned  bool      // data was made here, not mapped
-	packed *packed   // the weights again in the layout of the fast kernels, see Pack
-	panels *packed   // the weights where there are no data, see FromPanels
-	scales *tensor.Scales
+// floatWeights are weights that products take as float32: in place, or widened a few rows at a time.
+type floatWeights interface {
+	weights
+	shape() (n, k int)
+	// dot writes the products of m rows of x with the rows [lo, hi) to dst, whose rows lie N apart. Rows are widened into
+	// scratch where they have to be.
+	dot(dst, x []float32, m, lo, hi int, scratch *[]float32)
+	// manyRows is from how many rows of x on it is worth it to bring operands into another order, see mulMany.
+	manyRows() int
+	// panel brings columns [at, at+k) of rows [n, n+rows) into a panel of mulMany. wide is memory for them as float32.
+	panel(to []float32, n, rows, at, k int, wide []float32)
 }
 
-// NewMatrix returns the matrix over t's bytes, which have to stay valid. It is an error if t is not two-dimensional.
-func NewMatrix(t tensor.Tensor) (Matrix, error) {
-	if len(t.Shape) != 2 {
-		return Matrix{}, fmt.Errorf("%s: shape %v is not that of a matrix", t.Name, t.Shape)
-	}
-	w := Matrix{N: t.Shape[0], K: t.Shape[1], DType: t.DType, size: len(t.Data), data: t.Data, scales: t.Scales}
-	w.f32, _ = t.Float32s()
-	return w, nil
-}
-
-// Bytes returns the number of bytes that the weights take.
-func (w *Matrix) Bytes() int { return w.size }
-
-// Row writes row n, widened to float32, to dst [K].
-func (w *Matrix) Row(dst []float32, n int) {
-	if w.f32 != nil {
-		copy(dst, w.f32[n*w.K:(n+1)*w.K])
-		return
-	}
-	if w.panels != nil {
-		w.panels.row(dst, n, w.K)
-		return
-	}
-	w.widen(dst[:w.K], n, 0)
-}
-
-// widen writes len(dst) values of row n from column at on, both whole blocks, to dst.
-func (w *Matrix) widen(dst []float32, n, at int) {
-	values, size := w.DType.BlockValues(), w.DType.BlockBytes()
-	from := n*(w.size/w.N) + at/values*size
-	dequantize(dst, w.DType, w.data[from:from+len(dst)/values*size])
-	if w.scales != nil {
-		quant.Scale(dst, w.scales, w.N, w.K, n*w.K+at)
-	}
-}
-
-// dequantize is quant.Dequantize, by a kernel if there is one.
-func dequantize(dst []float32, d tensor.DType, src []byte) {
-	if active.dequantize == nil || !active.dequantize(dst, d, src) {
-		quant.Dequantize(dst, d, src)
-	}
-}
-
-// rows returns rows [lo, hi) as float32, from w itself or widened into scratch.
-func (w *Matrix) rows(scratch []float32, lo, hi int) []float32 {
-	if w.f32 != nil {
-		return w.f32[lo*w.K : hi*w.K]
-	}
-	for n := lo; n < hi; n++ {
-		w.Row(scratch[(n-lo)*w.K:], n)
-	}
-	return scratch[:(hi-lo)*w.K]
-}
-
-var scratches = sync.Pool{New: func() any { return new([]float32) }}
-
-// MatMul computes dst = x·wᵀ with x [M, K] and dst [M, N], which must not overlap. M is len(x)/K.
-func MatMul(dst, x []float32, w *Matrix) {
-	m := len(x) / w.K
-	if len(x) != m*w.K || len(dst) != m*w.N {
-		panic(fmt.Sprintf("kernel: MatMul of %d and %d values with a matrix [%d, %d]", len(dst), len(x), w.N, w.K))
-	}
-	if w.packed != nil {
-		mulPacked(dst, x, w)
-		return
-	}
-	if w.many(m) {
-		matMulMany(dst, x, w, m)
+// mulFloat is weights.mul in float32.
+func mulFloat(dst, x []float32, w floatWeights, m int) {
+	n, k := w.shape()
+	if active.many != nil && m >= w.manyRows() {
+		mulMany(dst, x, w, m)
 		return
 	}
 	// A thread is worth waking for some ten thousand multiplications.
 	panel := active.panel
-	matMulLoops.run((w.N+panel-1)/panel, 1+(1<<14)/(panel*w.K*max(1, m)), matMulLoop{dst, x, w})
+	matMulLoops.run((n+panel-1)/panel, 1+(1<<14)/(panel*k*max(1, m)), matMulLoop{dst, x, w, m, n})
 }
 
 type matMulLoop struct {
 	dst, x []float32
-	w      *Matrix
+	w      floatWeights
+	m, n   int
 }
 
 var matMulLoops loops[matMulLoop, *matMulLoop]
@@ -108,20 +38,22 @@ var matMulLoops loops[matMulLoop, *matMulLoop]
 // Range computes the panels [lo, hi) of columns of dst. A panel of rows of w is widened at a time: it stays in the first
 // caches while all rows of x pass.
 func (l *matMulLoop) Range(lo, hi int) {
-	w, m, panel := l.w, len(l.x)/l.w.K, active.panel
-	half := active.dotHalf != nil && w.half()
+	panel := active.panel
 	s := scratches.Get().(*[]float32)
 	defer scratches.Put(s)
-	if w.f32 == nil {
-		*s = slices.Grow((*s)[:0], panel*w.K)[:panel*w.K]
+	for n := lo * panel; n < min(hi*panel, l.n); n += panel {
+		l.w.dot(l.dst[n:], l.x, l.m, n, min(n+panel, l.n), s)
 	}
-	for n := lo * panel; n < min(hi*panel, w.N); n += panel {
-		end := min(n+panel, w.N)
-		if half && active.dotHalf(w.DType, l.dst[n:], l.x, w.data[n*w.K*2:end*w.K*2], m, end-n, w.K, w.N) {
-			continue
-		}
-		active.dot(l.dst[n:], l.x, w.rows(*s, n, end), m, end-n, w.K, w.N)
+}
+
+// dotRows is floatWeights.dot of rows widened into scratch.
+func dotRows(dst, x []float32, w floatWeights, m, lo, hi int, scratch *[]float32) {
+	n, k := w.shape()
+	*scratch = slices.Grow((*scratch)[:0], (hi-lo)*k)[:(hi-lo)*k]
+	for i := lo; i < hi; i++ {
+		w.row((*scratch)[(i-lo)*k:(i-lo+1)*k], i)
 	}
+	active.dot(dst, x, *scratch, m, hi-lo, k, n)
 }
 
 func dotGeneric(dst, x, w []float32, m, n, k, ldd int) {

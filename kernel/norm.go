@@ -53,16 +53,16 @@ func Softmax(x []float32) {
 
 // MaxAbs returns the largest absolute value of x, at least 0; a NaN counts for nothing.
 func MaxAbs(x []float32) float32 {
-	var most float32
+	var largest float32
 	for _, v := range x {
 		if v < 0 {
 			v = -v
 		}
-		if v > most {
-			most = v
+		if v > largest {
+			largest = v
 		}
 	}
-	return most
+	return largest
 }
 
 // Finite reports whether x holds neither infinities nor NaN.

@@ -59,7 +59,7 @@ func packedTypes(t *testing.T, f func(t *testing.T, r *rand.Rand, w *Matrix, wei
 			for _, shape := range [][2]int{{1, 1}, {8, 2}, {23, 3}} {
 				w, weights := randomMatrix(t, r, d, shape[0], shape[1]*max(d.BlockValues(), 32))
 				w.Pack()
-				if w.packed == nil {
+				if !w.Integer() {
 					t.Fatal("not packed")
 				}
 				f(t, r, &w, weights)

@@ -2,156 +2,208 @@ package kernel
 
 import (
 	"fmt"
-	"io"
+	"math"
 
+	"jamba/kernel/par"
 	"jamba/kernel/quant"
 	"jamba/tensor"
 )
 
-// PanelVersion is the version of the layout of packed matrices, as PanelWriter writes it and FromPanels reads it.
-const PanelVersion = 1
-
-// PanelRows returns how many rows lie side by side in the panels of the kernels in use; 0: they have none.
-func PanelRows() int {
-	if active.pack == nil {
-		return 0
-	}
-	return active.pack.rows
+// panels are quantized weights in the layout of the integer kernels: panels of as many rows as the kernels take (R), the
+// last filled up with zeroes. The integers are those of the file; only their order differs. Products read them back row
+// by row, slowly; packed has the kernels.
+//
+// A panel's integers are in blocks of 32 columns, see integers. The scales follow apart, with R rows side by side, as
+// fp16 for each block or, for K formats, fp16 for each super-block of 256 columns and signed bytes for each sub-block.
+//
+// All of it lies in one piece of memory, each part at a multiple of 64 bytes, in the order of the fields. Native files
+// hold it: what changes it changes PanelVersion.
+type panels struct {
+	*layout
+	dtype            tensor.DType
+	rows             int // of a panel
+	n, k             int
+	count            int    // of panels
+	blocks           int    // of a row: blocks of the type, super-blocks for K formats
+	memory           []byte // all that follows
+	quants           []byte // [count, K·R·bits/8]
+	scale, min       []byte // [count, blocks, R] fp16
+	subScale, subMin []byte // [count, blocks, block/sub, R]
 }
 
-// PanelBytes returns the bytes that a matrix [n, k] of type d takes in panels of that many rows. It is an error if the
-// type does not lie in panels, if rows are no whole blocks, or if no kernels have such panels.
-func PanelBytes(d tensor.DType, rows, n, k int) (int, error) {
-	_, size, err := layout(d, rows, n, k)
-	return size, err
-}
+// partAlignment is what each part begins at a multiple of: a line of the cache.
+const partAlignment = 64
 
-// FromPanels returns the matrix [n, k] of type d over panels of that many rows, as a PanelWriter wrote them: they have
-// to stay valid and are only read. Row gives the exact weights; products read them back row by row, slowly, until Pack
-// has them use the panels. Bytes are those of the type. It is an error if panels has another size than PanelBytes; what
-// is in it cannot do harm.
-func FromPanels(d tensor.DType, rows, n, k int, panels []byte) (Matrix, error) {
-	p, size, err := layout(d, rows, n, k)
-	if err != nil {
-		return Matrix{}, err
-	}
-	if len(panels) != size {
-		return Matrix{}, fmt.Errorf("%d bytes of panels, want %d for %v [%d, %d] in panels of %d rows", len(panels), size, d, n, k, rows)
-	}
-	plain, err := tensor.Size(d, []int{n, k})
-	if err != nil {
-		return Matrix{}, err
-	}
-	p.place(panels, k)
-	return Matrix{N: n, K: k, DType: d, size: plain, panels: p}, nil
-}
+// maxPackRows is the maximum of a panel's rows.
+const maxPackRows = 16
 
-// PanelWriter packs rows of weights and writes them on. It has memory for one packed matrix.
-type PanelWriter struct {
-	w        io.Writer
-	p        *packed
-	d        tensor.DType
-	n, k     int
-	rowBytes int
-	next     int // row of the matrix
-}
-
-// NewPanelWriter returns a writer that takes the rows of matrices [n, k] of type d, one matrix after the other, and
-// writes each to w, once it is whole, in panels of that many rows; they take PanelBytes. Errors are those of PanelBytes.
-func NewPanelWriter(w io.Writer, d tensor.DType, rows, n, k int) (*PanelWriter, error) {
-	p, size, err := layout(d, rows, n, k)
-	if err != nil {
+// newPanels returns how a matrix [n, k] of type d lies in panels of that many rows, without memory. It is an error if the
+// type has no layout, if no kernels have such panels, if rows of k are no whole blocks, or if the size overflows.
+func newPanels(d tensor.DType, rows, n, k int) (*panels, error) {
+	if rows != 8 && rows != maxPackRows {
+		return nil, fmt.Errorf("panels of %d rows are not known; 8 and %d are", rows, maxPackRows)
+	}
+	l := layouts[d]
+	if l == nil {
+		return nil, fmt.Errorf("weights of type %v do not lie in panels", d)
+	}
+	if _, err := d.RowBytes(k); err != nil {
 		return nil, err
 	}
-	rowBytes, err := d.RowBytes(k)
-	if err != nil {
-		return nil, err
+	// With eight bytes a weight, which is more than any part takes, the sum of the parts does not overflow either.
+	if n < 1 || k < 1 || n > math.MaxInt/8/maxPackRows/k-1 {
+		return nil, fmt.Errorf("no panels of a matrix [%d, %d]", n, k)
 	}
-	p.place(make([]byte, size), k)
-	return &PanelWriter{w: w, p: p, d: d, n: n, k: k, rowBytes: rowBytes}, nil
+	return &panels{layout: l, dtype: d, rows: rows, n: n, k: k, count: (n + rows - 1) / rows, blocks: k / d.BlockValues()}, nil
 }
 
-// Write takes any number of whole rows.
-func (w *PanelWriter) Write(rows []byte) (int, error) {
-	if len(rows)%w.rowBytes != 0 {
-		return 0, fmt.Errorf("%d bytes are no whole rows of %d", len(rows), w.rowBytes)
-	}
-	for rest := rows; len(rest) > 0; {
-		count := min(len(rest)/w.rowBytes, w.n-w.next)
-		w.p.fill(w.d, w.k, w.next, rest[:count*w.rowBytes])
-		rest = rest[count*w.rowBytes:]
-		if w.next += count; w.next < w.n {
-			continue
-		}
-		// Rows that fill up the last panel stay zeroes for the next matrix.
-		w.next = 0
-		if _, err := w.w.Write(w.p.bytes); err != nil {
-			return len(rows) - len(rest), err
-		}
-	}
-	return len(rows), nil
+// part is a part of panels and its size.
+type part struct {
+	bytes *[]byte
+	size  int
 }
 
-// row writes row n, with k values, to dst: bit for bit what quant.Dequantize makes of the blocks that were packed.
-func (p *packed) row(dst []float32, n, k int) {
-	panel, r := n/p.rows, n%p.rows
-	size := p.quantBytes(k)
-	quants := p.quants[panel*size : (panel+1)*size]
-	perBlock := k / p.blocks
-	half := func(from []byte, block int) float32 {
-		at := ((panel*p.blocks+block)*p.rows + r) * 2
-		return quant.F16ToF32(uint16(from[at]) | uint16(from[at+1])<<8)
+func (p *panels) parts() [5]part {
+	has, block, sub := p.scaling.parts(), p.count*p.blocks*2*p.rows, p.count*(p.k/p.sub)*p.rows
+	all := [5]part{{&p.quants, p.count * p.quantBytes(p.k)}, {&p.scale, block}, {bytes: &p.min}, {bytes: &p.subScale}, {bytes: &p.subMin}}
+	if has.min {
+		all[2].size = block
 	}
-	var q [32]int8
-	for c := range k / 32 {
-		p.numbers(&q, quants, c, r)
-		for sub := 0; sub < 32; sub += p.sub {
-			column := 32*c + sub
-			block, scale := column/perBlock, (panel*(k/p.sub)+column/p.sub)*p.rows+r
-			d, out, values := half(p.scale, block), dst[column:column+p.sub], q[sub:sub+p.sub]
-			switch p.kind {
-			case scaleOnly:
-				for i, v := range values {
-					out[i] = d * float32(v)
-				}
-			case scaleOffset:
-				for i, v := range values {
-					out[i] = d * float32(v-8)
-				}
-			case scaleMin:
-				m := half(p.least, block)
-				for i, v := range values {
-					out[i] = float32(d*float32(v)) + m
-				}
-			case scaleK6:
-				d *= float32(int8(p.sc[scale]))
-				for i, v := range values {
-					out[i] = d * float32(v)
-				}
-			case scaleK:
-				d *= float32(int8(p.sc[scale]))
-				m := half(p.least, block) * float32(-int32(int8(p.mn[scale])))
-				for i, v := range values {
-					out[i] = float32(d*float32(v)) - m
-				}
+	if has.subScale {
+		all[3].size = sub
+	}
+	if has.subMin {
+		all[4].size = sub
+	}
+	return all
+}
+
+// size is how many bytes the panels take.
+func (p *panels) size() int {
+	size := 0
+	for _, part := range p.parts() {
+		size += alignPart(part.size)
+	}
+	return size
+}
+
+func alignPart(n int) int { return (n + partAlignment - 1) &^ (partAlignment - 1) }
+
+// place has the panels lie in b, of their size.
+func (p *panels) place(b []byte) {
+	p.memory = b
+	for _, part := range p.parts() {
+		*part.bytes = b[:part.size:part.size]
+		b = b[alignPart(part.size):]
+	}
+}
+
+// quantBytes is what the integers of k columns of a panel take.
+func (p *panels) quantBytes(k int) int { return k * p.rows * p.integers.bits() / 8 }
+
+// fill packs rows of the type, the first of which is row first of the matrix.
+func (p *panels) fill(first int, data []byte) {
+	block, blockBytes := p.dtype.BlockValues(), p.dtype.BlockBytes()
+	par.For(len(data)/(p.blocks*blockBytes), p.rows, func(lo, hi int) {
+		b := quant.Block{Q: make([]int8, block), S: make([]int8, 16), M: make([]int8, 16)}
+		for at := lo; at < hi; at++ {
+			for i := range p.blocks {
+				quant.Unpack(&b, p.dtype, data[(at*p.blocks+i)*blockBytes:][:blockBytes])
+				p.put(&b, (first+at)/p.rows, (first+at)%p.rows, i)
 			}
 		}
+	})
+}
+
+// put stores block i of row r of a panel.
+func (p *panels) put(b *quant.Block, panel, r, i int) {
+	at := (panel*p.blocks+i)*p.rows + r
+	putFP16(p.scale, at, b.Scale)
+	if len(p.min) > 0 {
+		putFP16(p.min, at, b.Min)
+	}
+	subs := len(b.Q) / p.sub
+	for s := range subs {
+		at := ((panel*p.blocks+i)*subs+s)*p.rows + r
+		if len(p.subScale) > 0 {
+			p.subScale[at] = byte(b.S[s])
+		}
+		if len(p.subMin) > 0 {
+			p.subMin[at] = byte(b.M[s])
+		}
+	}
+	for c := 0; c < len(b.Q); c += 32 {
+		p.integers.put(p.block(panel, i*len(b.Q)+c), p.rows, r, b.Q[c:c+32])
 	}
 }
 
-// numbers fetches the integers of row r of a panel in the columns from 32·c on.
-func (p *packed) numbers(q *[32]int8, quants []byte, c, r int) {
-	at := quants[c*32*p.rows*p.bits/8:][:32*p.rows*p.bits/8]
-	if p.bits == 8 {
-		for j := range 16 {
-			pair := at[(j*p.rows+r)*2:][:2]
-			q[2*j], q[2*j+1] = int8(pair[0]), int8(pair[1])
+func putFP16(to []byte, i int, v uint16) { to[2*i], to[2*i+1] = byte(v), byte(v>>8) }
+
+// block returns the integers of a panel in 32 columns from one on.
+func (p *panels) block(panel, column int) []byte {
+	at := panel*p.quantBytes(p.k) + p.quantBytes(column)
+	return p.quants[at : at+p.quantBytes(32)]
+}
+
+// row is bit for bit what quant.Dequantize makes of the blocks that were packed.
+func (p *panels) row(dst []float32, n int) {
+	panel, r := n/p.rows, n%p.rows
+	perBlock := p.k / p.blocks
+	for c := 0; c < p.k; c += 32 {
+		p.integers.get(dst[c:c+32], p.block(panel, c), p.rows, r)
+		for column := c; column < c+32; column += p.sub {
+			var s scales
+			at := (panel*p.blocks+column/perBlock)*p.rows + r
+			s.scale = fp16At(p.scale, at)
+			if len(p.min) > 0 {
+				s.min = fp16At(p.min, at)
+			}
+			at = (panel*(p.k/p.sub)+column/p.sub)*p.rows + r
+			if len(p.subScale) > 0 {
+				s.subScale = int8(p.subScale[at])
+			}
+			if len(p.subMin) > 0 {
+				s.subMin = int8(p.subMin[at])
+			}
+			p.scaling.values(dst[column:column+p.sub], s)
 		}
-		return
 	}
-	for j := range 8 {
-		pair := at[(j*p.rows+r)*2:][:2]
-		q[2*j], q[2*j+1] = int8(pair[0]&15), int8(pair[1]&15)
-		q[16+2*j], q[17+2*j] = int8(pair[0]>>4), int8(pair[1]>>4)
+}
+
+func fp16At(from []byte, i int) float32 {
+	return quant.F16ToF32(uint16(from[2*i]) | uint16(from[2*i+1])<<8)
+}
+
+func (p *panels) mul(dst, x []float32, m int) { mulFloat(dst, x, p, m) }
+
+func (p *panels) product(dst, x []float32, add bool) { widenedProduct(dst, x, p, p.n, p.k, add) }
+
+// pack uses the panels as they are, if they are as high as those of the kernels.
+func (p *panels) pack(k *packKernels) *packed {
+	kernels := k.of(p.layout)
+	if p.rows != k.rows || kernels == nil {
+		return nil
 	}
+	return &packed{panels: p, tier: k, kernels: kernels, exact: p}
+}
+
+func (*panels) integer() bool { return false }
+
+func (p *panels) bytes() int {
+	return len(p.quants) + len(p.scale) + len(p.min) + len(p.subScale) + len(p.subMin)
+}
+
+func (*panels) raw() []byte { return nil }
+
+func (p *panels) shape() (n, k int) { return p.n, p.k }
+
+func (p *panels) dot(dst, x []float32, m, lo, hi int, scratch *[]float32) {
+	dotRows(dst, x, p, m, lo, hi, scratch)
+}
+
+// manyRows: rows are read back whole, not in the parts that mulMany takes.
+func (*panels) manyRows() int { return math.MaxInt }
+
+func (*panels) panel([]float32, int, int, int, int, []float32) {
+	panic("kernel: parts of rows of panels")
 }

@@ -24,7 +24,7 @@ func panelsOf(t *testing.T, rows, atOnce int, all ...Matrix) []byte {
 	}
 	var plain []byte
 	for _, m := range all {
-		plain = append(plain, m.data...)
+		plain = append(plain, m.Raw()...)
 	}
 	for part := range slices.Chunk(plain, atOnce*first.size/first.N) {
 		if n, err := w.Write(part); err != nil || n != len(part) {
@@ -47,8 +47,8 @@ func TestPanels(t *testing.T) {
 				n, k := 1+r.IntN(40), d.BlockValues()*(1+r.IntN(4))
 				a, _ := randomMatrix(t, r, d, n, k)
 				b, _ := randomMatrix(t, r, d, n, k)
-				for i := range b.data { // scales, too
-					b.data[i] = byte(r.Uint32())
+				for i := range b.Raw() { // scales, too
+					b.Raw()[i] = byte(r.Uint32())
 				}
 				file := panelsOf(t, rows, 1+r.IntN(2*n), a, b)
 				size, err := PanelBytes(d, rows, n, k)
@@ -74,14 +74,15 @@ func TestPanels(t *testing.T) {
 						}
 						continue
 					}
-					if !bytes.Equal(w.packed.bytes, plain.packed.bytes) {
+					mapped, made := w.weights.(*packed), plain.weights.(*packed)
+					if !bytes.Equal(mapped.memory, made.memory) {
 						t.Error("other panels than Pack's")
 					}
-					if &w.packed.bytes[0] != &file[i*size] {
+					if &mapped.memory[0] != &file[i*size] {
 						t.Error("the panels were copied")
 					}
 					equalProducts(t, "products", x, &w, &plain)
-					equalProducts(t, "rows after Pack", x, &Matrix{N: n, K: k, DType: d, panels: w.panels}, &Matrix{N: n, K: k, DType: d, size: plain.size, data: plain.data})
+					equalProducts(t, "rows after Pack", x, &Matrix{N: n, K: k, DType: d, weights: mapped.exact}, &Matrix{N: n, K: k, DType: d, weights: made.exact})
 				}
 			})
 		}

@@ -97,7 +97,7 @@ func BenchmarkProducts(b *testing.B) {
 	for _, s := range [][3]int{{2048, 384, 192}, {2048, 192, 768}, {1024, 384, 192}, {256, 192, 4096}, {2048, 44, 384}, {2048, 384, 12}} {
 		m, n, k := s[0], s[1], s[2] // as Product has them; a layer of k outputs and n inputs
 		x, w, y := random(r, m*k), random(r, k*n), random(r, m*n)
-		wt := Matrix{N: n, K: k, f32: transposed(w, k, n)}
+		wt := Matrix{N: n, K: k, weights: &floats{n: n, k: k, values: transposed(w, k, n)}}
 		run := func(name string, f func()) {
 			b.Run(name, func(b *testing.B) {
 				for b.Loop() {

@@ -56,11 +56,11 @@ var (
 
 // rows runs the tiles; an element of w, as the tiles count them, takes size elements of the slice.
 func (t *dotTiles[W]) rows(dst, x []float32, w []W, m, n, k, ldd, size int) {
-	most := len(t.one)
+	maxRows := len(t.one)
 	for at := 0; at < k; at += kBlock {
 		kb := min(kBlock, k-at)
-		for i := 0; i < m; i += most {
-			rows := min(most, m-i)
+		for i := 0; i < m; i += maxRows {
+			rows := min(maxRows, m-i)
 			for j := 0; j < n; {
 				columns, f := 1, t.one[rows-1]
 				switch {
@@ -140,9 +140,9 @@ var (
 // columns computes the columns from first on, as many as there are whole tiles for, and returns where it stopped. An
 // element of w, as the tiles count them, takes size elements of the slice.
 func (t *gemmTiles[W]) columns(dst, x []float32, w []W, m, first, n, k, ldx, size int, add bool) int {
-	most, end := len(t.tiles), n-(n-first)%t.width
-	for i := 0; i < m; i += most {
-		rows := min(most, m-i)
+	maxRows, end := len(t.tiles), n-(n-first)%t.width
+	for i := 0; i < m; i += maxRows {
+		rows := min(maxRows, m-i)
 		out, src := dst[i*n:(i+rows)*n], x[i*ldx:(i+rows-1)*ldx+k]
 		for j := first; j < end; j += t.width {
 			t.tiles[rows-1](&out[j], n, &src[0], ldx, &w[j*size], n, k, add)

@@ -39,9 +39,9 @@ func (w *Matrix) Quantize(d tensor.DType, round func(dst []byte, row []float32) 
 		}
 	}
 	if !w.owned {
-		source = w.data
+		source = w.Raw()
 	}
-	*w = Matrix{N: w.N, K: w.K, DType: d, size: len(data), data: data, owned: true}
+	*w = Matrix{N: w.N, K: w.K, DType: d, size: len(data), owned: true, weights: storedAs(d, w.N, w.K, data, nil)}
 	return source, nil
 }
 

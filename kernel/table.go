@@ -41,8 +41,8 @@ type table struct {
 	siluMul func(gate, up []float32)
 	// softplus is Softplus of a range.
 	softplus func(x []float32)
-	// most returns the largest of x; len(x) is a positive multiple of 8.
-	most func(x []float32) float32
+	// max returns the largest of x; len(x) is a positive multiple of 8.
+	max func(x []float32) float32
 	// expSum replaces x by exp(x-top), exactly 0 where that is below the smallest normal number, and returns the sum.
 	// len(x) is a positive multiple of 8.
 	expSum func(x []float32, top float32) float32
@@ -70,7 +70,7 @@ var generic = table{
 	rmsNorm:  rmsNormGeneric,
 	siluMul:  siluMulGeneric,
 	softplus: softplusGeneric,
-	most:     slices.Max[[]float32],
+	max:      slices.Max[[]float32],
 	expSum:   expSumGeneric,
 	conv:     convGeneric,
 	scan:     scanGeneric,

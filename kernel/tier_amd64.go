@@ -10,9 +10,9 @@ import (
 // platformTiers are the tiers of this architecture, the best last.
 var platformTiers = []*table{&avx2, &avx2VNNI, &avx512, &avx512VNNI}
 
-// avx2 is the tier of processors with AVX2, FMA and conversion of fp16. Its functions split slices into what the assembly takes, vectors of
-// eight. Where the rest is left to the generic twins, which part an element falls in depends on the shape of the model
-// alone, never on the number of rows or threads.
+// avx2 is the tier of processors with AVX2, FMA and conversion of fp16. Its functions split slices into what the assembly
+// takes, vectors of eight. Where the rest is left to the generic twins, which part an element falls in depends on the
+// shape of the model alone, never on the number of rows or threads.
 //
 // A loop that does nothing but call assembly could not be stopped for the garbage collector: each call is made by an
 // ordinary Go function, and takes a few microseconds.
@@ -31,7 +31,7 @@ var avx2 = table{
 	rmsNorm:    rmsNormAVX2,
 	siluMul:    siluMulAVX2Slice,
 	softplus:   softplusAVX2Slice,
-	most:       mostAVX2Slice,
+	max:        maxAVX2Slice,
 	expSum:     expSumAVX2Slice,
 	conv:       convAVX2Rows,
 	scan:       scanAVX2Panel,
@@ -58,44 +58,62 @@ var avx2VNNI = func() table {
 var (
 	packAVX2 = packKernels{
 		rows: 8,
-		i8:   []packedTile{gemmI8x1, gemmI8x2, gemmI8x3, gemmI8x4, gemmI8x5, gemmI8x6},
-		i8m:  []packedTile{gemmI8mx1, gemmI8mx2, gemmI8mx3, gemmI8mx4, gemmI8mx5, gemmI8mx6},
-		k4:   []superTile{gemmK4x1, gemmK4x2, gemmK4x3, gemmK4x4, gemmK4x5, gemmK4x6},
-		k5:   []superTile{gemmK5x1, gemmK5x2, gemmK5x3, gemmK5x4, gemmK5x5, gemmK5x6},
-		k6:   []superTile{gemmK6x1, gemmK6x2, gemmK6x3, gemmK6x4, gemmK6x5, gemmK6x6},
-		i4:   []packedTile{gemmI4x1, gemmI4x2, gemmI4x3, gemmI4x4, gemmI4x5, gemmI4x6},
-		wide: &wideKernels{
-			plain: gemmWide, min: gemmWideM, k: gemmWideK, kmin: gemmWideKM,
-			i8: wideI8AVX2, i4: wideI4AVX2, k4: wideK4AVX2, k5: wideK5AVX2, k6: wideK6AVX2,
+		arithmetic: [arithmetics]integerKernels{
+			i8: {
+				few:  blockTiles{gemmI8x1, gemmI8x2, gemmI8x3, gemmI8x4, gemmI8x5, gemmI8x6},
+				many: &wideTiles{gemmWide, blockWidener(wideI8AVX2)},
+			},
+			i8m: {
+				few:  blockTiles{gemmI8mx1, gemmI8mx2, gemmI8mx3, gemmI8mx4, gemmI8mx5, gemmI8mx6},
+				many: &wideTiles{gemmWideM, blockWidener(wideI8AVX2)},
+			},
+			i4m: {
+				few:  blockTiles{gemmI4x1, gemmI4x2, gemmI4x3, gemmI4x4, gemmI4x5, gemmI4x6},
+				many: &wideTiles{gemmWideM, blockWidener(wideI4AVX2)},
+			},
+			k4: {
+				few:  superTiles{gemmK4x1, gemmK4x2, gemmK4x3, gemmK4x4, gemmK4x5, gemmK4x6},
+				many: &wideTiles{gemmWideKM, superWidener(wideK4AVX2)},
+			},
+			k5: {
+				few:  superTiles{gemmK5x1, gemmK5x2, gemmK5x3, gemmK5x4, gemmK5x5, gemmK5x6},
+				many: &wideTiles{gemmWideKM, superWidener(wideK5AVX2)},
+			},
+			k6: {
+				few:  superTiles{gemmK6x1, gemmK6x2, gemmK6x3, gemmK6x4, gemmK6x5, gemmK6x6},
+				many: &wideTiles{gemmWideK, superWidener(wideK6AVX2)},
+			},
 		},
-		round: roundAVX2, roundK: roundKAVX2, widen: widenF16AVX2, scalesK: scalesKAVX2,
+		round: roundAVX2, roundK: roundKAVX2, fromF16: widenF16AVX2, scalesK: scalesKAVX2,
 	}
 	packAVXVNNI = packKernels{
-		rows:  8,
-		i8:    []packedTile{gemmI8Vx1, gemmI8Vx2, gemmI8Vx3, gemmI8Vx4, gemmI8Vx5, gemmI8Vx6},
-		i8m:   []packedTile{gemmI8mVx1, gemmI8mVx2, gemmI8mVx3, gemmI8mVx4, gemmI8mVx5, gemmI8mVx6},
-		k4:    []superTile{gemmK4Vx1, gemmK4Vx2, gemmK4Vx3, gemmK4Vx4, gemmK4Vx5, gemmK4Vx6},
-		k5:    []superTile{gemmK5Vx1, gemmK5Vx2, gemmK5Vx3, gemmK5Vx4, gemmK5Vx5, gemmK5Vx6},
-		k6:    []superTile{gemmK6Vx1, gemmK6Vx2, gemmK6Vx3, gemmK6Vx4, gemmK6Vx5, gemmK6Vx6},
-		i4:    []packedTile{gemmI4Vx1, gemmI4Vx2, gemmI4Vx3, gemmI4Vx4, gemmI4Vx5, gemmI4Vx6},
-		round: roundAVX2, roundK: roundKAVX2, widen: widenF16AVX2, scalesK: scalesKAVX2,
+		rows: 8,
+		arithmetic: [arithmetics]integerKernels{
+			i8:  {few: blockTiles{gemmI8Vx1, gemmI8Vx2, gemmI8Vx3, gemmI8Vx4, gemmI8Vx5, gemmI8Vx6}},
+			i8m: {few: blockTiles{gemmI8mVx1, gemmI8mVx2, gemmI8mVx3, gemmI8mVx4, gemmI8mVx5, gemmI8mVx6}},
+			i4m: {few: blockTiles{gemmI4Vx1, gemmI4Vx2, gemmI4Vx3, gemmI4Vx4, gemmI4Vx5, gemmI4Vx6}},
+			k4:  {few: superTiles{gemmK4Vx1, gemmK4Vx2, gemmK4Vx3, gemmK4Vx4, gemmK4Vx5, gemmK4Vx6}},
+			k5:  {few: superTiles{gemmK5Vx1, gemmK5Vx2, gemmK5Vx3, gemmK5Vx4, gemmK5Vx5, gemmK5Vx6}},
+			k6:  {few: superTiles{gemmK6Vx1, gemmK6Vx2, gemmK6Vx3, gemmK6Vx4, gemmK6Vx5, gemmK6Vx6}},
+		},
+		round: roundAVX2, roundK: roundKAVX2, fromF16: widenF16AVX2, scalesK: scalesKAVX2,
 	}
 )
 
 // readSome reads some bytes at a time: a call has to end soon.
 func readSome(b []byte, read func(p *byte, n int) byte) {
-	const most = 1 << 18
-	for ; len(b) > 0; b = b[min(len(b), most):] {
-		read(&b[0], min(len(b), most))
+	const atOnce = 1 << 18
+	for ; len(b) > 0; b = b[min(len(b), atOnce):] {
+		read(&b[0], min(len(b), atOnce))
 	}
 }
 
 // rounds runs a loop of n multiply-adds, each round of which does per.
 func rounds(n, per int, loop func(rounds int)) int {
-	const most = 1 << 15 // a call has to end soon
-	for done := 0; ; done += most {
-		if left := n/per - done; left > most {
-			loop(most)
+	const atOnce = 1 << 15 // a call has to end soon
+	for done := 0; ; done += atOnce {
+		if left := n/per - done; left > atOnce {
+			loop(atOnce)
 		} else {
 			loop(max(1, left))
 			return (done + max(1, left)) * per
@@ -165,7 +183,7 @@ func softplusAVX2Slice(x []float32) {
 	}
 }
 
-func mostAVX2Slice(x []float32) float32 { return maxAVX2(&x[0], len(x)) }
+func maxAVX2Slice(x []float32) float32 { return maxAVX2(&x[0], len(x)) }
 
 func expSumAVX2Slice(x []float32, top float32) float32 { return expSumAVX2(&x[0], len(x), top) }
 

@@ -2,16 +2,12 @@ package kernel
 
 import "slices"
 
-// wideKernels are the kernels of packed matrices for many rows of activations: tiles of productRows rows and two panels,
-// whose weights are widened to 16 bits first. They give the bits of the packed tiles.
-type wideKernels struct {
-	// The tiles by the weights: with a scale for 32 columns, or with a minimum, too; the same for K formats.
-	plain, min, k, kmin wideTile
-	// i8 and i4 widen blocks of 32 columns of a panel of so many bits into every other vector of dst, and fetch what lies
-	// ahead bytes after them.
-	i8, i4 func(dst *int16, w *byte, ahead, blocks int)
-	// k4, k5 and k6 do so for K formats and multiply by the bytes that scale sub-blocks.
-	k4, k5, k6 func(dst *int16, w, sc *byte, ahead, blocks int)
+// wideTiles are the way of many rows of activations: tiles of productRows rows and two panels, whose weights are widened
+// to 16 bits first.
+type wideTiles struct {
+	tile wideTile
+	// widen widens weights.
+	widen widener
 }
 
 // wideTile is a packedTile with the scales of the second panel, and the minima, second bytes after those of the first.
@@ -27,87 +23,82 @@ const (
 	wideBlock = 32 * productRows
 )
 
-// many reports whether products with m rows of activations go by wide tiles.
-func (p *packed) many(m int) bool { return p.kernels.wide != nil && m >= wideFrom }
+func (*wideTiles) from() int { return wideFrom }
 
-// wideAt is where wide tiles have the columns from at on, a multiple of wideK, of row i of m rounded activations, in the
-// order [K/wideK, tiles, productRows, wideK]: what a tile reads follows in memory. Scales are in the same order.
-func wideAt(m, k, i, at int) int {
-	rows := (m + productRows - 1) / productRows * productRows
-	return at*rows + i*min(wideK, k-at)
+func (*wideTiles) roundedRows(m int) int { return (m + productRows - 1) / productRows * productRows }
+
+func (w *wideTiles) round(r *rounded, x []float32, i, m int, p *packed) {
+	for at := 0; at < p.k; at += wideK {
+		r.put(w.at(m, p.k, i, at), x[i*p.k+at:i*p.k+min(at+wideK, p.k)], p)
+	}
 }
 
-// wide multiplies with the panels [lo, hi), two at a time.
-func (l *packedLoop) wide(lo, hi int) {
+// at is where the columns from at on, a multiple of wideK, of row i of m rounded activations are, in the order
+// [K/wideK, tiles, productRows, wideK]: what a tile reads follows in memory. Scales are in the same order.
+func (w *wideTiles) at(m, k, i, at int) int { return at*w.roundedRows(m) + i*min(wideK, k-at) }
+
+// mul multiplies with two panels at a time.
+func (w *wideTiles) mul(l *packedLoop, lo, hi int) {
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)
 	for first := 0; first < l.m; first += wideBlock {
-		for at := 0; at < l.w.K; at += wideK {
+		for at := 0; at < l.p.k; at += wideK {
 			for panel := lo; panel < hi; panel += 2 {
-				l.pair(e, panel, min(panel+1, hi-1), first, min(first+wideBlock, l.m), at, min(wideK, l.w.K-at))
+				w.pair(l, e, panel, min(panel+1, hi-1), first, min(first+wideBlock, l.m), at, min(wideK, l.p.k-at))
 			}
 		}
 	}
 }
 
 // pair multiplies k columns of the rows [first, end) from column at on with two panels, or with the last one twice.
-func (l *packedLoop) pair(e *expanded, panel, other, first, end, at, k int) {
-	w, p, x := l.w, l.w.packed, l.x
-	rows, kernels := p.kernels.rows, p.kernels.wide
+func (w *wideTiles) pair(l *packedLoop, e *expanded, panel, other, first, end, at, k int) {
+	p, x := l.p, l.x
+	rows := p.rows
 	n := k / p.sub * rows // scales of a panel
 	e.scale = slices.Grow(e.scale[:0], 2*n)[:2*n]
-	e.least = slices.Grow(e.least[:0], 2*n)[:2*n]
+	e.minima = slices.Grow(e.minima[:0], 2*n)[:2*n]
 	e.weights = slices.Grow(e.weights[:0], 2*k*rows)[:2*k*rows]
-	least := p.expandTo(e.scale[:n], e.least[:n], panel, w.K, at)
-	p.expandTo(e.scale[n:], e.least[n:], other, w.K, at)
-	p.widen(e.weights, panel, w.K, at, k)
-	p.widen(e.weights[rows*2:], other, w.K, at, k)
-	tile, blocks := kernels.plain, k/32
-	switch {
-	case p.super() && least != nil:
-		tile, blocks = kernels.kmin, k/superHalf
-	case p.super():
-		tile, blocks = kernels.k, k/superHalf
-	case least != nil:
-		tile = kernels.min
-	}
-	columns := min((other+1)*rows, w.N) - panel*rows
+	minima := p.expand(e.scale[:n], e.minima[:n], panel, at)
+	p.expand(e.scale[n:], e.minima[n:], other, at)
+	w.widen.widen(e.weights, p, panel, at, k)
+	w.widen.widen(e.weights[rows*2:], p, other, at, k)
+	blocks, columns := k/p.scaling.unit(), min((other+1)*rows, p.n)-panel*rows
 	for i := first; i < end; i += productRows {
-		q := wideAt(l.m, w.K, i, at)
-		dst, ldd, m := l.dst[i*w.N+panel*rows:], w.N, min(productRows, end-i)
+		q := w.at(l.m, p.k, i, at)
+		dst, ldd, m := l.dst[i*p.n+panel*rows:], p.n, min(productRows, end-i)
 		edge := m < productRows || columns < 2*rows
 		if edge { // a tile that reaches beyond dst
 			dst, ldd = e.part(productRows*2*rows), 2*rows
 			for r := 0; r < m && at > 0; r++ {
-				copy(dst[r*ldd:], l.dst[(i+r)*w.N+panel*rows:][:columns])
+				copy(dst[r*ldd:], l.dst[(i+r)*p.n+panel*rows:][:columns])
 			}
 		}
-		tile(&dst[0], ldd, &x.q[q], 2*k, &x.scales[q/16], k/16, &e.weights[0], &e.scale[0], least, 4*n, blocks, at > 0)
+		w.tile(&dst[0], ldd, &x.q[q], 2*k, &x.scales[q/16], k/16, &e.weights[0], &e.scale[0], minima, 4*n, blocks, at > 0)
 		for r := 0; r < m && edge; r++ {
-			copy(l.dst[(i+r)*w.N+panel*rows:][:columns], dst[r*ldd:])
+			copy(l.dst[(i+r)*p.n+panel*rows:][:columns], dst[r*ldd:])
 		}
 	}
 }
 
-// widen widens k columns of a panel of rows of K values, from column at on, into every other vector of dst.
-func (p *packed) widen(dst []int16, panel, K, at, k int) {
-	rows, kernels, size := p.kernels.rows, p.kernels.wide, p.quantBytes(K)
-	quants := p.quants[panel*size+p.quantBytes(at):]
-	if !p.super() {
-		widen := kernels.i8
-		if p.bits == 4 {
-			widen = kernels.i4
-		}
-		widen(&dst[0], &quants[0], 2*size, k/32)
-		return
-	}
-	widen := kernels.k6
-	switch {
-	case p.bits == 4:
-		widen = kernels.k4
-	case p.kind == scaleK:
-		widen = kernels.k5
-	}
-	sc := p.sc[panel*(len(p.sc)/p.panels)+at/p.sub*rows:]
-	widen(&dst[0], &quants[0], &sc[0], 2*size, k/32)
+// widener widens the integers of k columns of a panel of p, from column at on, into every other vector of dst, and
+// fetches what lies after them.
+type widener interface {
+	widen(dst []int16, p *packed, panel, at, k int)
+}
+
+// blockWidener is a widener of blocks of 32 columns, which fetches what lies ahead bytes after them.
+type blockWidener func(dst *int16, w *byte, ahead, blocks int)
+
+func (f blockWidener) widen(dst []int16, p *packed, panel, at, k int) {
+	size := p.quantBytes(p.k)
+	f(&dst[0], &p.quants[panel*size+p.quantBytes(at)], 2*size, k/32)
+}
+
+// superWidener is one of K formats, which multiplies by the bytes sc that scale sub-blocks.
+type superWidener func(dst *int16, w, sc *byte, ahead, blocks int)
+
+func (f superWidener) widen(dst []int16, p *packed, panel, at, k int) {
+	size := p.quantBytes(p.k)
+	sc := p.subScale[(panel*(p.k/p.sub)+at/p.sub)*p.rows:]
+	f(&dst[0], &p.quants[panel*size+p.quantBytes(at)], &sc[0], 2*size, k/32)
 }

@@ -10,7 +10,7 @@ import (
 
 // quantized writes the integer products of the fast pass: rows of activations in blocks of 32 integers of 16 bits
 // with a scale, times a panel of weight rows, one for each lane of a vector, with a scale and often a minimum for each
-// block (see packed in package kernel). An output is one float, to which each block in ascending order adds scale·scale·(sum of products) and then, if there
+// block (see panels in package kernel). An output is one float, to which each block in ascending order adds scale·scale·(sum of products) and then, if there
 // are minima, minimum·(sum of activations): the same for every tile.
 func quantized() {
 	for m := 1; m <= v.packedRows; m++ {

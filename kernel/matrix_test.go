@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"jamba/tensor"
@@ -39,6 +40,42 @@ func TestReadBytes(t *testing.T) {
 			if integer := Packs(d) && PeakI8(1<<10) > 0; w.Integer() != integer {
 				t.Errorf("%v: integers: %v, want %v", d, w.Integer(), integer)
 			}
+		}
+	}
+}
+
+// TestRowOfFreed asserts that a matrix that was rounded in memory and packed, whose bytes are freed, has the rows of those
+// bytes.
+func TestRowOfFreed(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 9))
+	const n, k = 21, 512
+	values := random(r, n*k)
+	for _, d := range dtypes {
+		if !Packs(d) {
+			continue
+		}
+		var all [2]Matrix
+		for i := range all {
+			w, err := NewMatrix(tensor.FromFloat32s("w", values, n, k))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Quantize(d, nil); err != nil {
+				t.Fatal(err)
+			}
+			all[i] = w
+		}
+		if all[1].Pack() != nil {
+			t.Errorf("%v: bytes that were made here are returned", d)
+		}
+		if freed := all[1].Raw() == nil; freed != all[1].Integer() {
+			t.Errorf("%v: packed %v, its bytes freed %v", d, all[1].Integer(), freed)
+		}
+		got, want := make([]float32, k), make([]float32, k)
+		for i := range n {
+			all[0].Row(want, i)
+			all[1].Row(got, i)
+			equalBits(t, d.String(), got, want)
 		}
 	}
 }

@@ -1,0 +1,75 @@
+package kernel
+
+import "slices"
+
+// few is the way of few rows of activations: panel by panel, with tiles that widen the weights in registers.
+type few struct{}
+
+// rowBlock is how many rows of activations pass a panel before the next: they fit the second cache.
+const rowBlock = 96
+
+func (few) from() int { return 0 }
+
+func (few) roundedRows(m int) int { return m }
+
+func (few) round(r *rounded, x []float32, i, _ int, p *packed) { r.put(i*p.k, x[i*p.k:(i+1)*p.k], p) }
+
+func (few) mul(l *packedLoop, lo, hi int) {
+	p := l.p
+	rows := p.rows
+	e := expansions.Get().(*expanded)
+	defer expansions.Put(e)
+	n := p.k / p.sub * rows
+	e.scale = slices.Grow(e.scale[:0], n)[:n]
+	e.minima = slices.Grow(e.minima[:0], n)[:n]
+	for first := 0; first < l.m; first += rowBlock {
+		end := min(first+rowBlock, l.m)
+		for panel := lo; panel < hi; panel++ {
+			minima := p.expand(e.scale, e.minima, panel, 0)
+			if (panel+1)*rows <= p.n {
+				p.kernels.few.panel(l.dst[first*p.n+panel*rows:], p.n, l.x, first, end, p, panel, e.scale, minima)
+				continue
+			}
+			// The last panel may have more rows than dst has columns.
+			part := e.part(rowBlock * rows)
+			p.kernels.few.panel(part, rows, l.x, first, end, p, panel, e.scale, minima)
+			for i := first; i < end; i++ {
+				copy(l.dst[i*p.n+panel*rows:(i+1)*p.n], part[(i-first)*rows:])
+			}
+		}
+	}
+}
+
+// panelTiles multiply with one panel.
+type panelTiles interface {
+	// panel computes the rows [first, end) of x times a panel of p, with its scales and minima, into rows of dst, ldd apart.
+	panel(dst []float32, ldd int, x *rounded, first, end int, p *packed, panel int, scale []float32, minima *float32)
+}
+
+// blockTiles are tiles from one row of activations on, for blocks of 32 columns.
+type blockTiles []packedTile
+
+type packedTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws, wm *float32, blocks int)
+
+func (t blockTiles) panel(dst []float32, ldd int, x *rounded, first, end int, p *packed, panel int, scale []float32, minima *float32) {
+	k, quants := p.k, p.quants[panel*p.quantBytes(p.k):]
+	for i := first; i < end; i += len(t) {
+		out, xs := dst[(i-first)*ldd:], x.scales[i*k/16:]
+		t[min(len(t), end-i)-1](&out[0], ldd, &x.q[i*k], 2*k, &xs[0], k/16, &quants[0], &scale[0], minima, k/32)
+	}
+}
+
+// superTiles are blockTiles for K formats.
+type superTiles []superTile
+
+// superTile is a packedTile of a K format, with bytes sc that scale its sub-blocks and floats ws that scale its blocks of
+// superHalf columns.
+type superTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w, sc *byte, ws, wm *float32, blocks int)
+
+func (t superTiles) panel(dst []float32, ldd int, x *rounded, first, end int, p *packed, panel int, scale []float32, minima *float32) {
+	k, quants, sc := p.k, p.quants[panel*p.quantBytes(p.k):], p.subScale[panel*(p.k/p.sub)*p.rows:]
+	for i := first; i < end; i += len(t) {
+		out, xs := dst[(i-first)*ldd:], x.scales[i*k/16:]
+		t[min(len(t), end-i)-1](&out[0], ldd, &x.q[i*k], 2*k, &xs[0], k/16, &quants[0], &sc[0], &scale[0], minima, k/superHalf)
+	}
+}

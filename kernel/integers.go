@@ -1,0 +1,51 @@
+package kernel
+
+// integers is how the integers of weights lie in a panel, in blocks of 32 columns by R rows.
+type integers interface {
+	// bits of an integer.
+	bits() int
+	// put stores the 32 integers q of row r in its block.
+	put(block []byte, rows, r int, q []int8)
+	// get fetches them, as float32, to dst [32].
+	get(dst []float32, block []byte, rows, r int)
+}
+
+// int8Pairs are signed integers of 8 bits, [16, R, 2]: pairs of columns of each row.
+type int8Pairs struct{}
+
+func (int8Pairs) bits() int { return 8 }
+
+func (int8Pairs) put(block []byte, rows, r int, q []int8) {
+	for j := range 16 {
+		pair := block[(j*rows+r)*2:][:2]
+		pair[0], pair[1] = byte(q[2*j]), byte(q[2*j+1])
+	}
+}
+
+func (int8Pairs) get(dst []float32, block []byte, rows, r int) {
+	for j := range 16 {
+		pair := block[(j*rows+r)*2:][:2]
+		dst[2*j], dst[2*j+1] = float32(int8(pair[0])), float32(int8(pair[1]))
+	}
+}
+
+// int4Pairs are integers of 4 bits, [8, R, 2]: a byte of pair j has a column of pair j in its lower half and one of pair
+// 8+j in its upper.
+type int4Pairs struct{}
+
+func (int4Pairs) bits() int { return 4 }
+
+func (int4Pairs) put(block []byte, rows, r int, q []int8) {
+	for j := range 8 {
+		pair := block[(j*rows+r)*2:][:2]
+		pair[0], pair[1] = byte(q[2*j]|q[16+2*j]<<4), byte(q[2*j+1]|q[17+2*j]<<4)
+	}
+}
+
+func (int4Pairs) get(dst []float32, block []byte, rows, r int) {
+	for j := range 8 {
+		pair := block[(j*rows+r)*2:][:2]
+		dst[2*j], dst[2*j+1] = float32(pair[0]&15), float32(pair[1]&15)
+		dst[16+2*j], dst[17+2*j] = float32(pair[0]>>4), float32(pair[1]>>4)
+	}
+}

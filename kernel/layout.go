@@ -1,0 +1,74 @@
+package kernel
+
+import "jamba/tensor"
+
+// layout is how the weights of one type lie in panels and how products read them. Files hold panels: what changes where
+// something lies changes PanelVersion.
+type layout struct {
+	integers   integers
+	sub        int // columns that share a scale: 32 or 16
+	scaling    scaling
+	arithmetic arithmetic
+}
+
+// layouts are the types that lie in panels, and how: a further one is a row here if its integers, its scaling and its
+// arithmetic are among those there are. The other types are widened to float32, a few rows at a time, in every product:
+// those of less than four bits, which would take two to five times the memory in panels, and those whose values are from
+// a table.
+var layouts = map[tensor.DType]*layout{
+	tensor.Q8_0: {int8Pairs{}, 32, scaleOnly{}, i8},
+	tensor.Q4_0: {int4Pairs{}, 32, scaleOffset{}, i4m},
+	tensor.Q4_1: {int4Pairs{}, 32, scaleMin{}, i4m},
+	tensor.Q5_0: {int8Pairs{}, 32, scaleOnly{}, i8},
+	tensor.Q5_1: {int8Pairs{}, 32, scaleMin{}, i8m},
+	tensor.Q4_K: {int4Pairs{}, 32, superMin{max: 1<<14 - 1}, k4},
+	tensor.Q5_K: {int8Pairs{}, 32, superMin{max: 1<<13 - 1}, k5},
+	tensor.Q6_K: {int8Pairs{}, 16, superOnly{max: 1<<12 - 1}, k6},
+}
+
+// arithmetic is what kernels compute of activations, integers and scales: the index of a tier's kernels.
+type arithmetic int
+
+const (
+	i8  arithmetic = iota // 8 bits, a scale for 32 columns
+	i8m                   // and a minimum
+	i4m                   // 4 bits, a scale and a minimum
+	k4                    // K formats of 4, 5 and 6 bits
+	k5
+	k6
+	arithmetics // their number
+)
+
+// packKernels are the kernels of packed matrices in one tier.
+type packKernels struct {
+	rows int // of weights that lie side by side in a panel
+	// arithmetic are the kernels of each; without any, types of that arithmetic are not packed in this tier.
+	arithmetic [arithmetics]integerKernels
+	// round rounds blocks of 32 activations.
+	round func(q *int16, xs *float32, x *float32, blocks int)
+	// roundK rounds blocks of superHalf activations to integers of at most max.
+	roundK func(q *int16, xs *float32, x *float32, max float32, blocks int)
+	// fromF16 widens n times rows fp16 values to float32.
+	fromF16 func(dst *float32, src *byte, n int)
+	// scalesK multiplies, for each super-block, rows fp16 values d with count times rows signed bytes c.
+	scalesK func(dst *float32, d, c *byte, count, supers int)
+}
+
+// integerKernels multiply with packed weights in one arithmetic.
+type integerKernels struct {
+	// few are the tiles for few rows of activations.
+	few panelTiles
+	// many is another way for many rows, with the bits of few; nil: there is none.
+	many way
+}
+
+// of returns the kernels for weights in that layout, nil if there are none.
+func (k *packKernels) of(l *layout) *integerKernels {
+	if kernels := &k.arithmetic[l.arithmetic]; kernels.few != nil {
+		return kernels
+	}
+	return nil
+}
+
+// Packs reports whether matrices of type d lie in panels if the kernels have some; see Pack.
+func Packs(d tensor.DType) bool { return layouts[d] != nil }
