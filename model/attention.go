@@ -64,17 +64,12 @@ func (a *attention) projections(visit projectionVisitor) {
 	visit("self_attn.o_proj", -1, &a.oProj)
 }
 
-// linear computes out = x·wᵀ + bias, with what an adapter adds, an operation of that name.
+// linear computes out = x·wᵀ + bias, with what adapters add, an operation of that name.
 func (p *Pass) linear(name string, out, x []float32, w *kernel.Matrix, bias []float32) {
 	kernel.MatMul(out, x, w)
 	kernel.AddBias(out, bias)
-	bytes, macs := w.ReadBytes(), len(out)*w.K
-	if l := p.m.lowRank[w]; l != nil {
-		p.addLowRank(out, x, l)
-		bytes += l.a.ReadBytes() + l.b.ReadBytes()
-		macs += l.a.N * (len(x) + len(out))
-	}
-	p.lap(name, bytes, macs)
+	bytes, macs := p.adapt(out, x, w)
+	p.lap(name, w.ReadBytes()+bytes, len(out)*w.K+macs)
 }
 
 // ropeTable is a RoPE made ready for one head dimension; layers with the same settings share one.

@@ -35,8 +35,9 @@ type Model struct {
 	lmHead    kernel.Matrix // [V, M]; embed if tied
 	source    source        // nil: the weights are the model's own
 	names     *naming
-	params    []Param                     // nil: not for training
-	lowRank   map[*kernel.Matrix]*lowRank // what the adapter adds to products with a matrix
+	params    []Param  // nil: not for training
+	attached  *Adapter // that spans compute with if they name none; nil: none
+	rounded   Recipe   // of Options.Weights
 }
 
 // source is a checkpoint's tensors by their names on disk.

@@ -34,7 +34,7 @@ func (f *moe) forward(p *Pass, layer int, out, h []float32) {
 
 	// Rows are grouped by expert, so that each expert's weights are read once; experts are added in ascending order.
 	clear(out)
-	m := len(h) / p.rows
+	m, stretches := len(h)/p.rows, p.stretches
 	for e := range f.experts {
 		rows := p.groups[:0]
 		for i, pick := range picks {
@@ -54,7 +54,10 @@ func (f *moe) forward(p *Pass, layer int, out, h []float32) {
 		for j, i := range rows {
 			copy(x[j*m:(j+1)*m], h[i/f.NumExpertsPerTok*m:])
 		}
+		p.gathered = gather(p.gathered, stretches, rows, f.NumExpertsPerTok)
+		p.stretches = p.gathered
 		kept := f.experts[e].run(p, y, x)
+		p.stretches = stretches
 		if tape != nil {
 			tape.Experts[e].MLP, tape.Experts[e].Y = kept, y
 		}

@@ -27,12 +27,13 @@ type Pass struct {
 	// Tape, if set, is filled with what the backward pass needs of each pass. All sequences have to be empty before.
 	Tape *Tape
 
-	m       *Model
-	spans   []span
-	results []Result
-	rows    int
-	x       []float32 // [rows, M]
-	logits  []float32
+	m         *Model
+	spans     []span
+	results   []Result
+	rows      int
+	stretches []stretch // of the rows
+	x         []float32 // [rows, M]
+	logits    []float32
 
 	// Lists of what mixers do for each span, and the cuts that they refer to.
 	convs              []kernel.Conv
@@ -40,17 +41,18 @@ type Pass struct {
 	attends            []kernel.Attention
 	convCuts, scanCuts []kernel.Cut
 
-	rope   *ropeTable // whose rotations cos and sin hold
-	cos    []float32
-	sin    []float32
-	picks  []Pick
-	groups []int
-	out    []float32 // [rows, M], what a part of a block adds to x
-	low    []float32 // of addLowRank
-	delta  []float32
-	arena  []float32
-	used   int
-	asked  int // floats of the arena that the pass has asked for
+	rope     *ropeTable // whose rotations cos and sin hold
+	cos      []float32
+	sin      []float32
+	picks    []Pick
+	groups   []int
+	gathered []stretch
+	out      []float32 // [rows, M], what a part of a block adds to x
+	low      []float32 // of addLowRank
+	delta    []float32
+	arena    []float32
+	used     int
+	asked    int // floats of the arena that the pass has asked for
 }
 
 // Probe names what a Pass hands to its probe.
@@ -82,7 +84,8 @@ type Span struct {
 	State   *state.State
 	Tokens  []int32
 	Want    Want
-	Keep    []int // positions of the sequence, ascending, at which a Fork of its state is kept; see Result.Kept
+	Adapter *Adapter // to compute with, the same for all of a sequence; nil: that of the model, if it has one
+	Keep    []int    // positions of the sequence, ascending, at which a Fork of its state is kept; see Result.Kept
 }
 
 // Result is what became of a Span.
@@ -165,6 +168,7 @@ func (p *Pass) begin(spans []Span) {
 			p.rows += len(s.Tokens)
 		}
 	}
+	p.layOut()
 	if p.Tape != nil {
 		p.Tape.begin(p)
 	}
@@ -179,6 +183,14 @@ func (p *Pass) reserve(s *Span, others []Span) error {
 	}
 	if p.Tape != nil && s.State.Pos() > 0 {
 		return fmt.Errorf("a pass with a tape continues a sequence of %d tokens; it has to begin there", s.State.Pos())
+	}
+	switch {
+	case s.Adapter == nil:
+		s.Adapter = p.m.attached
+	case s.Adapter.model != p.m:
+		return errors.New("the adapter of a span is for another model")
+	case p.Tape != nil:
+		return errors.New("a pass with a tape computes with the model's own adapter; none can be chosen")
 	}
 	for i, id := range s.Tokens {
 		if id < 0 || int(id) >= p.m.Config.VocabSize {
@@ -199,10 +211,14 @@ func (p *Pass) run(ctx context.Context) {
 	p.x = grow(p.x, p.rows*h)
 	for i := range p.spans {
 		s := &p.spans[i]
-		for i, id := range s.Tokens {
-			p.m.embed.Row(p.x[(s.lo+i)*h:(s.lo+i+1)*h], int(id))
+		embed := &p.m.embed
+		if s.Adapter != nil && s.Adapter.embed != nil {
+			embed = s.Adapter.embed
 		}
-		if l := p.m.lowRank[&p.m.embed]; l != nil {
+		for i, id := range s.Tokens {
+			embed.Row(p.x[(s.lo+i)*h:(s.lo+i+1)*h], int(id))
+		}
+		if l := s.Adapter.of(&p.m.embed); l != nil {
 			p.addEmbedded(p.x[s.lo*h:s.hi*h], s.Tokens, l)
 		}
 	}
@@ -297,6 +313,7 @@ func (p *Pass) drop() {
 		rows = s.hi
 	}
 	p.rows, p.x = rows, p.x[:rows*h]
+	p.layOut()
 }
 
 // head computes what the spans want.
@@ -310,11 +327,15 @@ func (p *Pass) head() {
 	}
 	// The rows that want logits come first.
 	rows := p.alloc(len(p.x))[:0]
+	p.stretches = p.stretches[:0]
 	for _, logits := range []bool{true, false} {
 		for i := range p.spans {
 			if s := &p.spans[i]; s.Want.logits() == logits {
 				lo, hi := s.wanted()
 				rows = append(rows, p.x[lo*h:hi*h]...)
+				if logits {
+					p.stretches = extend(p.stretches, s.Adapter, hi-lo)
+				}
 			}
 		}
 		if logits {
@@ -353,16 +374,27 @@ func split(x []float32, n int) (first, rest []float32) { return x[:n:n], x[n:] }
 // Head computes the end of the network for some rows of Hidden, x [rows, M]: the final norm to h [rows, M], which may be
 // x, and the logits [rows, vocab].
 func (p *Pass) Head(logits, h, x []float32) {
+	p.stretches = extend(p.stretches[:0], p.m.attached, len(x)/p.m.Config.HiddenSize)
 	kernel.RMSNorm(h, x, p.m.finalNorm, p.m.Config.RMSNormEps)
 	p.vocabulary(logits, h)
 }
 
-// vocabulary computes the logits of rows of final hidden states, with what an adapter adds.
+// vocabulary computes the logits of rows of final hidden states, with what their adapters add.
 func (p *Pass) vocabulary(logits, h []float32) {
-	kernel.MatMul(logits, h, &p.m.lmHead)
-	if l := p.m.lowRank[&p.m.lmHead]; l != nil {
-		p.addLowRank(logits, h, l)
+	w := &p.m.lmHead
+	for i := 0; i < len(p.stretches); {
+		// Rows that have the model's own head are multiplied together.
+		lo, head, first := p.stretches[i].lo, p.stretches[i].adapter.ownHead(), i
+		for i < len(p.stretches) && (i == first || head == nil && p.stretches[i].adapter.ownHead() == nil) {
+			i++
+		}
+		hi := p.stretches[i-1].hi
+		if head == nil {
+			head = w
+		}
+		kernel.MatMul(logits[lo*w.N:hi*w.N], h[lo*w.K:hi*w.K], head)
 	}
+	p.adapt(logits, h, w)
 }
 
 // Hidden returns the last layer's output for all rows of the last pass, [rows, M], if that had a tape. It is valid until the

@@ -12,44 +12,64 @@ import (
 // router, norms, convolutions, A and D stay as they are, and so do the embedding, whose rows are not multiplied, and
 // weights that are quantized already.
 func (m *Model) quantize(r Recipe, progress func(done, total int64)) error {
-	if !slices.Contains(WeightRecipes(), r) {
-		return fmt.Errorf("weights to %q: %s are possible", string(r), Names(WeightRecipes()))
-	}
-	choose := expertsInt8
-	if r != ExpertsInt8 {
-		mix, err := r.of(&m.Config)
-		if err != nil {
-			return err
-		}
-		choose = mix.matrix
+	choose, err := r.choice(&m.Config)
+	if err != nil {
+		return err
 	}
 	all, total := m.large()
 	report, done := Report{}, int64(0)
 	for _, l := range all {
-		c := Conversion{Name: m.nameOf(&l), Shape: []int{l.N, l.K}, From: l.DType, Before: int64(l.Bytes())}
-		var round func(dst []byte, row []float32) error
-		c.To, c.Note, round = choose(&l)
-		switch {
-		case c.From.Quantized():
-			c.To, c.Kept, c.Note = c.From, true, "quantized already"
-		case c.To == tensor.Invalid || c.To == c.From:
-			c.To = c.From
-		default:
-			source, err := l.Quantize(c.To, round)
-			if err != nil {
-				return fmt.Errorf("%s to %v: %w", c.Name, c.To, err)
-			}
+		c, source, err := l.round(choose)
+		c.Name = m.nameOf(&l)
+		if err != nil {
+			return fmt.Errorf("%s to %v: %w", c.Name, c.To, err)
+		}
+		if source != nil {
 			m.source.ReleaseBytes(source)
 		}
-		c.After = int64(l.Bytes())
 		l.resize(c.After - c.Before)
 		report = append(report, c)
 		if done += c.Before; progress != nil {
 			progress(done, total)
 		}
 	}
-	m.Quantized = report
+	m.Quantized, m.rounded = report, r
 	return nil
+}
+
+// choice says which type a matrix is rounded to, as a recipe's does.
+type choice func(l *large) (d tensor.DType, note string, round func(dst []byte, row []float32) error)
+
+// choice returns what the recipe does with each matrix of a network.
+func (r Recipe) choice(c *Config) (choice, error) {
+	if !slices.Contains(WeightRecipes(), r) {
+		return nil, fmt.Errorf("weights to %q: %s are possible", string(r), Names(WeightRecipes()))
+	}
+	if r == ExpertsInt8 {
+		return expertsInt8, nil
+	}
+	mix, err := r.of(c)
+	if err != nil {
+		return nil, err
+	}
+	return mix.matrix, nil
+}
+
+// round rounds a matrix, and returns what became of it and the bytes of a file that are needed no more.
+func (l *large) round(choose choice) (c Conversion, source []byte, err error) {
+	c = Conversion{Shape: []int{l.N, l.K}, From: l.DType, Before: int64(l.Bytes())}
+	var round func(dst []byte, row []float32) error
+	c.To, c.Note, round = choose(l)
+	switch {
+	case c.From.Quantized():
+		c.To, c.Kept, c.Note = c.From, true, "quantized already"
+	case c.To == tensor.Invalid || c.To == c.From:
+		c.To = c.From
+	default:
+		source, err = l.Quantize(c.To, round)
+	}
+	c.After = int64(l.Bytes())
+	return c, source, err
 }
 
 // matrix returns the type for a matrix, or Invalid if its rows are no whole blocks, and why it is not the recipe's.
