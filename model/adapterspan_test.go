@@ -3,6 +3,7 @@ package model_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"jamba/kernel/par"
 	"jamba/model"
 	"jamba/model/lora"
+	"jamba/tensor"
 )
 
 // adapted is a folder with an adapter, and the logits of a model that was opened with it.
@@ -39,6 +41,8 @@ func TestAdapterOfSpan(t *testing.T) {
 		base := testutil.Golden("models", name)
 		bases[base] = append(bases[base], dir)
 	}
+	base := testutil.Golden("models", "jamba-v01-mini")
+	bases[base] = append(bases[base], whole(t, base)) // whose rows are whole blocks of 8 bits
 	ctx, ids := context.Background(), variants.IDs
 	for base, dirs := range bases {
 		for _, o := range []model.Options{{}, {Precision: model.Fast}, {Weights: "q8_0"}, {Weights: "q8_0", Precision: model.Fast}, {Weights: "experts-int8"}} {
@@ -114,6 +118,36 @@ func TestAdapterOfSpan(t *testing.T) {
 			}
 		}
 	}
+}
+
+// whole writes an adapter of embedding, head and Mamba, the first two beside weights of its own.
+func whole(t *testing.T, base string) (dir string) {
+	t.Helper()
+	m := openWith(t, base, model.Options{})
+	a, err := lora.New(lora.Config{R: 3, Alpha: 2, Targets: []string{"embed", "head", "mamba"}}, m.Modules(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	fill := func(x []float32) []float32 {
+		for i := range x {
+			x[i] = float32(0.1 * random.NormFloat64())
+		}
+		return x
+	}
+	for _, p := range a.Pairs {
+		fill(p.A)
+		fill(p.B)
+		if p.Group == lora.Embed || p.Group == lora.Head {
+			vocab, hidden := m.Config.VocabSize, m.Config.HiddenSize
+			a.Wholes = append(a.Wholes, lora.Whole{Module: p.Module, Weight: tensor.FromFloat32s("", fill(make([]float32, vocab*hidden)), vocab, hidden)})
+		}
+	}
+	dir = t.TempDir()
+	if err := a.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // TestAdapterOfSpanBad asserts that an adapter is refused where it cannot be chosen, and leaves the other spans alone.
