@@ -59,7 +59,7 @@ func (m *Model) embed(ctx context.Context, text string, o EmbedOptions) ([]float
 	if err != nil {
 		return nil, err
 	}
-	v, err := m.engine.Embed(ctx, ids, o.Pooling)
+	v, err := m.engine.Embed(ctx, ids, o.Pooling, o.Adapter)
 	if err != nil || !o.Normalize {
 		return v, err
 	}

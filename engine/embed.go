@@ -51,14 +51,15 @@ func (e *embedding) add(hidden []float32, n int) {
 	e.tokens += n
 }
 
-// Embed returns the embedding [M] of a text's tokens, computed together with what else the engine has to do.
-func (e *Engine) Embed(ctx context.Context, tokens []int32, p Pooling) ([]float32, error) {
+// Embed returns the embedding [M] of a text's tokens, computed together with what else the engine has to do, with an adapter if
+// it is not nil.
+func (e *Engine) Embed(ctx context.Context, tokens []int32, p Pooling, a *model.Adapter) ([]float32, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := e.NewSession()
 	defer s.Close()
 	sum := &embedding{pooling: p}
-	q, err := s.begin(ctx, &Request{Prompt: tokens}, sum)
+	q, err := s.begin(ctx, &Request{Prompt: tokens, Adapter: a}, sum)
 	if err != nil {
 		return nil, err
 	}

@@ -214,8 +214,16 @@ func (e *Engine) pick() bool {
 	e.step, e.spans = e.step[:0], e.spans[:0]
 	budget := e.options.Chunk
 	add := func(s *sequence, n int) {
-		e.step = append(e.step, s)
-		e.spans = append(e.spans, model.Span{Context: s.ctx, State: s.state, Tokens: s.todo[:n], Want: s.want(n)})
+		// Those of one adapter stand together, so that its product is one.
+		at := len(e.step)
+		for at > 0 && e.step[at-1].request.Adapter != s.request.Adapter {
+			at--
+		}
+		if at == 0 {
+			at = len(e.step)
+		}
+		e.step = slices.Insert(e.step, at, s)
+		e.spans = slices.Insert(e.spans, at, model.Span{Context: s.ctx, State: s.state, Tokens: s.todo[:n], Want: s.want(n), Adapter: s.request.Adapter})
 		budget -= n
 	}
 	for _, s := range e.running {

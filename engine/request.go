@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"jamba/engine/sample"
+	"jamba/model"
 )
 
 // Request is a prompt and how to continue it.
@@ -14,6 +15,7 @@ type Request struct {
 	Stop       []string // strings that end the answer, and are left out of it
 	Padded     []int32  // ids that are never picked, ascending
 	Sample     sample.Params
+	Adapter    *model.Adapter // to compute with; nil: the model's own, if it has one
 	// Mask, if set, may change the logits [vocab] of the next token before it is picked, most often to -Inf for tokens that are
 	// not allowed; answer are the tokens so far. It runs beside those of other sequences and must not keep its arguments. If it
 	// leaves no token, the answer ends with an error.

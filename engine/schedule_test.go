@@ -29,7 +29,11 @@ type double struct {
 	passes [][]int // rows of each span of each pass
 	delay  time.Duration
 	layer  func(layer, layers int)
+	torn   bool // spans of one adapter stood apart in a pass
 }
+
+// adapters are those that the double knows: each makes other numbers.
+var adapters = []*model.Adapter{nil, {}, {}}
 
 const (
 	vocab = 50
@@ -41,7 +45,12 @@ var doubleSpecs = []state.Spec{{KVHeads: 1, HeadDim: 1, DType: tensor.F32}, {DIn
 func (d *double) Forward(_ context.Context, spans ...model.Span) []model.Result {
 	var rows []int
 	results := make([]model.Result, len(spans))
+	seen := map[*model.Adapter]int{}
 	for i, s := range spans {
+		if last, ok := seen[s.Adapter]; ok && last != i-1 {
+			d.torn = true
+		}
+		seen[s.Adapter] = i
 		rows = append(rows, len(s.Tokens))
 		if s.Context.Err() != nil {
 			results[i].Err = s.Context.Err()
@@ -54,7 +63,7 @@ func (d *double) Forward(_ context.Context, spans ...model.Span) []model.Result 
 		}
 		failed := false
 		for j, id := range s.Tokens {
-			_ = s.State.KV(0).Store(at+j, []float32{float32(id)}, []float32{0})
+			_ = s.State.KV(0).Store(at+j, []float32{float32(id)}, []float32{float32(slices.Index(adapters, s.Adapter))})
 			failed = failed || id == bad
 		}
 		if failed {
@@ -81,8 +90,8 @@ func (d *double) Forward(_ context.Context, spans ...model.Span) []model.Result 
 func logitsOf(s *state.State) []float32 {
 	h := fnv.New64a()
 	for pos := range s.Pos() {
-		k, _ := s.KV(0).At(pos, 0)
-		fmt.Fprint(h, k[0], ",")
+		k, v := s.KV(0).At(pos, 0)
+		fmt.Fprint(h, k[0], v[0], ",")
 	}
 	logits := make([]float32, vocab)
 	logits[h.Sum64()%(vocab-1)] = 1 // never bad
@@ -90,12 +99,15 @@ func logitsOf(s *state.State) []float32 {
 }
 
 // alone returns what the double answers to a prompt.
-func alone(prompt []int32, n int) (ids []int32) {
+func alone(prompt []int32, n int) []int32 { return aloneWith(nil, prompt, n) }
+
+// aloneWith is alone with an adapter.
+func aloneWith(a *model.Adapter, prompt []int32, n int) (ids []int32) {
 	s := state.New(doubleSpecs)
 	d := &double{}
 	next := prompt
 	for range n {
-		r := d.Forward(context.Background(), model.Span{Context: context.Background(), State: s, Tokens: next})
+		r := d.Forward(context.Background(), model.Span{Context: context.Background(), State: s, Tokens: next, Adapter: a})
 		id := int32(slices.Index(r[0].Logits, 1))
 		ids, next = append(ids, id), []int32{id}
 	}
@@ -114,12 +126,13 @@ func newDouble(limit int64, o Options) (*Engine, *double) {
 func TestAnyRequests(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := Options{Context: rapid.SampledFrom([]int{0, 700}).Draw(t, "context"), Chunk: rapid.SampledFrom([]int{1, 3, 64, 512}).Draw(t, "chunk")}
-		e, _ := newDouble(rapid.SampledFrom([]int64{0, 20 << 10}).Draw(t, "limit"), o)
+		e, d := newDouble(rapid.SampledFrom([]int64{0, 20 << 10}).Draw(t, "limit"), o)
 		type plan struct {
 			prompt             []int32
 			max, leave, cancel int
 			ahead              int
 			broken             bool
+			adapter            int
 		}
 		var plans [][]plan
 		for range rapid.IntRange(1, 5).Draw(t, "sessions") {
@@ -129,6 +142,7 @@ func TestAnyRequests(t *testing.T) {
 					prompt: rapid.SliceOfN(rapid.Int32Range(0, vocab-2), 1, 300).Draw(t, "prompt"), max: rapid.IntRange(1, 40).Draw(t, "max"),
 					leave: rapid.SampledFrom([]int{-1, -1, 0, 5}).Draw(t, "leave"), cancel: rapid.SampledFrom([]int{-1, -1, 0, 3}).Draw(t, "cancel"),
 					ahead: rapid.SampledFrom([]int{0, 0, 7}).Draw(t, "ahead"), broken: rapid.IntRange(0, 5).Draw(t, "broken") == 0,
+					adapter: rapid.IntRange(0, len(adapters)-1).Draw(t, "adapter"),
 				})
 			}
 			plans = append(plans, own)
@@ -152,7 +166,7 @@ func TestAnyRequests(t *testing.T) {
 					var got []int32
 					var err error
 					ended := false
-					for piece, e := range s.Generate(ctx, Request{Prompt: prompt, MaxTokens: p.max, Text: spell{}, Ahead: p.ahead}) {
+					for piece, e := range s.Generate(ctx, Request{Prompt: prompt, MaxTokens: p.max, Text: spell{}, Ahead: p.ahead, Adapter: adapters[p.adapter]}) {
 						if err = e; err != nil || piece.Finish != "" {
 							ended = true
 							continue
@@ -166,9 +180,9 @@ func TestAnyRequests(t *testing.T) {
 						}
 					}
 					cancel()
-					want := alone(prompt[:len(prompt)-1], 0)
+					var want []int32
 					if !p.broken {
-						want = alone(prompt, len(got))
+						want = aloneWith(adapters[p.adapter], prompt, len(got))
 					}
 					switch {
 					case !slices.Equal(got, want):
@@ -195,6 +209,9 @@ func TestAnyRequests(t *testing.T) {
 			t.Errorf("%d bytes are in use afterwards", n)
 		}
 		e.Close()
+		if d.torn {
+			t.Error("spans of one adapter stood apart")
+		}
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jamba/engine/sample"
+	"jamba/model"
 	"jamba/model/state"
 )
 
@@ -20,6 +21,8 @@ type Session struct {
 	state  *state.State
 	tokens []int32   // that state has seen
 	logits []float32 // after the last of them, if they are known
+
+	adapter *model.Adapter // that computed the state
 }
 
 // NewSession returns an empty session. Close frees its memory; if it is not called, that happens some time after the session
@@ -88,10 +91,10 @@ func (s *Session) begin(ctx context.Context, r *Request, sum *embedding) (*seque
 		need += min(room, 1<<32)
 	}
 	n := len(s.tokens)
-	if n > len(r.Prompt) || !slices.Equal(s.tokens, r.Prompt[:n]) || n == len(r.Prompt) && len(s.logits) == 0 {
+	if s.adapter != r.Adapter || n > len(r.Prompt) || !slices.Equal(s.tokens, r.Prompt[:n]) || n == len(r.Prompt) && len(s.logits) == 0 {
 		// A state cannot be cut back to a common beginning.
 		s.Close()
-		n = 0
+		n, s.adapter = 0, r.Adapter
 	}
 	q := &sequence{
 		ctx: ctx, request: r, state: s.state, tokens: s.tokens, logits: s.logits, sampler: sample.New(r.Sample, r.Prompt, r.Padded),
