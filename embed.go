@@ -22,11 +22,21 @@ const (
 type EmbedOptions struct {
 	Pooling   Pooling // "": MeanPooling
 	Normalize bool    // scale each vector to length 1
+	Adapter   *Adapter
 }
 
 // Embed returns a vector for each text, of as many numbers as the model's hidden size. Texts are computed together. The
 // models at hand are trained to predict tokens, not for embeddings: similar texts have similar vectors, no more.
 func (m *Model) Embed(ctx context.Context, texts []string, o EmbedOptions) ([][]float32, error) {
+	return m.embedAll(ctx, len(texts), o, func(i int) ([]int32, error) { return m.text.Encode(texts[i]) })
+}
+
+// EmbedIDs is Embed for texts of token ids, which are taken as they are.
+func (m *Model) EmbedIDs(ctx context.Context, texts [][]int32, o EmbedOptions) ([][]float32, error) {
+	return m.embedAll(ctx, len(texts), o, func(i int) ([]int32, error) { return texts[i], nil })
+}
+
+func (m *Model) embedAll(ctx context.Context, n int, o EmbedOptions, text func(i int) ([]int32, error)) ([][]float32, error) {
 	switch o.Pooling {
 	case "":
 		o.Pooling = MeanPooling
@@ -36,16 +46,19 @@ func (m *Model) Embed(ctx context.Context, texts []string, o EmbedOptions) ([][]
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	vectors := make([][]float32, len(texts))
+	vectors := make([][]float32, n)
 	const together = 64 // texts at a time
 	slots := make(chan bool, together)
 	var all sync.WaitGroup
-	for i, text := range texts {
+	for i := range n {
 		slots <- true
 		all.Go(func() {
 			defer func() { <-slots }()
-			v, err := m.embed(ctx, text, o)
-			if vectors[i] = v; err != nil {
+			ids, err := text(i)
+			if err == nil {
+				vectors[i], err = m.embed(ctx, ids, o)
+			}
+			if err != nil {
 				cancel(fmt.Errorf("text %d: %w", i, err))
 			}
 		})
@@ -54,11 +67,7 @@ func (m *Model) Embed(ctx context.Context, texts []string, o EmbedOptions) ([][]
 	return vectors, context.Cause(ctx)
 }
 
-func (m *Model) embed(ctx context.Context, text string, o EmbedOptions) ([]float32, error) {
-	ids, err := m.text.Encode(text)
-	if err != nil {
-		return nil, err
-	}
+func (m *Model) embed(ctx context.Context, ids []int32, o EmbedOptions) ([]float32, error) {
 	v, err := m.engine.Embed(ctx, ids, o.Pooling, o.Adapter)
 	if err != nil || !o.Normalize {
 		return v, err

@@ -2,6 +2,7 @@ package jamba_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 	"math"
@@ -85,29 +86,52 @@ func Example_twoAtOnce() {
 	// Output: [" again peroely" "辑查ell"]
 }
 
-// Tools and documents reach the chat template as they are written.
-func ExampleSession_ChatJSON() {
+// A chat with a tool: the program runs what the model calls, and tells it the result.
+func ExampleModel_Chat_tools() {
 	m, err := jamba.Open(path)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer m.Close()
-	session := m.NewSession()
-	defer session.Close()
-	conversation := `{
-		"messages": [{"role": "user", "content": "How warm is it in Paris?"}],
-		"tools": [{"type": "function", "function": {"name": "weather", "description": "The weather in a place",
-			"parameters": {"type": "object", "properties": {"place": {"type": "string"}}}}}]
-	}`
-	for piece, err := range session.ChatJSON(context.Background(), []byte(conversation), jamba.Options{MaxTokens: 4}) {
+	o := jamba.Options{MaxTokens: 4, Tools: []json.RawMessage{json.RawMessage(`{"type": "function", "function": {
+		"name": "temperature", "description": "The temperature in a place",
+		"parameters": {"type": "object", "properties": {"place": {"type": "string"}}}}}`)}}
+	messages := []jamba.Message{
+		{Role: "user", Content: "How warm is it in Paris?"},
+		{Role: "assistant", ToolCalls: json.RawMessage(`[{"id": "1", "type": "function", "function": {"name": "temperature", "arguments": {"place": "Paris"}}}]`)},
+		{Role: "tool", ToolCallID: "1", Content: "21"},
+	}
+	for piece, err := range m.Chat(context.Background(), messages, o) {
 		if err != nil {
 			log.Fatal(err)
 		}
 		if piece.Finish != "" {
-			fmt.Println(piece.Finish, piece.Stats.PromptTokens > 30)
+			fmt.Println(piece.Finish, piece.Stats.PromptTokens > 100)
 		}
 	}
 	// Output: length true
+}
+
+// A conversation in JSON reaches the chat template as it is written.
+func ExampleModel_ChatJSON() {
+	m, err := jamba.Open(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	conversation := `{
+		"messages": [{"role": "user", "content": "What does the page say?"}],
+		"documents": [{"title": "A page", "text": "Seven green trees."}]
+	}`
+	for piece, err := range m.ChatJSON(context.Background(), []byte(conversation), jamba.Options{MaxTokens: 4}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if piece.Finish != "" {
+			fmt.Println(piece.Finish, piece.Stats.AnswerTokens)
+		}
+	}
+	// Output: length 4
 }
 
 // A mask decides which tokens may come next: here one of two, in turn.

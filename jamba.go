@@ -9,6 +9,7 @@ package jamba
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"jamba/engine"
 	"jamba/engine/sample"
 	"jamba/model"
+	"jamba/model/lora"
 	"jamba/text"
 	"jamba/text/chat"
 )
@@ -34,14 +36,40 @@ type Model struct {
 
 // The types of the parts below that callers meet.
 type (
-	// Message is a message of a conversation.
-	Message = chat.Message
 	// Piece is a token of an answer with its text, or the end of the answer.
 	Piece = engine.Piece
+	// Finish says why an answer ended.
+	Finish = engine.Finish
 	// Stats are the counts and times of one answer.
 	Stats = engine.Stats
 	// Sampling says how tokens are picked.
 	Sampling = sample.Params
+	// Logprob is a token with the logarithm of its probability.
+	Logprob = sample.Logprob
+	// Adapter is a low-rank adapter (LoRA) that Options can name; see Model.OpenAdapter.
+	Adapter = model.Adapter
+	// OpenOptions say how to open a model.
+	OpenOptions = model.Options
+)
+
+// The choices of OpenOptions.Precision.
+const (
+	Exact = model.Exact // float32 throughout
+	Fast  = model.Fast  // activations rounded to 16 bits or little less beside quantized weights, keys and values as fp16
+)
+
+// The reasons for the end of an answer.
+const (
+	FinishStop        = engine.FinishStop        // the model ended it, or a stop string came
+	FinishLength      = engine.FinishLength      // MaxTokens or the end of the context
+	FinishRepetition  = engine.FinishRepetition  // the answer only repeated itself
+	FinishInterrupted = engine.FinishInterrupted // the context ended
+)
+
+// Errors of requests that are not begun.
+var (
+	ErrBusy   = engine.ErrBusy   // too many requests are waiting
+	ErrClosed = engine.ErrClosed // the model is closed
 )
 
 // Options say how to answer. Model.Defaults gives those that the model asks for; the zero value is the most likely
@@ -57,6 +85,11 @@ type Options struct {
 	Logprobs  bool                  // give the log-probability of each token
 	TopTokens int                   // and those of the n most likely ones
 	Progress  func(done, total int) // called while the prompt is computed
+	// Adapter is what to compute with; nil: the model as it was opened. Answers with different adapters are computed together. A
+	// session that changes its adapter begins again.
+	Adapter *Adapter
+	// Tools and Documents are what the chat template is told of, each an object in JSON as OpenAI's API has it.
+	Tools, Documents []json.RawMessage
 	// EndRepetition ends an answer that only repeats itself.
 	EndRepetition bool
 	// LiteralContent takes control tokens that are written out in prompts and messages for text. The reference does not.
@@ -66,12 +99,11 @@ type Options struct {
 // Open opens the model at path, a folder in Hugging Face layout or a .gguf file, for the fast pass.
 // Errors name the file and what is wrong with it.
 func Open(path string) (*Model, error) {
-	return OpenWith(path, model.Options{Precision: model.Fast})
+	return OpenWith(path, OpenOptions{Precision: Fast})
 }
 
-// OpenWith is Open with options: exact or fast, and a function that is told of progress. The exact pass maps the weights
-// and does not read them.
-func OpenWith(path string, o model.Options) (*Model, error) {
+// OpenWith is Open with options. The exact pass maps the weights and does not read them.
+func OpenWith(path string, o OpenOptions) (*Model, error) {
 	network, err := model.OpenWith(path, o)
 	if err != nil {
 		return nil, err
@@ -121,6 +153,38 @@ func (m *Model) Tokenize(text string) ([]int32, error) { return m.text.Encode(te
 // Detokenize returns the text of token ids, without control tokens.
 func (m *Model) Detokenize(ids []int32) string { return m.text.Tokenizer.Decode(ids, true) }
 
+// Info is what a model is.
+type Info struct {
+	Architecture string // such as JambaForCausalLM
+	VocabSize    int
+	HiddenSize   int   // the numbers of an embedding
+	Context      int   // tokens of the longest sequence; 0: no bound
+	Params       int64 // of the network
+	ActiveParams int64 // of these, those that one token uses
+	WeightBytes  int64
+}
+
+// Info returns what the model is.
+func (m *Model) Info() Info {
+	c, size := &m.network.Config, m.network.Sizes.Total()
+	return Info{c.Architecture, c.VocabSize, c.HiddenSize, c.MaxPositionEmbeddings, size.Params, size.ActiveParams, size.Bytes}
+}
+
+// OpenAdapter opens a low-rank adapter (LoRA), a folder as PEFT lays it out, for Options.Adapter. It may be done while the
+// model is in use; an adapter that is no longer named is collected. It is an error if the adapter is for another model, or if
+// this one was opened with an adapter.
+func (m *Model) OpenAdapter(dir string) (*Adapter, error) {
+	a, err := lora.Open(dir, m.network.Modules())
+	if err != nil {
+		return nil, err
+	}
+	own, err := m.network.NewAdapter(a)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return own, nil
+}
+
 // CanChat reports whether the model has a chat template.
 func (m *Model) CanChat() bool { return m.text.Templates != nil }
 
@@ -129,9 +193,19 @@ func (m *Model) Generate(ctx context.Context, prompt string, o Options) iter.Seq
 	return m.once(func(s *Session) iter.Seq2[Piece, error] { return s.Generate(ctx, prompt, o) })
 }
 
+// GenerateIDs continues a prompt of token ids. See Session.GenerateIDs.
+func (m *Model) GenerateIDs(ctx context.Context, prompt []int32, o Options) iter.Seq2[Piece, error] {
+	return m.once(func(s *Session) iter.Seq2[Piece, error] { return s.GenerateIDs(ctx, prompt, o) })
+}
+
 // Chat answers messages. See Session.Chat.
 func (m *Model) Chat(ctx context.Context, messages []Message, o Options) iter.Seq2[Piece, error] {
 	return m.once(func(s *Session) iter.Seq2[Piece, error] { return s.Chat(ctx, messages, o) })
+}
+
+// ChatJSON answers a conversation in JSON. See Session.ChatJSON.
+func (m *Model) ChatJSON(ctx context.Context, conversation []byte, o Options) iter.Seq2[Piece, error] {
+	return m.once(func(s *Session) iter.Seq2[Piece, error] { return s.ChatJSON(ctx, conversation, o) })
 }
 
 // once answers in a session that is closed then.
@@ -180,31 +254,35 @@ func (s *Session) GenerateIDs(ctx context.Context, prompt []int32, o Options) it
 // Chat answers the last of messages, as the model's chat template puts them, and yields the answer as Generate does.
 // It is an error if the model has no chat template or the template refuses the messages.
 func (s *Session) Chat(ctx context.Context, messages []Message, o Options) iter.Seq2[Piece, error] {
-	return s.chat(ctx, chat.NewRequest(messages...), o)
+	r, err := request(messages, o.Tools, o.Documents)
+	return s.chat(ctx, r, err, o)
 }
 
-// ChatJSON is Chat for a conversation in JSON: an object with messages, which may have tool calls, and perhaps tools and
-// documents, as in OpenAI's API; further keys become variables of the template. The order of keys is kept, since a template
-// may write objects as they are. The answer goes on the last message if continue_final_message is true.
+// ChatJSON is Chat for a conversation in JSON: an object with messages and perhaps tools and documents, as in OpenAI's API, in
+// place of those of o; further keys become variables of the template. The order of keys is kept, since a template may write
+// objects as they are. The answer goes on the last message if continue_final_message is true.
 func (s *Session) ChatJSON(ctx context.Context, conversation []byte, o Options) iter.Seq2[Piece, error] {
 	r := chat.Request{}
-	if err := r.UnmarshalJSON(conversation); err != nil {
-		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
-	}
-	if r.ContinueField == "" {
-		r.AddGenerationPrompt = true
-	}
-	return s.chat(ctx, r, o)
+	err := r.UnmarshalJSON(conversation)
+	r.AddGenerationPrompt = r.AddGenerationPrompt || r.ContinueField == ""
+	return s.chat(ctx, r, err, o)
 }
 
-func (s *Session) chat(ctx context.Context, r chat.Request, o Options) iter.Seq2[Piece, error] {
+// chat answers a request, unless it comes with an error.
+func (s *Session) chat(ctx context.Context, r chat.Request, err error, o Options) iter.Seq2[Piece, error] {
+	fail := func(err error) iter.Seq2[Piece, error] {
+		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
+	}
+	if err != nil {
+		return fail(err)
+	}
 	encode := s.model.text.EncodeChat
 	if o.LiteralContent {
 		encode = s.model.text.EncodeChatLiteral
 	}
 	ids, err := encode(r)
 	if err != nil {
-		return func(yield func(Piece, error) bool) { yield(Piece{}, fmt.Errorf("chat template: %w", err)) }
+		return fail(fmt.Errorf("chat template: %w", err))
 	}
 	return s.run(ctx, ids, o)
 }
@@ -217,7 +295,7 @@ func (s *Session) run(ctx context.Context, ids []int32, o Options) iter.Seq2[Pie
 	return s.engine.Generate(ctx, engine.Request{
 		Prompt: ids, MaxTokens: o.MaxTokens, StopTokens: slices.Concat(m.ends, o.StopIDs), Stop: o.Stop, Padded: m.padded, Sample: o.Sampling,
 		Logprobs: o.Logprobs, TopTokens: o.TopTokens, Text: m.text.Tokenizer.Stream(true), Progress: o.Progress,
-		EndRepetition: o.EndRepetition, Mask: o.Mask,
+		EndRepetition: o.EndRepetition, Mask: o.Mask, Adapter: o.Adapter,
 	})
 }
 

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"jamba/jinja"
@@ -38,6 +39,48 @@ func NewRequest(messages ...Message) Request {
 		list[i] = d
 	}
 	return Request{Messages: jinja.NewList(list...), AddGenerationPrompt: true}
+}
+
+// SetString gives message i of a NewRequest a further field.
+func (r *Request) SetString(i int, field, value string) { r.message(i).Set(field, value) }
+
+// SetJSON is SetString for a value in JSON. Objects keep the order of their keys.
+func (r *Request) SetJSON(i int, field string, value []byte) error {
+	v, err := jinja.DecodeJSON(value)
+	if err != nil {
+		return fmt.Errorf("chat: messages[%d].%s: %w", i, field, err)
+	}
+	r.message(i).Set(field, v)
+	return nil
+}
+
+// message returns message i of a NewRequest.
+func (r *Request) message(i int) *jinja.Dict { return r.Messages.At(i).(*jinja.Dict) }
+
+// SetTools sets the tools, each an object in JSON that keeps the order of its keys; none if there are none.
+func (r *Request) SetTools(tools []json.RawMessage) (err error) {
+	r.Tools, err = decodeAll("tools", tools)
+	return err
+}
+
+// SetDocuments is SetTools for documents.
+func (r *Request) SetDocuments(documents []json.RawMessage) (err error) {
+	r.Documents, err = decodeAll("documents", documents)
+	return err
+}
+
+func decodeAll(name string, texts []json.RawMessage) (*jinja.List, error) {
+	if len(texts) == 0 {
+		return nil, nil
+	}
+	values := make([]any, len(texts))
+	for i, text := range texts {
+		var err error
+		if values[i], err = jinja.DecodeJSON(text); err != nil {
+			return nil, fmt.Errorf("chat: %s[%d]: %w", name, i, err)
+		}
+	}
+	return jinja.NewList(values...), nil
 }
 
 // UnmarshalJSON decodes and checks a request. Objects keep the order of their keys.
