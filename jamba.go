@@ -2,9 +2,11 @@
 // machine's processor.
 //
 // Open a model, then Generate continues a text and Chat answers messages, both piece by piece; Embed makes vectors of texts.
-// A Session keeps what it has computed, so that a conversation which goes on costs only its new part. Several goroutines may
-// use a model: what they ask for is computed together, in passes that a goroutine of the model's own makes, and a reader who
-// is slow holds up nobody else.
+// A Session keeps what it has computed, so that a conversation which goes on costs only its new part.
+//
+// Several goroutines may use a model: what they ask for is computed together, in passes that a goroutine of the model's own
+// makes, each with the adapter that it names, and a reader who is slow holds up nobody else. The answer to a request is the
+// same, bit for bit, in any company. A context that ends ends its own request alone.
 package jamba
 
 import (
@@ -80,7 +82,8 @@ type Options struct {
 	Stop      []string // strings that end the answer, and are left out of it
 	StopIDs   []int32  // tokens that end the answer, beside Model.Ends
 	// Mask, if set, may change the logits of the next token, one for each of the vocabulary, before it is picked: -Inf forbids
-	// it. answer are the tokens so far. It must not keep its arguments.
+	// it. answer are the tokens so far. It runs beside those of other answers and must not keep its arguments. If no token is
+	// left, the answer ends with an error.
 	Mask      func(answer []int32, logits []float32)
 	Logprobs  bool                  // give the log-probability of each token
 	TopTokens int                   // and those of the n most likely ones

@@ -228,9 +228,13 @@ func (m *Model) replace(a *lora.Adapter) error {
 			size.Bytes -= int64(to.Bytes())
 		}
 		*to = own
-		m.Warnings = append(m.Warnings, fmt.Sprintf("the adapter has a weight of its own for %s, which counts instead of the model's", w.Name))
+		m.Warnings = append(m.Warnings, ownWeight(&w))
 	}
 	return nil
+}
+
+func ownWeight(w *lora.Whole) string {
+	return fmt.Sprintf("the adapter has a weight of its own for %s, which counts instead of the model's", w.Name)
 }
 
 // has reports whether the model has the values of a weight already.

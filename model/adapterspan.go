@@ -45,6 +45,7 @@ func (m *Model) NewAdapter(a *lora.Adapter) (*Adapter, error) {
 		if err != nil {
 			return nil, err
 		}
+		own.warnings = append(own.warnings, ownWeight(&w))
 		if w.Group == lora.Embed {
 			own.embed = &weight
 			continue

@@ -76,6 +76,9 @@ func TestAdapterOfSpan(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				if a.Source() != source || len(a.Warnings()) < len(source.Wholes) && o.Weights != "" {
+					t.Errorf("%s: warnings %q", dir, a.Warnings())
+				}
 				s := adapted{dir, alone(dir)}
 				if slices.Equal(s.want, all[0].want) {
 					t.Fatalf("%s changes nothing", dir)

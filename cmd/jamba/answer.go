@@ -9,12 +9,10 @@ import (
 	"math/rand/v2"
 
 	"jamba"
-	"jamba/engine"
-	"jamba/engine/sample"
 )
 
 // sampling returns p with what the flags set.
-func (c *runCmd) sampling(p sample.Params) sample.Params {
+func (c *runCmd) sampling(p jamba.Sampling) jamba.Sampling {
 	override(&p.Temperature, c.Temperature)
 	override(&p.TopK, c.TopK)
 	override(&p.TopP, c.TopP)
@@ -90,12 +88,12 @@ type answer struct {
 
 func (c *runCmd) note(m *jamba.Model, o *jamba.Options, last jamba.Piece) string {
 	switch {
-	case last.Finish == engine.FinishRepetition:
+	case last.Finish == jamba.FinishRepetition:
 		return "the answer only repeated itself and was ended; --allow-repetition lets it go on"
-	case last.Finish != engine.FinishLength:
+	case last.Finish != jamba.FinishLength:
 		return ""
 	case last.Stats.AnswerTokens < o.MaxTokens:
-		return fmt.Sprintf("the answer was cut: the model's context of %d tokens is full", m.Network().Config.MaxPositionEmbeddings)
+		return fmt.Sprintf("the answer was cut: the model's context of %d tokens is full", m.Info().Context)
 	case c.MaxTokens != nil:
 		return ""
 	case m.Defaults().MaxTokens > 0:

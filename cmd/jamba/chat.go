@@ -56,10 +56,10 @@ func (c *runCmd) chat(s *streams, m *jamba.Model, path string) error {
 }
 
 func (t *conversation) greet(path string) {
-	network := t.m.Network()
-	text := fmt.Sprintf("%s: %s, %s parameters", printable.Cut(filepath.Base(path), 100), network.Config.Architecture, count(network.Sizes.Total().Params))
-	if n := network.Config.MaxPositionEmbeddings; n > 0 {
-		text += fmt.Sprintf(", context of %d tokens", n)
+	is := t.m.Info()
+	text := fmt.Sprintf("%s: %s, %s parameters", printable.Cut(filepath.Base(path), 100), is.Architecture, count(is.Params))
+	if is.Context > 0 {
+		text += fmt.Sprintf(", context of %d tokens", is.Context)
 	}
 	text += ". /help lists what can be done here.\n"
 	if t.continues(t.m) {

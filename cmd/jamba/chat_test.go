@@ -161,7 +161,11 @@ func TestChat(t *testing.T) {
 	user := func(s string) jamba.Message { return jamba.Message{Role: "user", Content: s} }
 	// want is what a chat would print after messages.
 	want := func(messages ...jamba.Message) (tokens, answer string) {
-		ids, err := m.Text().EncodeChat(chat.NewRequest(messages...))
+		var plain []chat.Message
+		for _, m := range messages {
+			plain = append(plain, chat.Message{Role: m.Role, Content: m.Content})
+		}
+		ids, err := m.Text().EncodeChat(chat.NewRequest(plain...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,7 +250,7 @@ func TestChatInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	none, err := words.EncodeChat(chat.NewRequest(jamba.Message{Role: "user", Content: hello}, jamba.Message{Role: "assistant"}, jamba.Message{Role: "user", Content: hello}))
+	none, err := words.EncodeChat(chat.NewRequest(chat.Message{Role: "user", Content: hello}, chat.Message{Role: "assistant"}, chat.Message{Role: "user", Content: hello}))
 	if err != nil || two <= len(none) || two >= len(none)+limit {
 		t.Errorf("after an answer that was stopped the next prompt has %d tokens, %d without it, error %v", two, len(none), err)
 	}
@@ -265,7 +269,7 @@ func TestChatPaste(t *testing.T) {
 	term := startWide(t, 40, "run", "-m", path, "--max-tokens", "3", "--stats", "--temperature", "0")
 	term.expect("> ")
 	for _, pasted := range []string{"Seven\ntree \\\n🙂 日本語, green", "/quit\nis what I said", long} {
-		ids, err := words.EncodeChat(chat.NewRequest(jamba.Message{Role: "user", Content: pasted + "!"}))
+		ids, err := words.EncodeChat(chat.NewRequest(chat.Message{Role: "user", Content: pasted + "!"}))
 		if err != nil {
 			t.Fatal(err)
 		}

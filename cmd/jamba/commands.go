@@ -72,7 +72,7 @@ func (t *conversation) stats() {
 	}
 	printStats(t.s.err, t.last)
 	fmt.Fprintf(t.s.err, "context: %d tokens", t.last.PromptTokens+t.last.AnswerTokens)
-	if n := t.m.Network().Config.MaxPositionEmbeddings; n > 0 {
+	if n := t.m.Info().Context; n > 0 {
 		fmt.Fprintf(t.s.err, " of %d", n)
 	}
 	fmt.Fprintf(t.s.err, ", %d messages\n", len(t.messages))

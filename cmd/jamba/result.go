@@ -6,16 +6,15 @@ import (
 	"strconv"
 
 	"jamba"
-	"jamba/engine"
 )
 
 // result is what run prints with --json.
 type result struct {
-	Text         string        `json:"text"`
-	FinishReason engine.Finish `json:"finish_reason"`
-	Seed         string        `json:"seed"` // a string, as JSON's numbers have 53 bits
-	Tokens       []token       `json:"tokens"`
-	Usage        usage         `json:"usage"`
+	Text         string       `json:"text"`
+	FinishReason jamba.Finish `json:"finish_reason"`
+	Seed         string       `json:"seed"` // a string, as JSON's numbers have 53 bits
+	Tokens       []token      `json:"tokens"`
+	Usage        usage        `json:"usage"`
 }
 
 type token struct {

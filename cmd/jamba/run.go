@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"jamba"
-	"jamba/engine/sample"
 	"jamba/model"
 )
 
@@ -82,7 +81,7 @@ func (c *runCmd) Run(s *streams) error {
 	c.tell(s.err, m.Network())
 	warn(s.err, m.Warnings()...)
 	for id := range c.LogitBias {
-		if n := m.Network().Config.VocabSize; id < 0 || int(id) >= n {
+		if n := m.Info().VocabSize; id < 0 || int(id) >= n {
 			return fmt.Errorf("--logit-bias: token id %d is not in the vocabulary of %d", id, n)
 		}
 	}
@@ -123,7 +122,7 @@ func (c *runCmd) Run(s *streams) error {
 
 // check says which flags are out of range.
 func (c *runCmd) check() error {
-	if err := (&jamba.Options{Sampling: c.sampling(sample.Params{})}).Validate(); err != nil {
+	if err := (&jamba.Options{Sampling: c.sampling(jamba.Sampling{})}).Validate(); err != nil {
 		return usageError("--" + err.Error())
 	}
 	if c.MaxTokens != nil && *c.MaxTokens < 1 {
