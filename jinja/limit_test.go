@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"jamba/internal/testutil"
 )
 
 // hostile templates try to take all time or memory, or to overflow the stack.
@@ -96,6 +98,9 @@ var hostile = []string{
 
 // TestHostile renders templates that must end soon, whatever they come to.
 func TestHostile(t *testing.T) {
+	if testutil.Race {
+		t.Skip("bounds of time say nothing under the race detector")
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	vars, _ := goldens(t)

@@ -20,6 +20,8 @@ import (
 	"unicode/utf8"
 
 	"jamba/internal/printable"
+
+	"jamba/internal/testutil"
 )
 
 // Bounds of what opening any file may take: the time, and the memory beside the file's own size.
@@ -283,6 +285,9 @@ func hostileModels() map[string]func(m *maker) string {
 
 // TestHostileModels opens files that were made to hang the program, to take its memory or to steer the terminal.
 func TestHostileModels(t *testing.T) {
+	if testutil.Race {
+		t.Skip("bounds of time say nothing under the race detector")
+	}
 	if testing.Short() {
 		t.Skip("about a minute")
 	}

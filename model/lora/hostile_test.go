@@ -14,11 +14,16 @@ import (
 	"jamba/internal/printable"
 	"jamba/model/lora"
 	"jamba/tensor"
+
+	"jamba/internal/testutil"
 )
 
 // TestHostile opens adapters that ask for much. Whatever comes of it, it takes at most 2 s and 256 MiB, and what is said
 // of it is short.
 func TestHostile(t *testing.T) {
+	if testutil.Race {
+		t.Skip("bounds of time say nothing under the race detector")
+	}
 	all := modules(t, "jamba-v01-mini")
 	many := func(n int, pattern string) map[string]any {
 		m := map[string]any{}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"jamba/internal/testutil"
 )
 
 // measured runs f and returns how long it took and by how much the memory in use rose at most.
@@ -110,6 +112,9 @@ func hostile() map[string]struct{ file, text string } {
 
 // A hostile file takes no more than about 2 s and 256 MiB for a small text: it is refused, its text is, or it works.
 func TestHostileFiles(t *testing.T) {
+	if testutil.Race {
+		t.Skip("bounds of time say nothing under the race detector")
+	}
 	// Refused are those whose ids would be other ones or whose cost is beyond the bounds; the others work.
 	refused := map[string]string{
 		"growth": "makes more than", "growth, last": "makes more than", "growth by regex": "makes more than", "growth of forms": "makes more than",
