@@ -339,6 +339,8 @@ func TestTerminal(t *testing.T) {
 	term := start(t, "run", "-m", testutil.Golden("e2e", "model"), "--raw", hello, "--max-tokens", "2", "--logit-bias", "58=100")
 	term.expect(`^Seven tree green,\\x1b\\x1b\n$`)
 	term.ends()
+	term.mu.Lock()
+	defer term.mu.Unlock()
 	if strings.Contains(term.raw, "\x1b") {
 		t.Errorf("the terminal got %q", term.raw)
 	}
