@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strconv"
 
 	"jamba/format/bounded"
 	"jamba/internal/printable"
@@ -17,15 +20,15 @@ import (
 
 // generationConfig is what generation_config.json says of answers.
 type generationConfig struct {
-	DoSample          *bool          `json:"do_sample"`
-	Temperature       *float64       `json:"temperature"`
-	TopK              *int           `json:"top_k"`
-	StopStrings       stringList     `json:"stop_strings"`
-	TopP              float64        `json:"top_p"`
-	MinP              float64        `json:"min_p"`
-	RepetitionPenalty float64        `json:"repetition_penalty"`
-	MaxNewTokens      int            `json:"max_new_tokens"`
-	EOSTokenID        model.TokenIDs `json:"eos_token_id"`
+	DoSample          *bool
+	Temperature       *float64
+	TopK              *int
+	StopStrings       stringList
+	TopP              float64
+	MinP              float64
+	RepetitionPenalty float64
+	MaxNewTokens      int
+	EOSTokenID        model.TokenIDs
 
 	warnings []string
 }
@@ -72,21 +75,82 @@ const generationFile = "generation_config.json"
 // readGeneration reads the folder's generation_config.json. If there is none, nothing is set.
 func readGeneration(dir string) (c generationConfig, err error) {
 	file := filepath.Join(dir, generationFile)
-	b, err := bounded.ReadFile(file, 1<<20)
+	b, err := bounded.ReadText(file, 1<<20)
 	if errors.Is(err, os.ErrNotExist) {
 		return c, nil
 	}
-	if err == nil {
-		b = bytes.TrimPrefix(b, []byte("\ufeff"))
-		err = json.Unmarshal(b, &c)
-	}
-	if err == nil {
-		c.warnings, err = unheeded(b)
-	}
 	if err != nil {
+		return c, err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(b, &all); err != nil {
+		if json.Valid(b) {
+			err = errors.New("want a JSON object")
+		}
 		return c, fmt.Errorf("%s: %w", file, err)
 	}
+	if err := c.set(all); err != nil {
+		return c, fmt.Errorf("%s: %w", file, err)
+	}
+	c.warnings = append(c.warnings, unheeded(all)...)
 	return c, nil
+}
+
+// set reads the settings. One of another type than it should have is passed over with a warning, since a caller can set it
+// anew; of what ends an answer it is an error.
+func (c *generationConfig) set(all map[string]json.RawMessage) error {
+	for _, s := range []struct {
+		key, want string
+		value     any
+	}{
+		{"do_sample", "true or false", &c.DoSample},
+		{"temperature", "a number", &c.Temperature},
+		{"top_k", "a whole number", &c.TopK},
+		{"top_p", "a number", &c.TopP},
+		{"min_p", "a number", &c.MinP},
+		{"repetition_penalty", "a number", &c.RepetitionPenalty},
+		{"max_new_tokens", "a whole number", &c.MaxNewTokens},
+		{"stop_strings", "a text or a list of texts", &c.StopStrings},
+		{"eos_token_id", "a token id or a list of them", &c.EOSTokenID},
+	} {
+		raw, ok := all[s.key]
+		if !ok {
+			continue
+		}
+		if s.key != "stop_strings" {
+			raw = wholeNumbers(raw)
+		}
+		switch err := json.Unmarshal(raw, s.value); {
+		case err == nil:
+		case s.key == "eos_token_id":
+			return fmt.Errorf("%s is %s, want %s", s.key, printable.Cut(string(raw), 60), s.want)
+		default:
+			reflect.ValueOf(s.value).Elem().SetZero() // less what was read of it
+			c.warnings = append(c.warnings, fmt.Sprintf("%s: %s %s is passed over, want %s", generationFile, s.key, printable.Cut(string(raw), 60), s.want))
+		}
+	}
+	return nil
+}
+
+// wholeNumbers writes a number such as 50.0 or 1e2, or those of a list, as integers if they are some.
+func wholeNumbers(raw json.RawMessage) json.RawMessage {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil || list == nil {
+		return wholeNumber(raw)
+	}
+	for i := range list {
+		list[i] = wholeNumber(list[i])
+	}
+	b, _ := json.Marshal(list) // each is JSON
+	return b
+}
+
+func wholeNumber(raw json.RawMessage) json.RawMessage {
+	var v *float64
+	if json.Unmarshal(raw, &v) != nil || v == nil || *v != math.Trunc(*v) || math.Abs(*v) > 1<<53 {
+		return raw
+	}
+	return strconv.AppendInt(nil, int64(*v), 10)
 }
 
 // neutral are settings of the reference's generation that would make other answers and are not supported, with the
@@ -101,11 +165,7 @@ var neutral = map[string][]string{
 }
 
 // unheeded names the settings that ask for what is not supported.
-func unheeded(b []byte) (warnings []string, err error) {
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(b, &all); err != nil {
-		return nil, err
-	}
+func unheeded(all map[string]json.RawMessage) (warnings []string) {
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		values, known := neutral[key]
 		var v any
@@ -121,5 +181,5 @@ func unheeded(b []byte) (warnings []string, err error) {
 		}
 		warnings = append(warnings, fmt.Sprintf("%s: %s %s is not supported: answers are made without it", generationFile, key, printable.Cut(s.String(), 40)))
 	}
-	return warnings, nil
+	return warnings
 }

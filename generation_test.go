@@ -162,13 +162,53 @@ func TestTokenizerEndsAnswers(t *testing.T) {
 	}
 }
 
+// TestByteOrderMarks asserts that a folder whose texts begin with one is the same model.
+func TestByteOrderMarks(t *testing.T) {
+	files := map[string]string{}
+	for _, name := range []string{"config.json", "tokenizer.json", "tokenizer_config.json"} {
+		b, err := os.ReadFile(testutil.Golden("e2e", "model", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = "\ufeff" + string(b)
+	}
+	ids, _, _ := answer(t, openFolder(t, nil), Options{MaxTokens: 3})
+	if got, _, _ := answer(t, openFolder(t, files), Options{MaxTokens: 3}); !slices.Equal(got, ids) {
+		t.Errorf("tokens %v, without the marks %v", got, ids)
+	}
+}
+
+// TestSettingsOfOtherTypes asserts that what can be set anew keeps nobody from an answer, and that numbers are read as the
+// reference's JSON reads them.
+func TestSettingsOfOtherTypes(t *testing.T) {
+	m := openFolder(t, map[string]string{"generation_config.json": "\ufeff" + `{
+		"do_sample": "yes", "temperature": "0.7", "top_k": "many", "top_p": [0.9], "min_p": "\u001b[2J", "repetition_penalty": {}, "max_new_tokens": 1.5,
+		"stop_strings": ["a", 7], "eos_token_id": [920.0, 2604]}`})
+	warnings := strings.Join(m.Warnings(), "\n")
+	for _, want := range []string{
+		`do_sample "yes" is passed over, want true or false`, `temperature "0.7" is passed over, want a number`, `top_k "many" is passed over, want a whole number`,
+		"top_p [0.9] is", "min_p", "repetition_penalty {} is", "max_new_tokens 1.5 is passed over, want a whole number", `stop_strings ["a", 7] is passed over, want a text or a list of texts`,
+	} {
+		if !strings.Contains(warnings, generationFile+": "+want) {
+			t.Errorf("no warning %s in\n%s", want, warnings)
+		}
+	}
+	if diff := cmp.Diff(Options{}, m.Defaults()); diff != "" || !slices.Equal(m.ends, []int32{ely, pero, eos}) {
+		t.Errorf("answers end with %v, defaults (-want +got):\n%s", m.ends, diff)
+	}
+	m = openFolder(t, map[string]string{"generation_config.json": `{"do_sample": true, "temperature": 1e0, "top_k": 5e1, "max_new_tokens": 100.0, "eos_token_id": 920.0}`})
+	want := Options{MaxTokens: 100, Sampling: Sampling{Temperature: 1, TopK: 50}}
+	if diff := cmp.Diff(want, m.Defaults()); diff != "" || !slices.Equal(m.ends, []int32{ely, eos}) || len(m.Warnings()) != 0 {
+		t.Errorf("answers end with %v, warnings %q, defaults (-want +got):\n%s", m.ends, m.Warnings(), diff)
+	}
+}
+
 func TestBadGenerationConfig(t *testing.T) {
 	for _, test := range []struct{ generation, want string }{
 		{`{"do_sample":`, "unexpected end of JSON input"},
-		{`[]`, "cannot unmarshal array"},
-		{`{"top_k": "many"}`, "top_k"},
-		{`{"stop_strings": 7}`, "stop_strings"},
-		{`{"eos_token_id": "end"}`, "eos_token_id"},
+		{`[]`, "want a JSON object"},
+		{`{"eos_token_id": "end"}`, `eos_token_id is "end", want a token id or a list of them`},
+		{`{"eos_token_id": [[7]]}`, "eos_token_id is [[7]], want"},
 	} {
 		dir := folder(t, map[string]string{"generation_config.json": test.generation})
 		m, err := Open(dir)

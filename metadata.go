@@ -107,21 +107,27 @@ func (c *generationConfig) metadata(ends []int32) (meta gguf.Metadata) {
 // sampling.
 func generationOf(meta gguf.Metadata) (c generationConfig, err error) {
 	fail := func(e error) { err = cmp.Or(err, e) }
+	// How to sample can be set anew, so that is not worth an error.
+	warn := func(e error) {
+		if e != nil {
+			c.warnings = append(c.warnings, e.Error()+": passed over")
+		}
+	}
 	float := func(key string) float64 {
 		v, e := gguf.GetOr(meta, key, float32(0))
-		fail(e)
+		warn(e)
 		return decimal(v)
 	}
 	switch temperature, e := gguf.Get[float32](meta, samplingTemp); {
 	case e == nil:
 		topK, e := gguf.GetOr(meta, samplingTopK, 0)
-		fail(e)
+		warn(e)
 		c.DoSample, c.Temperature, c.TopK = new(true), new(decimal(temperature)), &topK
 	case !errors.Is(e, gguf.ErrNotFound):
-		fail(e)
+		warn(e)
 	default:
 		greedy, e := gguf.GetOr(meta, generationGreedy, false)
-		fail(e)
+		warn(e)
 		if greedy {
 			c.DoSample = new(false)
 		}
@@ -129,9 +135,9 @@ func generationOf(meta gguf.Metadata) (c generationConfig, err error) {
 	c.TopP, c.MinP, c.RepetitionPenalty = float(samplingTopP), float(samplingMinP), float(samplingPenalty)
 	var e error
 	c.MaxNewTokens, e = gguf.GetOr(meta, generationMax, 0)
-	fail(e)
+	warn(e)
 	stop, e := gguf.GetOr[[]string](meta, generationStop, nil)
-	fail(e)
+	warn(e)
 	c.StopStrings = stop
 	ends, e := gguf.GetOr[[]int](meta, generationEnds, nil)
 	fail(e)

@@ -47,13 +47,26 @@ func folderWith(t *testing.T, generation string) string {
 	return folder(t, map[string]string{"generation_config.json": generation})
 }
 
-func TestMetadataErrors(t *testing.T) {
+// TestMetadataOfOtherTypes asserts that only what ends an answer is an error: the rest can be set anew.
+func TestMetadataOfOtherTypes(t *testing.T) {
 	for want, kv := range map[string]gguf.KV{
-		"key general.sampling.top_p: ":      {Key: samplingTopP, Value: "much"},
-		"key general.sampling.temp: ":       {Key: samplingTemp, Value: "hot"},
-		"key generation.stop_strings: ":     {Key: generationStop, Value: "one"},
+		"key general.sampling.top_p: ":   {Key: samplingTopP, Value: "much"},
+		"key general.sampling.temp: ":    {Key: samplingTemp, Value: "hot"},
+		"key generation.stop_strings: ":  {Key: generationStop, Value: "one"},
+		"key generation.max_new_tokens:": {Key: generationMax, Value: float32(3)},
+	} {
+		m, err := Open(export(t, folder(t, nil), gguf.Metadata{kv}))
+		if err != nil {
+			t.Errorf("%s: %v", want, err)
+			continue
+		}
+		if diff := cmp.Diff(Options{}, m.Defaults()); diff != "" || !strings.Contains(strings.Join(m.Warnings(), "\n"), want) {
+			t.Errorf("warnings %q, want %s; defaults (-want +got):\n%s", m.Warnings(), want, diff)
+		}
+		m.Close()
+	}
+	for want, kv := range map[string]gguf.KV{
 		"key generation.eos_token_ids: ":    {Key: generationEnds, Value: "two"},
-		"key generation.max_new_tokens: ":   {Key: generationMax, Value: float32(3)},
 		"key tokenizer.ggml.fim_pad_token_": {Key: "tokenizer.ggml.fim_pad_token_id", Value: "x"},
 	} {
 		out := export(t, folder(t, nil), gguf.Metadata{kv})
@@ -61,7 +74,7 @@ func TestMetadataErrors(t *testing.T) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
-	if _, _, _, err := Metadata(folderWith(t, `{"do_sample": 1}`)); err == nil {
+	if _, _, _, err := Metadata(folderWith(t, `{"eos_token_id": "x"}`)); err == nil {
 		t.Error("no error")
 	}
 }

@@ -28,7 +28,7 @@ func ReadConfig(dir string) (Config, error) {
 // readConfig is ReadConfig, and returns what a user should know of the file.
 func readConfig(dir string) (c Config, warnings []string, err error) {
 	file := filepath.Join(dir, "config.json")
-	b, err := bounded.ReadFile(file, maxConfig)
+	b, err := bounded.ReadText(file, maxConfig)
 	if errors.Is(err, os.ErrNotExist) {
 		return Config{}, nil, noModel(dir)
 	}
@@ -57,7 +57,7 @@ func openDir(dir string) (*Model, error) {
 		return nil, err
 	}
 	names := hfNames[config.Architecture]
-	src := scaledSource{set}
+	src := scaledSource{set, weightBlock(dir)}
 	more, err := fit(dir, &config, src, names)
 	if err != nil {
 		set.Close()

@@ -3,9 +3,11 @@ package model
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"jamba/format/bounded"
 	"jamba/format/safetensors"
 	"jamba/kernel/quant"
 	"jamba/tensor"
@@ -16,7 +18,24 @@ import (
 // NAME.weight_scale_inv is what fine-grained FP8 stores, NAME.weight_scale what compressed-tensors does. Both are factors
 // (the first, too, whatever its name says) of the whole matrix, of its rows, or of blocks; a block's size follows from how
 // many there are. The reference multiplies in float32; compressed-tensors in the scale's type, but for experts.
-type scaledSource struct{ *safetensors.Set }
+type scaledSource struct {
+	*safetensors.Set
+	block [2]int // rows and columns of a block by the settings; 0: they do not say
+}
+
+// weightBlock returns the size of blocks that the settings of the folder dir give for scales.
+func weightBlock(dir string) (block [2]int) {
+	var c struct {
+		Quantization struct {
+			Block []int `json:"weight_block_size"`
+		} `json:"quantization_config"`
+	}
+	b, err := bounded.ReadText(filepath.Join(dir, "config.json"), maxConfig)
+	if err == nil && json.Unmarshal(b, &c) == nil && len(c.Quantization.Block) == 2 {
+		copy(block[:], c.Quantization.Block)
+	}
+	return block
+}
 
 const (
 	fineScale       = "_scale_inv"
@@ -86,6 +105,13 @@ func (s scaledSource) Tensor(name string) (tensor.Tensor, error) {
 		return t, fmt.Errorf("%s: scales of type %v are not supported; F32, F16 and BF16 are", scale, f.DType)
 	}
 	rows, columns, ok := grid(f.Shape)
+	// With blocks of 128, 192 rows have two scales, which is no two halves: blocks follow from how many scales there are
+	// only if they are all whole.
+	for i, n := range [2]int{rows, columns} {
+		if b := s.block[i]; ok && len(t.Shape) == 2 && b > 0 && n > 1 && t.Shape[i]%b != 0 && n == t.Shape[i]/b+1 {
+			return t, fmt.Errorf("%s: blocks of %v, as weight_block_size says, do not divide %s %v evenly, which is not supported", scale, s.block, name, t.Shape)
+		}
+	}
 	if len(t.Shape) != 2 || !ok || rows == 0 || columns == 0 || t.Shape[0]%rows != 0 || t.Shape[1]%columns != 0 {
 		return t, fmt.Errorf("%s: scales %v are no grid that divides %s %v evenly", scale, f.Shape, name, t.Shape)
 	}

@@ -225,7 +225,26 @@ func TestFP8Refusals(t *testing.T) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
-	err := model.Merge("testdata/fp8/blocks", adapterFor(t), filepath.Join(t.TempDir(), "merged"))
+	// Blocks of 24 divide the 32 rows in one and a half, and two halves are something else.
+	dir := changed(t, "testdata/fp8/blocks", func(*safetensors.Entry, tensor.Tensor) bool { return true })
+	config := filepath.Join(dir, "config.json")
+	b, err := os.ReadFile(config)
+	if err == nil {
+		var all map[string]any
+		if err = json.Unmarshal(b, &all); err == nil {
+			all["quantization_config"].(map[string]any)["weight_block_size"] = []int{24, 16}
+			if b, err = json.Marshal(all); err == nil {
+				err = os.WriteFile(config, b, 0o600)
+			}
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := model.Open(dir); err == nil || !strings.Contains(err.Error(), "_scale_inv: blocks of [24 16], as weight_block_size says, do not divide ") {
+		t.Errorf("blocks that are not whole: %v", err)
+	}
+	err = model.Merge("testdata/fp8/blocks", adapterFor(t), filepath.Join(t.TempDir(), "merged"))
 	if err == nil || !strings.Contains(err.Error(), "weights of type F8_E4M3 are only read; adapters are merged into models of F32, F16 or BF16") {
 		t.Errorf("merge: %v", err)
 	}

@@ -113,7 +113,7 @@ func (m *Model) unties() bool {
 
 // SetConfig sets one word of a config.json.
 func SetConfig(path, word string, value any) error {
-	b, err := bounded.ReadFile(path, maxConfig)
+	b, err := bounded.ReadText(path, maxConfig)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ type runCmd struct {
 
 	MaxTokens         *int              `group:"Sampling" placeholder:"N" help:"Longest answer in tokens. Default: the model's max_new_tokens, else 2048."`
 	Temperature       *float64          `group:"Sampling" placeholder:"T" help:"0: always the most likely token; 1: as likely as the model says; higher: more varied."`
-	TopK              *int              `group:"Sampling" placeholder:"K" help:"Choose among the K most likely tokens; 0: all."`
+	TopK              *int              `group:"Sampling" placeholder:"K" help:"Choose among the K most likely tokens; 0 or -1: all."`
 	TopP              *float64          `group:"Sampling" placeholder:"P" help:"Choose among the likeliest tokens that together have probability P."`
 	MinP              *float64          `group:"Sampling" placeholder:"P" help:"Choose among tokens at least P times as likely as the likeliest."`
 	RepetitionPenalty *float64          `group:"Sampling" placeholder:"X" help:"Divide the logits of tokens seen before by X; 1: none."`

@@ -15,7 +15,7 @@ import (
 // They apply in the order of the reference: LogitBias and penalties, then Temperature, TopK, TopP and MinP.
 type Params struct {
 	Temperature float64 // 0: the most likely token (greedy)
-	TopK        int     // keep the k most likely tokens; 0: all
+	TopK        int     // keep the k most likely tokens; 0, or -1 as other programs say: all
 	TopP        float64 // keep the fewest tokens whose probabilities sum to p (Holtzman et al. 2020); 0 or 1: all
 	MinP        float64 // keep tokens at least p times as likely as the likeliest (Nguyen et al. 2024); 0: all
 
@@ -35,8 +35,8 @@ func (p Params) Validate() error {
 		}
 		return nil
 	}
-	if p.TopK < 0 {
-		return fmt.Errorf("top-k is %d, want 0 or more", p.TopK)
+	if p.TopK < -1 {
+		return fmt.Errorf("top-k is %d, want 0 or more, or -1 for all", p.TopK)
 	}
 	for id, b := range p.LogitBias {
 		if math.IsNaN(b) || math.IsInf(b, 0) {
@@ -157,7 +157,7 @@ func (s *Sampler) candidates(logits []float32) {
 	for id, v := range logits {
 		c := candidate{int32(id), float64(v)}
 		switch n := s.params.TopK; {
-		case n == 0 || len(s.cands) < n:
+		case n <= 0 || len(s.cands) < n:
 			if s.cands = append(s.cands, c); len(s.cands) == n {
 				heap.Init(&s.cands)
 			}

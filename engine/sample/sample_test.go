@@ -48,6 +48,7 @@ func TestDistribution(t *testing.T) {
 		{"top-k 2", Params{Temperature: 1, TopK: 2}, nil, []float64{inf, 2, inf, inf, 2.5}},
 		{"top-k 1", Params{Temperature: 5, TopK: 1}, nil, []float64{inf, inf, inf, inf, 0}},
 		{"top-k beyond", Params{Temperature: 1, TopK: 99}, nil, []float64{1, 2, 0.5, -1, 2.5}},
+		{"top-k -1", Params{Temperature: 1, TopK: -1}, nil, []float64{1, 2, 0.5, -1, 2.5}},
 		// Probabilities are .11 .29 .064 .014 .48 (of 4 2 1 3 5th rank): .48+.29 reach .7, .48 alone does not.
 		{"top-p .7", Params{Temperature: 1, TopP: 0.7}, nil, []float64{inf, 2, inf, inf, 2.5}},
 		{"top-p tiny", Params{Temperature: 1, TopP: 1e-9}, nil, []float64{inf, inf, inf, inf, 2.5}},
@@ -145,10 +146,10 @@ func TestLogprobs(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	for want, p := range map[string]Params{
-		"temperature is -1, want 0 to 100": {Temperature: -1},
-		"top-k is -2, want 0 or more":      {TopK: -2},
-		"top-p is 1.5, want 0 to 1":        {TopP: 1.5},
-		"min-p is NaN, want 0 to 1":        {MinP: math.NaN()},
+		"temperature is -1, want 0 to 100":           {Temperature: -1},
+		"top-k is -2, want 0 or more, or -1 for all": {TopK: -2},
+		"top-p is 1.5, want 0 to 1":                  {TopP: 1.5},
+		"min-p is NaN, want 0 to 1":                  {MinP: math.NaN()},
 	} {
 		if err := p.Validate(); err == nil || err.Error() != want {
 			t.Errorf("%+v: error %v, want %s", p, err, want)

@@ -3,6 +3,7 @@
 package bounded
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -32,6 +33,12 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s: larger than %d bytes", path, limit)
+}
+
+// ReadText is ReadFile, less the byte order mark that some editors put in front of a text.
+func ReadText(path string, limit int64) ([]byte, error) {
+	b, err := ReadFile(path, limit)
+	return bytes.TrimPrefix(b, []byte("\ufeff")), err
 }
 
 // Open opens the file at path, which must be a regular one.

@@ -9,6 +9,18 @@ import (
 	"testing"
 )
 
+func TestReadText(t *testing.T) {
+	for content, want := range map[string]string{"\ufeff{}": "{}", "{}": "{}", "": "", "\ufeff\ufeff{}": "\ufeff{}", "{\ufeff}": "{\ufeff}"} {
+		path := filepath.Join(t.TempDir(), "x.json")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := ReadText(path, 100); err != nil || string(b) != want {
+			t.Errorf("%q: %q, %v, want %q", content, b, err, want)
+		}
+	}
+}
+
 func TestReadFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")

@@ -37,7 +37,7 @@ type Set struct {
 // model.safetensors. The caller closes the Set, and uses no tensor of it after that.
 func OpenDir(dir string) (*Set, error) {
 	index := filepath.Join(dir, indexFile)
-	b, err := bounded.ReadFile(index, maxIndex)
+	b, err := bounded.ReadText(index, maxIndex)
 	if errors.Is(err, os.ErrNotExist) {
 		f, err := Open(filepath.Join(dir, singleFile))
 		if errors.Is(err, os.ErrNotExist) {

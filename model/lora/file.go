@@ -27,7 +27,7 @@ const maxConfig = 4 << 20
 // that makes other numbers cannot be honoured. What else is passed over the adapter's Warnings tell.
 func Open(dir string, modules []Module) (*Adapter, error) {
 	path := filepath.Join(dir, configFile)
-	b, err := bounded.ReadFile(path, maxConfig)
+	b, err := bounded.ReadText(path, maxConfig)
 	switch info, statErr := os.Stat(dir); {
 	case statErr == nil && !info.IsDir():
 		return nil, fmt.Errorf("%s: an adapter is a folder with %s and %s", dir, configFile, tensorFile)

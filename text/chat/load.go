@@ -69,7 +69,7 @@ func readObject(path string, keep func(field string) bool) (*jinja.Dict, error) 
 	if err != nil || b == nil {
 		return jinja.NewDict(), err
 	}
-	d, err := fields(json.NewDecoder(bytes.NewReader(b)), keep)
+	d, err := fields(json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(b, []byte("\ufeff")))), keep)
 	if errors.Is(err, io.EOF) {
 		err = fmt.Errorf("json: %w", io.ErrUnexpectedEOF)
 	}

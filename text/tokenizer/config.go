@@ -25,8 +25,8 @@ type Config struct {
 	Special map[string]string // contents by name: bos_token, eos_token, unk_token, pad_token, …
 	Added   []AddedToken
 
-	// AddBOS and AddEOS ask for the tokens around a text. A tokenizer.json with a post-processor decides
-	// this itself; nil is no for tokenizer.json, and BOS alone for tokenizer.model.
+	// AddBOS and AddEOS ask for the tokens around a text. A tokenizer.json decides this itself, by its
+	// post-processor; for tokenizer.model nil is BOS alone.
 	AddBOS, AddEOS *bool
 	// AddPrefixSpace, for tokenizer.model, overrides the file's add_dummy_prefix.
 	AddPrefixSpace *bool

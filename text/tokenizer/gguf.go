@@ -79,7 +79,7 @@ func (g *GGUF) text(id int) string {
 }
 
 // config names the special tokens; defaults are their ids where the file does not say. An id outside the vocabulary is
-// passed over with a warning, unless its token is to be put around a text.
+// passed over with a warning, for the default as in llama.cpp, unless there is none and its token is to be put around a text.
 func (g *GGUF) config(addBOS bool, bos, eos, unk int) (cfg Config, warnings []string, err error) {
 	cfg = Config{Special: map[string]string{}, AddBOS: g.AddBOS, AddEOS: g.AddEOS}
 	if cfg.AddBOS == nil {
@@ -102,11 +102,18 @@ func (g *GGUF) config(addBOS bool, bos, eos, unk int) (cfg Config, warnings []st
 			}
 		}
 		if id >= len(g.Tokens) {
-			if s.added != nil && *s.added {
-				return cfg, nil, fmt.Errorf("%s: %d, but there are only %d tokens, and the file asks for it around every text", s.key, id, len(g.Tokens))
+			left := id
+			if id = s.fallback; id >= len(g.Tokens) {
+				id = -1
 			}
-			warnings = append(warnings, fmt.Sprintf("tokenizer.ggml.%s: %d is passed over, there are only %d tokens", s.key, id, len(g.Tokens)))
-			id = -1
+			if id < 0 && s.added != nil && *s.added {
+				return cfg, nil, fmt.Errorf("%s: %d, but there are only %d tokens, and the file asks for it around every text", s.key, left, len(g.Tokens))
+			}
+			warning := fmt.Sprintf("tokenizer.ggml.%s: %d is passed over, there are only %d tokens", s.key, left, len(g.Tokens))
+			if id >= 0 {
+				warning += fmt.Sprintf(": the default %d is taken", id)
+			}
+			warnings = append(warnings, warning)
 		}
 		if id >= 0 {
 			cfg.Special[s.name] = g.text(id)

@@ -257,7 +257,7 @@ func TestGGUFErrors(t *testing.T) {
 		{"byte", llama(func(g *GGUF) { g.TokenTypes[1] = 6 }), `tokens: piece 1: "a" is no byte piece such as <0x0A>`},
 		{"two unknown", llama(func(g *GGUF) { g.TokenTypes[1] = 2 }), "pieces 0 and 1 are both of type unknown"},
 		{"duplicate", llama(func(g *GGUF) { g.Tokens[1] = "<unk>" }), `pieces 0 and 1 are both "<unk>"`},
-		{"bos", llama(func(g *GGUF) { g.BOS = 2 }), "bos_token_id: 2, but there are only 2 tokens"},
+		{"eos", llama(func(g *GGUF) { g.EOS, g.AddEOS = 2, new(true) }), "eos_token_id: 2, but there are only 2 tokens"},
 		{"pre", gpt2(func(g *GGUF) { g.Pre = "nonsense" }), `pre: "nonsense" is not supported: no kind of pre-tokenizer of that name`},
 		{"pre of another kind", gpt2(func(g *GGUF) { g.Pre = "gemma4" }), `pre: "gemma4" is not supported: Gemma 4's BPE on text`},
 		{"no merges", gpt2(func(g *GGUF) { g.Merges = nil }), "merges: missing"},

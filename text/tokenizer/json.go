@@ -65,9 +65,17 @@ func fromJSON(data []byte, cfg Config) (*Tokenizer, error) {
 	if err := p.postProcessor(file.PostProcessor, "post_processor", 0); err != nil {
 		return nil, err
 	}
-	if !absent(file.PostProcessor) && !p.hasTemplate {
+	if !p.hasTemplate {
+		// The reference has no ear for add_bos_token and add_eos_token beside a tokenizer.json.
+		for _, s := range []struct {
+			key   string
+			added *bool
+		}{{"add_bos_token", cfg.AddBOS}, {"add_eos_token", cfg.AddEOS}} {
+			if s.added != nil && *s.added {
+				a.t.warn("tokenizer_config.json: %s is passed over, since tokenizer.json, which decides, has no post-processor that adds it", s.key)
+			}
+		}
 		a.t.single, a.t.pair = frame(-1, -1)
-		p.hasTemplate = true
 	}
 	// The model can spell byte characters itself, and then only for words it has not seen.
 	if n := len(a.t.preTokenizers); n > 0 {
@@ -77,7 +85,7 @@ func fromJSON(data []byte, cfg Config) (*Tokenizer, error) {
 			m.byteLevel = true
 		}
 	}
-	return a.finish(cfg, p.hasTemplate)
+	return a.finish(cfg, true)
 }
 
 type modelJSON struct {

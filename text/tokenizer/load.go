@@ -60,5 +60,5 @@ func load(dir string) (*Tokenizer, error) {
 }
 
 func readFile(dir, name string) ([]byte, error) {
-	return bounded.ReadFile(filepath.Join(dir, name), maxFile)
+	return bounded.ReadText(filepath.Join(dir, name), maxFile)
 }

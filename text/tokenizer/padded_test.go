@@ -117,6 +117,24 @@ func TestSpecialIDsOutside(t *testing.T) {
 	}
 }
 
+// Where llama.cpp has a default, that is taken.
+func TestDefaultForIDOutside(t *testing.T) {
+	tk, err := FromGGUF(GGUF{
+		Model: "llama", Tokens: []string{"<unk>", "<s>", "</s>", "▁a"}, TokenTypes: []int32{2, 3, 3, 1}, Scores: make([]float32, 4),
+		BOS: 9999, EOS: 4, UNK: -1, PAD: -1, AddEOS: new(true),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "tokenizer.ggml.bos_token_id: 9999 is passed over, there are only 4 tokens: the default 1 is taken"
+	if w := tk.Warnings(); len(w) != 2 || w[0] != want {
+		t.Errorf("warnings %q, want %q and one of eos", w, want)
+	}
+	if ids := encode(t, tk, "a", true); !slices.Equal(ids, []int32{1, 3, 2}) {
+		t.Errorf("ids %v", ids)
+	}
+}
+
 // An unknown token that the vocabulary does not have is missed by the text that needs it, as in the reference.
 func TestUnknownTokenIsMissing(t *testing.T) {
 	tk, err := FromJSON([]byte(`{"model": {"type": "BPE", "unk_token": "<unk>", "vocab": {"a": 0}, "merges": []}}`), Config{})

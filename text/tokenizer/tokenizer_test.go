@@ -147,6 +147,28 @@ func TestToValid(t *testing.T) {
 }
 
 // Folder contents decide which file is read and what stands around a text.
+// TestAddBOSIsPassedOver asserts what transformers 5.24 does, which takes add_bos_token out of the settings if there is a
+// tokenizer.json, and that it is told.
+func TestAddBOSIsPassedOver(t *testing.T) {
+	yes, no := true, false
+	for _, c := range []struct {
+		bos, eos *bool
+		want     int
+	}{{nil, nil, 0}, {&no, &no, 0}, {&yes, &no, 1}, {&yes, &yes, 2}} {
+		tk, err := FromJSON([]byte(tiny(`"post_processor": null`)), Config{Special: map[string]string{"bos_token": "a", "eos_token": "b"}, AddBOS: c.bos, AddEOS: c.eos})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := tk.Warnings()
+		if len(w) != c.want || c.want > 0 && !strings.HasPrefix(w[0], "tokenizer_config.json: add_bos_token is passed over") {
+			t.Errorf("warnings %q, want %d", w, c.want)
+		}
+		if ids := encode(t, tk, "ab", true); !slices.Equal(ids, []int32{1, 2}) || tk.AddsBOS() {
+			t.Errorf("ids %v", ids)
+		}
+	}
+}
+
 func TestLoad(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -156,11 +178,11 @@ func TestLoad(t *testing.T) {
 		err     string
 	}{
 		{
-			name: "bos from the configuration", files: map[string]string{
+			name: "no post-processor, whatever the configuration says", files: map[string]string{
 				"tokenizer.json":        tiny(`"added_tokens": []`),
 				"tokenizer_config.json": `{"bos_token": {"content": "a"}, "eos_token": "b", "pad_token": null, "add_bos_token": true, "add_eos_token": true}`,
 			},
-			ids: []int32{1, 1, 2, 2}, special: map[string]string{"bos_token": "a", "eos_token": "b"},
+			ids: []int32{1, 2}, special: map[string]string{"bos_token": "a", "eos_token": "b"},
 		},
 		{
 			name: "special tokens map", files: map[string]string{
@@ -168,7 +190,7 @@ func TestLoad(t *testing.T) {
 				"tokenizer_config.json":   `{"bos_token": "<unk>", "add_bos_token": true}`,
 				"special_tokens_map.json": `{"bos_token": "a", "eos_token": "</s>", "additional_special_tokens": ["b"]}`,
 			},
-			ids: []int32{0, 3}, special: map[string]string{"bos_token": "<unk>", "eos_token": "</s>"},
+			ids: []int32{3}, special: map[string]string{"bos_token": "<unk>", "eos_token": "</s>"},
 		},
 		{
 			name: "added tokens of the configuration", files: map[string]string{
