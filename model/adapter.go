@@ -114,8 +114,8 @@ func (m *Model) Attach(a *lora.Adapter) error {
 	if err := m.replace(a); err != nil {
 		return err
 	}
-	for _, p := range a.Pairs {
-		m.count(p)
+	for _, l := range own.lowRank {
+		m.count(l.Pair)
 	}
 	m.Adapter, m.attached = a, own
 	m.Warnings = append(m.Warnings, a.Warnings...)
@@ -141,6 +141,9 @@ func (m *Model) ready(a *lora.Adapter) (*Adapter, []Param, error) {
 			return
 		}
 		delete(pairs, module.Name)
+		if !m.holds(&module) {
+			return
+		}
 		l := &lowRank{Pair: p}
 		l.a, l.b = p.Matrices()
 		all[w] = l
@@ -206,7 +209,7 @@ func (m *Model) sizeOf(module lora.Module) *Size {
 
 // replace puts an adapter's weights in the place of the model's own, and frees those that are the same.
 func (m *Model) replace(a *lora.Adapter) error {
-	a.Wholes = slices.DeleteFunc(a.Wholes, func(w lora.Whole) bool { return m.has(&w) })
+	a.Wholes = slices.DeleteFunc(a.Wholes, func(w lora.Whole) bool { return !m.holds(&w.Module) || m.has(&w) })
 	for _, w := range a.Wholes {
 		if m.params != nil {
 			return fmt.Errorf("the adapter has a weight of its own for %s; training beside it is not supported", w.Name)
@@ -220,7 +223,7 @@ func (m *Model) replace(a *lora.Adapter) error {
 			to = &m.lmHead
 		}
 		size.Bytes += int64(own.Bytes())
-		if m.Config.TieWordEmbeddings {
+		if m.tied() {
 			n := int64(own.N) * int64(own.K)
 			size.Params += n
 			size.ActiveParams += n

@@ -38,7 +38,7 @@ func (m *Model) NewAdapter(a *lora.Adapter) (*Adapter, error) {
 	own.warnings = slices.Clone(a.Warnings)
 	for _, w := range a.Wholes {
 		// A head that was rounded may be there in the layout of the kernels alone.
-		if (w.Group == lora.Embed || m.rounded == "") && m.has(&w) {
+		if !m.holds(&w.Module) || (w.Group == lora.Embed || m.rounded == "") && m.has(&w) {
 			continue
 		}
 		weight, err := kernel.NewMatrix(w.Weight)

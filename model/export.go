@@ -39,7 +39,7 @@ type ExportOptions struct {
 // writes. It is an error if GGUF cannot express the model, or if a weight that is
 // rounded is infinite, NaN or too large for its type.
 func Export(ctx context.Context, path, out string, o ExportOptions) (Report, error) {
-	m, err := open(path)
+	m, err := open(path, Stage{})
 	if err != nil {
 		return nil, err
 	}

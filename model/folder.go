@@ -47,7 +47,7 @@ func readConfig(dir string) (c Config, warnings []string, err error) {
 	return c, warnings, nil
 }
 
-func openDir(dir string) (*Model, error) {
+func openDir(dir string, s Stage) (*Model, error) {
 	config, warnings, err := readConfig(dir)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func openDir(dir string) (*Model, error) {
 		set.Close()
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	m, err := load(dir, config, src, names)
+	m, err := load(dir, config, s, src, names)
 	if err != nil {
 		return nil, err
 	}

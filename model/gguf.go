@@ -33,7 +33,7 @@ func (s ggufSource) Names() []string {
 	return names
 }
 
-func openGGUF(path string) (*Model, error) {
+func openGGUF(path string, s Stage) (*Model, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func openGGUF(path string) (*Model, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	m, err := load(path, config, src, &names)
+	m, err := load(path, config, s, src, &names)
 	if err != nil {
 		return nil, err
 	}

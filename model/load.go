@@ -21,6 +21,7 @@ import (
 type Model struct {
 	Config    Config
 	Precision Precision
+	Stage     Stage        // the layers that it has; others have no weights
 	KV        tensor.DType // of the keys and values that sequences remember
 	Sizes     Sizes
 	Unused    []string      // the checkpoint's tensors that the network has no use for
@@ -53,6 +54,7 @@ type source interface {
 // Options say how to open a model. The zero value is the exact pass.
 type Options struct {
 	Precision Precision
+	Stage     Stage                   // open these layers alone; the zero value is all
 	KV        tensor.DType            // keep keys and values as F32, F16 or Q8_0; Invalid: as Precision.KV says
 	Weights   Recipe                  // round weights that are not quantized to one of WeightRecipes; "": use them as they are
 	Adapter   string                  // a folder with a low-rank adapter as PEFT lays it out, see Attach; empty: none
@@ -69,7 +71,7 @@ func OpenWith(path string, o Options) (*Model, error) {
 	if !slices.Contains(kvTypes, kv) {
 		return nil, fmt.Errorf("keys and values cannot be kept in %v; %s", kv, kvNames)
 	}
-	m, err := open(path)
+	m, err := open(path, o.Stage)
 	if err != nil {
 		return nil, err
 	}
@@ -103,12 +105,12 @@ func OpenWith(path string, o Options) (*Model, error) {
 	return m, nil
 }
 
-func open(path string) (*Model, error) {
+func open(path string, s Stage) (*Model, error) {
 	if err := kernel.Check(); err != nil {
 		return nil, err
 	}
 	if gguf.Embedded(path) {
-		return openGGUF(path)
+		return openGGUF(path, s)
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -117,11 +119,11 @@ func open(path string) (*Model, error) {
 	case err != nil:
 		return nil, err
 	case info.IsDir():
-		return openDir(path)
+		return openDir(path, s)
 	case strings.HasSuffix(path, ".safetensors") || strings.HasSuffix(path, ".json"):
 		return nil, fmt.Errorf("%s: give the folder that it is in; %s", path, whatIsAModel)
 	}
-	return openGGUF(path)
+	return openGGUF(path, s)
 }
 
 // Close releases the checkpoint; the model must not be in use any more.
@@ -132,8 +134,10 @@ func (m *Model) Close() error {
 	return m.source.Close()
 }
 
-// StateSpecs says what a sequence remembers, layer by layer.
-func (m *Model) StateSpecs() []state.Spec { return m.Config.StateSpecs(m.KV) }
+// StateSpecs says what a sequence remembers, layer by layer of the model's stage.
+func (m *Model) StateSpecs() []state.Spec {
+	return m.Config.StateSpecs(m.KV)[m.Stage.Lo:m.Stage.Hi]
+}
 
 // NewState returns the state of an empty sequence.
 func (m *Model) NewState() *state.State { return state.New(m.StateSpecs()) }
@@ -151,9 +155,9 @@ func (c *Config) StateSpecs(kv tensor.DType) []state.Spec {
 	return specs
 }
 
-// load fetches the network's tensors from source, which it closes if it fails.
-func load(path string, c Config, src source, names *naming) (*Model, error) {
-	l := &loader{source: src, names: names}
+// load fetches a stage's tensors from source, which it closes if it fails.
+func load(path string, c Config, s Stage, src source, names *naming) (*Model, error) {
+	l := &loader{source: src, names: names, stage: s}
 	m := l.model(c)
 	if l.err != nil {
 		src.Close()
@@ -163,16 +167,20 @@ func load(path string, c Config, src source, names *naming) (*Model, error) {
 	return m, nil
 }
 
-// model fetches the tensors of the whole network.
+// model fetches the tensors of the stage.
 func (l *loader) model(c Config) *Model {
 	m := &Model{Config: c, KV: Exact.KV(), names: l.names}
+	m.Stage, l.err = l.stage.of(len(c.Layers))
 	l.used, l.ropes = map[string]bool{}, map[*RoPE]*ropeTable{}
-	m.embed = l.matrix(outside(l.names.embed, "embed_tokens.weight"), c.VocabSize, c.HiddenSize)
+	embed := outside(l.names.embed, "embed_tokens.weight")
+	l.absent = m.Stage.Lo > 0
+	m.embed = l.matrix(embed, c.VocabSize, c.HiddenSize)
 	m.Sizes.Embedding = l.take()
 	for i, layer := range c.Layers {
 		if l.err != nil {
 			return m
 		}
+		l.absent = i < m.Stage.Lo || i >= m.Stage.Hi
 		m.blocks = append(m.blocks, l.block(i, layer, c.HiddenSize))
 		size := l.take()
 		if e := layer.MoE; e != nil {
@@ -183,13 +191,17 @@ func (l *loader) model(c Config) *Model {
 		l.experts = Size{}
 		m.Sizes.Layers = append(m.Sizes.Layers, size)
 	}
+	l.absent = !m.ends()
 	m.finalNorm = l.vector(outside(l.names.finalNorm, "final_layernorm.weight"), c.HiddenSize)
-	if c.TieWordEmbeddings {
+	switch {
+	case m.tied():
 		m.lmHead = m.embed
-		l.used[l.names.lmHead] = true
-	} else {
+	case c.TieWordEmbeddings:
+		m.lmHead = l.matrix(embed, c.VocabSize, c.HiddenSize)
+	default:
 		m.lmHead = l.matrix(outside(l.names.lmHead, "lm_head.weight"), c.VocabSize, c.HiddenSize)
 	}
+	l.used[l.names.lmHead] = true
 	m.Sizes.Head = l.take()
 	m.params = l.params
 	for _, name := range l.source.Names() {
@@ -207,6 +219,8 @@ func (l *loader) model(c Config) *Model {
 type loader struct {
 	source source
 	names  *naming
+	stage  Stage
+	absent bool // what is fetched belongs to another stage: it gets a shape and no values
 	used   map[string]bool
 	ropes  map[*RoPE]*ropeTable
 	err    error
@@ -235,6 +249,10 @@ func (l *loader) take() Size {
 func (l *loader) tensor(name string, shape ...int) tensor.Tensor {
 	if l.err != nil {
 		return tensor.Tensor{}
+	}
+	if l.absent {
+		l.used[name] = true
+		return tensor.Tensor{Name: name, Shape: shape}
 	}
 	if l.fresh != nil {
 		t := tensor.Tensor{Name: name, DType: tensor.F32, Shape: shape} // own makes its memory
@@ -306,6 +324,9 @@ func (l *loader) wrap(p Param, t tensor.Tensor) kernel.Matrix {
 	if l.err != nil {
 		return kernel.Matrix{}
 	}
+	if l.absent {
+		return kernel.Matrix{N: t.Shape[0], K: t.Shape[1]}
+	}
 	var w kernel.Matrix
 	w, l.err = kernel.NewMatrix(t)
 	if l.frozen {
@@ -322,7 +343,7 @@ func (l *loader) vector(p Param, shape ...int) []float32 {
 	if l.training {
 		return l.own(p, t)
 	}
-	if l.err != nil {
+	if l.err != nil || l.absent {
 		return nil
 	}
 	if f, ok := t.Float32s(); ok {
@@ -427,7 +448,7 @@ func (l *loader) mamba(i int, c *Mamba, hidden int) *mamba {
 		outProj:  l.weight(i, "mamba.out_proj.weight", hidden, e),
 		outBias:  l.bias(i, "mamba.out_proj.bias", hidden, c.ProjBias),
 	}
-	if l.err == nil {
+	if l.err == nil && !l.absent {
 		m.refresh()
 	}
 	if !l.training {
@@ -470,8 +491,13 @@ func (l *loader) expertMLPs(i int, c *MoE, hidden int) []mlp {
 		return Param{Name: prefix + fmt.Sprintf(l.names.expert[which], e), Layer: i, Part: part}
 	}
 	experts := make([]mlp, n)
+	if l.absent {
+		for _, name := range append(l.names.stack[:], l.names.gateUp) {
+			l.used[prefix+name] = true
+		}
+	}
 	switch {
-	case l.names.stack[0] != "" && l.source.Has(prefix+l.names.stack[0]):
+	case !l.absent && l.names.stack[0] != "" && l.source.Has(prefix+l.names.stack[0]):
 		stack := func(which, rows, columns int) []kernel.Matrix {
 			name := prefix + l.names.stack[which]
 			all := l.panels(name, n, rows, columns)
@@ -488,7 +514,7 @@ func (l *loader) expertMLPs(i int, c *MoE, hidden int) []mlp {
 		for e := 0; e < n && l.err == nil; e++ {
 			experts[e] = mlp{gateProj: gate[e], upProj: up[e], downProj: down[e]}
 		}
-	case l.names.gateUp != "" && l.source.Has(prefix+l.names.gateUp):
+	case !l.absent && l.names.gateUp != "" && l.source.Has(prefix+l.names.gateUp):
 		gateUp := l.tensor(prefix+l.names.gateUp, n, 2*width, hidden)
 		down := l.tensor(prefix+l.names.stack[2], n, hidden, width)
 		for e := 0; e < n && l.err == nil; e++ {

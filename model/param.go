@@ -83,7 +83,7 @@ func OpenForTraining(dir string) (*Model, error) {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return nil, fmt.Errorf("%s: models to train are folders with config.json and model.safetensors; beside a GGUF file an adapter can be trained", dir)
 	}
-	stored, err := open(dir)
+	stored, err := open(dir, Stage{})
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func OpenForTraining(dir string) (*Model, error) {
 // OpenFrozen opens the model at path, a folder or a GGUF file, to train an adapter beside it, see Attach. Its own matrices
 // stay in the mapped checkpoint, quantized or not, and are never changed; vectors are copied. The caller closes the model.
 func OpenFrozen(path string) (*Model, error) {
-	m, err := open(path)
+	m, err := open(path, Stage{})
 	if err != nil {
 		return nil, err
 	}

@@ -86,7 +86,7 @@ func (m *Model) large() (all []large, bytes int64) {
 		all = append(all, l)
 		bytes += int64(l.Bytes())
 	}
-	for i := range m.blocks {
+	for i := m.Stage.Lo; i < m.Stage.Hi; i++ {
 		visit := func(part string, expert int, w *kernel.Matrix) {
 			if part != routerPart { // which stays exact
 				add(large{w, part, i, expert, &m.Sizes.Layers[i]})
@@ -97,11 +97,13 @@ func (m *Model) large() (all []large, bytes int64) {
 			ff.projections(visit)
 		}
 	}
-	size := &m.Sizes.Head
-	if m.Config.TieWordEmbeddings {
-		size = &m.Sizes.Embedding
+	if m.ends() {
+		size := &m.Sizes.Head
+		if m.tied() {
+			size = &m.Sizes.Embedding
+		}
+		add(large{&m.lmHead, "", -1, -1, size})
 	}
-	add(large{&m.lmHead, "", -1, -1, size})
 	return all, bytes
 }
 
