@@ -15,6 +15,7 @@ import (
 	"jamba/internal/testutil"
 	"jamba/kernel"
 	"jamba/model"
+	"jamba/model/lora"
 	"jamba/model/state"
 	"jamba/tensor"
 )
@@ -149,6 +150,46 @@ func TestStagesWithAdapter(t *testing.T) {
 	adapters(t, func(t *testing.T, dir string, g *golden, _ []float32) {
 		checkStages(t, filepath.Dir(g.path), model.Options{Adapter: dir}, g.ids)
 	})
+}
+
+// TestStagesWithAdapterVariants expects of adapters of all kinds, of the embedding and the head among them, the same bits
+// from two stages as from the whole network, whether it was opened with them or spans choose them.
+func TestStagesWithAdapterVariants(t *testing.T) {
+	all := testutil.Adapters(t)
+	for _, v := range all.Variants {
+		base, dir := all.BaseOf(v), all.Write(t, v)
+		for _, o := range []model.Options{{}, {Precision: model.Fast, Weights: "q8_0"}} {
+			with := o
+			with.Adapter = dir
+			want := newPipeline(openStages(t, base, with), 1).forward(model.Span{Tokens: all.IDs, Want: model.AllLogits})[0]
+			if want.Err != nil {
+				t.Fatal(want.Err)
+			}
+			if got := newPipeline(openStages(t, base, with, 1), 1).forward(model.Span{Tokens: all.IDs, Want: model.AllLogits})[0]; got.Err != nil || !slices.Equal(got.Logits, want.Logits) {
+				t.Errorf("%s, %+v: %v", v.Name, o, got.Err)
+			}
+			stages := openStages(t, base, o, 1)
+			span := model.Span{Tokens: all.IDs, Want: model.AllLogits}
+			var got model.Result
+			for _, m := range stages {
+				a, err := lora.Open(dir, m.Modules())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if span.Adapter, err = m.NewAdapter(a); err != nil {
+					t.Fatal(err)
+				}
+				span.State = m.NewState()
+				if got = m.NewPass().Forward(context.Background(), span)[0]; got.Err != nil {
+					t.Fatal(got.Err)
+				}
+				span.Tokens, span.Hidden = nil, got.Hidden
+			}
+			if !slices.Equal(got.Logits, want.Logits) {
+				t.Errorf("%s, %+v: chosen by a span it differs", v.Name, o)
+			}
+		}
+	}
 }
 
 // TestStageOwnTensors opens each stage of a checkpoint from which all tensors of other stages are gone.

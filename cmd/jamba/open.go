@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"jamba/model"
 	"jamba/tensor"
@@ -45,6 +46,10 @@ func (f *openFlags) options(w io.Writer, p model.Precision) model.Options {
 func (f *openFlags) tell(w io.Writer, stages ...*model.Model) {
 	m := stages[0]
 	warnModel(w, m)
+	for _, s := range stages[1:] {
+		// Most are of the whole checkpoint.
+		warn(w, slices.DeleteFunc(slices.Clone(s.Warnings), func(one string) bool { return slices.Contains(m.Warnings, one) })...)
+	}
 	if a := m.Adapter; a != nil {
 		c := a.Coverage(m.Modules())
 		fmt.Fprintf(w, "jamba: adapter: %d of %d modules (%s), %d parameters\n", c.Total().Adapted, c.Total().Modules, c.Groups(), a.Params())
