@@ -7,6 +7,7 @@ import (
 
 	"jamba/kernel"
 	"jamba/model/lora"
+	"jamba/model/param"
 )
 
 // Adapter is an adapter made ready for a model, to be chosen for each Span. It never changes and is safe for concurrent use.
@@ -66,7 +67,7 @@ func (a *Adapter) Warnings() []string { return slices.Clone(a.warnings) }
 
 // prepare brings a weight in the place of the head into the form that the model's own has.
 func (m *Model) prepare(w *kernel.Matrix) error {
-	l := large{w, "", -1, -1, &Size{}}
+	l := large{w, param.Outside(param.Head), &Size{}}
 	if m.rounded != "" {
 		choose, err := m.rounded.choice(&m.Config)
 		if err != nil {

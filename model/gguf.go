@@ -370,7 +370,7 @@ func (r *ggufReader) rope(headDim int) *RoPE {
 	}
 	if r.Has(ropeFactors) && r.err == nil {
 		l := &loader{source: r.ggufSource, used: map[string]bool{}}
-		rope.FreqFactors = l.vector(outside(ropeFactors, ""), headDim/2)
+		rope.FreqFactors = l.vector(Param{Name: ropeFactors}, headDim/2)
 		r.err = l.err
 	}
 	return rope

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"jamba/kernel"
+	"jamba/model/param"
 	"jamba/model/state"
 )
 
@@ -102,10 +103,10 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 }
 
 func (m *mamba) projections(visit projectionVisitor) {
-	visit("mamba.in_proj", -1, &m.inProj)
-	visit("mamba.x_proj", -1, &m.xProj)
-	visit("mamba.dt_proj", -1, &m.dtProj)
-	visit("mamba.out_proj", -1, &m.outProj)
+	visit(param.InProj, -1, &m.inProj)
+	visit(param.XProj, -1, &m.xProj)
+	visit(param.DtProj, -1, &m.dtProj)
+	visit(param.OutProj, -1, &m.outProj)
 }
 
 // scan runs the scans of all spans. For a tape the state is kept every kernel.ScanChunk rows.

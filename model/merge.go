@@ -18,6 +18,7 @@ import (
 	"jamba/kernel"
 	"jamba/kernel/quant"
 	"jamba/model/lora"
+	"jamba/model/param"
 	"jamba/tensor"
 )
 
@@ -147,15 +148,16 @@ func (m *Model) place(p *lora.Pair) change {
 		of.In, of.Out = p.Out, p.In // its weight as that of a linear layer
 		own.Pair = p.Transposed(of)
 	}
-	e, which, ok := expertOf(p.Part)
-	if !ok || m.source.Has(own.tensor) {
+	if p.Expert < 0 || m.source.Has(own.tensor) {
 		return own
 	}
-	prefix, width := fmt.Sprintf(names.layer, p.Layer), m.Config.Layers[p.Layer].MoE.IntermediateSize
-	if which == 2 {
-		return change{p, prefix + names.stack[2], e * p.Out}
+	switch p.Part {
+	case param.DownProj:
+		return change{p, names.stackOf(p.Layer, p.Part), p.Expert * p.Out}
+	case param.UpProj:
+		return change{p, names.gateUpOf(p.Layer), (2*p.Expert + 1) * p.Out}
 	}
-	return change{p, prefix + names.gateUp, (2*e + which) * width}
+	return change{p, names.gateUpOf(p.Layer), 2 * p.Expert * p.Out}
 }
 
 // writeMerged writes a tensor as type d after changes to rows of it.
