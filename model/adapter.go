@@ -63,7 +63,7 @@ func (m *Model) Modules() []lora.Module {
 
 // projections visits the embedding, the linear layers of all blocks, and the head.
 func (m *Model) projections(visit func(lora.Module, *kernel.Matrix)) {
-	names := hfNames[m.Config.Architecture]
+	names := m.Config.traits().names
 	module := func(id param.ID, in, out int) lora.Module {
 		return lora.Module{Name: names.module(id), ID: id, Group: group(id), In: in, Out: out}
 	}

@@ -34,7 +34,7 @@ var layerOrder = func() (all []ofLayer) {
 
 // converted lists the tensors of a folder by GGUF's names and in GGUF's form.
 func (e *exporter) converted() error {
-	names, used := hfNames[e.Config.Architecture], map[string]bool{}
+	names, used := e.Config.traits().names, map[string]bool{}
 	fetch := func(name string) (tensor.Tensor, error) {
 		used[name] = true
 		return e.source.Tensor(name)

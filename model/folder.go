@@ -56,7 +56,7 @@ func openDir(dir string, s Stage) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := hfNames[config.Architecture]
+	names := config.traits().names
 	src := scaledSource{set, weightBlock(dir)}
 	more, err := fit(dir, &config, src, names)
 	if err != nil {

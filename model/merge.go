@@ -36,7 +36,7 @@ func Merge(base, adapter, out string) error {
 		return err
 	}
 	defer m.Close()
-	names, known := m.source.Names(), hfNames[m.Config.Architecture]
+	names, known := m.source.Names(), m.Config.traits().names
 	from := map[string]string{} // the tensor of the checkpoint that another is made of
 	untied := m.Config.TieWordEmbeddings && m.unties()
 	if m.Config.TieWordEmbeddings {
@@ -141,7 +141,7 @@ type change struct {
 // place finds where a checkpoint in Hugging Face layout has a module's weight: in a tensor of its own or, for experts, in a
 // stack of all of them.
 func (m *Model) place(p *lora.Pair) change {
-	names := hfNames[m.Config.Architecture]
+	names := m.Config.traits().names
 	own := change{p, p.Name + ".weight", 0}
 	if p.Group == lora.Embed {
 		of := p.Module

@@ -87,37 +87,35 @@ func (n *naming) layerOf(name string) int {
 	return -1
 }
 
-var hfNames = map[string]*naming{
-	"jamba": {
-		embed: "model.embed_tokens.weight", finalNorm: "model.final_layernorm.weight", lmHead: "lm_head.weight", layer: "model.layers.%d.",
-		expert: map[param.Part]string{param.GateProj: "feed_forward.experts.%d.gate_proj", param.UpProj: "feed_forward.experts.%d.up_proj", param.DownProj: "feed_forward.experts.%d.down_proj"},
-		stack:  map[param.Part]string{param.DownProj: "feed_forward.experts.down_proj"},
-		gateUp: "feed_forward.experts.gate_up_proj",
+var jambaNames = naming{
+	embed: "model.embed_tokens.weight", finalNorm: "model.final_layernorm.weight", lmHead: "lm_head.weight", layer: "model.layers.%d.",
+	expert: map[param.Part]string{param.GateProj: "feed_forward.experts.%d.gate_proj", param.UpProj: "feed_forward.experts.%d.up_proj", param.DownProj: "feed_forward.experts.%d.down_proj"},
+	stack:  map[param.Part]string{param.DownProj: "feed_forward.experts.down_proj"},
+	gateUp: "feed_forward.experts.gate_up_proj",
+}
+
+var mixtralNames = naming{
+	embed: "model.embed_tokens.weight", finalNorm: "model.norm.weight", lmHead: "lm_head.weight", layer: "model.layers.%d.",
+	parts: map[param.Part]string{
+		param.FeedForwardNorm: "post_attention_layernorm",
+		param.Router:          "block_sparse_moe.gate",
 	},
-	"llama":   &llamaNames,
-	"mistral": &llamaNames,
-	"mixtral": {
-		embed: "model.embed_tokens.weight", finalNorm: "model.norm.weight", lmHead: "lm_head.weight", layer: "model.layers.%d.",
-		parts: map[param.Part]string{
-			param.FeedForwardNorm: "post_attention_layernorm",
-			param.Router:          "block_sparse_moe.gate",
-		},
-		expert: map[param.Part]string{param.GateProj: "block_sparse_moe.experts.%d.w1", param.UpProj: "block_sparse_moe.experts.%d.w3", param.DownProj: "block_sparse_moe.experts.%d.w2"},
-		stack:  map[param.Part]string{param.DownProj: "mlp.experts.down_proj"},
-		gateUp: "mlp.experts.gate_up_proj",
-	},
-	"mamba": {
-		embed: "backbone.embeddings.weight", finalNorm: "backbone.norm_f.weight", lmHead: "lm_head.weight", layer: "backbone.layers.%d.",
-		parts: map[param.Part]string{
-			param.InputNorm: "norm",
-			param.InProj:    "mixer.in_proj",
-			param.Conv:      "mixer.conv1d",
-			param.XProj:     "mixer.x_proj",
-			param.DtProj:    "mixer.dt_proj",
-			param.ALog:      "mixer.A_log",
-			param.D:         "mixer.D",
-			param.OutProj:   "mixer.out_proj",
-		},
+	expert: map[param.Part]string{param.GateProj: "block_sparse_moe.experts.%d.w1", param.UpProj: "block_sparse_moe.experts.%d.w3", param.DownProj: "block_sparse_moe.experts.%d.w2"},
+	stack:  map[param.Part]string{param.DownProj: "mlp.experts.down_proj"},
+	gateUp: "mlp.experts.gate_up_proj",
+}
+
+var mambaNames = naming{
+	embed: "backbone.embeddings.weight", finalNorm: "backbone.norm_f.weight", lmHead: "lm_head.weight", layer: "backbone.layers.%d.",
+	parts: map[param.Part]string{
+		param.InputNorm: "norm",
+		param.InProj:    "mixer.in_proj",
+		param.Conv:      "mixer.conv1d",
+		param.XProj:     "mixer.x_proj",
+		param.DtProj:    "mixer.dt_proj",
+		param.ALog:      "mixer.A_log",
+		param.D:         "mixer.D",
+		param.OutProj:   "mixer.out_proj",
 	},
 }
 

@@ -15,14 +15,14 @@ func TestNames(t *testing.T) {
 		tensor param.Tensor
 		want   string
 	}{
-		{hfNames["jamba"], up, param.Weight, "model.layers.3.feed_forward.experts.12.up_proj.weight"},
-		{hfNames["mixtral"], up, param.Weight, "model.layers.3.block_sparse_moe.experts.12.w3.weight"},
+		{architectures["jamba"].names, up, param.Weight, "model.layers.3.feed_forward.experts.12.up_proj.weight"},
+		{architectures["mixtral"].names, up, param.Weight, "model.layers.3.block_sparse_moe.experts.12.w3.weight"},
 		{&ggufNames, up, param.Weight, "blk.3.ffn_up.12.weight"},
-		{hfNames["mistral"], param.In(0, param.FeedForwardNorm), param.Weight, "model.layers.0.post_attention_layernorm.weight"},
-		{hfNames["mamba"], param.In(31, param.ALog), param.Itself, "backbone.layers.31.mixer.A_log"},
+		{architectures["mistral"].names, param.In(0, param.FeedForwardNorm), param.Weight, "model.layers.0.post_attention_layernorm.weight"},
+		{architectures["mamba"].names, param.In(31, param.ALog), param.Itself, "backbone.layers.31.mixer.A_log"},
 		{&ggufNames, param.In(7, param.ALog), param.Itself, "blk.7.ssm_a"},
 		{&ggufNames, param.In(7, param.QProj), param.Bias, "blk.7.attn_q.bias"},
-		{hfNames["jamba"], param.Outside(param.FinalNorm), param.Weight, "model.final_layernorm.weight"},
+		{architectures["jamba"].names, param.Outside(param.FinalNorm), param.Weight, "model.final_layernorm.weight"},
 		{&ggufNames, param.Outside(param.Head), param.Weight, "output.weight"},
 	} {
 		name := c.names.tensor(c.id, c.tensor)

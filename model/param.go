@@ -67,7 +67,7 @@ func New(c Config, seed uint64) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	names := hfNames[c.Architecture]
+	names := c.traits().names
 	if names == nil {
 		return nil, fmt.Errorf("architecture %q has no names for its tensors", c.Architecture)
 	}
@@ -86,7 +86,7 @@ func OpenForTraining(dir string) (*Model, error) {
 		return nil, err
 	}
 	defer stored.Close()
-	l := &loader{source: stored.source, names: hfNames[stored.Config.Architecture], training: true}
+	l := &loader{source: stored.source, names: stored.Config.traits().names, training: true}
 	m := l.model(stored.Config)
 	if l.err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, l.err)

@@ -86,11 +86,7 @@ func (b *backward) block(l layer, t *model.LayerTape, c model.Layer, dx []float3
 // embedding adds the gradients of the tokens' rows.
 func (b *backward) embedding(dx []float32) {
 	outer := b.layers[0]
-	w, m, pad := outer.get(param.Embed, param.Weight), b.config.HiddenSize, -1
-	if b.config.Architecture != "mamba" {
-		// The reference's padding_idx: that row learns nothing here.
-		pad = b.config.PADTokenID
-	}
+	w, m, pad := outer.get(param.Embed, param.Weight), b.config.HiddenSize, b.config.PaddingIdx()
 	if a := outer.get(param.Embed, lora.SuffixA); a != nil {
 		embedded(a, outer.get(param.Embed, lora.SuffixB), dx, b.tape.Tokens, pad)
 	}
