@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"jamba/kernel"
 	"jamba/kernel/par"
 	"jamba/model/lora"
+	"jamba/model/param"
 )
 
 // lowRank is what an adapter adds to the product with one matrix, or to the rows of the embedding.
@@ -63,36 +63,42 @@ func (m *Model) Modules() []lora.Module {
 
 // projections visits the embedding, the linear layers of all blocks, and the head.
 func (m *Model) projections(visit func(lora.Module, *kernel.Matrix)) {
-	names := hfNames[m.Config.Architecture]
-	name := func(weight string) string { return strings.TrimSuffix(weight, ".weight") }
+	names := m.Config.traits().names
+	module := func(id param.ID, in, out int) lora.Module {
+		return lora.Module{Name: names.module(id), ID: id, Group: group(id), In: in, Out: out}
+	}
 	vocab, hidden := m.Config.VocabSize, m.Config.HiddenSize
-	visit(lora.Module{Name: name(names.embed), Layer: -1, Part: "embed_tokens", Group: lora.Embed, In: vocab, Out: hidden}, &m.embed)
+	visit(module(param.Outside(param.Embed), vocab, hidden), &m.embed)
 	for i := range m.blocks {
-		one := func(part string, expert int, w *kernel.Matrix) {
-			if expert >= 0 {
-				part = strings.Replace(part, ".", fmt.Sprintf(".experts.%d.", expert), 1)
-			}
-			visit(lora.Module{Name: names.module(i, part), Layer: i, Part: part, Group: group(part), In: w.K, Out: w.N}, w)
+		one := func(part param.Part, expert int, w *kernel.Matrix) {
+			visit(module(param.ID{Layer: i, Part: part, Expert: expert}, w.K, w.N), w)
 		}
 		m.blocks[i].mixer.projections(one)
 		if ff := m.blocks[i].feedForward; ff != nil {
 			ff.projections(one)
 		}
 	}
-	visit(lora.Module{Name: name(names.lmHead), Layer: -1, Part: "lm_head", Group: lora.Head, In: hidden, Out: vocab, Tied: m.Config.TieWordEmbeddings}, &m.lmHead)
+	head := module(param.Outside(param.Head), hidden, vocab)
+	head.Tied = m.Config.TieWordEmbeddings
+	visit(head, &m.lmHead)
 }
 
-// group returns the group of a linear layer by Jamba's name for it.
-func group(part string) lora.Group {
-	switch {
-	case strings.HasPrefix(part, "self_attn."):
+// group returns the group of a module.
+func group(id param.ID) lora.Group {
+	switch id.Part {
+	case param.Embed:
+		return lora.Embed
+	case param.Head:
+		return lora.Head
+	case param.QProj, param.KProj, param.VProj, param.OProj:
 		return lora.Attention
-	case strings.HasPrefix(part, "mamba."):
+	case param.InProj, param.XProj, param.DtProj, param.OutProj:
 		return lora.Mamba
-	case strings.HasPrefix(part, "feed_forward.experts."):
-		return lora.Experts
-	case part == routerPart:
+	case param.Router:
 		return lora.Router
+	}
+	if id.Expert >= 0 {
+		return lora.Experts
 	}
 	return lora.MLP
 }
@@ -114,8 +120,8 @@ func (m *Model) Attach(a *lora.Adapter) error {
 	if err := m.replace(a); err != nil {
 		return err
 	}
-	for _, p := range a.Pairs {
-		m.count(p)
+	for _, l := range own.lowRank {
+		m.count(l.Pair)
 	}
 	m.Adapter, m.attached = a, own
 	m.Warnings = append(m.Warnings, a.Warnings...)
@@ -141,19 +147,17 @@ func (m *Model) ready(a *lora.Adapter) (*Adapter, []Param, error) {
 			return
 		}
 		delete(pairs, module.Name)
+		if !m.holds(&module) {
+			return
+		}
 		l := &lowRank{Pair: p}
 		l.a, l.b = p.Matrices()
 		all[w] = l
 		params = append(params,
-			Param{Name: p.NameA(), Layer: p.Layer, Part: p.Part + lora.SuffixA, Shape: []int{p.R, p.In}, Value: p.A, Adapter: p},
-			Param{Name: p.NameB(), Layer: p.Layer, Part: p.Part + lora.SuffixB, Shape: []int{p.Out, p.R}, Value: p.B, Adapter: p})
-		if p.Layer < 0 {
-			return
-		}
-		if attention := m.Config.Layers[p.Layer].Attention; attention != nil && attention.RoPE != nil && attention.RoPE.Interleaved {
-			if strings.HasSuffix(p.Part, "q_proj") || strings.HasSuffix(p.Part, "k_proj") {
-				l.b = interleaved(p, attention.HeadDim)
-			}
+			Param{Name: p.NameA(), ID: p.ID, Tensor: lora.SuffixA, Shape: []int{p.R, p.In}, Value: p.A, Adapter: p},
+			Param{Name: p.NameB(), ID: p.ID, Tensor: lora.SuffixB, Shape: []int{p.Out, p.R}, Value: p.B, Adapter: p})
+		if a := m.Config.rotated(p.ID); a != nil && a.RoPE.Interleaved {
+			l.b = interleaved(p, a.HeadDim)
 		}
 	})
 	for name := range pairs {
@@ -167,9 +171,7 @@ func interleaved(p *lora.Pair, headDim int) kernel.Matrix {
 	c := *p
 	c.B = make([]float32, len(p.B))
 	for n := range p.Out {
-		head, i := n/headDim, n%headDim
-		from := head*headDim + i%2*(headDim/2) + i/2
-		copy(c.B[n*p.R:(n+1)*p.R], p.B[from*p.R:])
+		copy(c.B[n*p.R:(n+1)*p.R], p.B[halvesRow(n, headDim)*p.R:])
 	}
 	_, b := c.Matrices()
 	return b
@@ -206,7 +208,7 @@ func (m *Model) sizeOf(module lora.Module) *Size {
 
 // replace puts an adapter's weights in the place of the model's own, and frees those that are the same.
 func (m *Model) replace(a *lora.Adapter) error {
-	a.Wholes = slices.DeleteFunc(a.Wholes, func(w lora.Whole) bool { return m.has(&w) })
+	a.Wholes = slices.DeleteFunc(a.Wholes, func(w lora.Whole) bool { return !m.holds(&w.Module) || m.has(&w) })
 	for _, w := range a.Wholes {
 		if m.params != nil {
 			return fmt.Errorf("the adapter has a weight of its own for %s; training beside it is not supported", w.Name)
@@ -220,7 +222,7 @@ func (m *Model) replace(a *lora.Adapter) error {
 			to = &m.lmHead
 		}
 		size.Bytes += int64(own.Bytes())
-		if m.Config.TieWordEmbeddings {
+		if m.tied() {
 			n := int64(own.N) * int64(own.K)
 			size.Params += n
 			size.ActiveParams += n

@@ -7,6 +7,7 @@ import (
 
 	"jamba/kernel"
 	"jamba/model/lora"
+	"jamba/model/param"
 )
 
 // Adapter is an adapter made ready for a model, to be chosen for each Span. It never changes and is safe for concurrent use.
@@ -38,7 +39,7 @@ func (m *Model) NewAdapter(a *lora.Adapter) (*Adapter, error) {
 	own.warnings = slices.Clone(a.Warnings)
 	for _, w := range a.Wholes {
 		// A head that was rounded may be there in the layout of the kernels alone.
-		if (w.Group == lora.Embed || m.rounded == "") && m.has(&w) {
+		if !m.holds(&w.Module) || (w.Group == lora.Embed || m.rounded == "") && m.has(&w) {
 			continue
 		}
 		weight, err := kernel.NewMatrix(w.Weight)
@@ -66,7 +67,7 @@ func (a *Adapter) Warnings() []string { return slices.Clone(a.warnings) }
 
 // prepare brings a weight in the place of the head into the form that the model's own has.
 func (m *Model) prepare(w *kernel.Matrix) error {
-	l := large{w, "", -1, -1, &Size{}}
+	l := large{w, param.Outside(param.Head), &Size{}}
 	if m.rounded != "" {
 		choose, err := m.rounded.choice(&m.Config)
 		if err != nil {

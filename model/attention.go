@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"jamba/kernel"
+	"jamba/model/param"
 )
 
 // attention is grouped-query attention (Ainslie et al. 2023).
@@ -42,7 +43,7 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 		if s.err != nil {
 			continue
 		}
-		cache := s.State.KV(layer)
+		cache := s.State.KV(layer - p.m.Stage.Lo)
 		if s.failing = cache.Store(s.start, k[s.lo*kv:s.hi*kv], v[s.lo*kv:s.hi*kv]); s.failing != nil {
 			continue
 		}
@@ -58,10 +59,10 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 }
 
 func (a *attention) projections(visit projectionVisitor) {
-	visit("self_attn.q_proj", -1, &a.qProj)
-	visit("self_attn.k_proj", -1, &a.kProj)
-	visit("self_attn.v_proj", -1, &a.vProj)
-	visit("self_attn.o_proj", -1, &a.oProj)
+	visit(param.QProj, -1, &a.qProj)
+	visit(param.KProj, -1, &a.kProj)
+	visit(param.VProj, -1, &a.vProj)
+	visit(param.OProj, -1, &a.oProj)
 }
 
 // linear computes out = x·wᵀ + bias, with what adapters add, an operation of that name.

@@ -1,6 +1,9 @@
 package model
 
-import "jamba/kernel"
+import (
+	"jamba/kernel"
+	"jamba/model/param"
+)
 
 // block is one layer with its weights: norm → (attention | mamba) → + → norm → (mlp | moe) → +.
 type block struct {
@@ -16,9 +19,8 @@ type mixer interface {
 	projections(visit projectionVisitor)
 }
 
-// projectionVisitor is told of linear layers, by Jamba's names for them within the layer, those of an MLP for an expert,
-// and of which expert they are, or -1.
-type projectionVisitor func(part string, expert int, w *kernel.Matrix)
+// projectionVisitor is told of linear layers, and of which expert they are, or -1.
+type projectionVisitor func(part param.Part, expert int, w *kernel.Matrix)
 
 // feedForward works on each token by itself: it writes to out [rows, M] what layer makes of h [rows, M].
 type feedForward interface {

@@ -61,15 +61,6 @@ type MoE struct {
 	NormTopKProb     bool `json:"norm_topk_prob"` // Mixtral: the chosen experts' probabilities are divided by their sum; Jamba: used as they are
 }
 
-// DefaultEOS returns the token that ends an answer where neither config.json nor generation_config.json speaks of it: the
-// reference's default.
-func (c *Config) DefaultEOS() int32 {
-	if c.Architecture == "mamba" {
-		return 0
-	}
-	return 2
-}
-
 // limit bounds every size: products of three of them fit an int64, and no model comes near.
 const limit = 1 << 20
 

@@ -7,72 +7,82 @@ import (
 	"slices"
 	"strings"
 
+	"jamba/model/param"
 	"jamba/tensor"
 )
 
-// layerOrder is the order of a layer's tensors in a file, by Jamba's names; those with experts come where the router is.
-var layerOrder = func() []string {
-	parts := make([]string, 0, len(ggufNames.parts))
+// ofLayer is one of a layer's tensors.
+type ofLayer struct {
+	part   param.Part
+	tensor param.Tensor
+}
+
+// layerOrder is the order of a layer's tensors in a file; those with experts come behind.
+var layerOrder = func() (all []ofLayer) {
 	for part := range ggufNames.parts {
-		if part != "mamba.in_proj.bias" && part != "mamba.out_proj.bias" { // which llama.cpp has no tensors for
-			parts = append(parts, part)
+		for _, t := range []param.Tensor{param.Weight, param.Bias, param.Itself} {
+			if t != param.Bias || part != param.InProj && part != param.OutProj { // which llama.cpp has no tensors for
+				all = append(all, ofLayer{part, t})
+			}
 		}
 	}
-	slices.SortFunc(parts, func(a, b string) int { return cmp.Compare(ggufNames.parts[a], ggufNames.parts[b]) })
-	return parts
+	slices.SortFunc(all, func(a, b ofLayer) int {
+		return cmp.Compare(ggufNames.tensor(param.In(0, a.part), a.tensor), ggufNames.tensor(param.In(0, b.part), b.tensor))
+	})
+	return all
 }()
 
 // converted lists the tensors of a folder by GGUF's names and in GGUF's form.
 func (e *exporter) converted() error {
-	names, used := hfNames[e.Config.Architecture], map[string]bool{}
+	names, used := e.Config.traits().names, map[string]bool{}
 	fetch := func(name string) (tensor.Tensor, error) {
 		used[name] = true
 		return e.source.Tensor(name)
 	}
-	one := func(i int, to, from string) error {
-		t, err := fetch(from)
+	one := func(id param.ID, which param.Tensor) error {
+		t, err := fetch(names.tensor(id, which))
 		if err != nil {
 			return err
 		}
-		x := item{Conversion: Conversion{Name: to, Shape: slices.Clone(t.Shape), To: tensor.F32}}
-		e.form(&x, i, t)
+		e.form(item{}, id, which, t)
 		return nil
 	}
-	if err := one(-1, ggufNames.embed, names.embed); err != nil {
+	if err := one(param.Outside(param.Embed), param.Weight); err != nil {
 		return err
 	}
 	for i, layer := range e.Config.Layers {
-		for _, part := range layerOrder {
-			if name := names.part(i, part); e.source.Has(name) && !slices.Contains(e.Unused, name) {
-				if err := one(i, ggufNames.part(i, part), name); err != nil {
+		for _, x := range layerOrder {
+			id := param.In(i, x.part)
+			if name := names.tensor(id, x.tensor); e.source.Has(name) && !slices.Contains(e.Unused, name) {
+				if err := one(id, x.tensor); err != nil {
 					return err
 				}
 			}
 		}
 		if m := layer.Mamba; m != nil && !m.ConvBias {
 			zero := tensor.FromFloat32s("", make([]float32, m.DInner), m.DInner)
-			x := item{Conversion: Conversion{Name: ggufNames.part(i, "mamba.conv1d.bias"), Shape: zero.Shape, To: tensor.F32}}
+			x := item{}
 			x.join("zeros, since llama.cpp wants one")
-			e.form(&x, i, zero)
+			e.form(x, param.In(i, param.Conv), param.Bias, zero)
 		}
 		if layer.MoE == nil {
 			continue
 		}
-		for j := range 3 {
-			stack, err := e.experts(names, fetch, i, j, layer.MoE)
+		for _, part := range param.FeedForward {
+			stack, err := e.experts(names, fetch, i, part, layer.MoE)
 			if err != nil {
 				return err
 			}
 			shape := append([]int{len(stack)}, stack[0].Shape...)
-			e.add(i, item{Conversion: Conversion{Name: fmt.Sprintf(ggufNames.layer, i) + ggufNames.stack[j], Shape: shape}, pieces: stack})
+			e.add(i, item{Conversion: Conversion{Name: ggufNames.stackOf(i, part), Shape: shape}, pieces: stack})
 		}
 	}
-	if err := one(-1, ggufNames.finalNorm, names.finalNorm); err != nil {
+	if err := one(param.Outside(param.FinalNorm), param.Weight); err != nil {
 		return err
 	}
 	used[names.lmHead] = used[names.lmHead] || e.Config.TieWordEmbeddings
 	if !e.Config.TieWordEmbeddings {
-		if err := one(-1, ggufNames.lmHead, names.lmHead); err != nil {
+		if err := one(param.Outside(param.Head), param.Weight); err != nil {
 			return err
 		}
 	}
@@ -84,52 +94,51 @@ func (e *exporter) converted() error {
 	return e.ropeFactors()
 }
 
-// form brings the tensor t of a checkpoint into GGUF's form and lists it.
-func (e *exporter) form(x *item, i int, t tensor.Tensor) {
-	part := strings.TrimPrefix(x.Name, fmt.Sprintf(ggufNames.layer, i))
-	if part == "ssm_conv1d.weight" {
+// form brings one of the tensors of a checkpoint into GGUF's form and lists it as x.
+func (e *exporter) form(x item, id param.ID, which param.Tensor, t tensor.Tensor) {
+	x.Name, x.Shape, x.To = ggufNames.tensor(id, which), slices.Clone(t.Shape), tensor.F32
+	if id.Part == param.Conv && which == param.Weight {
 		x.Shape = []int{t.Shape[0], t.Shape[len(t.Shape)-1]} // the checkpoint has a dimension of 1 between
 		t.Shape = x.Shape
 	}
-	if strings.HasSuffix(x.Name, ".ssm_a") {
+	if id.Part == param.ALog {
 		x.negExp = true
 		x.join("as -exp(A_log)")
 	}
 	x.pieces = []tensor.Tensor{matrixOf(t)}
-	if i >= 0 && e.Config.Layers[i].Attention != nil && e.Config.Layers[i].Attention.RoPE != nil &&
-		(strings.HasPrefix(part, "attn_q.") || strings.HasPrefix(part, "attn_k.")) {
-		// Pairs that are rotated together lie side by side in GGUF, half a head apart in the checkpoint.
-		d := e.Config.Layers[i].Attention.HeadDim
-		x.row = func(r int) int { return r/d*d + r%2*(d/2) + r%d/2 }
+	if a := e.Config.rotated(id); a != nil {
+		x.row = func(r int) int { return halvesRow(r, a.HeadDim) }
 		if len(t.Shape) == 1 {
 			x.pieces[0].Shape = []int{t.Shape[0], 1}
 		}
 		x.join("rows of heads in pairs")
 	}
-	e.add(i, *x)
+	e.add(id.Layer, x)
 }
 
-// experts returns the gate, up or down projections (j = 0, 1, 2) of all experts of layer i.
-func (e *exporter) experts(names *naming, fetch func(string) (tensor.Tensor, error), i, j int, c *MoE) ([]tensor.Tensor, error) {
-	prefix := fmt.Sprintf(names.layer, i)
+// experts returns a projection of all experts of layer i.
+func (e *exporter) experts(names *naming, fetch func(string) (tensor.Tensor, error), i int, part param.Part, c *MoE) ([]tensor.Tensor, error) {
 	var list []tensor.Tensor
-	if names.gateUp != "" && e.source.Has(prefix+names.gateUp) {
-		name := names.gateUp
-		if j == 2 {
-			name = names.stack[2]
+	if gateUp := names.gateUpOf(i); gateUp != "" && e.source.Has(gateUp) {
+		name := gateUp
+		if part == param.DownProj {
+			name = names.stackOf(i, part)
 		}
-		all, err := fetch(prefix + name)
+		all, err := fetch(name)
 		for k := 0; k < c.NumExperts && err == nil; k++ {
 			t := all.Index(k)
-			if n := c.IntermediateSize; j < 2 {
-				t = t.Slice(j*n, (j+1)*n)
+			switch n := c.IntermediateSize; part {
+			case param.GateProj:
+				t = t.Slice(0, n)
+			case param.UpProj:
+				t = t.Slice(n, 2*n)
 			}
 			list = append(list, t)
 		}
 		return list, err
 	}
 	for k := range c.NumExperts {
-		t, err := fetch(prefix + fmt.Sprintf(names.expert[j], k))
+		t, err := fetch(names.tensor(param.ID{Layer: i, Part: part, Expert: k}, param.Weight))
 		if err != nil {
 			return nil, err
 		}

@@ -39,7 +39,7 @@ type ExportOptions struct {
 // writes. It is an error if GGUF cannot express the model, or if a weight that is
 // rounded is infinite, NaN or too large for its type.
 func Export(ctx context.Context, path, out string, o ExportOptions) (Report, error) {
-	m, err := open(path)
+	m, err := open(path, Stage{})
 	if err != nil {
 		return nil, err
 	}
@@ -162,10 +162,7 @@ func (e *exporter) copied(src ggufSource) (gguf.Metadata, error) {
 		if err != nil {
 			return nil, err // one of a type that is not known, which the network does not use
 		}
-		i := -1
-		if _, err := fmt.Sscanf(info.Name, "blk.%d.", &i); err != nil {
-			i = -1
-		}
+		i := ggufNames.layerOf(info.Name)
 		x := item{Conversion: Conversion{Name: info.Name, Shape: info.Shape, To: t.DType}, pieces: []tensor.Tensor{matrixOf(t)}}
 		if slices.Contains(e.Unused, info.Name) {
 			x.Kept, x.verbatim = true, true

@@ -47,7 +47,7 @@ func readConfig(dir string) (c Config, warnings []string, err error) {
 	return c, warnings, nil
 }
 
-func openDir(dir string) (*Model, error) {
+func openDir(dir string, s Stage) (*Model, error) {
 	config, warnings, err := readConfig(dir)
 	if err != nil {
 		return nil, err
@@ -56,14 +56,14 @@ func openDir(dir string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := hfNames[config.Architecture]
+	names := config.traits().names
 	src := scaledSource{set, weightBlock(dir)}
 	more, err := fit(dir, &config, src, names)
 	if err != nil {
 		set.Close()
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	m, err := load(dir, config, src, names)
+	m, err := load(dir, config, s, src, names)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (s ggufSource) Names() []string {
 	return names
 }
 
-func openGGUF(path string) (*Model, error) {
+func openGGUF(path string, s Stage) (*Model, error) {
 	f, err := gguf.Open(path)
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func openGGUF(path string) (*Model, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	m, err := load(path, config, src, &names)
+	m, err := load(path, config, s, src, &names)
 	if err != nil {
 		return nil, err
 	}
@@ -370,7 +370,7 @@ func (r *ggufReader) rope(headDim int) *RoPE {
 	}
 	if r.Has(ropeFactors) && r.err == nil {
 		l := &loader{source: r.ggufSource, used: map[string]bool{}}
-		rope.FreqFactors = l.vector(outside(ropeFactors, ""), headDim/2)
+		rope.FreqFactors = l.vector(Param{Name: ropeFactors}, headDim/2)
 		r.err = l.err
 	}
 	return rope

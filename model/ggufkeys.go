@@ -161,8 +161,7 @@ func shownValue(v any) string {
 // would not compute with, although they are there to change its numbers: biases, scales, norms, factors.
 func foreignTensors(unused []string, layers int) error {
 	for _, name := range unused {
-		layer := -1
-		if _, err := fmt.Sscanf(name, "blk.%d.", &layer); err == nil && layer >= layers {
+		if ggufNames.layerOf(name) >= layers {
 			continue // those that guess further tokens
 		}
 		for _, part := range []string{".bias", ".scale", "_norm.weight", "_norm_2.weight", "_sinks.weight", "rope_factors_long.weight", "rope_factors_short.weight", "_shexp.weight", "_gate.weight"} {

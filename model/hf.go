@@ -309,7 +309,7 @@ func (h *hfConfig) transformer(c *Config) (warnings []string, err error) {
 	full := *attention
 	full.SlidingWindow = 0
 	l := Layer{Attention: attention, MLP: &MLP{IntermediateSize: h.IntermediateSize, Bias: h.MLPBias}}
-	if c.Architecture == "mixtral" {
+	if c.traits().experts {
 		if h.NumExperts != 0 {
 			h.NumLocalExperts = h.NumExperts
 		}
@@ -318,7 +318,7 @@ func (h *hfConfig) transformer(c *Config) (warnings []string, err error) {
 	for i := range h.NumHiddenLayers {
 		l.Attention = attention
 		// The reference takes a Mistral with layer_types for a Ministral.
-		if types := h.LayerTypes; c.Architecture == "mistral" && types != nil && i < len(*types) && canonical((*types)[i]) == fullAttention {
+		if types := h.LayerTypes; c.traits().someWindow && types != nil && i < len(*types) && canonical((*types)[i]) == fullAttention {
 			l.Attention = &full
 		}
 		c.Layers = append(c.Layers, l)

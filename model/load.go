@@ -12,6 +12,7 @@ import (
 	"jamba/kernel"
 	"jamba/kernel/quant"
 	"jamba/model/lora"
+	"jamba/model/param"
 	"jamba/model/state"
 	"jamba/tensor"
 )
@@ -21,6 +22,7 @@ import (
 type Model struct {
 	Config    Config
 	Precision Precision
+	Stage     Stage        // the layers that it has; others have no weights
 	KV        tensor.DType // of the keys and values that sequences remember
 	Sizes     Sizes
 	Unused    []string      // the checkpoint's tensors that the network has no use for
@@ -53,6 +55,7 @@ type source interface {
 // Options say how to open a model. The zero value is the exact pass.
 type Options struct {
 	Precision Precision
+	Stage     Stage                   // open these layers alone; the zero value is all
 	KV        tensor.DType            // keep keys and values as F32, F16 or Q8_0; Invalid: as Precision.KV says
 	Weights   Recipe                  // round weights that are not quantized to one of WeightRecipes; "": use them as they are
 	Adapter   string                  // a folder with a low-rank adapter as PEFT lays it out, see Attach; empty: none
@@ -69,7 +72,7 @@ func OpenWith(path string, o Options) (*Model, error) {
 	if !slices.Contains(kvTypes, kv) {
 		return nil, fmt.Errorf("keys and values cannot be kept in %v; %s", kv, kvNames)
 	}
-	m, err := open(path)
+	m, err := open(path, o.Stage)
 	if err != nil {
 		return nil, err
 	}
@@ -103,12 +106,12 @@ func OpenWith(path string, o Options) (*Model, error) {
 	return m, nil
 }
 
-func open(path string) (*Model, error) {
+func open(path string, s Stage) (*Model, error) {
 	if err := kernel.Check(); err != nil {
 		return nil, err
 	}
 	if gguf.Embedded(path) {
-		return openGGUF(path)
+		return openGGUF(path, s)
 	}
 	info, err := os.Stat(path)
 	switch {
@@ -117,11 +120,11 @@ func open(path string) (*Model, error) {
 	case err != nil:
 		return nil, err
 	case info.IsDir():
-		return openDir(path)
+		return openDir(path, s)
 	case strings.HasSuffix(path, ".safetensors") || strings.HasSuffix(path, ".json"):
 		return nil, fmt.Errorf("%s: give the folder that it is in; %s", path, whatIsAModel)
 	}
-	return openGGUF(path)
+	return openGGUF(path, s)
 }
 
 // Close releases the checkpoint; the model must not be in use any more.
@@ -132,8 +135,10 @@ func (m *Model) Close() error {
 	return m.source.Close()
 }
 
-// StateSpecs says what a sequence remembers, layer by layer.
-func (m *Model) StateSpecs() []state.Spec { return m.Config.StateSpecs(m.KV) }
+// StateSpecs says what a sequence remembers, layer by layer of the model's stage.
+func (m *Model) StateSpecs() []state.Spec {
+	return m.Config.StateSpecs(m.KV)[m.Stage.Lo:m.Stage.Hi]
+}
 
 // NewState returns the state of an empty sequence.
 func (m *Model) NewState() *state.State { return state.New(m.StateSpecs()) }
@@ -151,9 +156,9 @@ func (c *Config) StateSpecs(kv tensor.DType) []state.Spec {
 	return specs
 }
 
-// load fetches the network's tensors from source, which it closes if it fails.
-func load(path string, c Config, src source, names *naming) (*Model, error) {
-	l := &loader{source: src, names: names}
+// load fetches a stage's tensors from source, which it closes if it fails.
+func load(path string, c Config, s Stage, src source, names *naming) (*Model, error) {
+	l := &loader{source: src, names: names, stage: s}
 	m := l.model(c)
 	if l.err != nil {
 		src.Close()
@@ -163,16 +168,20 @@ func load(path string, c Config, src source, names *naming) (*Model, error) {
 	return m, nil
 }
 
-// model fetches the tensors of the whole network.
+// model fetches the tensors of the stage.
 func (l *loader) model(c Config) *Model {
 	m := &Model{Config: c, KV: Exact.KV(), names: l.names}
+	m.Stage, l.err = l.stage.of(len(c.Layers))
 	l.used, l.ropes = map[string]bool{}, map[*RoPE]*ropeTable{}
-	m.embed = l.matrix(outside(l.names.embed, "embed_tokens.weight"), c.VocabSize, c.HiddenSize)
+	embed := l.at(param.Outside(param.Embed), param.Weight)
+	l.absent = m.Stage.Lo > 0
+	m.embed = l.matrix(embed, c.VocabSize, c.HiddenSize)
 	m.Sizes.Embedding = l.take()
 	for i, layer := range c.Layers {
 		if l.err != nil {
 			return m
 		}
+		l.absent = i < m.Stage.Lo || i >= m.Stage.Hi
 		m.blocks = append(m.blocks, l.block(i, layer, c.HiddenSize))
 		size := l.take()
 		if e := layer.MoE; e != nil {
@@ -183,13 +192,17 @@ func (l *loader) model(c Config) *Model {
 		l.experts = Size{}
 		m.Sizes.Layers = append(m.Sizes.Layers, size)
 	}
-	m.finalNorm = l.vector(outside(l.names.finalNorm, "final_layernorm.weight"), c.HiddenSize)
-	if c.TieWordEmbeddings {
+	l.absent = !m.ends()
+	m.finalNorm = l.vector(l.at(param.Outside(param.FinalNorm), param.Weight), c.HiddenSize)
+	switch {
+	case m.tied():
 		m.lmHead = m.embed
-		l.used[l.names.lmHead] = true
-	} else {
-		m.lmHead = l.matrix(outside(l.names.lmHead, "lm_head.weight"), c.VocabSize, c.HiddenSize)
+	case c.TieWordEmbeddings:
+		m.lmHead = l.matrix(embed, c.VocabSize, c.HiddenSize)
+	default:
+		m.lmHead = l.matrix(l.at(param.Outside(param.Head), param.Weight), c.VocabSize, c.HiddenSize)
 	}
+	l.used[l.names.lmHead] = true
 	m.Sizes.Head = l.take()
 	m.params = l.params
 	for _, name := range l.source.Names() {
@@ -207,6 +220,8 @@ func (l *loader) model(c Config) *Model {
 type loader struct {
 	source source
 	names  *naming
+	stage  Stage
+	absent bool // what is fetched belongs to another stage: it gets a shape and no values
 	used   map[string]bool
 	ropes  map[*RoPE]*ropeTable
 	err    error
@@ -235,6 +250,10 @@ func (l *loader) take() Size {
 func (l *loader) tensor(name string, shape ...int) tensor.Tensor {
 	if l.err != nil {
 		return tensor.Tensor{}
+	}
+	if l.absent {
+		l.used[name] = true
+		return tensor.Tensor{Name: name, Shape: shape}
 	}
 	if l.fresh != nil {
 		t := tensor.Tensor{Name: name, DType: tensor.F32, Shape: shape} // own makes its memory
@@ -276,11 +295,11 @@ func (l *loader) matrix(p Param, n, k int) kernel.Matrix {
 }
 
 // heads fetches a matrix of layer i whose rows are those of heads.
-func (l *loader) heads(i int, part string, n, k, headDim int) kernel.Matrix {
+func (l *loader) heads(i int, part param.Part, n, k, headDim int) kernel.Matrix {
 	if !l.inPairs {
 		return l.weight(i, part, n, k)
 	}
-	p := l.at(i, part)
+	p := l.at(param.In(i, part), param.Weight)
 	t := l.tensor(p.Name, n, k)
 	if l.err != nil {
 		return kernel.Matrix{}
@@ -289,7 +308,7 @@ func (l *loader) heads(i int, part string, n, k, headDim int) kernel.Matrix {
 }
 
 // headBias fetches the vector beside heads, if it is wanted.
-func (l *loader) headBias(i int, part string, n, headDim int, wanted bool) []float32 {
+func (l *loader) headBias(i int, part param.Part, n, headDim int, wanted bool) []float32 {
 	b := l.bias(i, part, n, wanted)
 	if l.inPairs && l.err == nil && b != nil {
 		t := halves(tensor.FromFloat32s("", b, n), headDim)
@@ -305,6 +324,9 @@ func (l *loader) wrap(p Param, t tensor.Tensor) kernel.Matrix {
 	}
 	if l.err != nil {
 		return kernel.Matrix{}
+	}
+	if l.absent {
+		return kernel.Matrix{N: t.Shape[0], K: t.Shape[1]}
 	}
 	var w kernel.Matrix
 	w, l.err = kernel.NewMatrix(t)
@@ -322,7 +344,7 @@ func (l *loader) vector(p Param, shape ...int) []float32 {
 	if l.training {
 		return l.own(p, t)
 	}
-	if l.err != nil {
+	if l.err != nil || l.absent {
 		return nil
 	}
 	if f, ok := t.Float32s(); ok {
@@ -333,40 +355,42 @@ func (l *loader) vector(p Param, shape ...int) []float32 {
 	return f
 }
 
-// outside is a parameter that is in no layer.
-func outside(name, part string) Param { return Param{Name: name, Layer: -1, Part: part} }
-
-// at is a parameter of layer i by Jamba's name for it.
-func (l *loader) at(i int, part string) Param {
-	return Param{Name: l.names.part(i, part), Layer: i, Part: part}
+// at is one of the tensors of a part.
+func (l *loader) at(id param.ID, t param.Tensor) Param {
+	return Param{ID: id, Tensor: t, Name: l.names.tensor(id, t)}
 }
 
-// part fetches a vector of layer i by Jamba's name for it, if it is wanted.
-func (l *loader) part(i int, part string, n int, wanted bool) []float32 {
+// norm fetches the weights of a norm of layer i, if it is wanted.
+func (l *loader) norm(i int, part param.Part, n int, wanted bool) []float32 {
 	if !wanted {
 		return nil
 	}
-	return l.vector(l.at(i, part), n)
+	return l.vector(l.at(param.In(i, part), param.Weight), n)
 }
 
-// bias is part for a projection's bias. If only some of the biases are there, the others are zero, as in the reference.
-func (l *loader) bias(i int, part string, n int, wanted bool) []float32 {
-	if wanted && l.fresh == nil && !l.source.Has(l.names.part(i, part)) {
-		if !l.names.looseBiases {
-			l.zeros = append(l.zeros, l.names.part(i, part))
-		}
-		wanted = false
+// bias fetches a projection's bias, if it is wanted. If only some of the biases are there, the others are zero, as in the
+// reference.
+func (l *loader) bias(i int, part param.Part, n int, wanted bool) []float32 {
+	if !wanted {
+		return nil
 	}
-	return l.part(i, part, n, wanted)
+	p := l.at(param.In(i, part), param.Bias)
+	if l.fresh == nil && !l.source.Has(p.Name) {
+		if !l.names.looseBiases {
+			l.zeros = append(l.zeros, p.Name)
+		}
+		return nil
+	}
+	return l.vector(p, n)
 }
 
-// weight fetches a matrix of layer i by Jamba's name for it.
-func (l *loader) weight(i int, part string, n, k int) kernel.Matrix {
-	return l.matrix(l.at(i, part), n, k)
+// weight fetches a matrix of layer i.
+func (l *loader) weight(i int, part param.Part, n, k int) kernel.Matrix {
+	return l.matrix(l.at(param.In(i, part), param.Weight), n, k)
 }
 
 func (l *loader) block(i int, c Layer, hidden int) block {
-	b := block{inputNorm: l.part(i, "input_layernorm.weight", hidden, true)}
+	b := block{inputNorm: l.norm(i, param.InputNorm, hidden, true)}
 	if c.Attention != nil {
 		b.mixer = l.attention(i, c.Attention, hidden)
 	} else {
@@ -380,7 +404,7 @@ func (l *loader) block(i int, c Layer, hidden int) block {
 	default:
 		return b
 	}
-	b.ffNorm = l.part(i, "pre_ff_layernorm.weight", hidden, true)
+	b.ffNorm = l.norm(i, param.FeedForwardNorm, hidden, true)
 	return b
 }
 
@@ -388,14 +412,14 @@ func (l *loader) attention(i int, c *Attention, hidden int) *attention {
 	q, kv := c.NumAttentionHeads*c.HeadDim, c.NumKeyValueHeads*c.HeadDim
 	a := &attention{
 		Attention: c,
-		qProj:     l.heads(i, "self_attn.q_proj.weight", q, hidden, c.HeadDim),
-		kProj:     l.heads(i, "self_attn.k_proj.weight", kv, hidden, c.HeadDim),
-		vProj:     l.weight(i, "self_attn.v_proj.weight", kv, hidden),
-		oProj:     l.weight(i, "self_attn.o_proj.weight", hidden, q),
-		qBias:     l.headBias(i, "self_attn.q_proj.bias", q, c.HeadDim, c.Bias),
-		kBias:     l.headBias(i, "self_attn.k_proj.bias", kv, c.HeadDim, c.Bias),
-		vBias:     l.bias(i, "self_attn.v_proj.bias", kv, c.Bias),
-		oBias:     l.bias(i, "self_attn.o_proj.bias", hidden, c.Bias),
+		qProj:     l.heads(i, param.QProj, q, hidden, c.HeadDim),
+		kProj:     l.heads(i, param.KProj, kv, hidden, c.HeadDim),
+		vProj:     l.weight(i, param.VProj, kv, hidden),
+		oProj:     l.weight(i, param.OProj, hidden, q),
+		qBias:     l.headBias(i, param.QProj, q, c.HeadDim, c.Bias),
+		kBias:     l.headBias(i, param.KProj, kv, c.HeadDim, c.Bias),
+		vBias:     l.bias(i, param.VProj, kv, c.Bias),
+		oBias:     l.bias(i, param.OProj, hidden, c.Bias),
 	}
 	if c.RoPE != nil {
 		if l.ropes[c.RoPE] == nil {
@@ -411,23 +435,23 @@ func (l *loader) mamba(i int, c *Mamba, hidden int) *mamba {
 	e, s, r := c.DInner, c.DState, c.DtRank
 	m := &mamba{
 		Mamba:    c,
-		conv1d:   l.vector(l.at(i, "mamba.conv1d.weight"), e, 1, c.DConv),
-		aLog:     l.vector(l.at(i, "mamba.A_log"), e, s),
+		conv1d:   l.vector(l.at(param.In(i, param.Conv), param.Weight), e, 1, c.DConv),
+		aLog:     l.vector(l.at(param.In(i, param.ALog), param.Itself), e, s),
 		negA:     l.names.negA,
-		inProj:   l.weight(i, "mamba.in_proj.weight", 2*e, hidden),
-		inBias:   l.bias(i, "mamba.in_proj.bias", 2*e, c.ProjBias),
-		convBias: l.bias(i, "mamba.conv1d.bias", e, c.ConvBias),
-		xProj:    l.weight(i, "mamba.x_proj.weight", r+2*s, e),
-		dtNorm:   l.part(i, "mamba.dt_layernorm.weight", r, c.InnerNorms),
-		bNorm:    l.part(i, "mamba.b_layernorm.weight", s, c.InnerNorms),
-		cNorm:    l.part(i, "mamba.c_layernorm.weight", s, c.InnerNorms),
-		dtProj:   l.weight(i, "mamba.dt_proj.weight", e, r),
-		dtBias:   l.part(i, "mamba.dt_proj.bias", e, true),
-		d:        l.part(i, "mamba.D", e, true),
-		outProj:  l.weight(i, "mamba.out_proj.weight", hidden, e),
-		outBias:  l.bias(i, "mamba.out_proj.bias", hidden, c.ProjBias),
+		inProj:   l.weight(i, param.InProj, 2*e, hidden),
+		inBias:   l.bias(i, param.InProj, 2*e, c.ProjBias),
+		convBias: l.bias(i, param.Conv, e, c.ConvBias),
+		xProj:    l.weight(i, param.XProj, r+2*s, e),
+		dtNorm:   l.norm(i, param.DtNorm, r, c.InnerNorms),
+		bNorm:    l.norm(i, param.BNorm, s, c.InnerNorms),
+		cNorm:    l.norm(i, param.CNorm, s, c.InnerNorms),
+		dtProj:   l.weight(i, param.DtProj, e, r),
+		dtBias:   l.vector(l.at(param.In(i, param.DtProj), param.Bias), e),
+		d:        l.vector(l.at(param.In(i, param.D), param.Itself), e),
+		outProj:  l.weight(i, param.OutProj, hidden, e),
+		outBias:  l.bias(i, param.OutProj, hidden, c.ProjBias),
 	}
-	if l.err == nil {
+	if l.err == nil && !l.absent {
 		m.refresh()
 	}
 	if !l.training {
@@ -438,17 +462,17 @@ func (l *loader) mamba(i int, c *Mamba, hidden int) *mamba {
 
 func (l *loader) mlp(i int, c *MLP, hidden int) *mlp {
 	return &mlp{
-		gateProj: l.weight(i, "feed_forward.gate_proj.weight", c.IntermediateSize, hidden),
-		upProj:   l.weight(i, "feed_forward.up_proj.weight", c.IntermediateSize, hidden),
-		downProj: l.weight(i, "feed_forward.down_proj.weight", hidden, c.IntermediateSize),
-		gateBias: l.bias(i, "feed_forward.gate_proj.bias", c.IntermediateSize, c.Bias),
-		upBias:   l.bias(i, "feed_forward.up_proj.bias", c.IntermediateSize, c.Bias),
-		downBias: l.bias(i, "feed_forward.down_proj.bias", hidden, c.Bias),
+		gateProj: l.weight(i, param.GateProj, c.IntermediateSize, hidden),
+		upProj:   l.weight(i, param.UpProj, c.IntermediateSize, hidden),
+		downProj: l.weight(i, param.DownProj, hidden, c.IntermediateSize),
+		gateBias: l.bias(i, param.GateProj, c.IntermediateSize, c.Bias),
+		upBias:   l.bias(i, param.UpProj, c.IntermediateSize, c.Bias),
+		downBias: l.bias(i, param.DownProj, hidden, c.Bias),
 	}
 }
 
 func (l *loader) moe(i int, c *MoE, hidden int) *moe {
-	f := &moe{MoE: c, router: l.weight(i, "feed_forward.router.weight", c.NumExperts, hidden)}
+	f := &moe{MoE: c, router: l.weight(i, param.Router, c.NumExperts, hidden)}
 	before := l.size
 	f.experts = l.expertMLPs(i, c, hidden)
 	l.experts = Size{Params: l.size.Params - before.Params, Bytes: l.size.Bytes - before.Bytes}
@@ -461,46 +485,50 @@ func (l *loader) expertMLPs(i int, c *MoE, hidden int) []mlp {
 	if l.err != nil {
 		return nil
 	}
-	prefix := fmt.Sprintf(l.names.layer, i)
-	at := func(e, which int) Param {
-		part := fmt.Sprintf([3]string{"feed_forward.experts.%d.gate_proj.weight", "feed_forward.experts.%d.up_proj.weight", "feed_forward.experts.%d.down_proj.weight"}[which], e)
-		if l.names.expert[which] == "" {
-			return Param{Name: fmt.Sprintf("%s%s [%d]", prefix, l.names.stack[which], e), Layer: i, Part: part}
-		}
-		return Param{Name: prefix + fmt.Sprintf(l.names.expert[which], e), Layer: i, Part: part}
+	at := func(e int, part param.Part) Param {
+		return l.at(param.ID{Layer: i, Part: part, Expert: e}, param.Weight)
 	}
+	gates, downs, both := l.names.stackOf(i, param.GateProj), l.names.stackOf(i, param.DownProj), l.names.gateUpOf(i)
 	experts := make([]mlp, n)
+	if l.absent {
+		for _, name := range []string{gates, l.names.stackOf(i, param.UpProj), downs, both} {
+			l.used[name] = true
+		}
+	}
 	switch {
-	case l.names.stack[0] != "" && l.source.Has(prefix+l.names.stack[0]):
-		stack := func(which, rows, columns int) []kernel.Matrix {
-			name := prefix + l.names.stack[which]
+	case !l.absent && gates != "" && l.source.Has(gates):
+		stack := func(part param.Part, rows, columns int) []kernel.Matrix {
+			name := l.names.stackOf(i, part)
 			all := l.panels(name, n, rows, columns)
 			if all != nil {
 				return all
 			}
 			t := l.tensor(name, n, rows, columns)
 			for e := 0; e < n && l.err == nil; e++ {
-				all = append(all, l.wrap(at(e, which), t.Index(e)))
+				all = append(all, l.wrap(at(e, part), t.Index(e)))
 			}
 			return all
 		}
-		gate, up, down := stack(0, width, hidden), stack(1, width, hidden), stack(2, hidden, width)
+		gate, up, down := stack(param.GateProj, width, hidden), stack(param.UpProj, width, hidden), stack(param.DownProj, hidden, width)
 		for e := 0; e < n && l.err == nil; e++ {
 			experts[e] = mlp{gateProj: gate[e], upProj: up[e], downProj: down[e]}
 		}
-	case l.names.gateUp != "" && l.source.Has(prefix+l.names.gateUp):
-		gateUp := l.tensor(prefix+l.names.gateUp, n, 2*width, hidden)
-		down := l.tensor(prefix+l.names.stack[2], n, hidden, width)
+	case !l.absent && both != "" && l.source.Has(both):
+		gateUp, down := l.tensor(both, n, 2*width, hidden), l.tensor(downs, n, hidden, width)
 		for e := 0; e < n && l.err == nil; e++ {
-			both := gateUp.Index(e)
-			experts[e] = mlp{gateProj: l.wrap(at(e, 0), both.Slice(0, width)), upProj: l.wrap(at(e, 1), both.Slice(width, 2*width)), downProj: l.wrap(at(e, 2), down.Index(e))}
+			rows := gateUp.Index(e)
+			experts[e] = mlp{
+				gateProj: l.wrap(at(e, param.GateProj), rows.Slice(0, width)),
+				upProj:   l.wrap(at(e, param.UpProj), rows.Slice(width, 2*width)),
+				downProj: l.wrap(at(e, param.DownProj), down.Index(e)),
+			}
 		}
 	default:
 		for e := range experts {
 			experts[e] = mlp{
-				gateProj: l.matrix(at(e, 0), width, hidden),
-				upProj:   l.matrix(at(e, 1), width, hidden),
-				downProj: l.matrix(at(e, 2), hidden, width),
+				gateProj: l.matrix(at(e, param.GateProj), width, hidden),
+				upProj:   l.matrix(at(e, param.UpProj), width, hidden),
+				downProj: l.matrix(at(e, param.DownProj), hidden, width),
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"jamba/kernel"
+	"jamba/model/param"
 	"jamba/model/state"
 )
 
@@ -62,8 +63,8 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 			continue
 		}
 		first := len(p.convCuts)
-		p.convCuts, p.scanCuts = span.State.Cuts(layer, p.convCuts, p.scanCuts)
-		conv, _ := span.State.Mamba(layer)
+		p.convCuts, p.scanCuts = span.State.Cuts(layer-p.m.Stage.Lo, p.convCuts, p.scanCuts)
+		conv, _ := span.State.Mamba(layer - p.m.Stage.Lo)
 		p.convs = append(p.convs, kernel.Conv{
 			Dst: x[span.lo*e : span.hi*e], X: xz[span.lo*2*e:], XStride: 2 * e, Weight: m.conv, Bias: m.convBias,
 			State: conv, Cuts: p.convCuts[first:], Stream: p.streams(), L: span.hi - span.lo, E: e, W: m.DConv,
@@ -102,10 +103,10 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 }
 
 func (m *mamba) projections(visit projectionVisitor) {
-	visit("mamba.in_proj", -1, &m.inProj)
-	visit("mamba.x_proj", -1, &m.xProj)
-	visit("mamba.dt_proj", -1, &m.dtProj)
-	visit("mamba.out_proj", -1, &m.outProj)
+	visit(param.InProj, -1, &m.inProj)
+	visit(param.XProj, -1, &m.xProj)
+	visit(param.DtProj, -1, &m.dtProj)
+	visit(param.OutProj, -1, &m.outProj)
 }
 
 // scan runs the scans of all spans. For a tape the state is kept every kernel.ScanChunk rows.
@@ -122,7 +123,7 @@ func (m *mamba) scan(p *Pass, layer int, all kernel.Scan) {
 		part := all
 		part.Y, part.X, part.Dt, part.Z = all.Y[lo*e:hi*e], all.X[lo*e:hi*e], all.Dt[lo*e:hi*e], all.Z[lo*2*e:]
 		part.B, part.C, part.L = all.B[lo*s:hi*s], all.C[lo*s:hi*s], hi-lo
-		_, part.H = span.State.Mamba(layer)
+		_, part.H = span.State.Mamba(layer - p.m.Stage.Lo)
 		part.Cuts, cuts = cuts[:len(span.Keep)+1], cuts[len(span.Keep)+1:]
 		if p.Tape != nil {
 			part.Cuts = p.Tape.Layers[layer].Mamba.cuts(p, part.Cuts)

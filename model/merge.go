@@ -18,6 +18,7 @@ import (
 	"jamba/kernel"
 	"jamba/kernel/quant"
 	"jamba/model/lora"
+	"jamba/model/param"
 	"jamba/tensor"
 )
 
@@ -35,7 +36,7 @@ func Merge(base, adapter, out string) error {
 		return err
 	}
 	defer m.Close()
-	names, known := m.source.Names(), hfNames[m.Config.Architecture]
+	names, known := m.source.Names(), m.Config.traits().names
 	from := map[string]string{} // the tensor of the checkpoint that another is made of
 	untied := m.Config.TieWordEmbeddings && m.unties()
 	if m.Config.TieWordEmbeddings {
@@ -140,22 +141,23 @@ type change struct {
 // place finds where a checkpoint in Hugging Face layout has a module's weight: in a tensor of its own or, for experts, in a
 // stack of all of them.
 func (m *Model) place(p *lora.Pair) change {
-	names := hfNames[m.Config.Architecture]
+	names := m.Config.traits().names
 	own := change{p, p.Name + ".weight", 0}
 	if p.Group == lora.Embed {
 		of := p.Module
 		of.In, of.Out = p.Out, p.In // its weight as that of a linear layer
 		own.Pair = p.Transposed(of)
 	}
-	e, which, ok := expertOf(p.Part)
-	if !ok || m.source.Has(own.tensor) {
+	if p.Expert < 0 || m.source.Has(own.tensor) {
 		return own
 	}
-	prefix, width := fmt.Sprintf(names.layer, p.Layer), m.Config.Layers[p.Layer].MoE.IntermediateSize
-	if which == 2 {
-		return change{p, prefix + names.stack[2], e * p.Out}
+	switch p.Part {
+	case param.DownProj:
+		return change{p, names.stackOf(p.Layer, p.Part), p.Expert * p.Out}
+	case param.UpProj:
+		return change{p, names.gateUpOf(p.Layer), (2*p.Expert + 1) * p.Out}
 	}
-	return change{p, prefix + names.gateUp, (2*e + which) * width}
+	return change{p, names.gateUpOf(p.Layer), 2 * p.Expert * p.Out}
 }
 
 // writeMerged writes a tensor as type d after changes to rows of it.

@@ -10,10 +10,7 @@ import (
 // metadata returns the metadata of a folder's GGUF file: the network's settings as llama.cpp reads them, and the text's.
 func (e *exporter) metadata(name string, text gguf.Metadata, ends []int32) (gguf.Metadata, error) {
 	c := &e.Config
-	w := &ggufWriter{arch: c.Architecture}
-	if w.arch == "mistral" || w.arch == "mixtral" {
-		w.arch = "llama"
-	}
+	w := &ggufWriter{arch: c.traits().gguf}
 	w.put("general.architecture", w.arch)
 	w.put("general.type", "model")
 	w.put("general.name", name)

@@ -1,6 +1,9 @@
 package model
 
-import "jamba/kernel"
+import (
+	"jamba/kernel"
+	"jamba/model/param"
+)
 
 // mlp is the gated feed-forward down(silu(gate(x))·up(x)) (Shazeer 2020, SwiGLU).
 type mlp struct {
@@ -33,7 +36,7 @@ func (f *mlp) run(p *Pass, out, h []float32) MLPTape {
 }
 
 func (f *mlp) projections(visit projectionVisitor) {
-	visit("feed_forward.gate_proj", -1, &f.gateProj)
-	visit("feed_forward.up_proj", -1, &f.upProj)
-	visit("feed_forward.down_proj", -1, &f.downProj)
+	visit(param.GateProj, -1, &f.gateProj)
+	visit(param.UpProj, -1, &f.upProj)
+	visit(param.DownProj, -1, &f.downProj)
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"jamba/kernel"
+	"jamba/model/param"
 )
 
 // moe is a mixture of experts: each token goes to the NumExpertsPerTok experts that the router likes best, and their
@@ -73,13 +74,10 @@ func (f *moe) forward(p *Pass, layer int, out, h []float32) {
 	}
 }
 
-// routerPart is Jamba's name for the router.
-const routerPart = "feed_forward.router"
-
 func (f *moe) projections(visit projectionVisitor) {
-	visit(routerPart, -1, &f.router)
+	visit(param.Router, -1, &f.router)
 	for e := range f.experts {
-		f.experts[e].projections(func(part string, _ int, w *kernel.Matrix) { visit(part, e, w) })
+		f.experts[e].projections(func(part param.Part, _ int, w *kernel.Matrix) { visit(part, e, w) })
 	}
 }
 

@@ -2,136 +2,158 @@ package model
 
 import (
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
+
+	"jamba/model/param"
 )
 
-// naming maps Jamba's tensor names, as Hugging Face writes them, to those of another architecture or format.
+// naming maps parameters to the names of tensors in an architecture or format. Its names of parts are without the ends for
+// weight and bias.
 type naming struct {
-	embed, finalNorm, lmHead string
-	layer                    string            // prefix of layer %d
-	parts                    map[string]string // by Jamba's name within the layer; a name that is not here is the same
+	embed, finalNorm, lmHead string                // names of tensors
+	layer                    string                // prefix of layer %d
+	parts                    map[param.Part]string // a part that is not here has its own name
 
-	expert [3]string // gate, up and down projection of expert %d, one tensor each
-	stack  [3]string // the same, all experts in one tensor
-	gateUp string    // gate and up rows of all experts in one tensor, beside stack[2]
+	expert map[param.Part]string // projections of expert %d, each a tensor
+	stack  map[param.Part]string // tensors with a projection of all experts
+	gateUp string                // tensor with the rows of gate and up of all experts, beside the stack of down
 
-	negA        bool // the tensor named A_log holds A = -exp(A_log)
+	negA        bool // the tensor of A_log holds A = -exp(A_log)
 	looseBiases bool // each bias of an attention, MLP or Mamba that has some is there or not
 }
 
-// part returns the name of a tensor of layer i.
-func (n *naming) part(i int, part string) string {
-	if other, ok := n.parts[part]; ok {
-		part = other
+// tensor returns the name of one of a part's tensors; that of an expert which is only in stacks has its number behind.
+func (n *naming) tensor(id param.ID, t param.Tensor) string {
+	switch id.Part {
+	case param.Embed:
+		return n.embed
+	case param.FinalNorm:
+		return n.finalNorm
+	case param.Head:
+		return n.lmHead
 	}
-	return fmt.Sprintf(n.layer, i) + part
+	if id.Expert >= 0 && n.expert[id.Part] == "" {
+		return fmt.Sprintf("%s [%d]", n.stackOf(id.Layer, id.Part), id.Expert)
+	}
+	return n.module(id) + string(t)
 }
 
-// module returns the name of a linear layer by Jamba's name for it.
-func (n *naming) module(i int, part string) string {
-	if e, which, ok := expertOf(part); ok {
-		return strings.TrimSuffix(fmt.Sprintf(n.layer, i)+fmt.Sprintf(n.expert[which], e), ".weight")
+// module returns the name of a part, which those of its tensors begin with.
+func (n *naming) module(id param.ID) string {
+	if id.Layer < 0 {
+		return strings.TrimSuffix(n.tensor(id, param.Weight), string(param.Weight))
 	}
-	return strings.TrimSuffix(n.part(i, part+".weight"), ".weight")
+	name, ok := n.parts[id.Part]
+	switch {
+	case id.Expert >= 0:
+		name = fmt.Sprintf(n.expert[id.Part], id.Expert)
+	case !ok:
+		name = string(id.Part)
+	}
+	return fmt.Sprintf(n.layer, id.Layer) + name
 }
 
-// expertOf returns the number of an expert and which of its projections a part is: gate, up or down.
-func expertOf(part string) (expert, which int, ok bool) {
-	var kind string
-	if n, _ := fmt.Sscanf(part, "feed_forward.experts.%d.%s", &expert, &kind); n != 2 {
-		return 0, 0, false
+// stackOf returns the name of the tensor with a projection of all experts of a layer, "" if there is none.
+func (n *naming) stackOf(layer int, part param.Part) string { return n.inLayer(layer, n.stack[part]) }
+
+// matrix returns the name of the tensor of weights with a part in it: for an expert, if its projections are stacked one by
+// one, the stack.
+func (n *naming) matrix(id param.ID) string {
+	if id.Expert >= 0 && n.stack[param.GateProj] != "" {
+		return n.stackOf(id.Layer, id.Part)
 	}
-	return expert, slices.Index([]string{"gate_proj", "up_proj", "down_proj"}, kind), true
+	return n.tensor(id, param.Weight)
 }
 
-var hfNames = map[string]*naming{
-	"jamba": {
-		embed: "model.embed_tokens.weight", finalNorm: "model.final_layernorm.weight", lmHead: "lm_head.weight", layer: "model.layers.%d.",
-		expert: [3]string{"feed_forward.experts.%d.gate_proj.weight", "feed_forward.experts.%d.up_proj.weight", "feed_forward.experts.%d.down_proj.weight"},
-		stack:  [3]string{2: "feed_forward.experts.down_proj"},
-		gateUp: "feed_forward.experts.gate_up_proj",
+// gateUpOf returns the name of the tensor with the gates and ups of all experts of a layer, "" if there is none.
+func (n *naming) gateUpOf(layer int) string { return n.inLayer(layer, n.gateUp) }
+
+func (n *naming) inLayer(layer int, name string) string {
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(n.layer, layer) + name
+}
+
+// layerOf returns the layer of the tensor of that name, -1 if it is in none.
+func (n *naming) layerOf(name string) int {
+	before, after, _ := strings.Cut(n.layer, "%d")
+	rest, ok := strings.CutPrefix(name, before)
+	number, _, found := strings.Cut(rest, after)
+	if i, err := strconv.Atoi(number); ok && found && err == nil {
+		return max(i, -1)
+	}
+	return -1
+}
+
+var jambaNames = naming{
+	embed: "model.embed_tokens.weight", finalNorm: "model.final_layernorm.weight", lmHead: "lm_head.weight", layer: "model.layers.%d.",
+	expert: map[param.Part]string{param.GateProj: "feed_forward.experts.%d.gate_proj", param.UpProj: "feed_forward.experts.%d.up_proj", param.DownProj: "feed_forward.experts.%d.down_proj"},
+	stack:  map[param.Part]string{param.DownProj: "feed_forward.experts.down_proj"},
+	gateUp: "feed_forward.experts.gate_up_proj",
+}
+
+var mixtralNames = naming{
+	embed: "model.embed_tokens.weight", finalNorm: "model.norm.weight", lmHead: "lm_head.weight", layer: "model.layers.%d.",
+	parts: map[param.Part]string{
+		param.FeedForwardNorm: "post_attention_layernorm",
+		param.Router:          "block_sparse_moe.gate",
 	},
-	"llama":   &llamaNames,
-	"mistral": &llamaNames,
-	"mixtral": {
-		embed: "model.embed_tokens.weight", finalNorm: "model.norm.weight", lmHead: "lm_head.weight", layer: "model.layers.%d.",
-		parts: map[string]string{
-			"pre_ff_layernorm.weight":    "post_attention_layernorm.weight",
-			"feed_forward.router.weight": "block_sparse_moe.gate.weight",
-		},
-		expert: [3]string{"block_sparse_moe.experts.%d.w1.weight", "block_sparse_moe.experts.%d.w3.weight", "block_sparse_moe.experts.%d.w2.weight"},
-		stack:  [3]string{2: "mlp.experts.down_proj"},
-		gateUp: "mlp.experts.gate_up_proj",
-	},
-	"mamba": {
-		embed: "backbone.embeddings.weight", finalNorm: "backbone.norm_f.weight", lmHead: "lm_head.weight", layer: "backbone.layers.%d.",
-		parts: map[string]string{
-			"input_layernorm.weight": "norm.weight",
-			"mamba.in_proj.weight":   "mixer.in_proj.weight",
-			"mamba.in_proj.bias":     "mixer.in_proj.bias",
-			"mamba.conv1d.weight":    "mixer.conv1d.weight",
-			"mamba.conv1d.bias":      "mixer.conv1d.bias",
-			"mamba.x_proj.weight":    "mixer.x_proj.weight",
-			"mamba.dt_proj.weight":   "mixer.dt_proj.weight",
-			"mamba.dt_proj.bias":     "mixer.dt_proj.bias",
-			"mamba.A_log":            "mixer.A_log",
-			"mamba.D":                "mixer.D",
-			"mamba.out_proj.weight":  "mixer.out_proj.weight",
-			"mamba.out_proj.bias":    "mixer.out_proj.bias",
-		},
+	expert: map[param.Part]string{param.GateProj: "block_sparse_moe.experts.%d.w1", param.UpProj: "block_sparse_moe.experts.%d.w3", param.DownProj: "block_sparse_moe.experts.%d.w2"},
+	stack:  map[param.Part]string{param.DownProj: "mlp.experts.down_proj"},
+	gateUp: "mlp.experts.gate_up_proj",
+}
+
+var mambaNames = naming{
+	embed: "backbone.embeddings.weight", finalNorm: "backbone.norm_f.weight", lmHead: "lm_head.weight", layer: "backbone.layers.%d.",
+	parts: map[param.Part]string{
+		param.InputNorm: "norm",
+		param.InProj:    "mixer.in_proj",
+		param.Conv:      "mixer.conv1d",
+		param.XProj:     "mixer.x_proj",
+		param.DtProj:    "mixer.dt_proj",
+		param.ALog:      "mixer.A_log",
+		param.D:         "mixer.D",
+		param.OutProj:   "mixer.out_proj",
 	},
 }
 
 var llamaNames = naming{
 	embed: "model.embed_tokens.weight", finalNorm: "model.norm.weight", lmHead: "lm_head.weight", layer: "model.layers.%d.",
-	parts: map[string]string{
-		"pre_ff_layernorm.weight":       "post_attention_layernorm.weight",
-		"feed_forward.gate_proj.weight": "mlp.gate_proj.weight",
-		"feed_forward.gate_proj.bias":   "mlp.gate_proj.bias",
-		"feed_forward.up_proj.weight":   "mlp.up_proj.weight",
-		"feed_forward.up_proj.bias":     "mlp.up_proj.bias",
-		"feed_forward.down_proj.weight": "mlp.down_proj.weight",
-		"feed_forward.down_proj.bias":   "mlp.down_proj.bias",
+	parts: map[param.Part]string{
+		param.FeedForwardNorm: "post_attention_layernorm",
+		param.GateProj:        "mlp.gate_proj",
+		param.UpProj:          "mlp.up_proj",
+		param.DownProj:        "mlp.down_proj",
 	},
 }
 
 // ggufNames holds for every architecture.
 var ggufNames = naming{
 	embed: "token_embd.weight", finalNorm: "output_norm.weight", lmHead: "output.weight", layer: "blk.%d.", negA: true, looseBiases: true,
-	parts: map[string]string{
-		"input_layernorm.weight":        "attn_norm.weight",
-		"pre_ff_layernorm.weight":       "ffn_norm.weight",
-		"self_attn.q_proj.weight":       "attn_q.weight",
-		"self_attn.k_proj.weight":       "attn_k.weight",
-		"self_attn.v_proj.weight":       "attn_v.weight",
-		"self_attn.o_proj.weight":       "attn_output.weight",
-		"self_attn.q_proj.bias":         "attn_q.bias",
-		"self_attn.k_proj.bias":         "attn_k.bias",
-		"self_attn.v_proj.bias":         "attn_v.bias",
-		"self_attn.o_proj.bias":         "attn_output.bias",
-		"mamba.in_proj.weight":          "ssm_in.weight",
-		"mamba.in_proj.bias":            "ssm_in.bias",
-		"mamba.out_proj.bias":           "ssm_out.bias",
-		"mamba.conv1d.weight":           "ssm_conv1d.weight",
-		"mamba.conv1d.bias":             "ssm_conv1d.bias",
-		"mamba.x_proj.weight":           "ssm_x.weight",
-		"mamba.dt_layernorm.weight":     "ssm_dt_norm.weight",
-		"mamba.b_layernorm.weight":      "ssm_b_norm.weight",
-		"mamba.c_layernorm.weight":      "ssm_c_norm.weight",
-		"mamba.dt_proj.weight":          "ssm_dt.weight",
-		"mamba.dt_proj.bias":            "ssm_dt.bias",
-		"mamba.A_log":                   "ssm_a",
-		"mamba.D":                       "ssm_d",
-		"mamba.out_proj.weight":         "ssm_out.weight",
-		"feed_forward.gate_proj.weight": "ffn_gate.weight",
-		"feed_forward.up_proj.weight":   "ffn_up.weight",
-		"feed_forward.down_proj.weight": "ffn_down.weight",
-		"feed_forward.gate_proj.bias":   "ffn_gate.bias",
-		"feed_forward.up_proj.bias":     "ffn_up.bias",
-		"feed_forward.down_proj.bias":   "ffn_down.bias",
-		"feed_forward.router.weight":    "ffn_gate_inp.weight",
+	parts: map[param.Part]string{
+		param.InputNorm:       "attn_norm",
+		param.FeedForwardNorm: "ffn_norm",
+		param.QProj:           "attn_q",
+		param.KProj:           "attn_k",
+		param.VProj:           "attn_v",
+		param.OProj:           "attn_output",
+		param.InProj:          "ssm_in",
+		param.OutProj:         "ssm_out",
+		param.Conv:            "ssm_conv1d",
+		param.XProj:           "ssm_x",
+		param.DtNorm:          "ssm_dt_norm",
+		param.BNorm:           "ssm_b_norm",
+		param.CNorm:           "ssm_c_norm",
+		param.DtProj:          "ssm_dt",
+		param.ALog:            "ssm_a",
+		param.D:               "ssm_d",
+		param.GateProj:        "ffn_gate",
+		param.UpProj:          "ffn_up",
+		param.DownProj:        "ffn_down",
+		param.Router:          "ffn_gate_inp",
 	},
-	expert: [3]string{"ffn_gate.%d.weight", "ffn_up.%d.weight", "ffn_down.%d.weight"},
-	stack:  [3]string{"ffn_gate_exps.weight", "ffn_up_exps.weight", "ffn_down_exps.weight"},
+	expert: map[param.Part]string{param.GateProj: "ffn_gate.%d", param.UpProj: "ffn_up.%d", param.DownProj: "ffn_down.%d"},
+	stack:  map[param.Part]string{param.GateProj: "ffn_gate_exps.weight", param.UpProj: "ffn_up_exps.weight", param.DownProj: "ffn_down_exps.weight"},
 }

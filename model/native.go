@@ -135,7 +135,7 @@ func (n *Native) from() string {
 // panels fetches count matrices [n, k] that lie in panels, or nil if name does not.
 func (l *loader) panels(name string, count, n, k int) []kernel.Matrix {
 	src, ok := l.source.(ggufSource)
-	if !ok || src.native == nil || l.err != nil {
+	if !ok || src.native == nil || l.err != nil || l.absent {
 		return nil
 	}
 	p, ok := src.native.panels[name]

@@ -5,21 +5,21 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"strings"
 
 	"jamba/kernel"
 	"jamba/kernel/quant"
 	"jamba/model/lora"
+	"jamba/model/param"
 	"jamba/tensor"
 )
 
 // Param is a weight of a model for training.
 type Param struct {
-	Name  string    // in the checkpoint
-	Layer int       // -1: in none
-	Part  string    // Jamba's name for it within the layer, whatever the architecture
-	Shape []int     // in the checkpoint
-	Value []float32 // the weights that the model computes with; see Model.Refresh
+	param.ID
+	Tensor param.Tensor
+	Name   string    // in the checkpoint
+	Shape  []int     // in the checkpoint
+	Value  []float32 // the weights that the model computes with; see Model.Refresh
 
 	Weight  *kernel.Matrix // instead of Value: weights as they are in the checkpoint, which do not change; see OpenFrozen
 	Adapter *lora.Pair     // whose A or B it is; nil: it belongs to the network itself
@@ -41,21 +41,19 @@ const (
 
 // Kind returns what p is for.
 func (p *Param) Kind() Kind {
-	switch {
-	case strings.HasSuffix(p.Part, ".bias"):
+	switch p.Tensor {
+	case param.Bias:
 		return Bias
-	case strings.HasSuffix(p.Part, "layernorm.weight"):
-		return Norm
-	case p.Part == "embed_tokens.weight":
-		return Embedding
-	case p.Part == "mamba.conv1d.weight":
-		return Convolution
-	case p.Part == "mamba.A_log":
-		return ALog
-	case p.Part == "mamba.D":
-		return D
+	case param.Weight, param.Itself:
+		return kinds[p.Part]
 	}
-	return Projection
+	return Projection // an adapter's
+}
+
+// kinds are what parts are for, other than projections.
+var kinds = map[param.Part]Kind{
+	param.Embed: Embedding, param.Conv: Convolution, param.ALog: ALog, param.D: D,
+	param.FinalNorm: Norm, param.InputNorm: Norm, param.FeedForwardNorm: Norm, param.DtNorm: Norm, param.BNorm: Norm, param.CNorm: Norm,
 }
 
 // New returns a model for training with new weights, the same for the same seed. Like one of OpenForTraining, it owns
@@ -69,7 +67,7 @@ func New(c Config, seed uint64) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	names := hfNames[c.Architecture]
+	names := c.traits().names
 	if names == nil {
 		return nil, fmt.Errorf("architecture %q has no names for its tensors", c.Architecture)
 	}
@@ -83,12 +81,12 @@ func OpenForTraining(dir string) (*Model, error) {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return nil, fmt.Errorf("%s: models to train are folders with config.json and model.safetensors; beside a GGUF file an adapter can be trained", dir)
 	}
-	stored, err := open(dir)
+	stored, err := open(dir, Stage{})
 	if err != nil {
 		return nil, err
 	}
 	defer stored.Close()
-	l := &loader{source: stored.source, names: hfNames[stored.Config.Architecture], training: true}
+	l := &loader{source: stored.source, names: stored.Config.traits().names, training: true}
 	m := l.model(stored.Config)
 	if l.err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, l.err)
@@ -100,7 +98,7 @@ func OpenForTraining(dir string) (*Model, error) {
 // OpenFrozen opens the model at path, a folder or a GGUF file, to train an adapter beside it, see Attach. Its own matrices
 // stay in the mapped checkpoint, quantized or not, and are never changed; vectors are copied. The caller closes the model.
 func OpenFrozen(path string) (*Model, error) {
-	m, err := open(path)
+	m, err := open(path, Stage{})
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +184,7 @@ func (r *weights) fill(p *Param) {
 			v[i] = float32(math.Log(float64(i%p.Shape[1] + 1)))
 		}
 	case Bias:
-		if p.Part != "mamba.dt_proj.bias" {
+		if p.Part != param.DtProj {
 			return
 		}
 		low, high := math.Log(1e-3), math.Log(0.1)

@@ -21,7 +21,7 @@ type Pass struct {
 	// Profile, if set, adds up the time of each operation.
 	Profile *Profile
 
-	// Progress, if set, is called after each layer.
+	// Progress, if set, is called after each layer of the model's stage.
 	Progress func(layers, total int)
 
 	// Tape, if set, is filled with what the backward pass needs of each pass. All sequences have to be empty before.
@@ -83,6 +83,7 @@ type Span struct {
 	Context context.Context // ends this span alone; nil: it ends with the pass
 	State   *state.State
 	Tokens  []int32
+	Hidden  []float32 // [rows, M], instead of Tokens: what the Stage before this one made of them
 	Want    Want
 	Adapter *Adapter // to compute with, the same for all of a sequence; nil: that of the model, if it has one
 	Keep    []int    // positions of the sequence, ascending, at which a Fork of its state is kept; see Result.Kept
@@ -91,7 +92,7 @@ type Span struct {
 // Result is what became of a Span.
 type Result struct {
 	Logits []float32      // [wanted rows, vocab], valid until the next pass
-	Hidden []float32      // [wanted rows, M], valid until the next pass
+	Hidden []float32      // [wanted rows, M], valid until the next pass; from a Stage before the last [all rows, M], before any norm
 	Kept   []*state.State // the Forks at Span.Keep, which the caller frees
 	Err    error          // why there is nothing of these; the State is as it was before
 }
@@ -112,8 +113,8 @@ func (m *Model) NewPass() *Pass { return &Pass{m: m} }
 // next call.
 //
 // It has three phases. All memory that the sequences need is reserved; a span for which there is too little, whose state is
-// used twice or whose tokens are outside the vocabulary fails. Then all others are computed, which takes no memory for
-// sequences. A span whose context ends, whose keys or values are too large for their type or whose numbers come out
+// used twice, whose tokens are outside the vocabulary or whose input is that of another Stage fails. Then all others are
+// computed, which takes no memory for sequences. A span whose context ends, whose keys or values are too large for their type or whose numbers come out
 // infinite or NaN fails; the others' numbers are those that they have without it, bit for bit. At last what was reserved
 // is committed, or rolled back for the spans that failed: their sequences are as they were. If ctx ends, all spans fail.
 func (p *Pass) Forward(ctx context.Context, spans ...Span) []Result {
@@ -163,9 +164,9 @@ func (p *Pass) begin(spans []Span) {
 			p.results[i].Err = err
 			continue
 		}
-		if len(s.Tokens) > 0 {
-			p.spans = append(p.spans, span{Span: s, number: i, lo: p.rows, hi: p.rows + len(s.Tokens), start: s.State.Pos()})
-			p.rows += len(s.Tokens)
+		if n := p.rowsOf(&s); n > 0 {
+			p.spans = append(p.spans, span{Span: s, number: i, lo: p.rows, hi: p.rows + n, start: s.State.Pos()})
+			p.rows += n
 		}
 	}
 	p.layOut()
@@ -192,25 +193,66 @@ func (p *Pass) reserve(s *Span, others []Span) error {
 	case p.Tape != nil:
 		return errors.New("a pass with a tape computes with the model's own adapter; none can be chosen")
 	}
+	switch h := p.m.Config.HiddenSize; {
+	case p.m.embeds() && len(s.Hidden) > 0:
+		return errors.New("a span has hidden states; the stage with the first layer takes tokens")
+	case !p.m.embeds() && len(s.Tokens) > 0:
+		return fmt.Errorf("a span has tokens; the stage that begins with layer %d takes hidden states", p.m.Stage.Lo)
+	case len(s.Hidden)%h != 0:
+		return fmt.Errorf("a span has %d values of hidden states, which are no rows of %d", len(s.Hidden), h)
+	}
 	for i, id := range s.Tokens {
 		if id < 0 || int(id) >= p.m.Config.VocabSize {
 			return fmt.Errorf("token id %d at position %d is outside the vocabulary of %d", id, s.State.Pos()+i, p.m.Config.VocabSize)
 		}
 	}
-	if len(s.Tokens) == 0 {
+	n := p.rowsOf(s)
+	if n == 0 {
 		return nil
 	}
-	return s.State.Reserve(len(s.Tokens), s.Keep)
+	return s.State.Reserve(n, s.Keep)
 }
+
+// rowsOf returns how many rows a span has.
+func (p *Pass) rowsOf(s *Span) int { return len(s.Tokens) + len(s.Hidden)/p.m.Config.HiddenSize }
 
 func (p *Pass) run(ctx context.Context) {
 	if p.Profile != nil {
 		p.Profile.last = time.Now()
 	}
+	p.input()
+	for i := p.m.Stage.Lo; i < p.m.Stage.Hi; i++ {
+		if !p.alive(ctx) {
+			return
+		}
+		p.m.blocks[i].forward(p, i)
+		p.release(0)
+		p.check(i)
+		p.probe(i, Hidden, p.x)
+		if p.Progress != nil {
+			p.Progress(i+1-p.m.Stage.Lo, p.m.Stage.Hi-p.m.Stage.Lo)
+		}
+	}
+	switch {
+	case !p.alive(ctx):
+	case p.m.ends():
+		p.head()
+	default:
+		h := p.m.Config.HiddenSize
+		for i := range p.spans {
+			s := &p.spans[i]
+			p.results[s.number].Hidden = p.x[s.lo*h : s.hi*h : s.hi*h]
+		}
+	}
+}
+
+// input brings what goes into the first layer to p.x.
+func (p *Pass) input() {
 	h := p.m.Config.HiddenSize
 	p.x = grow(p.x, p.rows*h)
 	for i := range p.spans {
 		s := &p.spans[i]
+		copy(p.x[s.lo*h:s.hi*h], s.Hidden)
 		embed := &p.m.embed
 		if s.Adapter != nil && s.Adapter.embed != nil {
 			embed = s.Adapter.embed
@@ -223,22 +265,7 @@ func (p *Pass) run(ctx context.Context) {
 		}
 	}
 	p.lap("embed", 0, 0)
-	p.probe(-1, Hidden, p.x)
-	for i := range p.m.blocks {
-		if !p.alive(ctx) {
-			return
-		}
-		p.m.blocks[i].forward(p, i)
-		p.release(0)
-		p.check(i)
-		p.probe(i, Hidden, p.x)
-		if p.Progress != nil {
-			p.Progress(i+1, len(p.m.blocks))
-		}
-	}
-	if p.alive(ctx) {
-		p.head()
-	}
+	p.probe(p.m.Stage.Lo-1, Hidden, p.x)
 }
 
 // alive fails the spans whose context, or that of the pass, has ended, and reports whether any is left.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"jamba/kernel"
+	"jamba/model/param"
 	"jamba/tensor"
 )
 
@@ -66,16 +67,14 @@ func ParseKV(name string) (tensor.DType, error) {
 // large is a large matrix of the network, and the sizes that it counts in.
 type large struct {
 	*kernel.Matrix
-	part   string // Jamba's name for it within layer i; "" is the output
-	layer  int    // -1: none
-	expert int    // -1: none
-	size   *Size
+	param.ID
+	size *Size
 }
 
 // resize counts the bytes that the matrix takes more, or less.
 func (l *large) resize(bytes int64) {
 	l.size.Bytes += bytes
-	if l.expert >= 0 {
+	if l.Expert >= 0 {
 		l.size.ExpertBytes += bytes
 	}
 }
@@ -86,10 +85,10 @@ func (m *Model) large() (all []large, bytes int64) {
 		all = append(all, l)
 		bytes += int64(l.Bytes())
 	}
-	for i := range m.blocks {
-		visit := func(part string, expert int, w *kernel.Matrix) {
-			if part != routerPart { // which stays exact
-				add(large{w, part, i, expert, &m.Sizes.Layers[i]})
+	for i := m.Stage.Lo; i < m.Stage.Hi; i++ {
+		visit := func(part param.Part, expert int, w *kernel.Matrix) {
+			if part != param.Router { // which stays exact
+				add(large{w, param.ID{Layer: i, Part: part, Expert: expert}, &m.Sizes.Layers[i]})
 			}
 		}
 		m.blocks[i].mixer.projections(visit)
@@ -97,11 +96,13 @@ func (m *Model) large() (all []large, bytes int64) {
 			ff.projections(visit)
 		}
 	}
-	size := &m.Sizes.Head
-	if m.Config.TieWordEmbeddings {
-		size = &m.Sizes.Embedding
+	if m.ends() {
+		size := &m.Sizes.Head
+		if m.tied() {
+			size = &m.Sizes.Embedding
+		}
+		add(large{&m.lmHead, param.Outside(param.Head), size})
 	}
-	add(large{&m.lmHead, "", -1, -1, size})
 	return all, bytes
 }
 

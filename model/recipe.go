@@ -142,7 +142,7 @@ func (r Recipe) of(c *Config) (*mixture, error) {
 		if a := l.Attention; a != nil {
 			m.shared = m.shared || i == 0 && a.NumAttentionHeads >= 4*a.NumKeyValueHeads
 			m.attention = append(m.attention, i)
-			m.wide = (c.Architecture == "llama" || c.Architecture == "mistral") && m.layers == 80 && l.Attention.NumAttentionHeads != l.Attention.NumKeyValueHeads
+			m.wide = c.traits().gguf == "llama" && l.MoE == nil && m.layers == 80 && l.Attention.NumAttentionHeads != l.Attention.NumKeyValueHeads
 		}
 		if l.MoE != nil {
 			m.experts = l.MoE.NumExperts

@@ -45,7 +45,7 @@ func (m *Model) countIntegers() {
 	for _, l := range all {
 		switch n := int64(l.N) * int64(l.K); {
 		case !l.Integer():
-		case l.expert >= 0:
+		case l.Expert >= 0:
 			experts[l.size] += n
 		default:
 			l.size.IntegerParams += n

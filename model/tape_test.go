@@ -221,7 +221,7 @@ func TestNew(t *testing.T) {
 		return mean, math.Sqrt(deviation)
 	}
 	for i, p := range m.Params() {
-		if s := stored.Params()[i]; p.Name != s.Name || p.Part != s.Part || len(p.Value) != len(s.Value) {
+		if s := stored.Params()[i]; p.Name != s.Name || p.ID != s.ID || p.Tensor != s.Tensor || len(p.Value) != len(s.Value) {
 			t.Errorf("%s is %s in the checkpoint", p.Name, s.Name)
 		}
 		if !slices.Equal(p.Value, again.Params()[i].Value) {

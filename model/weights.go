@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"jamba/kernel/quant"
+	"jamba/model/param"
 	"jamba/tensor"
 )
 
@@ -74,7 +75,7 @@ func (l *large) round(choose choice) (c Conversion, source []byte, err error) {
 
 // matrix returns the type for a matrix, or Invalid if its rows are no whole blocks, and why it is not the recipe's.
 func (m *mixture) matrix(l *large) (d tensor.DType, note string, round func([]byte, []float32) error) {
-	d, note = m.choose(ggufNames.of(l), l.layer, l.K)
+	d, note = m.choose(ggufNames.matrix(l.ID), l.Layer, l.K)
 	if !d.Quantized() {
 		d = tensor.Invalid
 	}
@@ -83,7 +84,7 @@ func (m *mixture) matrix(l *large) (d tensor.DType, note string, round func([]by
 
 func expertsInt8(l *large) (d tensor.DType, note string, round func([]byte, []float32) error) {
 	switch {
-	case l.expert < 0:
+	case l.Expert < 0:
 		return tensor.BF16, "no expert", nil
 	case l.K%tensor.Q8_0.BlockValues() != 0:
 		return tensor.BF16, fmt.Sprintf("rows of %d are no multiple of %d", l.K, tensor.Q8_0.BlockValues()), nil
@@ -93,27 +94,12 @@ func expertsInt8(l *large) (d tensor.DType, note string, round func([]byte, []fl
 
 // nameOf returns a matrix' name in the checkpoint.
 func (m *Model) nameOf(l *large) string {
-	if l.layer < 0 && m.Config.TieWordEmbeddings {
+	if l.Part == param.Head && m.Config.TieWordEmbeddings {
 		return m.names.embed + " as the output"
 	}
-	name := m.names.of(l)
-	if l.expert >= 0 && (m.names.stack[0] != "" || !m.source.Has(name)) {
-		return fmt.Sprintf("%s [%d]", ggufNames.of(l), l.expert) // one of a stack
+	name := m.names.matrix(l.ID)
+	if l.Expert >= 0 && (name == m.names.stackOf(l.Layer, l.Part) || !m.source.Has(name)) {
+		return fmt.Sprintf("%s [%d]", ggufNames.matrix(l.ID), l.Expert) // one of a stack
 	}
 	return name
-}
-
-// of returns the name of a matrix: that of the stack for experts, if they are stacked.
-func (n *naming) of(l *large) string {
-	if l.layer < 0 {
-		return n.lmHead
-	}
-	j := slices.Index([]string{"feed_forward.gate_proj", "feed_forward.up_proj", "feed_forward.down_proj"}, l.part)
-	switch {
-	case l.expert < 0:
-		return n.part(l.layer, l.part+".weight")
-	case n.stack[0] != "":
-		return fmt.Sprintf(n.layer, l.layer) + n.stack[j]
-	}
-	return fmt.Sprintf(n.layer, l.layer) + fmt.Sprintf(n.expert[j], l.expert)
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"reflect"
 	"slices"
-	"strings"
 
 	"jamba/format/safetensors"
 	"jamba/kernel/quant"
@@ -47,15 +46,12 @@ func (c *Config) hf(dtype tensor.DType) (hfWords, error) {
 	if types[dtype] == "" {
 		return nil, fmt.Errorf("weights of type %v cannot be written; F32, BF16 and F16 can", dtype)
 	}
-	class := map[string]string{}
-	for _, name := range Architectures {
-		class[strings.ToLower(strings.TrimSuffix(name, "ForCausalLM"))] = name
-	}
-	if class[c.Architecture] == "" {
+	class := c.traits().class
+	if class == "" {
 		return nil, errors.New("there is no such class")
 	}
 	w := hfWords{
-		"architectures":       []string{class[c.Architecture]},
+		"architectures":       []string{class},
 		"model_type":          c.Architecture,
 		"torch_dtype":         types[dtype],
 		"vocab_size":          c.VocabSize,
@@ -244,22 +240,24 @@ func (c *Config) hfTransformer(w hfWords) error {
 	if p.mamba != nil || a.RoPE == nil {
 		return errors.New("every layer has attention with rotary embedding")
 	}
+	arch := c.traits()
 	for i, l := range c.Layers {
-		if (c.Architecture == "mixtral") != (l.MoE != nil) || (c.Architecture == "mixtral") == (l.MLP != nil) {
+		if arch.experts != (l.MoE != nil) || arch.experts == (l.MLP != nil) {
 			return fmt.Errorf("layer %d is %v", i, l)
 		}
 	}
-	if c.Architecture != "llama" && (a.Bias || p.mlp != nil && p.mlp.Bias) {
+	if !arch.biases && (a.Bias || p.mlp != nil && p.mlp.Bias) {
 		return errors.New("there is no bias")
 	}
-	if c.Architecture == "llama" {
-		if a.SlidingWindow != 0 {
-			return errors.New("attention has no window")
-		}
+	if arch.biases {
 		w["attention_bias"], w["mlp_bias"] = a.Bias, p.mlp.Bias
-	} else if a.SlidingWindow != 0 {
+	}
+	switch {
+	case !arch.windows && a.SlidingWindow != 0:
+		return errors.New("attention has no window")
+	case a.SlidingWindow != 0:
 		w["sliding_window"] = a.SlidingWindow
-	} else {
+	case arch.windows:
 		w["sliding_window"] = nil
 	}
 	w["rms_norm_eps"] = c.RMSNormEps
@@ -291,7 +289,7 @@ func (c *Config) oneWindow(w hfWords) (*Config, error) {
 			full = true
 		}
 	}
-	if c.Architecture != "mistral" || windowed == nil || !full {
+	if !c.traits().someWindow || windowed == nil || !full {
 		return c, nil
 	}
 	uniform, types := *c, []string(nil)

@@ -5,6 +5,7 @@ import (
 
 	"jamba/kernel"
 	"jamba/model"
+	"jamba/model/param"
 )
 
 // attention writes to dh the gradient of an attention mixer's input, from that of its output.
@@ -12,7 +13,7 @@ func (b *backward) attention(l layer, t *model.LayerTape, c *model.Attention, dh
 	a := t.Attention
 	mark := b.used
 	do, dq, dk, dv := b.alloc(len(a.O)), b.alloc(len(a.Q)), b.alloc(len(a.K)), b.alloc(len(a.V))
-	l.linear("self_attn.o_proj", do, dout, a.O, false)
+	l.linear(param.OProj, do, dout, a.O, false)
 	b.lap("self_attn.proj")
 	core := kernel.AttentionBackward{
 		Q: a.Q, O: a.O, DO: do, K: a.K, V: a.V, DQ: dq, DK: dk, DV: dv, Ends: b.ends, Window: c.SlidingWindow,
@@ -29,9 +30,9 @@ func (b *backward) attention(l layer, t *model.LayerTape, c *model.Attention, dh
 		kernel.RoPE(dk, a.Cos, sin, c.NumKeyValueHeads, c.HeadDim, c.RoPE.Interleaved)
 	}
 	b.lap("attention")
-	l.linear("self_attn.q_proj", dh, dq, t.H, false)
-	l.linear("self_attn.k_proj", dh, dk, t.H, true)
-	l.linear("self_attn.v_proj", dh, dv, t.H, true)
+	l.linear(param.QProj, dh, dq, t.H, false)
+	l.linear(param.KProj, dh, dk, t.H, true)
+	l.linear(param.VProj, dh, dv, t.H, true)
 	b.lap("self_attn.proj")
 	b.release(mark)
 }

@@ -4,6 +4,7 @@ import (
 	"jamba/kernel"
 	"jamba/model"
 	"jamba/model/lora"
+	"jamba/model/param"
 )
 
 // backward is the working memory of backward passes.
@@ -66,7 +67,7 @@ func (b *backward) block(l layer, t *model.LayerTape, c model.Layer, dx []float3
 		} else {
 			b.moe(l, t.MoE, c.MoE, dh, dx)
 		}
-		l.norm("pre_ff_layernorm", dx, dh, t.FeedForwardX, eps)
+		l.norm(param.FeedForwardNorm, dx, dh, t.FeedForwardX, eps)
 		b.lap("norm, add")
 		b.release(mark)
 	}
@@ -77,7 +78,7 @@ func (b *backward) block(l layer, t *model.LayerTape, c model.Layer, dx []float3
 	} else {
 		b.mamba(l, t, c.Mamba, dh, dx)
 	}
-	l.norm("input_layernorm", dx, dh, t.X, eps)
+	l.norm(param.InputNorm, dx, dh, t.X, eps)
 	b.lap("norm, add")
 	b.release(mark)
 }
@@ -85,13 +86,9 @@ func (b *backward) block(l layer, t *model.LayerTape, c model.Layer, dx []float3
 // embedding adds the gradients of the tokens' rows.
 func (b *backward) embedding(dx []float32) {
 	outer := b.layers[0]
-	w, m, pad := outer["embed_tokens.weight"], b.config.HiddenSize, -1
-	if b.config.Architecture != "mamba" {
-		// The reference's padding_idx: that row learns nothing here.
-		pad = b.config.PADTokenID
-	}
-	if a := outer["embed_tokens"+lora.SuffixA]; a != nil {
-		embedded(a, outer["embed_tokens"+lora.SuffixB], dx, b.tape.Tokens, pad)
+	w, m, pad := outer.get(param.Embed, param.Weight), b.config.HiddenSize, b.config.PaddingIdx()
+	if a := outer.get(param.Embed, lora.SuffixA); a != nil {
+		embedded(a, outer.get(param.Embed, lora.SuffixB), dx, b.tape.Tokens, pad)
 	}
 	if w.Grad == nil {
 		return

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"jamba/model"
+	"jamba/model/param"
 	"jamba/train"
 )
 
@@ -35,7 +36,7 @@ func TestDifferences(t *testing.T) {
 				p.Value[i] *= 15
 			}
 		case model.Bias:
-			if p.Part != "mamba.dt_proj.bias" {
+			if p.Part != param.DtProj {
 				for i := range p.Value {
 					p.Value[i] = float32(i%5)/10 - 0.2
 				}

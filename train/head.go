@@ -7,6 +7,7 @@ import (
 
 	"jamba/kernel"
 	"jamba/model"
+	"jamba/model/param"
 )
 
 // headRows is how many rows have their logits in memory at a time.
@@ -19,8 +20,8 @@ func (b *backward) head(p *model.Pass, labels []int32, dx []float32, scale float
 	m, v := b.config.HiddenSize, b.config.VocabSize
 	outer := b.layers[0]
 	if b.config.TieWordEmbeddings {
-		outer = maps.Clone(outer)
-		outer["lm_head.weight"] = outer["embed_tokens.weight"]
+		outer.params = maps.Clone(outer.params)
+		outer.params[key{param.Head, -1, param.Weight}] = outer.get(param.Embed, param.Weight)
 	}
 	var rows []int // that have a label
 	for i, label := range labels {
@@ -46,8 +47,8 @@ func (b *backward) head(p *model.Pass, labels []int32, dx []float32, scale float
 		if dx != nil {
 			dh, dsome := b.alloc(len(x)), b.alloc(len(x))
 			clear(dsome)
-			outer.linear("lm_head", dh, logits, h, false)
-			outer.norm("final_layernorm", dsome, dh, x, b.config.RMSNormEps)
+			outer.linear(param.Head, dh, logits, h, false)
+			outer.norm(param.FinalNorm, dsome, dh, x, b.config.RMSNormEps)
 			for j, i := range some {
 				copy(dx[i*m:(i+1)*m], dsome[j*m:])
 			}

@@ -2,7 +2,6 @@ package train_test
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"jamba/internal/testutil"
 	"jamba/model"
 	"jamba/model/lora"
+	"jamba/model/param"
 	"jamba/tensor"
 	"jamba/train"
 )
@@ -63,17 +63,17 @@ func TestLoRAGradients(t *testing.T) {
 		if _, err := tr.Step(context.Background(), goldenBatch(t, dir)); err != nil {
 			t.Fatal(err)
 		}
-		grads := map[string][]float32{}
+		type key struct {
+			param.ID
+			tensor param.Tensor
+		}
+		grads := map[key][]float32{}
 		for _, p := range tr.Params {
-			name := p.Part
-			if p.Adapter == nil {
-				name = strings.TrimSuffix(p.Part, ".weight")
-			}
-			grads[fmt.Sprint(p.Layer, name)] = p.Grad
+			grads[key{p.ID, p.Tensor}] = p.Grad
 		}
 		used := 0
 		for _, p := range m.Adapter.Pairs {
-			dw := grads[fmt.Sprint(p.Layer, p.Part)]
+			dw := grads[key{p.ID, param.Weight}]
 			da, db := make([]float64, len(p.A)), make([]float64, len(p.B))
 			for n := range p.Out {
 				for k := range p.In {
@@ -84,8 +84,8 @@ func TestLoRAGradients(t *testing.T) {
 					}
 				}
 			}
-			for suffix, want := range map[string][]float64{lora.SuffixA: da, lora.SuffixB: db} {
-				got, length, off := grads[fmt.Sprint(p.Layer, p.Part+suffix)], 0.0, 0.0
+			for suffix, want := range map[param.Tensor][]float64{lora.SuffixA: da, lora.SuffixB: db} {
+				got, length, off := grads[key{p.ID, suffix}], 0.0, 0.0
 				for i, v := range want {
 					length += v * v
 					off += (v - float64(got[i])) * (v - float64(got[i]))

@@ -4,6 +4,7 @@ import (
 	"jamba/kernel"
 	"jamba/kernel/par"
 	"jamba/model"
+	"jamba/model/param"
 )
 
 // grain is how many rows make a thread worth waking.
@@ -36,7 +37,7 @@ func (b *backward) moe(l layer, t *model.MoETape, c *model.MoE, dh, dout []float
 			}
 		})
 		b.lap("experts: gather, add")
-		b.mlp(l.expert(e), &x.MLP, dx, dy)
+		b.mlp(l.of(e), &x.MLP, dx, dy)
 		par.For(rows, grain, func(lo, hi int) { // an expert has a row but once
 			for j, i := range x.Picks[lo:hi] {
 				j += lo
@@ -60,7 +61,7 @@ func (b *backward) moe(l layer, t *model.MoETape, c *model.MoE, dh, dout []float
 		}
 		softmax(row, t.Probs[i*n:(i+1)*n])
 	}
-	l.linear("feed_forward.router", dh, dlogits, t.H, true)
+	l.linear(param.Router, dh, dlogits, t.H, true)
 	b.lap("feed_forward.router")
 	b.release(mark)
 }

@@ -10,6 +10,7 @@ import (
 	"jamba/internal/testutil"
 	"jamba/kernel/par"
 	"jamba/model"
+	"jamba/model/param"
 	"jamba/train"
 )
 
@@ -184,7 +185,7 @@ func TestClip(t *testing.T) {
 func TestFrozen(t *testing.T) {
 	c := tiny()
 	o := options()
-	o.Trains = func(p *model.Param) bool { return strings.Contains(p.Part, "mamba.") }
+	o.Trains = func(p *model.Param) bool { return strings.Contains(string(p.Part), "mamba.") }
 	m, some := newTrainer(t, c, o)
 	_, all := newTrainer(t, c, options())
 	before := map[string][]float32{}
@@ -271,7 +272,7 @@ func TestBalance(t *testing.T) {
 	c := tiny()
 	m, tr := newTrainer(t, c, options())
 	for _, p := range m.Params() {
-		if p.Part == "feed_forward.router.weight" {
+		if p.Part == param.Router {
 			clear(p.Value)
 		}
 	}

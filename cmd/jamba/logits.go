@@ -19,6 +19,7 @@ type logitsCmd struct {
 	threadsFlag
 	openFlags
 	Tokens    string          `required:"" placeholder:"IDS" help:"Token ids: 1,2,3 or a JSON array; - reads them from standard input."`
+	SplitAt   []int           `placeholder:"LAYER,..." help:"Compute through stages that begin at these layers, each a model with its own tensors alone, as a pipeline over machines does."`
 	Chunk     int             `default:"0" placeholder:"N" help:"Compute N tokens at a time on a growing state; 0: all at once; 1: step by step."`
 	Precision model.Precision `default:"exact" placeholder:"P" help:"exact: float32. fast: as run computes."`
 	Format    string          `enum:"npy,json" default:"npy" help:"npy (NumPy) or json."`
@@ -26,7 +27,7 @@ type logitsCmd struct {
 }
 
 func (c *logitsCmd) Help() string {
-	return `The result is float32, one row of the vocabulary's size for each token. No token is put in front of those given. Whatever the chunk, the numbers are the same.
+	return `The result is float32, one row of the vocabulary's size for each token. No token is put in front of those given. Whatever the chunk and the stages, the numbers are the same.
 
 Example:
   jamba logits -m MODEL --tokens 1,2,3 -o out.npy && python3 -c 'import numpy; print(numpy.load("out.npy").shape)'`
@@ -57,41 +58,40 @@ func (c *logitsCmd) Run(s *streams) error {
 	if info, err := os.Stat(c.Output); c.Output != "" && err == nil && info.IsDir() {
 		return fmt.Errorf("%s is a folder; give a file with -o", c.Output)
 	}
-	m, err := model.OpenWith(path, c.options(s.err, c.Precision))
+	stages, err := c.open(path, s.err)
+	defer stages.close()
 	if err != nil {
 		return err
 	}
-	defer m.Close()
-	c.tell(s.err, m)
+	c.tell(s.err, stages.models()...)
 	ctx, stop := untilInterrupted()
 	defer stop()
 	if c.Output == "" {
-		return c.write(ctx, s.out, m, ids)
+		return c.write(ctx, s.out, stages, ids)
 	}
-	return writeFile(c.Output, 0o666, func(w io.Writer) error { return c.write(ctx, w, m, ids) })
+	return writeFile(c.Output, 0o666, func(w io.Writer) error { return c.write(ctx, w, stages, ids) })
 }
 
 // mostAtOnce is how many tokens are computed at once at most: more would only take more memory, as the numbers are the
 // same.
 const mostAtOnce = 512
 
-func (c *logitsCmd) write(ctx context.Context, w io.Writer, m *model.Model, ids []int32) error {
-	if err := state.Fits(m.StateSpecs(), 0, len(ids)); err != nil {
+func (c *logitsCmd) write(ctx context.Context, w io.Writer, stages pipeline, ids []int32) error {
+	if err := state.Fits(stages.specs(), 0, len(ids)); err != nil {
 		return err
 	}
 	chunk := c.Chunk
 	if chunk == 0 || chunk > mostAtOnce {
 		chunk = mostAtOnce
 	}
-	b := bufio.NewWriterSize(w, 1<<20)
+	b, vocab := bufio.NewWriterSize(w, 1<<20), stages[0].model.Config.VocabSize
 	if c.Format == "npy" {
-		b.Write(npy.Header(len(ids), m.Config.VocabSize))
+		b.Write(npy.Header(len(ids), vocab))
 	} else {
 		b.WriteString("[")
 	}
-	pass, s := m.NewPass(), m.NewState()
 	for i := 0; i < len(ids); i += chunk {
-		logits, err := pass.Logits(ctx, model.Span{State: s, Tokens: ids[i:min(i+chunk, len(ids))], Want: model.AllLogits})
+		logits, err := stages.logits(ctx, ids[i:min(i+chunk, len(ids))])
 		if err != nil {
 			return err
 		}
@@ -99,11 +99,11 @@ func (c *logitsCmd) write(ctx context.Context, w io.Writer, m *model.Model, ids 
 			b.Write(tensor.Bytes(logits)) // little-endian, as all machines that Go and this project meet
 			continue
 		}
-		for j := 0; j < len(logits); j += m.Config.VocabSize {
+		for j := 0; j < len(logits); j += vocab {
 			if i+j > 0 {
 				b.WriteString(",\n")
 			}
-			row, err := json.Marshal(logits[j : j+m.Config.VocabSize])
+			row, err := json.Marshal(logits[j : j+vocab])
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"jamba/model"
 	"jamba/tensor"
@@ -41,16 +42,25 @@ func (f *openFlags) options(w io.Writer, p model.Precision) model.Options {
 	return model.Options{Precision: p, KV: tensor.DType(f.KV), Adapter: f.Adapter, Weights: model.Recipe(f.Weights), Progress: loading(w)}
 }
 
-// tell says on w what there is to know of an opened model.
-func (f *openFlags) tell(w io.Writer, m *model.Model) {
+// tell says on w what there is to know of an opened model, or of its stages.
+func (f *openFlags) tell(w io.Writer, stages ...*model.Model) {
+	m := stages[0]
 	warnModel(w, m)
+	for _, s := range stages[1:] {
+		// Most are of the whole checkpoint.
+		warn(w, slices.DeleteFunc(slices.Clone(s.Warnings), func(one string) bool { return slices.Contains(m.Warnings, one) })...)
+	}
 	if a := m.Adapter; a != nil {
 		c := a.Coverage(m.Modules())
 		fmt.Fprintf(w, "jamba: adapter: %d of %d modules (%s), %d parameters\n", c.Total().Adapted, c.Total().Modules, c.Groups(), a.Params())
 	}
-	if f.WeightsReport && m.Quantized != nil {
-		printEach(w, m.Quantized)
-		printSummary(w, "weights to "+string(f.Weights), m.Quantized)
+	var quantized model.Report
+	for _, s := range stages {
+		quantized = append(quantized, s.Quantized...)
 	}
-	warnLarger(w, m.Quantized)
+	if f.WeightsReport && quantized != nil {
+		printEach(w, quantized)
+		printSummary(w, "weights to "+string(f.Weights), quantized)
+	}
+	warnLarger(w, quantized)
 }

@@ -9,14 +9,14 @@ import (
 	"math/rand/v2"
 
 	"jamba/kernel"
+	"jamba/model/param"
 	"jamba/tensor"
 )
 
 // Module is a linear layer of a network, or its embedding, that an adapter can change.
 type Module struct {
-	Name    string // in Hugging Face's classes, such as model.layers.3.mamba.in_proj
-	Layer   int    // -1: in none
-	Part    string // Jamba's name for it within the layer, such as mamba.in_proj, whatever the architecture
+	Name string // in Hugging Face's classes, such as model.layers.3.mamba.in_proj
+	param.ID
 	Group   Group
 	In, Out int  // its weight is [Out, In]; that of the embedding, from In tokens to vectors of Out, [In, Out]
 	Tied    bool // it is the head, and has the embedding's weight

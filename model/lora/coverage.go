@@ -3,7 +3,6 @@ package lora
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,8 +23,6 @@ type Covered struct {
 	Weights int64  // of the modules that are adapted
 }
 
-var expertNumber = regexp.MustCompile(`\.\d+\.`)
-
 // Coverage returns what a changes of a network with these modules. Kinds that it leaves alone are listed, too.
 func (a *Adapter) Coverage(modules []Module) (all Coverage) {
 	pairs := map[string]*Pair{}
@@ -38,7 +35,7 @@ func (a *Adapter) Coverage(modules []Module) (all Coverage) {
 			if m.Group != group {
 				continue
 			}
-			part := expertNumber.ReplaceAllString(m.Part, ".")
+			part := m.Kind()
 			i, ok := at[part]
 			if !ok {
 				i = len(all)
