@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"jamba/kernel"
-	"jamba/kernel/par"
+	"jamba/internal/kernel"
+	"jamba/internal/kernel/par"
 	"jamba/model/lora"
 	"jamba/model/param"
 )

@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"jamba/format/safetensors"
+	"jamba/internal/kernel/par"
 	"jamba/internal/testutil"
-	"jamba/kernel/par"
 	"jamba/model"
 	"jamba/model/lora"
 	"jamba/tensor"

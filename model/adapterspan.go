@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model/lora"
 	"jamba/model/param"
 )

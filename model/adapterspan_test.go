@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/internal/kernel/par"
 	"jamba/internal/testutil"
-	"jamba/kernel/par"
 	"jamba/model"
 	"jamba/model/lora"
 	"jamba/tensor"

@@ -12,9 +12,9 @@ import (
 	"sync"
 
 	"jamba/format/gguf"
-	"jamba/kernel"
-	"jamba/kernel/par"
-	"jamba/kernel/quant"
+	"jamba/internal/kernel"
+	"jamba/internal/kernel/par"
+	"jamba/internal/kernel/quant"
 	"jamba/tensor"
 )
 

@@ -13,9 +13,9 @@ import (
 	"testing"
 
 	"jamba/format/gguf"
+	"jamba/internal/kernel"
+	"jamba/internal/kernel/quant"
 	"jamba/internal/testutil/blocks"
-	"jamba/kernel"
-	"jamba/kernel/quant"
 	"jamba/model"
 	"jamba/tensor"
 )

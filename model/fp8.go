@@ -9,7 +9,7 @@ import (
 
 	"jamba/format/bounded"
 	"jamba/format/safetensors"
-	"jamba/kernel/quant"
+	"jamba/internal/kernel/quant"
 	"jamba/tensor"
 )
 

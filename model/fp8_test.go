@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"jamba/format/safetensors"
+	"jamba/internal/kernel/quant"
 	"jamba/internal/testutil/blocks"
-	"jamba/kernel/quant"
 	"jamba/model"
 	"jamba/tensor"
 )

@@ -11,8 +11,8 @@ import (
 
 	"jamba/format/gguf"
 	"jamba/format/safetensors"
+	"jamba/internal/kernel/quant"
 	"jamba/internal/testutil"
-	"jamba/kernel/quant"
 	"jamba/model"
 	"jamba/tensor"
 )

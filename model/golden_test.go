@@ -9,8 +9,8 @@ import (
 	"slices"
 	"testing"
 
+	"jamba/internal/kernel"
 	"jamba/internal/testutil"
-	"jamba/kernel"
 	"jamba/model"
 	"jamba/model/state"
 )

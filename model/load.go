@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"jamba/format/gguf"
-	"jamba/kernel"
-	"jamba/kernel/quant"
+	"jamba/internal/kernel"
+	"jamba/internal/kernel/quant"
 	"jamba/model/lora"
 	"jamba/model/param"
 	"jamba/model/state"

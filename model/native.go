@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"jamba/format/gguf"
+	"jamba/internal/kernel"
 	"jamba/internal/printable"
-	"jamba/kernel"
 	"jamba/tensor"
 )
 

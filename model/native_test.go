@@ -18,7 +18,7 @@ import (
 
 	"jamba/format/gguf"
 	"jamba/format/safetensors"
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model"
 	"jamba/tensor"
 )

@@ -6,8 +6,8 @@ import (
 	"math/rand/v2"
 	"os"
 
-	"jamba/kernel"
-	"jamba/kernel/quant"
+	"jamba/internal/kernel"
+	"jamba/internal/kernel/quant"
 	"jamba/model/lora"
 	"jamba/model/param"
 	"jamba/tensor"

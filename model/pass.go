@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model/state"
 )
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model/param"
 	"jamba/tensor"
 )

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"testing"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/tensor"
 )
 

@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"jamba/format/safetensors"
+	"jamba/internal/kernel"
 	"jamba/internal/testutil"
-	"jamba/kernel"
 	"jamba/model"
 	"jamba/model/lora"
 	"jamba/model/state"

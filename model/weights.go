@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"jamba/kernel/quant"
+	"jamba/internal/kernel/quant"
 	"jamba/model/param"
 	"jamba/tensor"
 )

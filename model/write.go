@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"jamba/format/safetensors"
-	"jamba/kernel/quant"
+	"jamba/internal/kernel/quant"
 	"jamba/tensor"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"jamba/kernel/par"
+	"jamba/internal/kernel/par"
 	"jamba/model"
 	"jamba/model/state"
 )

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/internal/kernel/par"
 	"jamba/internal/testutil"
-	"jamba/kernel/par"
 	"jamba/model"
 	"jamba/model/param"
 	"jamba/train"

@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/measure/bench"
 	"jamba/model"
 )

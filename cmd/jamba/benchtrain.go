@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/measure/bench"
 	"jamba/model"
 	"jamba/tensor"

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/term"
 
 	"jamba/embedded"
+	"jamba/internal/kernel/par"
 	"jamba/internal/printable"
-	"jamba/kernel/par"
 	"jamba/model"
 )
 

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"jamba/kernel/par"
+	"jamba/internal/kernel/par"
 	"jamba/model"
 	"jamba/model/state"
 )

@@ -6,8 +6,8 @@ import (
 	"math"
 	"testing"
 
+	"jamba/internal/kernel"
 	"jamba/internal/testutil"
-	"jamba/kernel"
 	"jamba/model"
 	"jamba/tensor"
 )

@@ -5,8 +5,8 @@ import (
 	"context"
 	"time"
 
-	"jamba/kernel"
-	"jamba/kernel/par"
+	"jamba/internal/kernel"
+	"jamba/internal/kernel/par"
 )
 
 // Limits are what this machine reaches at this moment with the threads in use.

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"jamba/kernel/par"
+	"jamba/internal/kernel/par"
 	"jamba/model"
 	"jamba/model/state"
 	"jamba/train"

@@ -7,8 +7,8 @@ import (
 	"fmt"
 
 	"jamba/format/npy"
-	"jamba/kernel"
-	"jamba/kernel/par"
+	"jamba/internal/kernel"
+	"jamba/internal/kernel/par"
 	"jamba/model"
 	"jamba/model/state"
 	"jamba/text/tokenizer"

@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"jamba/format/npy"
+	"jamba/internal/kernel"
 	"jamba/internal/testutil"
-	"jamba/kernel"
 	"jamba/model"
 	"jamba/tensor"
 	"jamba/text"

@@ -8,7 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model/param"
 	"jamba/tensor"
 )

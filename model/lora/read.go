@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"jamba/format/safetensors"
+	"jamba/internal/kernel/quant"
 	"jamba/internal/printable"
-	"jamba/kernel/quant"
 )
 
 // What the names of an adapter's tensors begin and end with.

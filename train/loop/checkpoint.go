@@ -14,7 +14,7 @@ import (
 	"jamba/format/bounded"
 	"jamba/format/durable"
 	"jamba/format/safetensors"
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model"
 	"jamba/tensor"
 	"jamba/train"
