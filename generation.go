@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strconv"
 
-	"jamba/format/bounded"
+	"jamba/internal/bounded"
 	"jamba/internal/printable"
 	"jamba/model"
 )

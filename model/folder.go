@@ -9,9 +9,9 @@ import (
 	"reflect"
 	"slices"
 
-	"jamba/format/bounded"
-	"jamba/format/impostor"
 	"jamba/format/safetensors"
+	"jamba/internal/bounded"
+	"jamba/internal/impostor"
 )
 
 // maxConfig bounds the bytes of a file of settings.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"jamba/format/bounded"
 	"jamba/format/safetensors"
+	"jamba/internal/bounded"
 	"jamba/internal/kernel/quant"
 	"jamba/tensor"
 )

@@ -12,9 +12,9 @@ import (
 	"slices"
 	"strings"
 
-	"jamba/format/bounded"
-	"jamba/format/durable"
 	"jamba/format/safetensors"
+	"jamba/internal/bounded"
+	"jamba/internal/durable"
 	"jamba/internal/kernel"
 	"jamba/internal/kernel/quant"
 	"jamba/model/lora"

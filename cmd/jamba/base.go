@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"jamba/format/bounded"
 	"jamba/format/gguf"
+	"jamba/internal/bounded"
 	"jamba/internal/printable"
 	"jamba/model"
 )

@@ -8,7 +8,7 @@ import (
 	"io"
 	"os"
 
-	"jamba/format/npy"
+	"jamba/internal/npy"
 	"jamba/model"
 	"jamba/model/state"
 	"jamba/tensor"

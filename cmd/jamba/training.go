@@ -11,7 +11,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"jamba/format/durable"
+	"jamba/internal/durable"
 	"jamba/model"
 	"jamba/text"
 	"jamba/train/data"

@@ -6,9 +6,9 @@ import (
 	"context"
 	"fmt"
 
-	"jamba/format/npy"
 	"jamba/internal/kernel"
 	"jamba/internal/kernel/par"
+	"jamba/internal/npy"
 	"jamba/model"
 	"jamba/model/state"
 	"jamba/text/tokenizer"

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"jamba/format/npy"
 	"jamba/internal/kernel"
+	"jamba/internal/npy"
 	"jamba/internal/testutil"
 	"jamba/model"
 	"jamba/tensor"

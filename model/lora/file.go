@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"jamba/format/bounded"
-	"jamba/format/durable"
 	"jamba/format/safetensors"
+	"jamba/internal/bounded"
+	"jamba/internal/durable"
 	"jamba/tensor"
 )
 

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/image/math/fixed"
 	"golang.org/x/image/vector"
 
-	"jamba/format/durable"
+	"jamba/internal/durable"
 )
 
 // point is a loss after so many steps.

@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 	"slices"
 
-	"jamba/format/bounded"
-	"jamba/format/durable"
 	"jamba/format/safetensors"
+	"jamba/internal/bounded"
+	"jamba/internal/durable"
 	"jamba/internal/kernel"
 	"jamba/model"
 	"jamba/tensor"

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"jamba/format/durable"
+	"jamba/internal/durable"
 	"jamba/model"
 	"jamba/train"
 	"jamba/train/data"

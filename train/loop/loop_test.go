@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"testing"
 
-	"jamba/format/durable"
+	"jamba/internal/durable"
 	"jamba/model"
 	"jamba/text/tokenizer"
 	"jamba/train"

@@ -15,7 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"jamba/format/bounded"
+	"jamba/internal/bounded"
 	"jamba/model"
 	"jamba/tensor"
 )

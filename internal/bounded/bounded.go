@@ -8,7 +8,7 @@ import (
 	"io"
 	"os"
 
-	"jamba/format/impostor"
+	"jamba/internal/impostor"
 )
 
 // ReadFile returns the contents of the file at path. It is an error if that is no regular file, such as a pipe that would

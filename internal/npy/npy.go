@@ -12,7 +12,7 @@ import (
 	"regexp"
 	"strconv"
 
-	"jamba/format/bounded"
+	"jamba/internal/bounded"
 	"jamba/tensor"
 )
 
