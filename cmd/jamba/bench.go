@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"jamba/internal/kernel"
-	"jamba/measure/bench"
+	"jamba/internal/measure/bench"
 	"jamba/model"
 )
 

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 
 	"jamba/internal/kernel"
-	"jamba/measure/bench"
+	"jamba/internal/measure/bench"
 	"jamba/model"
 	"jamba/tensor"
 	"jamba/train/recipe"

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"jamba/measure/compare"
+	"jamba/internal/measure/compare"
 	"jamba/model"
 	"jamba/text"
 )
