@@ -12,11 +12,14 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/format/safetensors"
 	"jamba/internal/kernel/par"
 	"jamba/internal/testutil"
 	"jamba/model"
 	"jamba/model/lora"
+	"jamba/quantize"
+	"jamba/quantize/recipe"
 	"jamba/tensor"
 )
 
@@ -37,9 +40,9 @@ func adapters(t *testing.T, f func(t *testing.T, dir string, g *golden, want []f
 	}
 }
 
-func openAdapted(t *testing.T, base, adapter string, p model.Precision, weights model.Recipe) *model.Model {
+func openAdapted(t *testing.T, base, adapter string, p model.Precision, weights recipe.Recipe) *model.Model {
 	t.Helper()
-	m, err := model.OpenWith(base, model.Options{Precision: p, Weights: weights, Adapter: adapter})
+	m, err := openModel(base, checkpoint.Options{Precision: p, Weights: weights, Adapter: adapter})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +61,8 @@ func TestAdapter(t *testing.T) {
 		with := &golden{name: g.name, model: m}
 		got := with.forward(t, m.NewPass(), m.NewState(), g.ids)
 		with.near(t, "logits", got, want)
-		if before, now := g.model.Sizes.Total(), m.Sizes.Total(); now.Params-before.Params != m.Adapter.Params() || now.Bytes-before.Bytes != 4*m.Adapter.Params() {
-			t.Errorf("sizes %+v with an adapter of %d parameters, %+v without", now, m.Adapter.Params(), before)
+		if before, now := g.model.Sizes().Total(), m.Sizes().Total(); now.Params-before.Params != m.Adapter().Params() || now.Bytes-before.Bytes != 4*m.Adapter().Params() {
+			t.Errorf("sizes %+v with an adapter of %d parameters, %+v without", now, m.Adapter().Params(), before)
 		}
 
 		// The same adapter beside a GGUF file of the model, whose rows of q and k may lie otherwise.
@@ -75,7 +78,7 @@ func TestAdapterAlike(t *testing.T) {
 	adapters(t, func(t *testing.T, dir string, g *golden, want []float32) {
 		for _, o := range []struct {
 			precision model.Precision
-			weights   model.Recipe
+			weights   recipe.Recipe
 		}{{model.Exact, ""}, {model.Exact, "q8_0"}, {model.Fast, ""}, {model.Fast, "q8_0"}} {
 			m := openAdapted(t, filepath.Dir(g.path), dir, o.precision, o.weights)
 			own := &golden{model: m}
@@ -110,12 +113,12 @@ func TestAdapterForTraining(t *testing.T) {
 	adapters(t, func(t *testing.T, dir string, g *golden, _ []float32) {
 		base := filepath.Dir(g.path)
 		m := openAdapted(t, base, dir, model.Exact, "")
-		own, err := model.OpenForTraining(base)
+		own, err := checkpoint.OpenForTraining(base)
 		if err != nil {
 			t.Fatal(err)
 		}
 		n := len(own.Params())
-		a, err := lora.Open(dir, own.Modules())
+		a, err := checkpoint.OpenAdapter(dir, own.Modules())
 		if err == nil {
 			err = own.Attach(a)
 		}
@@ -159,10 +162,10 @@ func TestAttachBad(t *testing.T) {
 func TestMerge(t *testing.T) {
 	adapters(t, func(t *testing.T, dir string, g *golden, want []float32) {
 		base, out := filepath.Dir(g.path), filepath.Join(t.TempDir(), "new", "merged")
-		if err := model.Merge(base, dir, out); err != nil {
+		if err := quantize.Merge(base, dir, out); err != nil {
 			t.Fatal(err)
 		}
-		m, err := model.Open(out)
+		m, err := openModel(out, checkpoint.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,10 +178,10 @@ func TestMerge(t *testing.T) {
 				t.Errorf("%s is not copied: %v", name, err)
 			}
 		}
-		if err := model.Merge(base, dir, out); err == nil || !strings.Contains(err.Error(), "merged: is there already") {
+		if err := quantize.Merge(base, dir, out); err == nil || !strings.Contains(err.Error(), "merged: is there already") {
 			t.Error("into a folder that is there:", err)
 		}
-		if err := model.Merge(filepath.Join(base, "model.safetensors"), dir, out); err == nil || !strings.Contains(err.Error(), "are folders") {
+		if err := quantize.Merge(filepath.Join(base, "model.safetensors"), dir, out); err == nil || !strings.Contains(err.Error(), "are folders") {
 			t.Error("a file:", err)
 		}
 	})
@@ -187,7 +190,7 @@ func TestMerge(t *testing.T) {
 // TestMergeRounds compares merged bfloat16 weights with float64 arithmetic, and the other tensors with the base's.
 func TestMergeRounds(t *testing.T) {
 	base := testutil.Golden("models", "jamba-v01-mini-bf16")
-	m, err := model.Open(base)
+	m, err := openModel(base, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,10 +206,10 @@ func TestMergeRounds(t *testing.T) {
 		}
 	}
 	adapter, out := filepath.Join(t.TempDir(), "adapter"), filepath.Join(t.TempDir(), "merged")
-	if err := a.Write(adapter); err != nil {
+	if err := checkpoint.WriteAdapter(adapter, a); err != nil {
 		t.Fatal(err)
 	}
-	if err := model.Merge(base, adapter, out); err != nil {
+	if err := quantize.Merge(base, adapter, out); err != nil {
 		t.Fatal(err)
 	}
 	before, after := testutil.OpenTensors(t, filepath.Join(base, "model.safetensors")), testutil.OpenTensors(t, filepath.Join(out, "model.safetensors"))
@@ -280,11 +283,11 @@ func TestMergeStacked(t *testing.T) {
 	if err := safetensors.WriteDir(stacked, entries, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := model.Merge(stacked, adapter, out); err != nil {
+	if err := quantize.Merge(stacked, adapter, out); err != nil {
 		t.Fatal(err)
 	}
 	g := openGolden(t, base)
-	m, err := model.Open(out)
+	m, err := openModel(out, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +298,7 @@ func TestMergeStacked(t *testing.T) {
 
 // TestMergeFails asserts that a merge that cannot be done leaves nothing: here a weight becomes too large for its type.
 func TestMergeFails(t *testing.T) {
-	m, err := model.Open(testutil.Golden("models", "jamba-v01-mini"))
+	m, err := openModel(testutil.Golden("models", "jamba-v01-mini"), checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +309,7 @@ func TestMergeFails(t *testing.T) {
 	}
 	dir := t.TempDir()
 	a.Pairs[0].A[0], a.Pairs[0].B[0] = 1e10, 4
-	if err := a.Write(filepath.Join(dir, "adapter")); err != nil {
+	if err := checkpoint.WriteAdapter(filepath.Join(dir, "adapter"), a); err != nil {
 		t.Fatal(err)
 	}
 	half, err := safetensors.OpenDir(testutil.Golden("models", "jamba-v01-mini"))
@@ -320,7 +323,7 @@ func TestMergeFails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries = append(entries, model.Stored(x, tensor.F16))
+		entries = append(entries, checkpoint.Stored(x, tensor.F16))
 	}
 	config, err := json.Marshal(testutil.JSON[map[string]any](t, testutil.Golden("models", "jamba-v01-mini", "config.json")))
 	if err != nil {
@@ -334,7 +337,7 @@ func TestMergeFails(t *testing.T) {
 	if err := safetensors.WriteDir(base, entries, 0); err != nil {
 		t.Fatal(err)
 	}
-	err = model.Merge(base, filepath.Join(dir, "adapter"), filepath.Join(dir, "merged"))
+	err = quantize.Merge(base, filepath.Join(dir, "adapter"), filepath.Join(dir, "merged"))
 	if err == nil || !strings.Contains(err.Error(), "self_attn.o_proj.weight") {
 		t.Errorf("error %v, want one that names the tensor", err)
 	}
@@ -359,7 +362,7 @@ func newAdapter(t *testing.T, m *model.Model, targets []string, r int) string {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "adapter")
-	if err := a.Write(dir); err != nil {
+	if err := checkpoint.WriteAdapter(dir, a); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/internal/testutil"
 	"jamba/model"
+	"jamba/quantize"
 )
 
 // TestAdapterVariants compares adapters of the embedding and the head, tied and untied, whole weights, and settings of all
@@ -22,9 +24,9 @@ func TestAdapterVariants(t *testing.T) {
 	for _, v := range all.Variants {
 		t.Run(v.Name, func(t *testing.T) {
 			base, dir, want := all.BaseOf(v), all.Write(t, v), all.Floats(v, "logits")
-			logits := func(path string, o model.Options) []float32 {
+			logits := func(path string, o checkpoint.Options) []float32 {
 				t.Helper()
-				m, err := model.OpenWith(path, o)
+				m, err := openModel(path, o)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -41,10 +43,10 @@ func TestAdapterVariants(t *testing.T) {
 					t.Errorf("%s: logits are off by %.2g", what, d)
 				}
 			}
-			near("folder", logits(base, model.Options{Adapter: dir}), 1e-4)
-			near("fast", logits(base, model.Options{Adapter: dir, Precision: model.Fast}), 5e-2) // keys and values are fp16
+			near("folder", logits(base, checkpoint.Options{Adapter: dir}), 1e-4)
+			near("fast", logits(base, checkpoint.Options{Adapter: dir, Precision: model.Fast}), 5e-2) // keys and values are fp16
 			mean := 0.0
-			for i, x := range logits(base, model.Options{Adapter: dir, Weights: "experts-int8"}) { // others are BF16
+			for i, x := range logits(base, checkpoint.Options{Adapter: dir, Weights: "experts-int8"}) { // others are BF16
 				mean += math.Abs(float64(x-want[i])) / float64(len(want))
 			}
 			if mean > 0.05 {
@@ -52,17 +54,17 @@ func TestAdapterVariants(t *testing.T) {
 			}
 
 			file := filepath.Join(t.TempDir(), "base.gguf")
-			if _, err := model.Export(context.Background(), base, file, model.ExportOptions{Recipe: "f32"}); err != nil {
+			if _, err := quantize.Export(context.Background(), base, file, quantize.ExportOptions{Recipe: "f32"}); err != nil {
 				t.Fatal(err)
 			}
-			near("GGUF", logits(file, model.Options{Adapter: dir}), 1e-4)
+			near("GGUF", logits(file, checkpoint.Options{Adapter: dir}), 1e-4)
 
 			merged := filepath.Join(t.TempDir(), "merged")
-			if err := model.Merge(base, dir, merged); err != nil {
+			if err := quantize.Merge(base, dir, merged); err != nil {
 				t.Fatal(err)
 			}
-			near("merged", logits(merged, model.Options{}), 1e-4)
-			m, err := model.Open(merged)
+			near("merged", logits(merged, checkpoint.Options{}), 1e-4)
+			m, err := openModel(merged, checkpoint.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,10 +82,10 @@ func TestAdapterVariantsAlike(t *testing.T) {
 	g := openGolden(t, testutil.Golden("models", "jamba-odd-tied"))
 	dir := filepath.Dir(g.path)
 	adapter := newAdapter(t, g.model, []string{"embed", "head", "mamba"}, 70) // more than the model is wide
-	for _, o := range []model.Options{
+	for _, o := range []checkpoint.Options{
 		{Adapter: adapter}, {Adapter: adapter, Precision: model.Fast}, {Adapter: adapter, Weights: "q8_0"}, {Adapter: adapter, Weights: "q8_0", Precision: model.Fast},
 	} {
-		m, err := model.OpenWith(dir, o)
+		m, err := openModel(dir, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +99,7 @@ func TestAdapterVariantsAlike(t *testing.T) {
 		}
 		plain := o
 		plain.Adapter = ""
-		without, err := model.OpenWith(dir, plain)
+		without, err := openModel(dir, plain)
 		if err != nil {
 			t.Fatal(err)
 		}

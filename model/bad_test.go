@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/format/gguf"
 	"jamba/internal/testutil"
 	"jamba/model"
@@ -89,7 +90,7 @@ func TestBadConfig(t *testing.T) {
 		{`{"model_type":"llama","rope_scaling":{"rope_type":"llama3","factor":8}}`, "layer 0: rope scaling llama3: original_max_position_embeddings 2048, low_freq_factor 0"},
 		{`{"model_type":"mistral","sliding_window":-3}`, "sliding_window is -3, want null or at least 1"},
 	} {
-		_, err := model.ParseConfig([]byte(test.config))
+		_, err := checkpoint.ParseConfig([]byte(test.config))
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want one with %q", test.config, err, test.want)
 		}
@@ -97,14 +98,14 @@ func TestBadConfig(t *testing.T) {
 }
 
 func TestParseConfigLeavesDefaultsAlone(t *testing.T) {
-	before, err := model.ParseConfig([]byte(`{"model_type":"jamba"}`))
+	before, err := checkpoint.ParseConfig([]byte(`{"model_type":"jamba"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := model.ParseConfig([]byte(`{"model_type":"jamba","num_key_value_heads":32,"bos_token_id":77,"eos_token_id":[9]}`)); err != nil {
+	if _, err := checkpoint.ParseConfig([]byte(`{"model_type":"jamba","num_key_value_heads":32,"bos_token_id":77,"eos_token_id":[9]}`)); err != nil {
 		t.Fatal(err)
 	}
-	after, err := model.ParseConfig([]byte(`{"model_type":"jamba"}`))
+	after, err := checkpoint.ParseConfig([]byte(`{"model_type":"jamba"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,28 +134,28 @@ func TestBadCheckpoint(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := damaged(t, name, test.config, test.file)
-			_, err := model.Open(dir)
+			_, err := openModel(dir, checkpoint.Options{})
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), dir) {
 				t.Errorf("error %v, want one with %q and the folder", err, test.want)
 			}
 		})
 	}
-	if _, err := model.Open(filepath.Join(t.TempDir(), "nothing")); err == nil || !strings.Contains(err.Error(), "no such file") {
+	if _, err := openModel(filepath.Join(t.TempDir(), "nothing"), checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Error(err)
 	}
-	if _, err := model.Open(t.TempDir()); err == nil || !strings.Contains(err.Error(), "a model is a folder with config.json and model.safetensors, or a .gguf file") {
+	if _, err := openModel(t.TempDir(), checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "a model is a folder with config.json and model.safetensors, or a .gguf file") {
 		t.Error(err)
 	}
 }
 
 func TestUnusedTensors(t *testing.T) {
-	m, err := model.Open(damaged(t, "jamba-v01-mini", func(c map[string]any) { c["num_hidden_layers"] = 7 }, nil))
+	m, err := openModel(damaged(t, "jamba-v01-mini", func(c map[string]any) { c["num_hidden_layers"] = 7 }, nil), checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	if len(m.Unused) == 0 || !strings.HasPrefix(m.Unused[0], "model.layers.7.") {
-		t.Errorf("unused tensors %v", m.Unused)
+	if len(from(m).Unused()) == 0 || !strings.HasPrefix(from(m).Unused()[0], "model.layers.7.") {
+		t.Errorf("unused tensors %v", from(m).Unused())
 	}
 }
 
@@ -185,14 +186,14 @@ func TestBadGGUF(t *testing.T) {
 		if err := gguf.WriteFile(path, test.meta, nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := model.Open(path); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := openModel(path, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want one with %q", test.name, err, test.want)
 		}
 	}
 }
 
 func TestBadTokens(t *testing.T) {
-	m, err := model.Open(testutil.Golden("models", "jamba-v01-mini"))
+	m, err := openModel(testutil.Golden("models", "jamba-v01-mini"), checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +226,7 @@ func TestNonFinite(t *testing.T) {
 			at := int(h[name].(map[string]any)["data_offsets"].([]any)[0].(float64))
 			binary.LittleEndian.PutUint32(data[at:], math.Float32bits(float32(math.NaN())))
 		})
-		m, err := model.Open(dir)
+		m, err := openModel(dir, checkpoint.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,18 +259,18 @@ func TestKVOverflow(t *testing.T) {
 	const tooLarge, none = "a key or value of ", "a key or value is infinite or NaN"
 	for _, test := range []struct {
 		path string
-		o    model.Options
+		o    checkpoint.Options
 		want string
 	}{
-		{large, model.Options{}, ""},
-		{large, model.Options{Precision: model.Fast}, tooLarge},
-		{large, model.Options{KV: tensor.F16}, tooLarge},
-		{large, model.Options{Precision: model.Fast, KV: tensor.F32}, ""},
-		{large, model.Options{Precision: model.Fast, KV: tensor.Q8_0}, ""},
-		{larger, model.Options{KV: tensor.F32}, ""},
-		{larger, model.Options{KV: tensor.Q8_0}, tooLarge},
-		{infinite, model.Options{KV: tensor.F32}, "activations are infinite or NaN"},
-		{infinite, model.Options{KV: tensor.Q8_0}, none},
+		{large, checkpoint.Options{}, ""},
+		{large, checkpoint.Options{Precision: model.Fast}, tooLarge},
+		{large, checkpoint.Options{KV: tensor.F16}, tooLarge},
+		{large, checkpoint.Options{Precision: model.Fast, KV: tensor.F32}, ""},
+		{large, checkpoint.Options{Precision: model.Fast, KV: tensor.Q8_0}, ""},
+		{larger, checkpoint.Options{KV: tensor.F32}, ""},
+		{larger, checkpoint.Options{KV: tensor.Q8_0}, tooLarge},
+		{infinite, checkpoint.Options{KV: tensor.F32}, "activations are infinite or NaN"},
+		{infinite, checkpoint.Options{KV: tensor.Q8_0}, none},
 	} {
 		m := openWith(t, test.path, test.o)
 		s := m.NewState()
@@ -281,19 +282,19 @@ func TestKVOverflow(t *testing.T) {
 			}
 		case err == nil || !strings.HasPrefix(err.Error(), "layer 4 (attention + mlp): "+test.want) || s.Arena().Used() != 0:
 			t.Errorf("%+v: error %v, want %q; %d bytes in use", test.o, err, test.want, s.Arena().Used())
-		case test.want == tooLarge && !strings.Contains(err.Error(), m.KV.String()+" holds, which they are kept in; float32 holds it (--kv f32)"):
+		case test.want == tooLarge && !strings.Contains(err.Error(), m.KV().String()+" holds, which they are kept in; float32 holds it (--kv f32)"):
 			t.Errorf("%+v: error %v does not say what helps", test.o, err)
 		}
 	}
 	for _, d := range []tensor.DType{tensor.BF16, tensor.Q4_0, 99} {
-		if _, err := model.OpenWith(large, model.Options{KV: d}); err == nil || !strings.Contains(err.Error(), "f32, f16 and q8_0 can be") {
+		if _, err := openModel(large, checkpoint.Options{KV: d}); err == nil || !strings.Contains(err.Error(), "f32, f16 and q8_0 can be") {
 			t.Errorf("%v: error %v", d, err)
 		}
 	}
 }
 
 func TestCancel(t *testing.T) {
-	m, err := model.Open(testutil.Golden("models", "jamba-v01-mini"))
+	m, err := openModel(testutil.Golden("models", "jamba-v01-mini"), checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,13 +351,13 @@ func TestStackedExperts(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, dir, "model.safetensors", append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(h))), h...), all...))
-	m, err := model.Open(dir)
+	m, err := openModel(dir, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	if len(m.Unused) > 0 {
-		t.Errorf("unused tensors %v", m.Unused)
+	if len(from(m).Unused()) > 0 {
+		t.Errorf("unused tensors %v", from(m).Unused())
 	}
 	got, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: g.ids, Want: model.AllLogits})
 	if err != nil {

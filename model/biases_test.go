@@ -11,10 +11,12 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/format/gguf"
 	"jamba/format/safetensors"
 	"jamba/internal/testutil"
 	"jamba/model"
+	"jamba/quantize"
 	"jamba/tensor"
 )
 
@@ -80,13 +82,13 @@ func TestBiasesOneByOne(t *testing.T) {
 		return dir
 	}
 	logits := func(path string) []float32 {
-		m, err := model.Open(path)
+		m, err := openModel(path, checkpoint.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		if len(m.Warnings)+len(m.Unused) > 0 {
-			t.Errorf("%s: warnings %q, unused %q", path, m.Warnings, m.Unused)
+		if len(from(m).Warnings())+len(from(m).Unused()) > 0 {
+			t.Errorf("%s: warnings %q, unused %q", path, from(m).Warnings(), from(m).Unused())
 		}
 		v, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: []int32{1, 5, 9, 3, 6, 2}, Want: model.AllLogits})
 		if err != nil {
@@ -118,7 +120,7 @@ func TestBiasesOneByOne(t *testing.T) {
 	path := rewrite(t, full, func(f *nativeFile) {
 		f.tensors = append(f.tensors, gguf.FromTensor(tensor.FromFloat32s("output.bias", make([]float32, 24), 24)))
 	})
-	if _, err := model.Open(path); err == nil || !strings.Contains(err.Error(), "output.bias: this architecture's network has no place for it") {
+	if _, err := openModel(path, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "output.bias: this architecture's network has no place for it") {
 		t.Errorf("output.bias: %v", err)
 	}
 }
@@ -129,16 +131,16 @@ func TestWindowsPerLayer(t *testing.T) {
 	all := testutil.JSON[struct{ Cases []settingsCase }](t, testutil.Path("field", "settings", "settings.json"))
 	i := slices.IndexFunc(all.Cases, func(c settingsCase) bool { return c.Name == "mistral: sliding, then full" })
 	dir := all.Cases[i].folder(t)
-	m, err := model.Open(dir)
+	m, err := openModel(dir, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	b, err := m.Config.HF(tensor.F32)
+	b, err := checkpoint.WriteConfig(&m.Config, tensor.F32)
 	if err != nil || !strings.Contains(string(b), "layer_types") {
 		t.Errorf("%v: %s", err, b)
 	}
-	_, err = model.Export(context.Background(), dir, filepath.Join(t.TempDir(), "x.gguf"), model.ExportOptions{Recipe: "f32"})
+	_, err = quantize.Export(context.Background(), dir, filepath.Join(t.TempDir(), "x.gguf"), quantize.ExportOptions{Recipe: "f32"})
 	if err == nil || !strings.Contains(err.Error(), "layer_types") {
 		t.Errorf("as GGUF: %v", err)
 	}

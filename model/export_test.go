@@ -14,6 +14,8 @@ import (
 	"jamba/format/safetensors"
 	"jamba/internal/testutil"
 	"jamba/model"
+	"jamba/quantize"
+	"jamba/quantize/recipe"
 	"jamba/tensor"
 )
 
@@ -24,10 +26,10 @@ func goldenDir(name string) string {
 	return testutil.Golden("models", name)
 }
 
-func export(t *testing.T, path string, r model.Recipe) (string, model.Report) {
+func export(t *testing.T, path string, r recipe.Recipe) (string, recipe.Report) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out.gguf")
-	report, err := model.Export(context.Background(), path, out, model.ExportOptions{Recipe: r})
+	report, err := quantize.Export(context.Background(), path, out, quantize.ExportOptions{Recipe: r})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +41,7 @@ func export(t *testing.T, path string, r model.Recipe) (string, model.Report) {
 func TestExport(t *testing.T) {
 	goldens(t, func(t *testing.T, g *golden) {
 		if g.name == "jamba-odd-tied" {
-			_, err := model.Export(context.Background(), goldenDir(g.name), filepath.Join(t.TempDir(), "x.gguf"), model.ExportOptions{Recipe: "f32"})
+			_, err := quantize.Export(context.Background(), goldenDir(g.name), filepath.Join(t.TempDir(), "x.gguf"), quantize.ExportOptions{Recipe: "f32"})
 			if err == nil || !strings.Contains(err.Error(), "in_proj.bias: GGUF has no tensor for it") {
 				t.Fatalf("projection biases: %v", err)
 			}
@@ -47,8 +49,8 @@ func TestExport(t *testing.T) {
 		}
 		path, report := export(t, goldenDir(g.name), "f32")
 		m := openPrecision(t, path, model.Exact)
-		if len(m.Unused) > 0 {
-			t.Errorf("tensors that the network does not use: %v", m.Unused)
+		if len(from(m).Unused()) > 0 {
+			t.Errorf("tensors that the network does not use: %v", from(m).Unused())
 		}
 		for _, c := range report {
 			if c.To != tensor.F32 {
@@ -56,8 +58,8 @@ func TestExport(t *testing.T) {
 			}
 		}
 		// The divisors of the frequencies belong to the settings.
-		if before, after := report.Bytes(); after != m.Sizes.Total().Bytes && g.name != "llama-rope-llama3" || before > after {
-			t.Errorf("the report says %d and %d bytes, the model has %d", before, after, m.Sizes.Total().Bytes)
+		if before, after := report.Bytes(); after != m.Sizes().Total().Bytes && g.name != "llama-rope-llama3" || before > after {
+			t.Errorf("the report says %d and %d bytes, the model has %d", before, after, m.Sizes().Total().Bytes)
 		}
 		same := func(what string, a, b any) {
 			if a != b {
@@ -99,7 +101,7 @@ func TestExportTypes(t *testing.T) {
 	g := openGolden(t, dir)
 	want := g.forward(t, g.model.NewPass(), g.model.NewState(), g.ids)
 	f32, _ := export(t, dir, "f32")
-	for recipe, limit := range map[model.Recipe]float64{
+	for recipe, limit := range map[recipe.Recipe]float64{
 		"f16": 0.002, "bf16": 0.02, "q8_0": 0.07, "q6_k": 0.07, "q5_k_m": 0.3, "q5_1": 0.3, "q5_0": 0.35, "q4_k_m": 0.35, "q3_k_l": 0.6, "q3_k_m": 0.6, "q3_k_s": 0.6, "q2_k": 0.6, "q4_1": 0.6, "q4_0": 0.6,
 	} {
 		path, report := export(t, dir, recipe)
@@ -228,7 +230,7 @@ func TestExportErrors(t *testing.T) {
 	}
 	for _, c := range []struct {
 		x      float32
-		recipe model.Recipe
+		recipe recipe.Recipe
 		want   string
 	}{
 		{float32(math.NaN()), "q8_0", "blk.2.ffn_up.weight: row 3: value 2 is NaN"},
@@ -236,13 +238,13 @@ func TestExportErrors(t *testing.T) {
 		{1e30, "q8_0", "blk.2.ffn_up.weight: row 3: quant: Q8_0: values 0 to 31 need a scale or minimum that overflows F16"},
 		{1e30, "f16", "blk.2.ffn_up.weight: row 3: quant: F16: value 2 is 1e+30, which overflows"},
 	} {
-		_, err := model.Export(context.Background(), write(c.x), out, model.ExportOptions{Recipe: c.recipe})
+		_, err := quantize.Export(context.Background(), write(c.x), out, quantize.ExportOptions{Recipe: c.recipe})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v to %s: error %v, want %s", c.x, c.recipe, err, c.want)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err := model.Export(ctx, goldenDir("jamba-v01-mini"), out, model.ExportOptions{Recipe: "q8_0", Progress: func(done, total int64) {
+	_, err := quantize.Export(ctx, goldenDir("jamba-v01-mini"), out, quantize.ExportOptions{Recipe: "q8_0", Progress: func(done, total int64) {
 		if done > total/2 {
 			cancel()
 		}
@@ -250,7 +252,7 @@ func TestExportErrors(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
-	if _, err := model.Export(context.Background(), goldenDir("jamba-v01-mini"), out, model.ExportOptions{Recipe: "iq2_xs"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
+	if _, err := quantize.Export(context.Background(), goldenDir("jamba-v01-mini"), out, quantize.ExportOptions{Recipe: "iq2_xs"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
 		t.Errorf("iq2_xs: %v", err)
 	}
 	if left, _ := os.ReadDir(filepath.Dir(out)); len(left) > 0 {
@@ -268,7 +270,7 @@ func TestExportEnds(t *testing.T) {
 		{[]int32{7, 8, 9, 10}, []int32{7, 8, 9}},
 	} {
 		out := filepath.Join(t.TempDir(), "x.gguf")
-		_, err := model.Export(context.Background(), goldenDir("llama-tiny"), out, model.ExportOptions{Recipe: "f32", Text: text, Ends: c.ends})
+		_, err := quantize.Export(context.Background(), goldenDir("llama-tiny"), out, quantize.ExportOptions{Recipe: "f32", Text: text, Ends: c.ends})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -301,7 +303,7 @@ func TestExportRoPE(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := filepath.Join(t.TempDir(), "x.gguf")
-		_, err = model.Export(context.Background(), dir, out, model.ExportOptions{Recipe: "f32"})
+		_, err = quantize.Export(context.Background(), dir, out, quantize.ExportOptions{Recipe: "f32"})
 		if c.err != "" {
 			if err == nil || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("%s: error %v", c.add, err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/internal/testutil"
 	"jamba/model"
 	"jamba/tensor"
@@ -25,11 +26,11 @@ func TestFast(t *testing.T) {
 			want := (&golden{model: exact}).forward(t, exact.NewPass(), exact.NewState(), g.ids)
 			t.Run(name+"/"+d.String(), func(t *testing.T) {
 				// Logits have a standard deviation of 2. A choice of another expert may move single ones far.
-				fast(t, openWith(t, path, model.Options{Precision: model.Fast}), g.ids, want, 1e-3)
+				fast(t, openWith(t, path, checkpoint.Options{Precision: model.Fast}), g.ids, want, 1e-3)
 			})
 			if d == tensor.Q8_0 {
 				t.Run(name+"/"+d.String()+"/K and V in Q8_0", func(t *testing.T) {
-					fast(t, openWith(t, path, model.Options{Precision: model.Fast, KV: tensor.Q8_0}), g.ids, want, keysTolerance)
+					fast(t, openWith(t, path, checkpoint.Options{Precision: model.Fast, KV: tensor.Q8_0}), g.ids, want, keysTolerance)
 				})
 			}
 		}
@@ -68,12 +69,12 @@ func fast(t *testing.T, m *model.Model, ids []int32, want []float32, tolerance f
 
 func openPrecision(t *testing.T, path string, p model.Precision) *model.Model {
 	t.Helper()
-	return openWith(t, path, model.Options{Precision: p})
+	return openWith(t, path, checkpoint.Options{Precision: p})
 }
 
-func openWith(t *testing.T, path string, o model.Options) *model.Model {
+func openWith(t *testing.T, path string, o checkpoint.Options) *model.Model {
 	t.Helper()
-	m, err := model.OpenWith(path, o)
+	m, err := openModel(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}

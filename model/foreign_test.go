@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"jamba/model"
+	"jamba/checkpoint"
 )
 
 // TestNotAModel opens folders that hold something else than a model that is read here; each is refused by its name, with
@@ -63,7 +63,7 @@ func TestNotAModel(t *testing.T) {
 		for file, content := range test.files {
 			put(t, dir, file, []byte(content))
 		}
-		_, err := model.Open(dir)
+		_, err := openModel(dir, checkpoint.Options{})
 		for _, want := range test.want {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: error %v, want one with %q", name, err, want)
@@ -79,7 +79,7 @@ func TestStrayFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	var index strings.Builder
-	trained, err := model.OpenForTraining(damaged(t, "jamba-v01-mini", nil, nil))
+	trained, err := checkpoint.OpenForTraining(damaged(t, "jamba-v01-mini", nil, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,12 +91,12 @@ func TestStrayFile(t *testing.T) {
 	}
 	put(t, dir, "model.safetensors.index.json", []byte(`{"weight_map":{`+index.String()+`}}`))
 	put(t, dir, "model.safetensors", []byte("stray"))
-	m, err := model.Open(dir)
+	m, err := openModel(dir, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	if said := strings.Join(m.Warnings, "\n"); !strings.Contains(said, "model.safetensors: not read, since model.safetensors.index.json names other files") {
+	if said := strings.Join(from(m).Warnings(), "\n"); !strings.Contains(said, "model.safetensors: not read, since model.safetensors.index.json names other files") {
 		t.Errorf("warnings %q", said)
 	}
 }

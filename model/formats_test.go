@@ -12,11 +12,13 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/format/gguf"
 	"jamba/internal/kernel"
 	"jamba/internal/kernel/quant"
 	"jamba/internal/testutil/blocks"
 	"jamba/model"
+	"jamba/quantize"
 	"jamba/tensor"
 )
 
@@ -74,26 +76,26 @@ func TestFewBits(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%v/tied %v", d, tied), func(t *testing.T) {
 				few, plain := inFormat(t, d, tied)
-				logits := func(path string, o model.Options) ([]float32, *model.Model) {
+				logits := func(path string, o checkpoint.Options) ([]float32, *model.Model) {
 					m := openWith(t, path, o)
 					return (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), ids), m
 				}
-				want, _ := logits(plain, model.Options{})
-				got, m := logits(few, model.Options{})
+				want, _ := logits(plain, checkpoint.Options{})
+				got, m := logits(few, checkpoint.Options{})
 				if !slices.Equal(got, want) {
 					t.Error("other logits than of the values as F32")
 				}
 				if _, after := totalBytes(m); after > 1<<20 {
 					t.Errorf("%d bytes of weights", after)
 				}
-				want, _ = logits(plain, model.Options{Precision: model.Fast})
-				got, _ = logits(few, model.Options{Precision: model.Fast})
+				want, _ = logits(plain, checkpoint.Options{Precision: model.Fast})
+				got, _ = logits(few, checkpoint.Options{Precision: model.Fast})
 				if !slices.Equal(got, want) {
 					t.Error("fast: other logits than of the values as F32")
 				}
 				// What is quantized stays as it is.
-				if _, m = logits(few, model.Options{Weights: "q8_0"}); !slices.ContainsFunc(m.Quantized, func(c model.Conversion) bool { return c.To == d && c.Note == "quantized already" }) {
-					t.Errorf("--weights: %+v", m.Quantized)
+				if _, m = logits(few, checkpoint.Options{Weights: "q8_0"}); !slices.ContainsFunc(m.Rounded(), func(c model.Conversion) bool { return c.To == d && c.Note == "quantized already" }) {
+					t.Errorf("--weights: %+v", m.Rounded())
 				}
 				a, report := export(t, few, "q8_0")
 				b, _ := export(t, plain, "q8_0")
@@ -109,14 +111,14 @@ func TestFewBits(t *testing.T) {
 					return
 				}
 				out := filepath.Join(t.TempDir(), "x.native")
-				if _, err := model.Export(context.Background(), few, out, model.ExportOptions{Native: true}); err == nil || !strings.Contains(err.Error(), "a type has to be given") {
+				if _, err := quantize.Export(context.Background(), few, out, quantize.ExportOptions{Native: true}); err == nil || !strings.Contains(err.Error(), "a type has to be given") {
 					t.Errorf("native layout: %v", err)
 				}
-				if _, err := model.Export(context.Background(), few, out, model.ExportOptions{Native: true, Recipe: "q8_0"}); err != nil {
+				if _, err := quantize.Export(context.Background(), few, out, quantize.ExportOptions{Native: true, Recipe: "q8_0"}); err != nil {
 					t.Fatal(err)
 				}
-				was, _ := logits(a, model.Options{Precision: model.Fast})
-				if got, _ := logits(out, model.Options{Precision: model.Fast}); !slices.Equal(got, was) {
+				was, _ := logits(a, checkpoint.Options{Precision: model.Fast})
+				if got, _ := logits(out, checkpoint.Options{Precision: model.Fast}); !slices.Equal(got, was) {
 					t.Error("native layout: other logits than the standard file's")
 				}
 			})
@@ -125,7 +127,7 @@ func TestFewBits(t *testing.T) {
 }
 
 func totalBytes(m *model.Model) (params, bytes int64) {
-	s := m.Sizes.Total()
+	s := m.Sizes().Total()
 	return s.Params, s.Bytes
 }
 
@@ -136,7 +138,7 @@ func TestNativeKeepsFewBits(t *testing.T) {
 	}
 	path, _ := export(t, wide(t, false), "q2_k")
 	out := filepath.Join(t.TempDir(), "x.native")
-	report, err := model.Export(context.Background(), path, out, model.ExportOptions{Native: true})
+	report, err := quantize.Export(context.Background(), path, out, quantize.ExportOptions{Native: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +166,7 @@ func TestUnknownFormat(t *testing.T) {
 	source, _ := export(t, wide(t, false), "f32")
 	for number, name := range map[uint32]string{40: "NVFP4", 41: "Q1_0", 15: "Q8_K", 99: "type 99"} {
 		path := retyped(t, source, "blk.0.ssm_in.weight", number)
-		if _, err := model.Open(path); err == nil || !strings.Contains(err.Error(), "blk.0.ssm_in.weight: "+name+" is not supported, only F32, ") {
+		if _, err := openModel(path, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "blk.0.ssm_in.weight: "+name+" is not supported, only F32, ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

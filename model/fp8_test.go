@@ -10,10 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/format/safetensors"
 	"jamba/internal/kernel/quant"
 	"jamba/internal/testutil/blocks"
 	"jamba/model"
+	"jamba/quantize"
 	"jamba/tensor"
 )
 
@@ -34,20 +36,20 @@ func TestFP8(t *testing.T) {
 	for kind, want := range expected {
 		t.Run(kind, func(t *testing.T) {
 			dir := filepath.Join("testdata/fp8", kind)
-			logits := func(path string, o model.Options) []float32 {
+			logits := func(path string, o checkpoint.Options) []float32 {
 				m := openWith(t, path, o)
-				if len(m.Unused) > 0 {
-					t.Errorf("tensors that the network does not use: %v", m.Unused)
+				if len(from(m).Unused()) > 0 {
+					t.Errorf("tensors that the network does not use: %v", from(m).Unused())
 				}
 				return (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), want.Tokens)
 			}
-			got := logits(dir, model.Options{})
+			got := logits(dir, checkpoint.Options{})
 			nearRelative(t, "logits", got, want.Logits)
 			plain := widened(t, dir)
-			if !slices.Equal(got, logits(plain, model.Options{})) {
+			if !slices.Equal(got, logits(plain, checkpoint.Options{})) {
 				t.Error("other logits than of the dequantized weights")
 			}
-			if !slices.Equal(logits(dir, model.Options{Weights: "q8_0"}), logits(plain, model.Options{Weights: "q8_0"})) {
+			if !slices.Equal(logits(dir, checkpoint.Options{Weights: "q8_0"}), logits(plain, checkpoint.Options{Weights: "q8_0"})) {
 				t.Error("other logits than of the dequantized weights, both rounded")
 			}
 			x, report := export(t, dir, "q4_0")
@@ -58,7 +60,7 @@ func TestFP8(t *testing.T) {
 			if !slices.ContainsFunc(report, func(c model.Conversion) bool { return c.From == tensor.F8_E4M3 }) {
 				t.Error("the report names no F8_E4M3")
 			}
-			a, err := model.OpenForTraining(dir)
+			a, err := checkpoint.OpenForTraining(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,7 +223,7 @@ func TestFP8Refusals(t *testing.T) {
 		},
 	} {
 		dir := changed(t, "testdata/fp8/blocks", change)
-		if _, err := model.Open(dir); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), dir) {
+		if _, err := openModel(dir, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), dir) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
@@ -241,14 +243,14 @@ func TestFP8Refusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := model.Open(dir); err == nil || !strings.Contains(err.Error(), "_scale_inv: blocks of [24 16], as weight_block_size says, do not divide ") {
+	if _, err := openModel(dir, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "_scale_inv: blocks of [24 16], as weight_block_size says, do not divide ") {
 		t.Errorf("blocks that are not whole: %v", err)
 	}
-	err = model.Merge("testdata/fp8/blocks", adapterFor(t), filepath.Join(t.TempDir(), "merged"))
+	err = quantize.Merge("testdata/fp8/blocks", adapterFor(t), filepath.Join(t.TempDir(), "merged"))
 	if err == nil || !strings.Contains(err.Error(), "weights of type F8_E4M3 are only read; adapters are merged into models of F32, F16 or BF16") {
 		t.Errorf("merge: %v", err)
 	}
-	if _, err := model.Export(context.Background(), "testdata/fp8/blocks", filepath.Join(t.TempDir(), "x.native"), model.ExportOptions{Native: true}); err == nil {
+	if _, err := quantize.Export(context.Background(), "testdata/fp8/blocks", filepath.Join(t.TempDir(), "x.native"), quantize.ExportOptions{Native: true}); err == nil {
 		t.Error("native layout without a type")
 	}
 }
@@ -322,8 +324,8 @@ func TestFP8Tied(t *testing.T) {
 		"other scales": {folder(append(matrix("lm_head.weight", 0.5), matrix("model.embed_tokens.weight", 0.25)...)...), false},
 	} {
 		a, b := openPrecision(t, c.dir, model.Exact), openPrecision(t, widened(t, c.dir), model.Exact)
-		if a.Config.TieWordEmbeddings != c.tied || b.Config.TieWordEmbeddings != c.tied || len(a.Unused) > 0 {
-			t.Errorf("%s: tied %v, unused %v", name, a.Config.TieWordEmbeddings, a.Unused)
+		if a.Config.TieWordEmbeddings != c.tied || b.Config.TieWordEmbeddings != c.tied || len(from(a).Unused()) > 0 {
+			t.Errorf("%s: tied %v, unused %v", name, a.Config.TieWordEmbeddings, from(a).Unused())
 		}
 		ids := []int32{1, 2, 3, 63}
 		got := (&golden{model: a}).forward(t, a.NewPass(), a.NewState(), ids)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/format/gguf"
 	"jamba/format/safetensors"
 	"jamba/internal/kernel/quant"
@@ -108,7 +109,7 @@ func convert(t *testing.T, g *golden, dir string, quantized ...tensor.DType) str
 	add := func(name string, x tensor.Tensor) {
 		x.Name = name
 		if len(quantized) > 0 {
-			x = quantize(t, x, quantized[0])
+			x = roundTo(t, x, quantized[0])
 		}
 		tensors = append(tensors, gguf.FromTensor(x))
 	}
@@ -181,8 +182,8 @@ func convert(t *testing.T, g *golden, dir string, quantized ...tensor.DType) str
 	return path
 }
 
-// quantize returns a matrix, or a stack of them, in a block format if its rows are whole blocks.
-func quantize(t *testing.T, x tensor.Tensor, d tensor.DType) tensor.Tensor {
+// roundTo returns a matrix, or a stack of them, in a block format if its rows are whole blocks.
+func roundTo(t *testing.T, x tensor.Tensor, d tensor.DType) tensor.Tensor {
 	k := x.Shape[len(x.Shape)-1]
 	f, ok := x.Float32s()
 	if !ok || len(x.Shape) < 2 || k%d.BlockValues() != 0 || strings.Contains(x.Name, "ssm_conv1d") || strings.Contains(x.Name, "ffn_gate_inp") {
@@ -242,18 +243,18 @@ func TestGGUF(t *testing.T) {
 		if g.name == "model" {
 			dir = testutil.Golden("e2e", "model")
 		}
-		m, err := model.Open(convert(t, g, dir))
+		m, err := openModel(convert(t, g, dir), checkpoint.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		if len(m.Unused) > 0 {
-			t.Errorf("tensors that the network does not use: %v", m.Unused)
+		if len(from(m).Unused()) > 0 {
+			t.Errorf("tensors that the network does not use: %v", from(m).Unused())
 		}
 		if got, want := fmt.Sprint(m.Config.EOSTokenIDs, m.Config.BOSTokenID, m.Config.VocabSize), fmt.Sprint(g.model.Config.EOSTokenIDs, g.model.Config.BOSTokenID, g.vocab); got != want {
 			t.Errorf("eos, bos, vocabulary %s, want %s", got, want)
 		}
-		if got, want := m.Sizes.Total(), g.model.Sizes.Total(); got.Params != want.Params || got.ActiveParams != want.ActiveParams {
+		if got, want := m.Sizes().Total(), g.model.Sizes().Total(); got.Params != want.Params || got.ActiveParams != want.ActiveParams {
 			t.Errorf("sizes %+v, want %+v", got, want)
 		}
 		want, _ := g.tensors.Floats("logits")

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/internal/kernel"
 	"jamba/internal/testutil"
 	"jamba/model"
@@ -57,13 +58,13 @@ func goldens(t *testing.T, f func(t *testing.T, g *golden)) {
 
 func openGolden(t *testing.T, dir string) *golden {
 	t.Helper()
-	m, err := model.Open(dir)
+	m, err := openModel(dir, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.Close() })
-	if len(m.Unused) > 0 {
-		t.Errorf("tensors that the network does not use: %v", m.Unused)
+	if len(from(m).Unused()) > 0 {
+		t.Errorf("tensors that the network does not use: %v", from(m).Unused())
 	}
 	g := &golden{name: filepath.Base(dir), path: filepath.Join(dir, "golden.safetensors"), model: m, vocab: m.Config.VocabSize}
 	g.tensors = testutil.OpenTensors(t, g.path)

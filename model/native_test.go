@@ -16,10 +16,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"jamba/checkpoint"
 	"jamba/format/gguf"
 	"jamba/format/safetensors"
 	"jamba/internal/kernel"
 	"jamba/model"
+	"jamba/quantize"
+	"jamba/quantize/recipe"
 	"jamba/tensor"
 )
 
@@ -41,7 +44,7 @@ func wide(t *testing.T, tied bool) string {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	b, err := c.HF(tensor.F32)
+	b, err := checkpoint.WriteConfig(&c, tensor.F32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,13 +60,13 @@ func wide(t *testing.T, tied bool) string {
 }
 
 // exportNative skips the test if the kernels in use have no panels.
-func exportNative(t *testing.T, path string, r model.Recipe) (string, model.Report) {
+func exportNative(t *testing.T, path string, r recipe.Recipe) (string, recipe.Report) {
 	t.Helper()
 	if kernel.PanelRows() == 0 {
 		t.Skipf("the kernels in use, %s, have no panels", kernel.Tier())
 	}
 	out := filepath.Join(t.TempDir(), "out.native")
-	report, err := model.Export(context.Background(), path, out, model.ExportOptions{Recipe: r, Native: true})
+	report, err := quantize.Export(context.Background(), path, out, quantize.ExportOptions{Recipe: r, Native: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +76,7 @@ func exportNative(t *testing.T, path string, r model.Recipe) (string, model.Repo
 // TestNative expects of native files what the standard file of the same recipe gives, bit for bit, in both precisions,
 // whether they are made from the folder or from that file.
 func TestNative(t *testing.T) {
-	cases := map[string][]model.Recipe{
+	cases := map[string][]recipe.Recipe{
 		goldenDir("jamba-v01-mini"):         {"q8_0", "q6_k", "q5_k_m", "q4_k_m", "q5_1", "q5_0", "q4_1", "q4_0", "bf16"},
 		goldenDir("jamba-attn-moe-sharded"): {"q4_1"},
 		goldenDir("llama-rope-llama3"):      {"q8_0"},
@@ -99,7 +102,7 @@ func TestNative(t *testing.T) {
 					}
 				}
 				if r == "bf16" {
-					_, err := model.Export(context.Background(), path, native, model.ExportOptions{Native: true})
+					_, err := quantize.Export(context.Background(), path, native, quantize.ExportOptions{Native: true})
 					if err == nil || !strings.Contains(err.Error(), "no matrices of a type that lies in panels, which could be kept") {
 						t.Errorf("error %v", err)
 					}
@@ -125,19 +128,19 @@ func checkNative(t *testing.T, standard, native string) {
 	t.Helper()
 	for _, p := range []model.Precision{model.Fast, model.Exact} {
 		want, got := openPrecision(t, standard, p), openPrecision(t, native, p)
-		if want.Native != nil || got.Native == nil || kernel.PanelRows() > 0 && got.Native.Rows != kernel.PanelRows() {
-			t.Fatalf("layouts %+v and %+v", want.Native, got.Native)
+		if from(want).Native != nil || from(got).Native == nil || kernel.PanelRows() > 0 && from(got).Native.Rows != kernel.PanelRows() {
+			t.Fatalf("layouts %+v and %+v", from(want).Native, from(got).Native)
 		}
 		if diff := cmp.Diff(want.Config, got.Config); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff(want.Sizes, got.Sizes); diff != "" {
+		if diff := cmp.Diff(want.Sizes(), got.Sizes()); diff != "" {
 			t.Errorf("%v: other sizes: %s", p, diff)
 		}
-		if whole := got.Sizes.Total().IntegerParams; !strings.HasSuffix(t.Name(), "bf16") && (whole > 0) != (p == model.Fast && kernel.PanelRows() > 0) {
+		if whole := got.Sizes().Total().IntegerParams; !strings.HasSuffix(t.Name(), "bf16") && (whole > 0) != (p == model.Fast && kernel.PanelRows() > 0) {
 			t.Errorf("%v: %d parameters are multiplied as integers", p, whole)
 		}
-		if diff := cmp.Diff(want.Unused, got.Unused); diff != "" {
+		if diff := cmp.Diff(from(want).Unused(), from(got).Unused()); diff != "" {
 			t.Error(diff)
 		}
 		ids := []int32{1, 7, 3, 150, 33, 1, 0, 63, 42, 17, 5, 5, 60}
@@ -218,7 +221,7 @@ func TestNativeTiers(t *testing.T) {
 	if !slices.Equal((&golden{model: a}).forward(t, a.NewPass(), a.NewState(), ids), (&golden{model: b}).forward(t, b.NewPass(), b.NewState(), ids)) {
 		t.Errorf("other logits from panels of %d rows", other)
 	}
-	_, err := model.OpenWith(wrong, model.Options{Precision: model.Fast})
+	_, err := openModel(wrong, checkpoint.Options{Precision: model.Fast})
 	want := fmt.Sprintf("made for panels of %d rows; the kernels in use here, %s, take %d: make it again from model.safetensors with jamba quantize --layout native",
 		other, kernel.Tier(), kernel.PanelRows())
 	if err == nil || !strings.Contains(err.Error(), want) {
@@ -229,7 +232,7 @@ func TestNativeTiers(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkNative(t, standard, native)
-	_, err = model.Export(context.Background(), standard, native, model.ExportOptions{Native: true})
+	_, err = quantize.Export(context.Background(), standard, native, quantize.ExportOptions{Native: true})
 	if err == nil || !strings.Contains(err.Error(), "the kernels in use, generic, have no panels") {
 		t.Errorf("written for plain Go: %v", err)
 	}
@@ -248,16 +251,16 @@ func TestNativeMetadata(t *testing.T) {
 	}
 	for path, sources := range map[string][]string{ofFile: {standard}, again: {standard}, ofDir: shards} {
 		m := openPrecision(t, path, model.Exact)
-		if len(m.Native.Sources) != len(sources) {
-			t.Fatalf("made from %v, want %v", m.Native.Sources, sources)
+		if len(from(m).Native.Sources) != len(sources) {
+			t.Fatalf("made from %v, want %v", from(m).Native.Sources, sources)
 		}
 		for i, file := range sources {
 			b, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := (model.SourceFile{Name: filepath.Base(file), SHA256: fmt.Sprintf("%x", sha256.Sum256(b))}); m.Native.Sources[i] != want {
-				t.Errorf("made from %v, want %v", m.Native.Sources[i], want)
+			if want := (checkpoint.SourceFile{Name: filepath.Base(file), SHA256: fmt.Sprintf("%x", sha256.Sum256(b))}); from(m).Native.Sources[i] != want {
+				t.Errorf("made from %v, want %v", from(m).Native.Sources[i], want)
 			}
 		}
 	}
@@ -317,25 +320,25 @@ func TestNativePlain(t *testing.T) {
 func TestNativeRefused(t *testing.T) {
 	native, _ := exportNative(t, goldenDir("jamba-v01-mini"), "q8_0")
 	out := filepath.Join(t.TempDir(), "x.gguf")
-	if _, err := model.OpenWith(native, model.Options{Weights: "q4_0"}); err == nil ||
+	if _, err := openModel(native, checkpoint.Options{Weights: "q4_0"}); err == nil ||
 		!strings.Contains(err.Error(), "its layout is native, its weights are rounded already; round those of what it was made from, model.safetensors") {
 		t.Errorf("with weights: %v", err)
 	}
 	for _, toNative := range []bool{false, true} {
-		if _, err := model.Export(context.Background(), native, out, model.ExportOptions{Recipe: "q4_0", Native: toNative}); err == nil ||
+		if _, err := quantize.Export(context.Background(), native, out, quantize.ExportOptions{Recipe: "q4_0", Native: toNative}); err == nil ||
 			!strings.Contains(err.Error(), "quantize what it was made from, model.safetensors") {
 			t.Errorf("as a source: %v", err)
 		}
 	}
-	if _, err := model.Export(context.Background(), goldenDir("jamba-v01-mini"), out, model.ExportOptions{Native: true}); err == nil || !strings.Contains(err.Error(), "a type has to be given") {
+	if _, err := quantize.Export(context.Background(), goldenDir("jamba-v01-mini"), out, quantize.ExportOptions{Native: true}); err == nil || !strings.Contains(err.Error(), "a type has to be given") {
 		t.Errorf("a folder without a type: %v", err)
 	}
-	if _, err := model.Export(context.Background(), goldenDir("jamba-v01-mini"), out, model.ExportOptions{}); err == nil || !strings.Contains(err.Error(), `type "" is not known`) {
+	if _, err := quantize.Export(context.Background(), goldenDir("jamba-v01-mini"), out, quantize.ExportOptions{}); err == nil || !strings.Contains(err.Error(), `type "" is not known`) {
 		t.Errorf("a standard file without a type: %v", err)
 	}
 	for part := range int64(10) { // while reading the source for its sum, and while packing
 		ctx, cancel := context.WithCancel(context.Background())
-		_, err := model.Export(ctx, goldenDir("jamba-v01-mini"), out, model.ExportOptions{Recipe: "q8_0", Native: true, Progress: func(done, total int64) {
+		_, err := quantize.Export(ctx, goldenDir("jamba-v01-mini"), out, quantize.ExportOptions{Recipe: "q8_0", Native: true, Progress: func(done, total int64) {
 			if done > total {
 				t.Errorf("%d of %d bytes are done", done, total)
 			}
@@ -457,7 +460,7 @@ func TestNativeMalformed(t *testing.T) {
 	} {
 		path := rewrite(t, native, c.change)
 		for _, p := range []model.Precision{model.Exact, model.Fast} {
-			_, err := model.OpenWith(path, model.Options{Precision: p})
+			_, err := openModel(path, checkpoint.Options{Precision: p})
 			wrongHeight := p == model.Fast && err != nil && strings.Contains(err.Error(), "made for panels of")
 			if err == nil || !strings.Contains(err.Error(), c.want) && !wrongHeight || !strings.Contains(err.Error(), path) {
 				t.Errorf("%v: error %v, want %s", p, err, c.want)
@@ -471,7 +474,7 @@ func TestNativeMalformed(t *testing.T) {
 	for _, n := range []int{len(b) - 1, len(b) - 4096, len(b) / 2, 3000, 100} {
 		path := filepath.Join(t.TempDir(), "cut")
 		put(t, filepath.Dir(path), "cut", b[:n])
-		if _, err := model.Open(path); err == nil {
+		if _, err := openModel(path, checkpoint.Options{}); err == nil {
 			t.Errorf("%d of %d bytes are enough", n, len(b))
 		}
 	}
@@ -513,7 +516,7 @@ func TestNativeHostile(t *testing.T) {
 		}
 		put(t, dir, "bad", bad)
 		for _, p := range []model.Precision{model.Exact, model.Fast} {
-			m, err := model.OpenWith(filepath.Join(dir, "bad"), model.Options{Precision: p})
+			m, err := openModel(filepath.Join(dir, "bad"), checkpoint.Options{Precision: p})
 			if err != nil {
 				continue
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/format/safetensors"
 	"jamba/internal/testutil"
 	"jamba/model"
@@ -88,7 +89,7 @@ func TestSettingsAsInReference(t *testing.T) {
 	}
 	for _, c := range all.Cases {
 		t.Run(c.Name, func(t *testing.T) {
-			m, err := model.Open(c.folder(t))
+			m, err := openModel(c.folder(t), checkpoint.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,7 +106,7 @@ func TestSettingsAsInReference(t *testing.T) {
 					}
 				}
 			}
-			said := strings.Join(m.Warnings, "\n")
+			said := strings.Join(from(m).Warnings(), "\n")
 			if want := warns[c.Name]; want == "" && said != "" || !strings.Contains(said, want) {
 				t.Errorf("warnings %q, want %q", said, want)
 			}

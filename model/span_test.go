@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/model"
 	"jamba/model/state"
 )
@@ -52,7 +53,7 @@ func overflowing(t *testing.T) (m *model.Model, bad int32, good []int32) {
 			lo, hi = offsets("model.embed_tokens.weight")
 			binary.LittleEndian.PutUint32(data[lo+77*(hi-lo)/256:], math.Float32bits(float32(math.NaN())))
 		})
-		m := openWith(t, dir, model.Options{Precision: model.Fast})
+		m := openWith(t, dir, checkpoint.Options{Precision: model.Fast})
 		fails := func(parts ...[]int32) bool {
 			_, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: slices.Concat(parts...)})
 			return err != nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/format/safetensors"
 	"jamba/internal/testutil"
 	"jamba/model"
@@ -17,7 +18,7 @@ import (
 // mapped file and from a model for training.
 func TestTape(t *testing.T) {
 	goldens(t, func(t *testing.T, g *golden) {
-		own, err := model.OpenForTraining(filepath.Dir(g.path))
+		own, err := checkpoint.OpenForTraining(filepath.Dir(g.path))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +146,7 @@ func TestTapeBeginsAtTheStart(t *testing.T) {
 // TestParams asserts that a model for training lists exactly the checkpoint's tensors, and that it computes with them.
 func TestParams(t *testing.T) {
 	goldens(t, func(t *testing.T, g *golden) {
-		m, err := model.OpenForTraining(filepath.Dir(g.path))
+		m, err := checkpoint.OpenForTraining(filepath.Dir(g.path))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +165,7 @@ func TestParams(t *testing.T) {
 		for name := range file {
 			t.Errorf("%s is not listed", name)
 		}
-		if want := m.Sizes.Total().Params; total != want {
+		if want := m.Sizes().Total().Params; total != want {
 			t.Errorf("%d parameters listed, the model has %d", total, want)
 		}
 		// Any of them matters.
@@ -207,7 +208,7 @@ func TestNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, err := model.OpenForTraining(testutil.Golden("models", "jamba-v01-mini"))
+	stored, err := checkpoint.OpenForTraining(testutil.Golden("models", "jamba-v01-mini"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/internal/testutil"
 	"jamba/model"
+	"jamba/quantize/recipe"
 	"jamba/tensor"
 )
 
@@ -14,14 +16,14 @@ import (
 func TestWeights(t *testing.T) {
 	dir := testutil.Golden("models", "jamba-v01-mini")
 	g := openGolden(t, dir)
-	for recipe, d := range map[model.Recipe]tensor.DType{"q8_0": tensor.Q8_0, "q4_0": tensor.Q4_0} {
-		m, err := model.OpenWith(dir, model.Options{Weights: recipe})
+	for recipe, d := range map[recipe.Recipe]tensor.DType{"q8_0": tensor.Q8_0, "q4_0": tensor.Q4_0} {
+		m, err := openModel(dir, checkpoint.Options{Weights: recipe})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer m.Close()
 		types := map[tensor.DType]int{}
-		for _, c := range m.Quantized {
+		for _, c := range m.Rounded() {
 			types[c.To]++
 			if c.From != tensor.F32 || c.Kept || (c.To != c.From) != (c.After < c.Before) || (c.To == d) != (c.Note == "") {
 				t.Errorf("%s: %+v", recipe, c)
@@ -31,7 +33,7 @@ func TestWeights(t *testing.T) {
 			t.Errorf("%s: %v", recipe, types)
 		}
 		file := openPrecision(t, convert(t, g, dir, d), model.Exact)
-		if got, want := m.Sizes.Total().Bytes, file.Sizes.Total().Bytes; got >= g.model.Sizes.Total().Bytes || got < want {
+		if got, want := m.Sizes().Total().Bytes, file.Sizes().Total().Bytes; got >= g.model.Sizes().Total().Bytes || got < want {
 			t.Errorf("%s: %d bytes, in a file %d", recipe, got, want)
 		}
 		got := (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), g.ids)
@@ -41,13 +43,13 @@ func TestWeights(t *testing.T) {
 			t.Errorf("%s: mean abs difference %.3g to a file's", recipe, meanDiff(got, want))
 		}
 	}
-	again, err := model.OpenWith(convert(t, g, dir, tensor.Q4_0), model.Options{Weights: "q8_0"})
+	again, err := openModel(convert(t, g, dir, tensor.Q4_0), checkpoint.Options{Weights: "q8_0"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer again.Close()
 	kept := 0
-	for _, c := range again.Quantized {
+	for _, c := range again.Rounded() {
 		if c.Kept {
 			kept++
 		}
@@ -58,7 +60,7 @@ func TestWeights(t *testing.T) {
 	if kept == 0 {
 		t.Error("no weight was rounded before")
 	}
-	if _, err := model.OpenWith(dir, model.Options{Weights: "iq2_xs"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
+	if _, err := openModel(dir, checkpoint.Options{Weights: "iq2_xs"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
 		t.Errorf("iq2_xs: %v", err)
 	}
 }
@@ -77,13 +79,13 @@ func TestExpertsInt8(t *testing.T) {
 	// The experts of the other folders have rows that are no multiple of 32.
 	dir := testutil.Golden("models", "jamba-v01-mini")
 	g := openGolden(t, dir)
-	m, err := model.OpenWith(dir, model.Options{Weights: model.ExpertsInt8})
+	m, err := openModel(dir, checkpoint.Options{Weights: recipe.ExpertsInt8})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
 	experts := 0
-	for _, c := range m.Quantized {
+	for _, c := range m.Rounded() {
 		want, note := tensor.BF16, "no expert"
 		if strings.Contains(c.Name, "experts.") {
 			want, note = tensor.Q8_0, "one scale a row"
@@ -103,7 +105,7 @@ func TestExpertsInt8(t *testing.T) {
 	if d := meanDiff(got, want); d == 0 || d > 0.05 {
 		t.Errorf("mean abs difference %.3g to the reference", d)
 	}
-	fast, err := model.OpenWith(dir, model.Options{Weights: model.ExpertsInt8, Precision: model.Fast})
+	fast, err := openModel(dir, checkpoint.Options{Weights: recipe.ExpertsInt8, Precision: model.Fast})
 	if err != nil {
 		t.Fatal(err)
 	}

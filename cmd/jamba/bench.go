@@ -63,13 +63,13 @@ func (c *benchCmd) Run(s *streams) error {
 	}
 	path := c.orEmbedded()
 	start := time.Now()
-	m, err := model.OpenWith(path, c.options(s.err, c.Precision))
+	m, err := open(path, c.options(s.err, c.Precision))
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	c.tell(s.err, m)
-	opened := time.Since(start)
+	took := time.Since(start)
 	plan := bench.Plan{
 		Prefill: c.Prefill, Decode: c.Decode, Depth: c.Depth, Batch: c.Batch, Threads: c.Threads, Reps: c.Reps,
 	}
@@ -77,19 +77,19 @@ func (c *benchCmd) Run(s *streams) error {
 		plan.Peer = bench.LlamaCpp(c.VsLlamaCpp, path)
 	}
 	if c.Profile {
-		return c.profile(ctx, s, m, plan)
+		return c.profile(ctx, s, m.Model, plan)
 	}
 	if c.JSON {
 		results := []bench.Result{}
-		if err := bench.Run(ctx, m, plan, func(bench.Limits) {}, func(r bench.Result) { results = append(results, r) }); err != nil {
+		if err := bench.Run(ctx, m.Model, plan, func(bench.Limits) {}, func(r bench.Result) { results = append(results, r) }); err != nil {
 			return err
 		}
 		return writeJSON(s.out, results)
 	}
-	total := m.Sizes.Total()
+	total := m.Sizes().Total()
 	fmt.Fprintf(s.out, "%s parameters, active %s, weights %s; %s kernels, %v, keys and values %s; open in %v\n",
-		count(total.Params), count(total.ActiveParams), bytesize(total.Bytes), kernel.Tier(), c.Precision, strings.ToLower(m.KV.String()), opened.Round(time.Millisecond))
-	return bench.Run(ctx, m, plan, func(l bench.Limits) { printLimits(s.out, l, plan.Peer != nil) }, func(r bench.Result) { printResult(s.out, r) })
+		count(total.Params), count(total.ActiveParams), bytesize(total.Bytes), kernel.Tier(), c.Precision, strings.ToLower(m.KV().String()), took.Round(time.Millisecond))
+	return bench.Run(ctx, m.Model, plan, func(l bench.Limits) { printLimits(s.out, l, plan.Peer != nil) }, func(r bench.Result) { printResult(s.out, r) })
 }
 
 // check returns an error for lists of numbers that cannot be.

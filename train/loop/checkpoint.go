@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"jamba/checkpoint"
 	"jamba/format/safetensors"
 	"jamba/internal/bounded"
 	"jamba/internal/durable"
@@ -211,7 +212,7 @@ func WriteNewModel(dir string, m *model.Model, seq int) error {
 }
 
 func writeModel(dir string, m *model.Model, generation map[string]any) error {
-	config, err := m.Config.HF(tensor.F32)
+	config, err := checkpoint.WriteConfig(&m.Config, tensor.F32)
 	if err != nil {
 		return err
 	}

@@ -18,8 +18,8 @@ import (
 type Options struct {
 	Dir      string
 	Settings Settings
-	Model    *model.Model           // of model.New or model.OpenForTraining; if it has an adapter, that alone is trained
-	Write    func(dir string) error // writes the files of what is trained into a folder: WriteModel, or lora.Adapter.Write
+	Model    *model.Model           // of model.New or checkpoint.OpenForTraining; if it has an adapter, that alone is trained
+	Write    func(dir string) error // writes the files of what is trained into a folder: WriteModel, or checkpoint.WriteAdapter
 	Data     *data.Dataset          // what Settings.Val leaves of it is trained on, the rest validates
 	Val      *data.Set              // more to validate with; may be nil
 	Bytes    func(id int32) int     // of the text that a token stands for; nil: not known

@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/internal/kernel"
 	"jamba/internal/testutil"
 	"jamba/model"
@@ -14,7 +15,7 @@ import (
 
 func open(t *testing.T) *model.Model {
 	t.Helper()
-	m, err := model.Open(testutil.Golden("models", "jamba-v01-mini"))
+	m, err := checkpoint.OpenModel(testutil.Golden("models", "jamba-v01-mini"), checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +29,7 @@ func open(t *testing.T) *model.Model {
 func TestBounds(t *testing.T) {
 	m := open(t)
 	const expert, head = 3 * 32 * 56, 256*32 + 32
-	dense := float64(m.Sizes.Total().Params) - 256*32 - head - 4*4*expert
+	dense := float64(m.Sizes().Total().Params) - 256*32 - head - 4*4*expert
 	state := 2 * float64(m.Config.StateBytes())
 	near := func(what string, got Bound, kind string, want float64) {
 		t.Helper()
@@ -61,12 +62,12 @@ func TestBounds(t *testing.T) {
 // TestIntegerBounds rounds to 8 bits: each matrix is counted by the arithmetic that multiplies it. Rows of 56, which
 // down_proj has, are no whole blocks and stay float32.
 func TestIntegerBounds(t *testing.T) {
-	m, err := model.OpenWith(testutil.Golden("models", "jamba-v01-mini"), model.Options{Precision: model.Fast, Weights: "q8_0"})
+	m, err := checkpoint.OpenModel(testutil.Golden("models", "jamba-v01-mini"), checkpoint.Options{Precision: model.Fast, Weights: "q8_0"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	total := m.Sizes.Total()
+	total := m.Sizes().Total()
 	if kernel.PeakI8(1<<10) == 0 {
 		if total.IntegerParams != 0 {
 			t.Errorf("%d parameters multiplied as integers, which these kernels cannot", total.IntegerParams)
@@ -97,19 +98,18 @@ func TestWindow(t *testing.T) {
 			c.Layers[i].Attention = &a
 		}
 	}
-	m := &model.Model{Config: c, KV: tensor.F32}
 	for _, test := range []struct{ depth, rows, seen, before int }{
 		{0, 1, 1, 0},
 		{98, 4, 99 + 100 + 100 + 100, 98},
 		{1000, 2, 200, 99},
 		{0, 100, 5050, 0},
 	} {
-		w := sequence(m, test.depth, test.rows)
+		w := sequence(&c, tensor.F32, test.depth, test.rows)
 		if bytes := w.bytes - 2*float64(c.StateBytes()); w.float != float64(64*test.seen) || bytes != float64(128*test.before) {
 			t.Errorf("%+v: %+v, %v bytes of keys and values", test, w, bytes)
 		}
 		// In Q8_0 each of the 4 rows of 8 values is a block of 34 bytes.
-		w = sequence(&model.Model{Config: c, KV: tensor.Q8_0}, test.depth, test.rows)
+		w = sequence(&c, tensor.Q8_0, test.depth, test.rows)
 		if bytes := w.bytes - 2*float64(c.StateBytes()); bytes != float64(4*34*test.before) {
 			t.Errorf("%+v: %+v, %v bytes of keys and values in Q8_0", test, w, bytes)
 		}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"jamba/model"
+	"jamba/tensor"
 )
 
 // Bound is the highest rate that a limit of the machine allows.
@@ -38,7 +39,7 @@ func decodeBound(m *model.Model, batch, depth int, l Limits) Bound {
 	w := layers(m, batch)
 	w.add(head(m, batch))
 	for range batch {
-		w.add(sequence(m, depth, 1))
+		w.add(sequence(&m.Config, m.KV(), depth, 1))
 	}
 	return w.bound(batch, l)
 }
@@ -49,7 +50,7 @@ func prefillBound(m *model.Model, tokens, depth int, l Limits) Bound {
 	for at := 0; at < tokens; at += Chunk {
 		rows := min(Chunk, tokens-at)
 		w.add(layers(m, rows))
-		w.add(sequence(m, depth+at, rows))
+		w.add(sequence(&m.Config, m.KV(), depth+at, rows))
 	}
 	return w.bound(tokens, l)
 }
@@ -58,8 +59,9 @@ func prefillBound(m *model.Model, tokens, depth int, l Limits) Bound {
 // in the file (or as rounded by Options.Weights), which a layout of the kernels may exceed. A pass reads all weights but
 // those of experts that no token chooses: with routing at random, B tokens miss an expert with probability (1-k/n)^B.
 func layers(m *model.Model, tokens int) (w work) {
+	sizes := m.Sizes().Layers
 	for i, layer := range m.Config.Layers {
-		size := &m.Sizes.Layers[i]
+		size := &sizes[i]
 		w.add(products(size, tokens))
 		if e := layer.MoE; e != nil {
 			w.bytes -= float64(size.ExpertBytes) * math.Pow(1-float64(e.NumExpertsPerTok)/float64(e.NumExperts), float64(tokens))
@@ -70,9 +72,10 @@ func layers(m *model.Model, tokens int) (w work) {
 
 // head returns the work of the logits of so many tokens.
 func head(m *model.Model, tokens int) work {
-	w := products(&m.Sizes.Head, tokens)
+	sizes := m.Sizes()
+	w := products(&sizes.Head, tokens)
 	if m.Config.TieWordEmbeddings {
-		w.add(products(&m.Sizes.Embedding, tokens))
+		w.add(products(&sizes.Embedding, tokens))
 	}
 	return w
 }
@@ -86,12 +89,12 @@ func products(size *model.Size, tokens int) work {
 	}
 }
 
-// sequence returns the work of rows new tokens of one sequence with its memory: its keys and values are read, and its
+// sequence returns the work of rows new tokens of one sequence with its memory, keys and values of type kv: they are read, and its
 // Mamba states are read and written; queries meet keys, and weights values, in float32.
-func sequence(m *model.Model, depth, rows int) (w work) {
-	w.bytes = 2 * float64(m.Config.StateBytes())
-	for i, spec := range m.StateSpecs() {
-		a := m.Config.Layers[i].Attention
+func sequence(c *model.Config, kv tensor.DType, depth, rows int) (w work) {
+	w.bytes = 2 * float64(c.StateBytes())
+	for i, spec := range c.StateSpecs(kv) {
+		a := c.Layers[i].Attention
 		if a == nil {
 			continue
 		}

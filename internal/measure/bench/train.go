@@ -35,7 +35,7 @@ type TrainPlan struct {
 	Peer func(ctx context.Context, r Result) (float64, error)
 }
 
-// RunTraining measures steps of training m, one of model.New or model.OpenForTraining: forward and backward pass, clipping
+// RunTraining measures steps of training m, one of model.New or checkpoint.OpenForTraining: forward and backward pass, clipping
 // and AdamW, on random tokens. It changes m's weights. Otherwise it is as Run.
 //
 // The bound of a step is its arithmetic, 3 multiply-adds for each active parameter and token at the float32 peak: a product
@@ -53,7 +53,7 @@ func RunTraining(ctx context.Context, m *model.Model, plan TrainPlan, limits fun
 		for _, batch := range plan.Batch {
 			for _, seq := range plan.Seq {
 				r := Result{Work: "train", Tokens: seq, Batch: batch, Threads: threads, Limits: l}
-				active := float64(m.Sizes.Total().ActiveParams)
+				active := float64(m.Sizes().Total().ActiveParams)
 				r.Bound = work{float: 3 * active * float64(seq) * float64(batch)}.bound(seq*batch, l)
 				known := resetPeak() // before the trainer, so that what the last one had is not in use
 				t, err := b.trainer(&r, nil)

@@ -8,13 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/internal/testutil"
 	"jamba/model"
 )
 
 func training(t *testing.T) *model.Model {
 	t.Helper()
-	m, err := model.OpenForTraining(testutil.Golden("models", "jamba-v01-mini"))
+	m, err := checkpoint.OpenForTraining(testutil.Golden("models", "jamba-v01-mini"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func TestTrainConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	total := m.Sizes.Total()
+	total := m.Sizes().Total()
 	// By hand: per Mamba layer in_proj, conv, x_proj, dt_proj, A_log, D, out_proj and three norms.
 	const hidden, e, s, r, inter = 192, 384, 16, 12, 384
 	const mamba = hidden*2*e + e*4 + e + e*(r+2*s) + r*e + e + e*s + e + e*hidden + r + 2*s
@@ -63,7 +64,7 @@ func TestRunTraining(t *testing.T) {
 	if slices.Equal(m.Params()[0].Value, before) {
 		t.Error("nothing has been trained")
 	}
-	active := float64(m.Sizes.Total().ActiveParams)
+	active := float64(m.Sizes().Total().ActiveParams)
 	for i, r := range all {
 		if r.Work != "train" || r.Batch != plan.Batch[i/2] || r.Tokens != plan.Seq[i%2] || r.TokPerSec.Min <= 0 || r.TokPerSec.Min > r.TokPerSec.Max || r.Ratio != r.TokPerSec.Median/2 {
 			t.Errorf("%+v", r)
@@ -72,7 +73,7 @@ func TestRunTraining(t *testing.T) {
 		if want := 6 * active * r.TokPerSec.Median; math.Abs(r.GFLOPS*1e9/want-1) > 1e-9 || math.Abs(r.Fraction/(want/(2*r.Limits.F32MACs))-1) > 1e-9 {
 			t.Errorf("%v GFLOPS, %v of %v: %+v", r.GFLOPS, r.Fraction, 2*r.Limits.F32MACs/1e9, r)
 		}
-		if r.Bound.Kind != "arithmetic" || r.Predicted < 16*m.Sizes.Total().Params {
+		if r.Bound.Kind != "arithmetic" || r.Predicted < 16*m.Sizes().Total().Params {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/internal/kernel"
 	"jamba/internal/npy"
 	"jamba/internal/testutil"
@@ -17,9 +18,9 @@ import (
 	"jamba/text"
 )
 
-func open(t *testing.T, o model.Options) *model.Model {
+func open(t *testing.T, o checkpoint.Options) *model.Model {
 	t.Helper()
-	m, err := model.OpenWith(testutil.Golden("models", "jamba-v01-mini"), o)
+	m, err := checkpoint.OpenModel(testutil.Golden("models", "jamba-v01-mini"), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func slow(t *testing.T, m *model.Model, ids []int32, window int) (all [][]float3
 
 // TestRun compares exact with rounded weights on windows of 150, of which the last is short, and longer than a chunk.
 func TestRun(t *testing.T) {
-	a, b := open(t, model.Options{}), open(t, model.Options{Precision: model.Fast, Weights: "q4_0"})
+	a, b := open(t, checkpoint.Options{}), open(t, checkpoint.Options{Precision: model.Fast, Weights: "q4_0"})
 	ids := tokens(2*150 + 7)
 	var steps []int
 	got, err := Run(context.Background(), Model(a), Model(b), ids, 150, func(done, total int) { steps = append(steps, done) })
@@ -92,7 +93,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("%+v, error %v", got, err)
 	}
 	// Fast with the same weights: near, and on kernels for integers not the same.
-	got, err = Run(context.Background(), Model(open(t, model.Options{Weights: "q8_0"})), Model(open(t, model.Options{Precision: model.Fast, Weights: "q8_0"})), ids, 200, nil)
+	got, err = Run(context.Background(), Model(open(t, checkpoint.Options{Weights: "q8_0"})), Model(open(t, checkpoint.Options{Precision: model.Fast, Weights: "q8_0"})), ids, 200, nil)
 	if err != nil || got.KL.Mean > 1e-5 || got.SameTop.Share < 0.98 || (got.KL.Mean == 0) != (kernel.PeakI8(1<<10) == 0 && got.MaxDiff == 0) {
 		t.Errorf("%+v, error %v", got, err)
 	}
@@ -118,7 +119,7 @@ func write(t *testing.T, logits []float32, columns int) string {
 }
 
 func TestLogits(t *testing.T) {
-	m := open(t, model.Options{})
+	m := open(t, checkpoint.Options{})
 	ids := tokens(200)
 	var all []float32
 	for _, row := range slow(t, m, ids, 150) {
