@@ -101,7 +101,14 @@ func OpenModel(path string, o Options) (*model.Model, error) {
 
 // OpenForTraining opens the model in a folder in Hugging Face layout and copies its weights into memory, as float32.
 func OpenForTraining(dir string) (*model.Model, error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, notForTraining(dir)
+	}
 	return openWith(dir, (*Checkpoint).ForTraining)
+}
+
+func notForTraining(path string) error {
+	return fmt.Errorf("%s: models to train are folders with config.json and model.safetensors; beside a GGUF file an adapter can be trained", path)
 }
 
 // OpenFrozen opens the model at path, a folder or a GGUF file, to train an adapter beside it; see model.LoadFrozen.
@@ -160,7 +167,7 @@ func (c *Checkpoint) Model(o Options) (*model.Model, error) {
 // ForTraining copies a folder's weights into memory, as float32, and closes the checkpoint.
 func (c *Checkpoint) ForTraining() (*model.Model, error) {
 	if c.file != nil {
-		return nil, fmt.Errorf("%s: models to train are folders with config.json and model.safetensors; beside a GGUF file an adapter can be trained", c.Path)
+		return nil, notForTraining(c.Path)
 	}
 	m, err := c.load(func(src model.Source) (*model.Model, error) { return model.LoadForTraining(c.Config, src) })
 	if err != nil {

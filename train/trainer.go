@@ -294,9 +294,9 @@ func (t *Trainer) inspect() []LayerStats {
 }
 
 // magnitude returns the root mean square of x and its largest magnitude.
-func magnitude(x []float32) (rms, most float32) {
+func magnitude(x []float32) (rms, peak float32) {
 	for _, v := range x {
-		most = max(most, v, -v)
+		peak = max(peak, v, -v)
 	}
-	return float32(math.Sqrt(squares(x) / float64(max(1, len(x))))), most
+	return float32(math.Sqrt(squares(x) / float64(max(1, len(x))))), peak
 }

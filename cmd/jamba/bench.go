@@ -105,15 +105,15 @@ func (c *benchCmd) check() error {
 			return usageError(fmt.Sprintf("--vs-llama-cpp: llama.cpp reads .gguf files, and %s is none", c.orEmbedded()))
 		}
 	}
-	const most = 1 << 30
+	const limit = 1 << 30
 	for _, list := range []struct {
-		flag        string
-		numbers     []int
-		least, most int
+		flag      string
+		numbers   []int
+		low, high int
 	}{
-		{"--prefill", c.Prefill, 1, most},
-		{"--decode", c.Decode, 1, most},
-		{"--depth", c.Depth, 0, most},
+		{"--prefill", c.Prefill, 1, limit},
+		{"--decode", c.Decode, 1, limit},
+		{"--depth", c.Depth, 0, limit},
 		{"--batch", c.Batch, 1, 1 << 16},
 		{"--threads", c.Threads, 1, runtime.NumCPU()},
 		{"--reps", []int{c.Reps}, 1, 1 << 16},
@@ -124,8 +124,8 @@ func (c *benchCmd) check() error {
 			return usageError(list.flag + " is empty, want one number or more")
 		}
 		for _, n := range list.numbers {
-			if n < list.least || n > list.most {
-				return usageError(fmt.Sprintf("%s is %d, want %d to %d", list.flag, n, list.least, list.most))
+			if n < list.low || n > list.high {
+				return usageError(fmt.Sprintf("%s is %d, want %d to %d", list.flag, n, list.low, list.high))
 			}
 		}
 	}

@@ -33,9 +33,9 @@ func (f *loraFlags) config(path string) (lora.Config, error) {
 	if f.LoRATargets != nil {
 		c.Targets = f.LoRATargets
 	}
-	const most = 1 << 16
-	if c.R < 1 || c.R > most {
-		return c, usageError(fmt.Sprintf("--lora-r is %d, want 1 to %d", c.R, most))
+	const limit = 1 << 16
+	if c.R < 1 || c.R > limit {
+		return c, usageError(fmt.Sprintf("--lora-r is %d, want 1 to %d", c.R, limit))
 	}
 	if !(c.Alpha > 0) || math.IsInf(c.Alpha, 0) {
 		return c, usageError(fmt.Sprintf("--lora-alpha is %v, want more than 0", c.Alpha))

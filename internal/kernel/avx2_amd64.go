@@ -318,10 +318,10 @@ func dequantizeQ4_0AVX2(dst *float32, src *byte, n int)
 func dequantizeQ4_1AVX2(dst *float32, src *byte, n int)
 
 //go:noescape
-func dequantizeQ4KAVX2(dst *float32, src *byte, scale *float32, least *float32)
+func dequantizeQ4KAVX2(dst *float32, src *byte, scale *float32, minimum *float32)
 
 //go:noescape
 func dequantizeQ6KAVX2(dst *float32, src *byte, scale *float32)
 
 //go:noescape
-func dequantizeNumbersAVX2(dst *float32, src *byte, scale *float32, least *float32, groups int)
+func dequantizeNumbersAVX2(dst *float32, src *byte, scale *float32, minimum *float32, groups int)

@@ -22346,13 +22346,13 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func dequantizeQ4KAVX2(dst *float32, src *byte, scale *float32, least *float32)
+// func dequantizeQ4KAVX2(dst *float32, src *byte, scale *float32, minimum *float32)
 // Requires: AVX, AVX2
 TEXT ·dequantizeQ4KAVX2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
 	MOVQ scale+16(FP), DX
-	MOVQ least+24(FP), BX
+	MOVQ minimum+24(FP), BX
 	MOVQ $0x00000004, SI
 
 pair:
@@ -22652,13 +22652,13 @@ DATA c00000020<>+24(SB)/4, $0x00000020
 DATA c00000020<>+28(SB)/4, $0x00000020
 GLOBL c00000020<>(SB), RODATA|NOPTR, $32
 
-// func dequantizeNumbersAVX2(dst *float32, src *byte, scale *float32, least *float32, groups int)
+// func dequantizeNumbersAVX2(dst *float32, src *byte, scale *float32, minimum *float32, groups int)
 // Requires: AVX, AVX2
 TEXT ·dequantizeNumbersAVX2(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
 	MOVQ scale+16(FP), DX
-	MOVQ least+24(FP), BX
+	MOVQ minimum+24(FP), BX
 	MOVQ groups+32(FP), SI
 
 group:

@@ -19,8 +19,8 @@ func dequantizeAVX2(dst []float32, d tensor.DType, src []byte) bool {
 		dequantizeQ4_1AVX2(&dst[0], &src[0], len(dst)/32)
 	case tensor.Q4_K:
 		for ; len(dst) > 0; dst, src = dst[256:], src[144:] {
-			scale, least := quant.ScalesQ4K((*[16]byte)(src))
-			dequantizeQ4KAVX2(&dst[0], &src[16], &scale[0], &least[0])
+			scale, minimum := quant.ScalesQ4K((*[16]byte)(src))
+			dequantizeQ4KAVX2(&dst[0], &src[16], &scale[0], &minimum[0])
 		}
 	case tensor.Q6_K:
 		for ; len(dst) > 0; dst, src = dst[256:], src[210:] {
@@ -34,5 +34,5 @@ func dequantizeAVX2(dst []float32, d tensor.DType, src []byte) bool {
 }
 
 func widenNumbers(dst []float32, n *quant.Numbers) {
-	dequantizeNumbersAVX2(&dst[0], &n.Q[0], &n.Scale[0], &n.Least[0], len(dst)/16)
+	dequantizeNumbersAVX2(&dst[0], &n.Q[0], &n.Scale[0], &n.Minimum[0], len(dst)/16)
 }

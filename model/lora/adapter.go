@@ -124,8 +124,8 @@ func New(c Config, modules []Module, seed uint64) (*Adapter, error) {
 		if err != nil {
 			return nil, err
 		}
-		if most := max(freeR, p.In, p.Out); p.R > most {
-			return nil, fmt.Errorf("%s: r is %d, more than %d are of no use there", m.Name, p.R, most)
+		if limit := max(freeR, p.In, p.Out); p.R > limit {
+			return nil, fmt.Errorf("%s: r is %d, more than %d are of no use there", m.Name, p.R, limit)
 		}
 		p.A, p.B = make([]float32, p.R*p.In), make([]float32, p.Out*p.R)
 		if p.Group == Embed {

@@ -72,8 +72,8 @@ func New(o Options, from *State, path string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if most := o.Model.Config.MaxPositionEmbeddings; most > 0 && s.Seq > most && training.Longest() > int64(most) {
-		return nil, fmt.Errorf("seq is %d and a document has %d tokens, but the model is for %d (max_position_embeddings): make seq smaller", s.Seq, training.Longest()+1, most)
+	if limit := o.Model.Config.MaxPositionEmbeddings; limit > 0 && s.Seq > limit && training.Longest() > int64(limit) {
+		return nil, fmt.Errorf("seq is %d and a document has %d tokens, but the model is for %d (max_position_embeddings): make seq smaller", s.Seq, training.Longest()+1, limit)
 	}
 	for _, set := range []*data.Set{rest, o.Val} {
 		if set != nil && set.Examples() > 0 {

@@ -46,15 +46,15 @@ func For(n, grain int, f func(lo, hi int)) { Run(n, grain, function(f)) }
 
 // Run is For with a Body.
 func Run(n, grain int, body Body) {
-	most := max(1, n/max(1, grain))
-	parts := min(Threads(), most)
+	limit := max(1, n/max(1, grain))
+	parts := min(Threads(), limit)
 	switch {
 	case n <= 0:
 	case parts == 1:
 		body.Range(0, n)
 	case shared.mu.TryLock():
 		defer shared.mu.Unlock()
-		shared.run(n, min(most, parts*chunks), parts, body)
+		shared.run(n, min(limit, parts*chunks), parts, body)
 	default:
 		// The pool is at work for another loop, perhaps for one that this loop is inside of: the cores are taken.
 		body.Range(0, n)

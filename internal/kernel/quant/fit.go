@@ -63,18 +63,18 @@ func packNibbles(dst []byte, q *[superLen]byte) {
 // scales are tried.
 func fitSuper(dst []byte, q *[superLen]byte, x *[superLen]float32, top int32, tries int) bool {
 	clear(dst[:16])
-	switch most := largest(x[:]); {
-	case most <= tiny:
+	switch peak := largest(x[:]); {
+	case peak <= tiny:
 		return true // all zero: scales, minima and numbers
-	case most > huge:
+	case peak > huge:
 		return false
 	}
-	var scale, least [8]float32
+	var scale, minimum [8]float32
 	for j := range scale {
-		scale[j], least[j] = fit(x[32*j:32*j+32], top, tries)
+		scale[j], minimum[j] = fit(x[32*j:32*j+32], top, tries)
 	}
 	d, ok := superScale(dst, largest(scale[:]), 63)
-	dmin, okMin := superScale(dst[2:], largest(least[:]), 63)
+	dmin, okMin := superScale(dst[2:], largest(minimum[:]), 63)
 	if !ok || !okMin {
 		return false
 	}
@@ -82,7 +82,7 @@ func fitSuper(dst []byte, q *[superLen]byte, x *[superLen]float32, top int32, tr
 	for j := range scale {
 		sub, numbers := x[32*j:32*j+32], q[32*j:32*j+32]
 		s := min(int32(float32(scale[j]*id)+0.5), 63)
-		m := min(int32(float32(least[j]*idmin)+0.5), 63)
+		m := min(int32(float32(minimum[j]*idmin)+0.5), 63)
 		step := d * float32(s)
 		// With the rounded scale another minimum may be the best.
 		m = bestMin(numbers, sub, step, dmin, idmin, m, top, 63)
@@ -94,9 +94,9 @@ func fitSuper(dst []byte, q *[superLen]byte, x *[superLen]float32, top int32, tr
 
 // superScale stores the F16 number that most/steps becomes, so large that most is still within steps of it: below 2⁻¹⁴
 // rounding to nearest can be off by half. It returns its value, and false if it overflows.
-func superScale(dst []byte, most, steps float32) (float32, bool) {
-	h := F32ToF16(most / steps)
-	if F16ToF32(h)*(steps+0.5) < most {
+func superScale(dst []byte, peak, steps float32) (float32, bool) {
+	h := F32ToF16(peak / steps)
+	if F16ToF32(h)*(steps+0.5) < peak {
 		h++
 	}
 	binary.LittleEndian.PutUint16(dst, h)
@@ -141,9 +141,9 @@ func fit(x []float32, top int32, tries int) (d, m float32) {
 			sqq += n * n
 			suq += float32(u * float32(n))
 		}
-		step, least, e := solve(int32(len(x)), lo, sum, suq, sq, sqq)
+		step, minimum, e := solve(int32(len(x)), lo, sum, suq, sq, sqq)
 		if i == 0 || e < best {
-			best, d, m = e, step, least
+			best, d, m = e, step, minimum
 		}
 	}
 	return d, m
@@ -157,10 +157,10 @@ func solve(n int32, lo, su, suq float32, sq, sqq int32) (d, m, e float32) {
 	// Integers up to 32·32·31² < 2²⁴ are exact.
 	if det := float32(n*sqq - sq*sq); det > 0 {
 		d = (float32(count*suq) - float32(su*float32(sq))) / det
-		least := (float32(d*float32(sq)) - su) / count // for u
-		if m = least - lo; m > 0 && d > 0 {
+		minimum := (float32(d*float32(sq)) - su) / count // for u
+		if m = minimum - lo; m > 0 && d > 0 {
 			// At the least error its derivatives are zero, and so this is what remains of it.
-			return d, m, float32(least*su) - float32(d*suq)
+			return d, m, float32(minimum*su) - float32(d*suq)
 		}
 	}
 	// No minimum: u + lo is to be d·q.
@@ -180,40 +180,40 @@ func bestMin(q []byte, x []float32, step, dmin, idmin float32, m, top, limit int
 		sx += v
 		sq += int32(q[i])
 	}
-	least := (float32(step*float32(sq)) - sx) / float32(len(x))
-	return min(int32(max(float32(least*idmin), 0)+0.5), limit)
+	minimum := (float32(step*float32(sq)) - sx) / float32(len(x))
+	return min(int32(max(float32(minimum*idmin), 0)+0.5), limit)
 }
 
-// number stores the numbers of 0 to top for which step·q − least is nearest to x.
-func number(q []byte, x []float32, step, least float32, top int32) {
+// number stores the numbers of 0 to top for which step·q − minimum is nearest to x.
+func number(q []byte, x []float32, step, minimum float32, top int32) {
 	id := inverse(step)
 	for i, v := range x {
-		q[i] = byte(min(int32(max(float32((v+least)*id), 0)+0.5), top))
+		q[i] = byte(min(int32(max(float32((v+minimum)*id), 0)+0.5), top))
 	}
 }
 
 func quantizeQ6_K(dst []byte, x *[superLen]float32) bool {
 	clear(dst[:210])
-	switch most := largest(x[:]); {
-	case most <= tiny:
+	switch peak := largest(x[:]); {
+	case peak <= tiny:
 		return true
-	case most > huge:
+	case peak > huge:
 		return false
 	}
 	var scale [16]float32
-	var most float32 // the one of the largest magnitude
+	var peak float32 // the one of the largest magnitude
 	for j := range scale {
 		scale[j] = fitSigned((*[16]float32)(x[16*j:]))
-		if abs(scale[j]) > abs(most) {
-			most = scale[j]
+		if abs(scale[j]) > abs(peak) {
+			peak = scale[j]
 		}
 	}
 	// The range of a signed byte reaches one step farther below zero: the super-block's scale has the other sign.
-	d, ok := superScale(dst[208:], abs(most), 128)
+	d, ok := superScale(dst[208:], abs(peak), 128)
 	if !ok {
 		return false
 	}
-	if most > 0 {
+	if peak > 0 {
 		d = -d
 		dst[209] |= 0x80
 	}
@@ -248,13 +248,8 @@ func signed(v, id float32) int32 {
 
 // fitSigned returns the scale d that makes d·q with whole q of −32 to 31 fit x.
 func fitSigned(x *[16]float32) (d float32) {
-	var top, peak float32
-	for _, v := range x {
-		if a := abs(v); a > top {
-			top, peak = a, v
-		}
-	}
-	if top <= tiny {
+	peak := peakOf(x[:])
+	if abs(peak) <= tiny {
 		return 0
 	}
 	best := float32(-1)
@@ -267,12 +262,29 @@ func fitSigned(x *[16]float32) (d float32) {
 			sqq += q * q
 			sxq += float32(v * float32(q))
 		}
-		// The least error is the sum of x² less this.
-		if sqq > 0 {
-			if gain := float32(sxq*sxq) / float32(sqq); gain > best {
-				best, d = gain, sxq/float32(sqq)
-			}
-		}
+		best, d = better(best, d, sxq, sqq)
 	}
 	return d
+}
+
+// peakOf returns the value of the largest magnitude, 0 of none.
+func peakOf(x []float32) (peak float32) {
+	var top float32
+	for _, v := range x {
+		if a := abs(v); a > top {
+			top, peak = a, v
+		}
+	}
+	return peak
+}
+
+// better returns the scale that fits x best with numbers q, given the sums of x·q and q², and its gain if that is more than
+// best: the least error is the sum of x² less the gain. Otherwise it returns best and d.
+func better(best, d, sxq float32, sqq int32) (float32, float32) {
+	if sqq > 0 {
+		if gain := float32(sxq*sxq) / float32(sqq); gain > best {
+			return gain, sxq / float32(sqq)
+		}
+	}
+	return best, d
 }

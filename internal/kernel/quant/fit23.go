@@ -6,25 +6,25 @@ package quant
 // quantizeQ2_K is quantizeQ4_K for two bits.
 func quantizeQ2_K(dst []byte, x *[superLen]float32) bool {
 	clear(dst[:84])
-	switch most := largest(x[:]); {
-	case most <= tiny:
+	switch peak := largest(x[:]); {
+	case peak <= tiny:
 		return true
-	case most > huge:
+	case peak > huge:
 		return false
 	}
-	var scale, least [16]float32
+	var scale, minimum [16]float32
 	for j := range scale {
-		scale[j], least[j] = fit(x[16*j:16*j+16], 3, 25)
+		scale[j], minimum[j] = fit(x[16*j:16*j+16], 3, 25)
 	}
 	d, ok := superScale(dst[80:], largest(scale[:]), 15)
-	dmin, okMin := superScale(dst[82:], largest(least[:]), 15)
+	dmin, okMin := superScale(dst[82:], largest(minimum[:]), 15)
 	if !ok || !okMin {
 		return false
 	}
 	id, idmin := inverse(d), inverse(dmin)
 	var q [superLen]byte
 	for j := range scale {
-		s, m := nearby(q[16*j:16*j+16], x[16*j:16*j+16], d, dmin, int32(float32(scale[j]*id)+0.5), int32(float32(least[j]*idmin)+0.5))
+		s, m := nearby(q[16*j:16*j+16], x[16*j:16*j+16], d, dmin, int32(float32(scale[j]*id)+0.5), int32(float32(minimum[j]*idmin)+0.5))
 		dst[j] = byte(s | m<<4)
 	}
 	packPairs(dst[16:80], &q)
@@ -33,7 +33,7 @@ func quantizeQ2_K(dst []byte, x *[superLen]float32) bool {
 
 // nearby stores the numbers of 0 to 3 of a sub-block and returns its scale and minimum, multiples of d and dmin up to 15:
 // those with the least error among the neighbours of s, and for each of the minimum that is best for the numbers of m.
-func nearby(q []byte, x []float32, d, dmin float32, s, m int32) (scale, least int32) {
+func nearby(q []byte, x []float32, d, dmin float32, s, m int32) (scale, minimum int32) {
 	idmin := inverse(dmin)
 	var numbers [16]byte
 	try := numbers[:]
@@ -50,12 +50,12 @@ func nearby(q []byte, x []float32, d, dmin float32, s, m int32) (scale, least in
 				e += float32(off * off)
 			}
 			if best < 0 || e < best {
-				best, scale, least = e, i, j
+				best, scale, minimum = e, i, j
 				copy(q, try)
 			}
 		}
 	}
-	return scale, least
+	return scale, minimum
 }
 
 // packPairs stores numbers of two bits, those 32 apart in one byte.
@@ -69,25 +69,25 @@ func packPairs(dst []byte, q *[superLen]byte) {
 // quantizeQ3_K is quantizeQ6_K for three bits.
 func quantizeQ3_K(dst []byte, x *[superLen]float32) bool {
 	clear(dst[:110])
-	switch most := largest(x[:]); {
-	case most <= tiny:
+	switch peak := largest(x[:]); {
+	case peak <= tiny:
 		return true // the scale is zero, whatever the numbers
-	case most > huge:
+	case peak > huge:
 		return false
 	}
 	var scale [16]float32
-	var most float32 // the one of the largest magnitude
+	var peak float32 // the one of the largest magnitude
 	for j := range scale {
 		scale[j] = fitThree(x[16*j : 16*j+16])
-		if abs(scale[j]) > abs(most) {
-			most = scale[j]
+		if abs(scale[j]) > abs(peak) {
+			peak = scale[j]
 		}
 	}
-	d, ok := superScale(dst[108:], abs(most), 32)
+	d, ok := superScale(dst[108:], abs(peak), 32)
 	if !ok {
 		return false
 	}
-	if most > 0 { // the range reaches one step farther below zero
+	if peak > 0 { // the range reaches one step farther below zero
 		d = -d
 		dst[109] |= 0x80
 	}
@@ -137,13 +137,8 @@ func three(v, id float32) int32 {
 
 // fitThree returns the scale d that makes d·q with whole q of −4 to 3 fit x.
 func fitThree(x []float32) (d float32) {
-	var top, peak float32
-	for _, v := range x {
-		if a := abs(v); a > top {
-			top, peak = a, v
-		}
-	}
-	if top <= tiny {
+	peak := peakOf(x)
+	if abs(peak) <= tiny {
 		return 0
 	}
 	best := float32(-1)
@@ -161,11 +156,7 @@ func fitThree(x []float32) (d float32) {
 			sqq += q * q
 			sxq += float32(v * float32(q))
 		}
-		if sqq > 0 {
-			if gain := float32(sxq*sxq) / float32(sqq); gain > best {
-				best, d = gain, sxq/float32(sqq)
-			}
-		}
+		best, d = better(best, d, sxq, sqq)
 	}
 	return d
 }

@@ -8,18 +8,18 @@ import (
 )
 
 // Numbers is a block taken apart, of a format whose values are small integers with a scale: value i is
-// Scale[i/16]·Q[i] − Least[i/16], the product rounded first. Blocks of 32 values use the first of each.
+// Scale[i/16]·Q[i] − Minimum[i/16], the product rounded first. Blocks of 32 values use the first of each.
 //
 // All formats of less than four bits and those with tables of values are read this way: what differs between them is how
 // the numbers are stored, and that is taken apart eight numbers at a time, in the bytes of a word.
 type Numbers struct {
-	Q            [superLen]byte // signed
-	Scale, Least [superLen / 16]float32
+	Q              [superLen]byte // signed
+	Scale, Minimum [superLen / 16]float32
 }
 
 var le = binary.LittleEndian
 
-// splitters take a block apart. Those of formats without minima leave Least alone.
+// splitters take a block apart. Those of formats without minima leave Minimum alone.
 var splitters = [...]func(n *Numbers, src []byte){
 	tensor.Q2_K:    splitQ2_K,
 	tensor.Q3_K:    splitQ3_K,
@@ -48,7 +48,7 @@ func Split(dst []float32, d tensor.DType, src []byte, use func(dst []float32, n 
 	split, values, bytes := splitters[d], d.BlockValues(), d.BlockBytes()
 	n := allNumbers.Get().(*Numbers)
 	defer allNumbers.Put(n)
-	clear(n.Least[:])
+	clear(n.Minimum[:])
 	for len(dst) >= values {
 		split(n, src[:bytes:bytes])
 		use(dst[:values:values], n)
@@ -60,9 +60,9 @@ func Split(dst []float32, d tensor.DType, src []byte, use func(dst []float32, n 
 // dequantizeNumbers stores the values of a block.
 func dequantizeNumbers(dst []float32, n *Numbers) {
 	for i := 0; i < len(dst); i += 16 {
-		scale, least, q, out := n.Scale[i/16], n.Least[i/16], (*[16]byte)(n.Q[i:]), (*[16]float32)(dst[i:])
+		scale, minimum, q, out := n.Scale[i/16], n.Minimum[i/16], (*[16]byte)(n.Q[i:]), (*[16]float32)(dst[i:])
 		for j, v := range q {
-			out[j] = float32(scale*float32(int8(v))) - least
+			out[j] = float32(scale*float32(int8(v))) - minimum
 		}
 	}
 }

@@ -9,7 +9,7 @@ func splitQ2_K(n *Numbers, src []byte) {
 	d, dmin := F16ToF32(le.Uint16(b[80:])), F16ToF32(le.Uint16(b[82:]))
 	for i, both := range b[:16] {
 		n.Scale[i] = d * float32(both&15)
-		n.Least[i] = dmin * float32(both>>4)
+		n.Minimum[i] = dmin * float32(both>>4)
 	}
 	for i := 0; i < 64; i += 8 {
 		bits := le.Uint64(b[16+i:])

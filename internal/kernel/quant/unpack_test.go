@@ -31,20 +31,20 @@ func TestUnpack(t *testing.T) {
 			Dequantize(want, d, src)
 			Unpack(&b, d, src)
 			for i := range n {
-				scale, least, sub := F16ToF32(b.Scale), float32(0), 0
+				scale, minimum, sub := F16ToF32(b.Scale), float32(0), 0
 				switch d {
 				case tensor.Q4_K, tensor.Q5_K:
 					sub = i / 32
 					scale *= float32(b.S[sub])
-					least = float32(F16ToF32(b.Min) * float32(b.M[sub]))
+					minimum = float32(F16ToF32(b.Min) * float32(b.M[sub]))
 				case tensor.Q6_K:
 					scale *= float32(b.S[i/16])
 				case tensor.Q4_0:
-					least = float32(-8 * scale)
+					minimum = float32(-8 * scale)
 				case tensor.Q4_1, tensor.Q5_1:
-					least = F16ToF32(b.Min)
+					minimum = F16ToF32(b.Min)
 				}
-				if got := float32(scale*float32(b.Q[i])) + least; got != want[i] {
+				if got := float32(scale*float32(b.Q[i])) + minimum; got != want[i] {
 					t.Fatalf("%v: value %d is %v, want %v", d, i, got, want[i])
 				}
 			}
