@@ -50,6 +50,7 @@ type opened struct {
 	from *checkpoint.Checkpoint
 }
 
+// open opens the model at path, which is to be closed.
 func open(path string, o checkpoint.Options) (m opened, err error) {
 	if m.from, err = checkpoint.Open(path); err != nil {
 		return m, err
