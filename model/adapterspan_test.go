@@ -12,6 +12,7 @@ import (
 	"jamba/checkpoint"
 	"jamba/internal/kernel/par"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/model/lora"
 	"jamba/tensor"
@@ -47,7 +48,7 @@ func TestAdapterOfSpan(t *testing.T) {
 	ctx, ids := context.Background(), variants.IDs
 	for base, dirs := range bases {
 		for _, o := range []checkpoint.Options{{}, {Precision: model.Fast}, {Weights: "q8_0"}, {Weights: "q8_0", Precision: model.Fast}, {Weights: "experts-int8"}} {
-			m, err := openModel(base, o)
+			m, err := golden.OpenModel(base, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,12 +56,12 @@ func TestAdapterOfSpan(t *testing.T) {
 			alone := func(dir string) []float32 {
 				o := o
 				o.Adapter = dir
-				m, err := openModel(base, o)
+				m, err := golden.OpenModel(base, o)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer m.Close()
-				warnings = from(m).Warnings()
+				warnings = golden.From(m).Warnings()
 				logits, err := m.NewPass().Logits(ctx, model.Span{State: m.NewState(), Tokens: ids, Want: model.AllLogits})
 				if err != nil {
 					t.Fatal(err)
@@ -80,7 +81,7 @@ func TestAdapterOfSpan(t *testing.T) {
 					t.Fatal(err)
 				}
 				s := adapted{dir, alone(dir)}
-				if own := slices.Concat(from(m).Warnings(), a.Warnings()); o.Weights == "" && !slices.Equal(own, warnings) {
+				if own := slices.Concat(golden.From(m).Warnings(), a.Warnings()); o.Weights == "" && !slices.Equal(own, warnings) {
 					t.Errorf("%s: warnings %q, want %q", dir, own, warnings)
 				}
 				if slices.Equal(s.want, all[0].want) {
@@ -129,7 +130,7 @@ func TestAdapterOfSpan(t *testing.T) {
 // whole writes an adapter of embedding, head and Mamba, the first two beside weights of its own.
 func whole(t *testing.T, base string) (dir string) {
 	t.Helper()
-	m := openWith(t, base, checkpoint.Options{})
+	m := golden.OpenWith(t, base, checkpoint.Options{})
 	a, err := lora.New(lora.Config{R: 3, Alpha: 2, Targets: []string{"embed", "head", "mamba"}}, m.Modules(), 1)
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +161,7 @@ func whole(t *testing.T, base string) (dir string) {
 func TestAdapterOfSpanBad(t *testing.T) {
 	base, dir := testutil.Golden("models", "jamba-v01-mini"), testutil.Golden("adapters", "jamba-v01-mini.all")
 	open := func(o checkpoint.Options) (*model.Model, *model.Adapter, error) {
-		m := openWith(t, base, o)
+		m := golden.OpenWith(t, base, o)
 		source, err := checkpoint.OpenAdapter(dir, m.Modules())
 		if err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"jamba/checkpoint"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/quantize"
 )
@@ -26,7 +27,7 @@ func TestAdapterVariants(t *testing.T) {
 			base, dir, want := all.BaseOf(v), all.Write(t, v), all.Floats(v, "logits")
 			logits := func(path string, o checkpoint.Options) []float32 {
 				t.Helper()
-				m, err := openModel(path, o)
+				m, err := golden.OpenModel(path, o)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -64,7 +65,7 @@ func TestAdapterVariants(t *testing.T) {
 				t.Fatal(err)
 			}
 			near("merged", logits(merged, checkpoint.Options{}), 1e-4)
-			m, err := openModel(merged, checkpoint.Options{})
+			m, err := golden.OpenModel(merged, checkpoint.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,32 +80,32 @@ func TestAdapterVariants(t *testing.T) {
 // TestAdapterVariantsAlike asserts that adapters of the embedding and the head compute the same bits however a sequence is
 // cut, and that they change a model whose weights are of 8 bits as they change the others.
 func TestAdapterVariantsAlike(t *testing.T) {
-	g := openGolden(t, testutil.Golden("models", "jamba-odd-tied"))
-	dir := filepath.Dir(g.path)
-	adapter := newAdapter(t, g.model, []string{"embed", "head", "mamba"}, 70) // more than the model is wide
+	g := golden.Open(t, testutil.Golden("models", "jamba-odd-tied"))
+	dir := filepath.Dir(g.Path)
+	adapter := newAdapter(t, g.Model, []string{"embed", "head", "mamba"}, 70) // more than the model is wide
 	for _, o := range []checkpoint.Options{
 		{Adapter: adapter}, {Adapter: adapter, Precision: model.Fast}, {Adapter: adapter, Weights: "q8_0"}, {Adapter: adapter, Weights: "q8_0", Precision: model.Fast},
 	} {
-		m, err := openModel(dir, o)
+		m, err := golden.OpenModel(dir, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		own := &golden{model: m}
-		all := own.forward(t, m.NewPass(), m.NewState(), g.ids)
-		for _, chunks := range [][]int{slices.Repeat([]int{1}, len(g.ids)), {3, 1, 5}} {
-			if !slices.Equal(own.forward(t, m.NewPass(), m.NewState(), g.ids, chunks...), all) {
+		own := &golden.Golden{Model: m}
+		all := own.Forward(t, m.NewPass(), m.NewState(), g.IDs)
+		for _, chunks := range [][]int{slices.Repeat([]int{1}, len(g.IDs)), {3, 1, 5}} {
+			if !slices.Equal(own.Forward(t, m.NewPass(), m.NewState(), g.IDs, chunks...), all) {
 				t.Errorf("%+v: chunks %v give other logits", o, chunks)
 			}
 		}
 		plain := o
 		plain.Adapter = ""
-		without, err := openModel(dir, plain)
+		without, err := golden.OpenModel(dir, plain)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer without.Close()
-		if d := testutil.MaxDiff(t, all, (&golden{model: without}).forward(t, without.NewPass(), without.NewState(), g.ids)); d < 0.1 {
+		if d := testutil.MaxDiff(t, all, (&golden.Golden{Model: without}).Forward(t, without.NewPass(), without.NewState(), g.IDs)); d < 0.1 {
 			t.Errorf("%+v: the adapter changes logits by %.2g only", o, d)
 		}
 	}

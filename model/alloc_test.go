@@ -6,6 +6,7 @@ import (
 
 	"jamba/checkpoint"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/tensor"
 )
@@ -18,7 +19,7 @@ func TestSteadyState(t *testing.T) {
 	}
 	for _, name := range []string{"jamba-v01-mini", "mixtral-tiny", "jamba-pure-mamba"} {
 		for _, o := range []checkpoint.Options{{}, {Precision: model.Fast, Weights: "q8_0"}, {KV: tensor.Q8_0}} {
-			m, err := openModel(testutil.Golden("models", name), o)
+			m, err := golden.OpenModel(testutil.Golden("models", name), o)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package model_test
+package checkpoint_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"jamba/checkpoint"
 	"jamba/format/safetensors"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 )
 
@@ -53,7 +54,7 @@ func (c *settingsCase) folder(t *testing.T) string {
 	if err := safetensors.WriteDir(dir, entries, 0); err != nil {
 		t.Fatal(err)
 	}
-	put(t, dir, "config.json", c.Config)
+	golden.Put(t, dir, "config.json", c.Config)
 	return dir
 }
 
@@ -89,7 +90,7 @@ func TestSettingsAsInReference(t *testing.T) {
 	}
 	for _, c := range all.Cases {
 		t.Run(c.Name, func(t *testing.T) {
-			m, err := openModel(c.folder(t), checkpoint.Options{})
+			m, err := golden.OpenModel(c.folder(t), checkpoint.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +107,7 @@ func TestSettingsAsInReference(t *testing.T) {
 					}
 				}
 			}
-			said := strings.Join(from(m).Warnings(), "\n")
+			said := strings.Join(golden.From(m).Warnings(), "\n")
 			if want := warns[c.Name]; want == "" && said != "" || !strings.Contains(said, want) {
 				t.Errorf("warnings %q, want %q", said, want)
 			}

@@ -1,4 +1,4 @@
-package model_test
+package checkpoint_test
 
 import (
 	"bytes"
@@ -14,51 +14,10 @@ import (
 	"jamba/checkpoint"
 	"jamba/format/gguf"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/tensor"
 )
-
-// damaged returns a copy of a reference checkpoint after changes to its config and its safetensors header and data.
-func damaged(t *testing.T, name string, config func(map[string]any), file func(header map[string]any, data []byte)) string {
-	t.Helper()
-	dir := t.TempDir()
-	c := testutil.JSON[map[string]any](t, testutil.Golden("models", name, "config.json"))
-	if config != nil {
-		config(c)
-	}
-	b, err := json.Marshal(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, dir, "config.json", b)
-	b, err = os.ReadFile(testutil.Golden("models", name, "model.safetensors"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := binary.LittleEndian.Uint64(b)
-	var header map[string]any
-	if err := json.Unmarshal(b[8:8+n], &header); err != nil {
-		t.Fatal(err)
-	}
-	data := bytes.Clone(b[8+n:])
-	if file != nil {
-		file(header, data)
-	}
-	h, err := json.Marshal(header)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := binary.LittleEndian.AppendUint64(nil, uint64(len(h)))
-	put(t, dir, "model.safetensors", append(append(out, h...), data...))
-	return dir
-}
-
-func put(t *testing.T, dir, name string, b []byte) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestBadConfig(t *testing.T) {
 	for _, test := range []struct{ config, want string }{
@@ -133,29 +92,29 @@ func TestBadCheckpoint(t *testing.T) {
 		{"lying shape", nil, func(h map[string]any, _ []byte) { h[down].(map[string]any)["shape"] = []int{99, 99} }, down + ": F32 [99 99] does not take the 7168 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			dir := damaged(t, name, test.config, test.file)
-			_, err := openModel(dir, checkpoint.Options{})
+			dir := golden.Damaged(t, name, test.config, test.file)
+			_, err := golden.OpenModel(dir, checkpoint.Options{})
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), dir) {
 				t.Errorf("error %v, want one with %q and the folder", err, test.want)
 			}
 		})
 	}
-	if _, err := openModel(filepath.Join(t.TempDir(), "nothing"), checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "no such file") {
+	if _, err := golden.OpenModel(filepath.Join(t.TempDir(), "nothing"), checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Error(err)
 	}
-	if _, err := openModel(t.TempDir(), checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "a model is a folder with config.json and model.safetensors, or a .gguf file") {
+	if _, err := golden.OpenModel(t.TempDir(), checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "a model is a folder with config.json and model.safetensors, or a .gguf file") {
 		t.Error(err)
 	}
 }
 
 func TestUnusedTensors(t *testing.T) {
-	m, err := openModel(damaged(t, "jamba-v01-mini", func(c map[string]any) { c["num_hidden_layers"] = 7 }, nil), checkpoint.Options{})
+	m, err := golden.OpenModel(golden.Damaged(t, "jamba-v01-mini", func(c map[string]any) { c["num_hidden_layers"] = 7 }, nil), checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	if len(from(m).Unused()) == 0 || !strings.HasPrefix(from(m).Unused()[0], "model.layers.7.") {
-		t.Errorf("unused tensors %v", from(m).Unused())
+	if len(golden.From(m).Unused()) == 0 || !strings.HasPrefix(golden.From(m).Unused()[0], "model.layers.7.") {
+		t.Errorf("unused tensors %v", golden.From(m).Unused())
 	}
 }
 
@@ -186,14 +145,14 @@ func TestBadGGUF(t *testing.T) {
 		if err := gguf.WriteFile(path, test.meta, nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openModel(path, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := golden.OpenModel(path, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want one with %q", test.name, err, test.want)
 		}
 	}
 }
 
 func TestBadTokens(t *testing.T) {
-	m, err := openModel(testutil.Golden("models", "jamba-v01-mini"), checkpoint.Options{})
+	m, err := golden.OpenModel(testutil.Golden("models", "jamba-v01-mini"), checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,11 +181,11 @@ func TestNonFinite(t *testing.T) {
 		"model.layers.3.pre_ff_layernorm.weight":     "layer 3 (mamba + moe)",
 		"model.layers.6.mamba.out_proj.weight":       "layer 6 (mamba + mlp)",
 	} {
-		dir := damaged(t, "jamba-v01-mini", nil, func(h map[string]any, data []byte) {
+		dir := golden.Damaged(t, "jamba-v01-mini", nil, func(h map[string]any, data []byte) {
 			at := int(h[name].(map[string]any)["data_offsets"].([]any)[0].(float64))
 			binary.LittleEndian.PutUint32(data[at:], math.Float32bits(float32(math.NaN())))
 		})
-		m, err := openModel(dir, checkpoint.Options{})
+		m, err := golden.OpenModel(dir, checkpoint.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,7 +206,7 @@ func TestNonFinite(t *testing.T) {
 func TestKVOverflow(t *testing.T) {
 	const name = "model.layers.4.self_attn.v_proj.weight"
 	scaled := func(by float32) string {
-		return damaged(t, "jamba-v01-mini", nil, func(h map[string]any, data []byte) {
+		return golden.Damaged(t, "jamba-v01-mini", nil, func(h map[string]any, data []byte) {
 			at := h[name].(map[string]any)["data_offsets"].([]any)
 			for i := int(at[0].(float64)); i < int(at[1].(float64)); i += 4 {
 				v := math.Float32frombits(binary.LittleEndian.Uint32(data[i:]))
@@ -272,7 +231,7 @@ func TestKVOverflow(t *testing.T) {
 		{infinite, checkpoint.Options{KV: tensor.F32}, "activations are infinite or NaN"},
 		{infinite, checkpoint.Options{KV: tensor.Q8_0}, none},
 	} {
-		m := openWith(t, test.path, test.o)
+		m := golden.OpenWith(t, test.path, test.o)
 		s := m.NewState()
 		_, err := m.NewPass().Logits(context.Background(), model.Span{State: s, Tokens: []int32{5, 6}})
 		switch {
@@ -287,14 +246,14 @@ func TestKVOverflow(t *testing.T) {
 		}
 	}
 	for _, d := range []tensor.DType{tensor.BF16, tensor.Q4_0, 99} {
-		if _, err := openModel(large, checkpoint.Options{KV: d}); err == nil || !strings.Contains(err.Error(), "f32, f16 and q8_0 can be") {
+		if _, err := golden.OpenModel(large, checkpoint.Options{KV: d}); err == nil || !strings.Contains(err.Error(), "f32, f16 and q8_0 can be") {
 			t.Errorf("%v: error %v", d, err)
 		}
 	}
 }
 
 func TestCancel(t *testing.T) {
-	m, err := openModel(testutil.Golden("models", "jamba-v01-mini"), checkpoint.Options{})
+	m, err := golden.OpenModel(testutil.Golden("models", "jamba-v01-mini"), checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,12 +269,12 @@ func TestCancel(t *testing.T) {
 // TestStackedExperts reads a checkpoint whose experts are stacked as the reference keeps them in memory.
 func TestStackedExperts(t *testing.T) {
 	dir := t.TempDir()
-	g := openGolden(t, testutil.Golden("models", "jamba-v01-mini"))
+	g := golden.Open(t, testutil.Golden("models", "jamba-v01-mini"))
 	b, err := os.ReadFile(testutil.Golden("models", "jamba-v01-mini", "config.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, dir, "config.json", b)
+	golden.Put(t, dir, "config.json", b)
 	raw := testutil.OpenTensors(t, testutil.Golden("models", "jamba-v01-mini", "model.safetensors"))
 	header, all := map[string]any{}, []byte{}
 	add := func(name string, f []float32, shape []int) {
@@ -350,23 +309,23 @@ func TestStackedExperts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, dir, "model.safetensors", append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(h))), h...), all...))
-	m, err := openModel(dir, checkpoint.Options{})
+	golden.Put(t, dir, "model.safetensors", append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(h))), h...), all...))
+	m, err := golden.OpenModel(dir, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	if len(from(m).Unused()) > 0 {
-		t.Errorf("unused tensors %v", from(m).Unused())
+	if len(golden.From(m).Unused()) > 0 {
+		t.Errorf("unused tensors %v", golden.From(m).Unused())
 	}
-	got, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: g.ids, Want: model.AllLogits})
+	got, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: g.IDs, Want: model.AllLogits})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, _ := g.tensors.Floats("logits")
-	g.near(t, "logits", got, want)
-	stacked, _ := export(t, dir, "q8_0")
-	if one, _ := export(t, testutil.Golden("models", "jamba-v01-mini"), "q8_0"); !bytes.Equal(data(t, stacked), data(t, one)) {
+	want, _ := g.Tensors.Floats("logits")
+	g.Near(t, "logits", got, want)
+	stacked, _ := golden.Export(t, dir, "q8_0")
+	if one, _ := golden.Export(t, testutil.Golden("models", "jamba-v01-mini"), "q8_0"); !bytes.Equal(golden.Data(t, stacked), golden.Data(t, one)) {
 		t.Error("stacked or one by one, experts become different GGUF files")
 	}
 }

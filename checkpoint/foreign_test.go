@@ -1,4 +1,4 @@
-package model_test
+package checkpoint_test
 
 import (
 	"encoding/binary"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"jamba/checkpoint"
+	"jamba/internal/testutil/golden"
 )
 
 // TestNotAModel opens folders that hold something else than a model that is read here; each is refused by its name, with
@@ -61,9 +62,9 @@ func TestNotAModel(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		for file, content := range test.files {
-			put(t, dir, file, []byte(content))
+			golden.Put(t, dir, file, []byte(content))
 		}
-		_, err := openModel(dir, checkpoint.Options{})
+		_, err := golden.OpenModel(dir, checkpoint.Options{})
 		for _, want := range test.want {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: error %v, want one with %q", name, err, want)
@@ -74,12 +75,12 @@ func TestNotAModel(t *testing.T) {
 
 // TestStrayFile opens a checkpoint of shards beside a file that its index does not name.
 func TestStrayFile(t *testing.T) {
-	dir := damaged(t, "jamba-v01-mini", nil, nil)
+	dir := golden.Damaged(t, "jamba-v01-mini", nil, nil)
 	if err := os.Rename(filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "model-00001-of-00001.safetensors")); err != nil {
 		t.Fatal(err)
 	}
 	var index strings.Builder
-	trained, err := checkpoint.OpenForTraining(damaged(t, "jamba-v01-mini", nil, nil))
+	trained, err := checkpoint.OpenForTraining(golden.Damaged(t, "jamba-v01-mini", nil, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,14 +90,14 @@ func TestStrayFile(t *testing.T) {
 		}
 		fmt.Fprintf(&index, "%q:%q", p.Name, "model-00001-of-00001.safetensors")
 	}
-	put(t, dir, "model.safetensors.index.json", []byte(`{"weight_map":{`+index.String()+`}}`))
-	put(t, dir, "model.safetensors", []byte("stray"))
-	m, err := openModel(dir, checkpoint.Options{})
+	golden.Put(t, dir, "model.safetensors.index.json", []byte(`{"weight_map":{`+index.String()+`}}`))
+	golden.Put(t, dir, "model.safetensors", []byte("stray"))
+	m, err := golden.OpenModel(dir, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	if said := strings.Join(from(m).Warnings(), "\n"); !strings.Contains(said, "model.safetensors: not read, since model.safetensors.index.json names other files") {
+	if said := strings.Join(golden.From(m).Warnings(), "\n"); !strings.Contains(said, "model.safetensors: not read, since model.safetensors.index.json names other files") {
 		t.Errorf("warnings %q", said)
 	}
 }

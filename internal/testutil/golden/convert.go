@@ -1,7 +1,6 @@
-package model_test
+package golden
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -9,11 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"jamba/checkpoint"
 	"jamba/format/gguf"
 	"jamba/format/safetensors"
 	"jamba/internal/kernel/quant"
-	"jamba/internal/testutil"
 	"jamba/model"
 	"jamba/tensor"
 )
@@ -31,8 +28,8 @@ var ggufLayer = strings.NewReplacer(
 	"feed_forward.router", "ffn_gate_inp", "block_sparse_moe.gate", "ffn_gate_inp",
 )
 
-// convert writes the reference checkpoint in dir as llama.cpp's converter would, and returns the file's path.
-func convert(t *testing.T, g *golden, dir string, quantized ...tensor.DType) string {
+// Convert writes the reference checkpoint in dir as llama.cpp's converter would, and returns the file's path.
+func Convert(t *testing.T, g *Golden, dir string, quantized ...tensor.DType) string {
 	t.Helper()
 	set, err := safetensors.OpenDir(dir)
 	if err != nil {
@@ -47,7 +44,7 @@ func convert(t *testing.T, g *golden, dir string, quantized ...tensor.DType) str
 		return x
 	}
 
-	c := g.model.Config
+	c := g.Model.Config
 	arch := c.Architecture
 	if arch == "mistral" || arch == "mixtral" {
 		arch = "llama"
@@ -109,7 +106,7 @@ func convert(t *testing.T, g *golden, dir string, quantized ...tensor.DType) str
 	add := func(name string, x tensor.Tensor) {
 		x.Name = name
 		if len(quantized) > 0 {
-			x = roundTo(t, x, quantized[0])
+			x = RoundTo(t, x, quantized[0])
 		}
 		tensors = append(tensors, gguf.FromTensor(x))
 	}
@@ -168,7 +165,7 @@ func convert(t *testing.T, g *golden, dir string, quantized ...tensor.DType) str
 		case strings.HasSuffix(part, "conv1d.weight"):
 			x, _ = x.Reshape(x.Shape[0], x.Shape[2])
 		case rope != nil && (strings.Contains(part, "q_proj") || strings.Contains(part, "k_proj")):
-			x = interleave(floats(x), x.Shape, c.Layers[0].Attention.HeadDim)
+			x = Interleave(floats(x), x.Shape, c.Layers[0].Attention.HeadDim)
 		}
 		add(to, x)
 	}
@@ -182,8 +179,8 @@ func convert(t *testing.T, g *golden, dir string, quantized ...tensor.DType) str
 	return path
 }
 
-// roundTo returns a matrix, or a stack of them, in a block format if its rows are whole blocks.
-func roundTo(t *testing.T, x tensor.Tensor, d tensor.DType) tensor.Tensor {
+// RoundTo returns a matrix, or a stack of them, in a block format if its rows are whole blocks.
+func RoundTo(t *testing.T, x tensor.Tensor, d tensor.DType) tensor.Tensor {
 	k := x.Shape[len(x.Shape)-1]
 	f, ok := x.Float32s()
 	if !ok || len(x.Shape) < 2 || k%d.BlockValues() != 0 || strings.Contains(x.Name, "ssm_conv1d") || strings.Contains(x.Name, "ffn_gate_inp") {
@@ -200,8 +197,8 @@ func roundTo(t *testing.T, x tensor.Tensor, d tensor.DType) tensor.Tensor {
 	return tensor.Tensor{Name: x.Name, DType: d, Shape: x.Shape, Data: data}
 }
 
-// interleave reorders the rows of each head from halves to pairs.
-func interleave(f []float32, shape []int, headDim int) tensor.Tensor {
+// Interleave reorders the rows of each head from halves to pairs.
+func Interleave(f []float32, shape []int, headDim int) tensor.Tensor {
 	out := make([]float32, len(f))
 	k := shape[1]
 	for head := 0; head < shape[0]; head += headDim {
@@ -230,38 +227,4 @@ func llama3Factors(r *model.RoPE, dim int) []float32 {
 		}
 	}
 	return factors
-}
-
-// TestGGUF writes each reference checkpoint that the format can express as GGUF, and expects the reference's logits.
-func TestGGUF(t *testing.T) {
-	goldens(t, func(t *testing.T, g *golden) {
-		switch g.name {
-		case "jamba-odd-tied", "mistral-window", "jamba-v01-mini-bf16":
-			t.Skip("GGUF has no projection biases and no sliding window for these; in bfloat16 nothing is new")
-		}
-		dir := testutil.Golden("models", g.name)
-		if g.name == "model" {
-			dir = testutil.Golden("e2e", "model")
-		}
-		m, err := openModel(convert(t, g, dir), checkpoint.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.Close()
-		if len(from(m).Unused()) > 0 {
-			t.Errorf("tensors that the network does not use: %v", from(m).Unused())
-		}
-		if got, want := fmt.Sprint(m.Config.EOSTokenIDs, m.Config.BOSTokenID, m.Config.VocabSize), fmt.Sprint(g.model.Config.EOSTokenIDs, g.model.Config.BOSTokenID, g.vocab); got != want {
-			t.Errorf("eos, bos, vocabulary %s, want %s", got, want)
-		}
-		if got, want := m.Sizes().Total(), g.model.Sizes().Total(); got.Params != want.Params || got.ActiveParams != want.ActiveParams {
-			t.Errorf("sizes %+v, want %+v", got, want)
-		}
-		want, _ := g.tensors.Floats("logits")
-		got, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: g.ids, Want: model.AllLogits})
-		if err != nil {
-			t.Fatal(err)
-		}
-		g.near(t, "logits", got, want)
-	})
 }

@@ -1,4 +1,4 @@
-package model_test
+package checkpoint_test
 
 import (
 	"context"
@@ -13,7 +13,9 @@ import (
 	"jamba/checkpoint"
 	"jamba/format/safetensors"
 	"jamba/internal/kernel/quant"
+	"jamba/internal/testutil"
 	"jamba/internal/testutil/blocks"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/quantize"
 	"jamba/tensor"
@@ -37,14 +39,14 @@ func TestFP8(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			dir := filepath.Join("testdata/fp8", kind)
 			logits := func(path string, o checkpoint.Options) []float32 {
-				m := openWith(t, path, o)
-				if len(from(m).Unused()) > 0 {
-					t.Errorf("tensors that the network does not use: %v", from(m).Unused())
+				m := golden.OpenWith(t, path, o)
+				if len(golden.From(m).Unused()) > 0 {
+					t.Errorf("tensors that the network does not use: %v", golden.From(m).Unused())
 				}
-				return (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), want.Tokens)
+				return (&golden.Golden{Model: m}).Forward(t, m.NewPass(), m.NewState(), want.Tokens)
 			}
 			got := logits(dir, checkpoint.Options{})
-			nearRelative(t, "logits", got, want.Logits)
+			golden.NearRelative(t, "logits", got, want.Logits)
 			plain := widened(t, dir)
 			if !slices.Equal(got, logits(plain, checkpoint.Options{})) {
 				t.Error("other logits than of the dequantized weights")
@@ -52,9 +54,9 @@ func TestFP8(t *testing.T) {
 			if !slices.Equal(logits(dir, checkpoint.Options{Weights: "q8_0"}), logits(plain, checkpoint.Options{Weights: "q8_0"})) {
 				t.Error("other logits than of the dequantized weights, both rounded")
 			}
-			x, report := export(t, dir, "q4_0")
-			y, _ := export(t, plain, "q4_0")
-			if a, b := data(t, x), data(t, y); !slices.Equal(a, b) {
+			x, report := golden.Export(t, dir, "q4_0")
+			y, _ := golden.Export(t, plain, "q4_0")
+			if a, b := golden.Data(t, x), golden.Data(t, y); !slices.Equal(a, b) {
 				t.Error("rounded, a file differs from one made from the dequantized weights")
 			}
 			if !slices.ContainsFunc(report, func(c model.Conversion) bool { return c.From == tensor.F8_E4M3 }) {
@@ -64,31 +66,55 @@ func TestFP8(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(got, (&golden{model: a}).forward(t, a.NewPass(), a.NewState(), want.Tokens)) {
+			if !slices.Equal(got, (&golden.Golden{Model: a}).Forward(t, a.NewPass(), a.NewState(), want.Tokens)) {
 				t.Error("a model for training has other logits")
 			}
 		})
 	}
 }
 
-// widened copies a folder with its matrices of eight bits as float32, by a plain evaluation of what their scales mean.
-func widened(t *testing.T, dir string) string {
+// rebuilt copies a folder with those tensors that of makes of each of its own, and others, after a change to its settings.
+func rebuilt(t *testing.T, dir string, of func(set *safetensors.Set, x tensor.Tensor) []safetensors.Entry, change func(settings map[string]any), others ...safetensors.Entry) string {
 	t.Helper()
 	set, err := safetensors.OpenDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer set.Close()
-	var entries []safetensors.Entry
 	for _, name := range set.Names() {
 		x, err := set.Tensor(name)
 		if err != nil {
 			t.Fatal(err)
 		}
+		others = append(others, of(set, x)...)
+	}
+	out := t.TempDir()
+	if err := safetensors.WriteFile(filepath.Join(out, "model.safetensors"), others, nil); err != nil {
+		t.Fatal(err)
+	}
+	settings := testutil.JSON[map[string]any](t, filepath.Join(dir, "config.json"))
+	if change != nil {
+		change(settings)
+	}
+	b, err := json.Marshal(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Put(t, out, "config.json", b)
+	return out
+}
+
+// widened copies a folder with its matrices of eight bits as float32, by a plain evaluation of what their scales mean.
+func widened(t *testing.T, dir string) string {
+	t.Helper()
+	return rebuilt(t, dir, func(set *safetensors.Set, x tensor.Tensor) []safetensors.Entry {
+		if strings.Contains(x.Name, "_scale") {
+			return nil
+		}
 		v := make([]float32, x.Numel())
 		quant.Dequantize(v, x.DType, x.Data)
 		for _, suffix := range []string{"_scale_inv", "_scale"} {
-			s, err := set.Tensor(name + suffix)
+			s, err := set.Tensor(x.Name + suffix)
 			if err != nil {
 				continue
 			}
@@ -109,28 +135,8 @@ func widened(t *testing.T, dir string) string {
 				}
 			}
 		}
-		if !strings.Contains(name, "_scale") {
-			entries = append(entries, safetensors.Of(tensor.FromFloat32s(name, v, x.Shape...)))
-		}
-	}
-	out := t.TempDir()
-	if err := safetensors.WriteFile(filepath.Join(out, "model.safetensors"), entries, nil); err != nil {
-		t.Fatal(err)
-	}
-	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var settings map[string]any
-	if err := json.Unmarshal(config, &settings); err != nil {
-		t.Fatal(err)
-	}
-	delete(settings, "quantization_config")
-	if config, err = json.Marshal(settings); err != nil {
-		t.Fatal(err)
-	}
-	put(t, out, "config.json", config)
-	return out
+		return []safetensors.Entry{safetensors.Of(tensor.FromFloat32s(x.Name, v, x.Shape...))}
+	}, func(settings map[string]any) { delete(settings, "quantization_config") })
 }
 
 // TestFP8Plain reads eight-bit floats without scales as what they are, both kinds.
@@ -146,9 +152,9 @@ func TestFP8Plain(t *testing.T) {
 		})
 		plain := widened(t, dir)
 		ids := []int32{1, 2, 3, 4, 5, 6, 7}
-		a, b := openPrecision(t, dir, model.Exact), openPrecision(t, plain, model.Exact)
-		got := (&golden{model: a}).forward(t, a.NewPass(), a.NewState(), ids)
-		if want := (&golden{model: b}).forward(t, b.NewPass(), b.NewState(), ids); !slices.Equal(got, want) {
+		a, b := golden.OpenPrecision(t, dir, model.Exact), golden.OpenPrecision(t, plain, model.Exact)
+		got := (&golden.Golden{Model: a}).Forward(t, a.NewPass(), a.NewState(), ids)
+		if want := (&golden.Golden{Model: b}).Forward(t, b.NewPass(), b.NewState(), ids); !slices.Equal(got, want) {
 			t.Errorf("%v: other logits than of the values as F32", d)
 		}
 	}
@@ -158,33 +164,13 @@ func TestFP8Plain(t *testing.T) {
 // left out.
 func changed(t *testing.T, dir string, change func(e *safetensors.Entry, x tensor.Tensor) bool) string {
 	t.Helper()
-	set, err := safetensors.OpenDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer set.Close()
-	var entries []safetensors.Entry
-	for _, name := range set.Names() {
-		x, err := set.Tensor(name)
-		if err != nil {
-			t.Fatal(err)
-		}
+	return rebuilt(t, dir, func(_ *safetensors.Set, x tensor.Tensor) []safetensors.Entry {
 		e := safetensors.Of(x)
-		if (x.DType == tensor.F8_E4M3 || strings.Contains(name, "_scale")) && !change(&e, x) {
-			continue
+		if (x.DType == tensor.F8_E4M3 || strings.Contains(x.Name, "_scale")) && !change(&e, x) {
+			return nil
 		}
-		entries = append(entries, e)
-	}
-	out := t.TempDir()
-	if err := safetensors.WriteFile(filepath.Join(out, "model.safetensors"), entries, nil); err != nil {
-		t.Fatal(err)
-	}
-	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, out, "config.json", config)
-	return out
+		return []safetensors.Entry{e}
+	}, nil)
 }
 
 // TestFP8Refusals names what cannot be read.
@@ -223,30 +209,20 @@ func TestFP8Refusals(t *testing.T) {
 		},
 	} {
 		dir := changed(t, "testdata/fp8/blocks", change)
-		if _, err := openModel(dir, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), dir) {
+		if _, err := golden.OpenModel(dir, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), dir) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
 	// Blocks of 24 divide the 32 rows in one and a half, and two halves are something else.
-	dir := changed(t, "testdata/fp8/blocks", func(*safetensors.Entry, tensor.Tensor) bool { return true })
-	config := filepath.Join(dir, "config.json")
-	b, err := os.ReadFile(config)
-	if err == nil {
-		var all map[string]any
-		if err = json.Unmarshal(b, &all); err == nil {
-			all["quantization_config"].(map[string]any)["weight_block_size"] = []int{24, 16}
-			if b, err = json.Marshal(all); err == nil {
-				err = os.WriteFile(config, b, 0o600)
-			}
-		}
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := openModel(dir, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "_scale_inv: blocks of [24 16], as weight_block_size says, do not divide ") {
+	dir := rebuilt(t, "testdata/fp8/blocks", func(_ *safetensors.Set, x tensor.Tensor) []safetensors.Entry {
+		return []safetensors.Entry{safetensors.Of(x)}
+	}, func(settings map[string]any) {
+		settings["quantization_config"].(map[string]any)["weight_block_size"] = []int{24, 16}
+	})
+	if _, err := golden.OpenModel(dir, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "_scale_inv: blocks of [24 16], as weight_block_size says, do not divide ") {
 		t.Errorf("blocks that are not whole: %v", err)
 	}
-	err = quantize.Merge("testdata/fp8/blocks", adapterFor(t), filepath.Join(t.TempDir(), "merged"))
+	err := quantize.Merge("testdata/fp8/blocks", adapterFor(t), filepath.Join(t.TempDir(), "merged"))
 	if err == nil || !strings.Contains(err.Error(), "weights of type F8_E4M3 are only read; adapters are merged into models of F32, F16 or BF16") {
 		t.Errorf("merge: %v", err)
 	}
@@ -259,7 +235,7 @@ func TestFP8Refusals(t *testing.T) {
 func adapterFor(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	put(t, dir, "adapter_config.json", []byte(`{"peft_type":"LORA","r":1,"lora_alpha":1,"target_modules":["q_proj"],"layers_to_transform":[0],"bias":"none","task_type":"CAUSAL_LM"}`))
+	golden.Put(t, dir, "adapter_config.json", []byte(`{"peft_type":"LORA","r":1,"lora_alpha":1,"target_modules":["q_proj"],"layers_to_transform":[0],"bias":"none","task_type":"CAUSAL_LM"}`))
 	const name = "base_model.model.model.layers.0.self_attn.q_proj.lora_"
 	a, b := make([]float32, 32), make([]float32, 32)
 	a[3], b[4] = 1, 1
@@ -289,31 +265,13 @@ func TestFP8Tied(t *testing.T) {
 			safetensors.Of(tensor.FromFloat32s(name+"_scale_inv", scale, 4, 2)),
 		}
 	}
-	set, err := safetensors.OpenDir("testdata/fp8/blocks")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer set.Close()
 	folder := func(more ...safetensors.Entry) string {
-		for _, name := range set.Names() {
-			x, err := set.Tensor(name)
-			if err != nil {
-				t.Fatal(err)
+		return rebuilt(t, "testdata/fp8/blocks", func(_ *safetensors.Set, x tensor.Tensor) []safetensors.Entry {
+			if strings.HasPrefix(x.Name, "model.layers") || x.Name == "model.norm.weight" {
+				return []safetensors.Entry{safetensors.Of(x)}
 			}
-			if strings.HasPrefix(name, "model.layers") || name == "model.norm.weight" {
-				more = append(more, safetensors.Of(x))
-			}
-		}
-		dir := t.TempDir()
-		if err := safetensors.WriteFile(filepath.Join(dir, "model.safetensors"), more, nil); err != nil {
-			t.Fatal(err)
-		}
-		config, err := os.ReadFile("testdata/fp8/blocks/config.json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(t, dir, "config.json", []byte(strings.Replace(string(config), `"tie_word_embeddings": false`, `"tie_word_embeddings": true`, 1)))
-		return dir
+			return nil
+		}, func(settings map[string]any) { settings["tie_word_embeddings"] = true }, more...)
 	}
 	for name, c := range map[string]struct {
 		dir  string
@@ -323,13 +281,13 @@ func TestFP8Tied(t *testing.T) {
 		"both":         {folder(append(matrix("lm_head.weight", 0.5), matrix("model.embed_tokens.weight", 0.5)...)...), true},
 		"other scales": {folder(append(matrix("lm_head.weight", 0.5), matrix("model.embed_tokens.weight", 0.25)...)...), false},
 	} {
-		a, b := openPrecision(t, c.dir, model.Exact), openPrecision(t, widened(t, c.dir), model.Exact)
-		if a.Config.TieWordEmbeddings != c.tied || b.Config.TieWordEmbeddings != c.tied || len(from(a).Unused()) > 0 {
-			t.Errorf("%s: tied %v, unused %v", name, a.Config.TieWordEmbeddings, from(a).Unused())
+		a, b := golden.OpenPrecision(t, c.dir, model.Exact), golden.OpenPrecision(t, widened(t, c.dir), model.Exact)
+		if a.Config.TieWordEmbeddings != c.tied || b.Config.TieWordEmbeddings != c.tied || len(golden.From(a).Unused()) > 0 {
+			t.Errorf("%s: tied %v, unused %v", name, a.Config.TieWordEmbeddings, golden.From(a).Unused())
 		}
 		ids := []int32{1, 2, 3, 63}
-		got := (&golden{model: a}).forward(t, a.NewPass(), a.NewState(), ids)
-		if want := (&golden{model: b}).forward(t, b.NewPass(), b.NewState(), ids); !slices.Equal(got, want) {
+		got := (&golden.Golden{Model: a}).Forward(t, a.NewPass(), a.NewState(), ids)
+		if want := (&golden.Golden{Model: b}).Forward(t, b.NewPass(), b.NewState(), ids); !slices.Equal(got, want) {
 			t.Errorf("%s: other logits than of the dequantized weights", name)
 		}
 	}

@@ -1,12 +1,12 @@
-package model_test
+package checkpoint_test
 
 import (
-	"math"
 	"strings"
 	"testing"
 
 	"jamba/checkpoint"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/quantize/recipe"
 	"jamba/tensor"
@@ -15,9 +15,9 @@ import (
 // TestWeights rounds a checkpoint's weights while loading and compares with a file that holds them rounded.
 func TestWeights(t *testing.T) {
 	dir := testutil.Golden("models", "jamba-v01-mini")
-	g := openGolden(t, dir)
+	g := golden.Open(t, dir)
 	for recipe, d := range map[recipe.Recipe]tensor.DType{"q8_0": tensor.Q8_0, "q4_0": tensor.Q4_0} {
-		m, err := openModel(dir, checkpoint.Options{Weights: recipe})
+		m, err := golden.OpenModel(dir, checkpoint.Options{Weights: recipe})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,18 +32,18 @@ func TestWeights(t *testing.T) {
 		if types[d] == 0 || types[tensor.F32] == 0 {
 			t.Errorf("%s: %v", recipe, types)
 		}
-		file := openPrecision(t, convert(t, g, dir, d), model.Exact)
-		if got, want := m.Sizes().Total().Bytes, file.Sizes().Total().Bytes; got >= g.model.Sizes().Total().Bytes || got < want {
+		file := golden.OpenPrecision(t, golden.Convert(t, g, dir, d), model.Exact)
+		if got, want := m.Sizes().Total().Bytes, file.Sizes().Total().Bytes; got >= g.Model.Sizes().Total().Bytes || got < want {
 			t.Errorf("%s: %d bytes, in a file %d", recipe, got, want)
 		}
-		got := (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), g.ids)
-		want := (&golden{model: file}).forward(t, file.NewPass(), file.NewState(), g.ids)
+		got := (&golden.Golden{Model: m}).Forward(t, m.NewPass(), m.NewState(), g.IDs)
+		want := (&golden.Golden{Model: file}).Forward(t, file.NewPass(), file.NewState(), g.IDs)
 		// The file's embedding is rounded, too.
-		if limit := map[tensor.DType]float64{tensor.Q8_0: 0.05, tensor.Q4_0: 1}[d]; meanDiff(got, want) > limit {
-			t.Errorf("%s: mean abs difference %.3g to a file's", recipe, meanDiff(got, want))
+		if limit := map[tensor.DType]float64{tensor.Q8_0: 0.05, tensor.Q4_0: 1}[d]; golden.MeanDiff(got, want) > limit {
+			t.Errorf("%s: mean abs difference %.3g to a file's", recipe, golden.MeanDiff(got, want))
 		}
 	}
-	again, err := openModel(convert(t, g, dir, tensor.Q4_0), checkpoint.Options{Weights: "q8_0"})
+	again, err := golden.OpenModel(golden.Convert(t, g, dir, tensor.Q4_0), checkpoint.Options{Weights: "q8_0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,17 +60,9 @@ func TestWeights(t *testing.T) {
 	if kept == 0 {
 		t.Error("no weight was rounded before")
 	}
-	if _, err := openModel(dir, checkpoint.Options{Weights: "iq2_xs"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
+	if _, err := golden.OpenModel(dir, checkpoint.Options{Weights: "iq2_xs"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
 		t.Errorf("iq2_xs: %v", err)
 	}
-}
-
-func meanDiff(a, b []float32) float64 {
-	mean := 0.0
-	for i := range a {
-		mean += math.Abs(float64(a[i]-b[i])) / float64(len(a))
-	}
-	return mean
 }
 
 // TestExpertsInt8 expects experts in 8 bits with a scale a row, other large matrices in bfloat16, and logits near the
@@ -78,8 +70,8 @@ func meanDiff(a, b []float32) float64 {
 func TestExpertsInt8(t *testing.T) {
 	// The experts of the other folders have rows that are no multiple of 32.
 	dir := testutil.Golden("models", "jamba-v01-mini")
-	g := openGolden(t, dir)
-	m, err := openModel(dir, checkpoint.Options{Weights: recipe.ExpertsInt8})
+	g := golden.Open(t, dir)
+	m, err := golden.OpenModel(dir, checkpoint.Options{Weights: recipe.ExpertsInt8})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,17 +92,17 @@ func TestExpertsInt8(t *testing.T) {
 	if experts != 4*4*3 {
 		t.Errorf("%d matrices of experts, want 48", experts)
 	}
-	got := (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), g.ids)
-	want, _ := g.tensors.Floats("logits")
-	if d := meanDiff(got, want); d == 0 || d > 0.05 {
+	got := (&golden.Golden{Model: m}).Forward(t, m.NewPass(), m.NewState(), g.IDs)
+	want, _ := g.Tensors.Floats("logits")
+	if d := golden.MeanDiff(got, want); d == 0 || d > 0.05 {
 		t.Errorf("mean abs difference %.3g to the reference", d)
 	}
-	fast, err := openModel(dir, checkpoint.Options{Weights: recipe.ExpertsInt8, Precision: model.Fast})
+	fast, err := golden.OpenModel(dir, checkpoint.Options{Weights: recipe.ExpertsInt8, Precision: model.Fast})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer fast.Close()
-	if d := meanDiff((&golden{model: fast}).forward(t, fast.NewPass(), fast.NewState(), g.ids), got); d > 0.02 {
+	if d := golden.MeanDiff((&golden.Golden{Model: fast}).Forward(t, fast.NewPass(), fast.NewState(), g.IDs), got); d > 0.02 {
 		t.Errorf("the fast pass: mean abs difference %.3g", d)
 	}
 }

@@ -1,4 +1,4 @@
-package model_test
+package checkpoint_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"jamba/internal/kernel"
 	"jamba/internal/kernel/quant"
 	"jamba/internal/testutil/blocks"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/quantize"
 	"jamba/tensor"
@@ -32,7 +33,7 @@ var fewBits = []tensor.DType{
 // the embedding among them, of random blocks of type d; and the same values as F32.
 func inFormat(t *testing.T, d tensor.DType, tied bool) (few, plain string) {
 	t.Helper()
-	source, _ := export(t, wide(t, tied), "f32")
+	source, _ := golden.Export(t, golden.Wide(t, tied), "f32")
 	r := rand.New(rand.NewPCG(5, uint64(d)))
 	data := map[string][]byte{}
 	matrices := func(each func(f *nativeFile, s *gguf.Source, n int)) string {
@@ -77,8 +78,8 @@ func TestFewBits(t *testing.T) {
 			t.Run(fmt.Sprintf("%v/tied %v", d, tied), func(t *testing.T) {
 				few, plain := inFormat(t, d, tied)
 				logits := func(path string, o checkpoint.Options) ([]float32, *model.Model) {
-					m := openWith(t, path, o)
-					return (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), ids), m
+					m := golden.OpenWith(t, path, o)
+					return (&golden.Golden{Model: m}).Forward(t, m.NewPass(), m.NewState(), ids), m
 				}
 				want, _ := logits(plain, checkpoint.Options{})
 				got, m := logits(few, checkpoint.Options{})
@@ -97,9 +98,9 @@ func TestFewBits(t *testing.T) {
 				if _, m = logits(few, checkpoint.Options{Weights: "q8_0"}); !slices.ContainsFunc(m.Rounded(), func(c model.Conversion) bool { return c.To == d && c.Note == "quantized already" }) {
 					t.Errorf("--weights: %+v", m.Rounded())
 				}
-				a, report := export(t, few, "q8_0")
-				b, _ := export(t, plain, "q8_0")
-				if x, y := data(t, a), data(t, b); !slices.Equal(x, y) {
+				a, report := golden.Export(t, few, "q8_0")
+				b, _ := golden.Export(t, plain, "q8_0")
+				if x, y := golden.Data(t, a), golden.Data(t, b); !slices.Equal(x, y) {
 					t.Error("rounded again, a file differs from one that was rounded from the values")
 				}
 				for _, c := range report {
@@ -136,7 +137,7 @@ func TestNativeKeepsFewBits(t *testing.T) {
 	if kernel.PanelRows() == 0 {
 		t.Skip("these kernels have no panels")
 	}
-	path, _ := export(t, wide(t, false), "q2_k")
+	path, _ := golden.Export(t, golden.Wide(t, false), "q2_k")
 	out := filepath.Join(t.TempDir(), "x.native")
 	report, err := quantize.Export(context.Background(), path, out, quantize.ExportOptions{Native: true})
 	if err != nil {
@@ -152,10 +153,10 @@ func TestNativeKeepsFewBits(t *testing.T) {
 		t.Errorf("%d matrices of Q2_K", kept)
 	}
 	for _, p := range []model.Precision{model.Exact, model.Fast} {
-		a, b := openPrecision(t, path, p), openPrecision(t, out, p)
+		a, b := golden.OpenPrecision(t, path, p), golden.OpenPrecision(t, out, p)
 		ids := []int32{1, 2, 3, 250}
-		want := (&golden{model: a}).forward(t, a.NewPass(), a.NewState(), ids)
-		if got := (&golden{model: b}).forward(t, b.NewPass(), b.NewState(), ids); !slices.Equal(got, want) {
+		want := (&golden.Golden{Model: a}).Forward(t, a.NewPass(), a.NewState(), ids)
+		if got := (&golden.Golden{Model: b}).Forward(t, b.NewPass(), b.NewState(), ids); !slices.Equal(got, want) {
 			t.Errorf("%v: other logits than the standard file's", p)
 		}
 	}
@@ -163,10 +164,10 @@ func TestNativeKeepsFewBits(t *testing.T) {
 
 // TestUnknownFormat asserts that types which are not read are refused by name.
 func TestUnknownFormat(t *testing.T) {
-	source, _ := export(t, wide(t, false), "f32")
+	source, _ := golden.Export(t, golden.Wide(t, false), "f32")
 	for number, name := range map[uint32]string{40: "NVFP4", 41: "Q1_0", 15: "Q8_K", 99: "type 99"} {
 		path := retyped(t, source, "blk.0.ssm_in.weight", number)
-		if _, err := openModel(path, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "blk.0.ssm_in.weight: "+name+" is not supported, only F32, ") {
+		if _, err := golden.OpenModel(path, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "blk.0.ssm_in.weight: "+name+" is not supported, only F32, ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

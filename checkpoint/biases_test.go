@@ -1,4 +1,4 @@
-package model_test
+package checkpoint_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"jamba/format/gguf"
 	"jamba/format/safetensors"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/quantize"
 	"jamba/tensor"
@@ -78,17 +79,17 @@ func TestBiasesOneByOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		put(t, dir, "config.json", b)
+		golden.Put(t, dir, "config.json", b)
 		return dir
 	}
 	logits := func(path string) []float32 {
-		m, err := openModel(path, checkpoint.Options{})
+		m, err := golden.OpenModel(path, checkpoint.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		if len(from(m).Warnings())+len(from(m).Unused()) > 0 {
-			t.Errorf("%s: warnings %q, unused %q", path, from(m).Warnings(), from(m).Unused())
+		if len(golden.From(m).Warnings())+len(golden.From(m).Unused()) > 0 {
+			t.Errorf("%s: warnings %q, unused %q", path, golden.From(m).Warnings(), golden.From(m).Unused())
 		}
 		v, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: []int32{1, 5, 9, 3, 6, 2}, Want: model.AllLogits})
 		if err != nil {
@@ -100,7 +101,7 @@ func TestBiasesOneByOne(t *testing.T) {
 	for name := range values {
 		all[name] = true
 	}
-	full, _ := export(t, folder(all), "f32")
+	full, _ := golden.Export(t, folder(all), "f32")
 	names := slices.Sorted(maps.Keys(values))
 	for round := range 24 {
 		keep := map[string]bool{}
@@ -120,7 +121,7 @@ func TestBiasesOneByOne(t *testing.T) {
 	path := rewrite(t, full, func(f *nativeFile) {
 		f.tensors = append(f.tensors, gguf.FromTensor(tensor.FromFloat32s("output.bias", make([]float32, 24), 24)))
 	})
-	if _, err := openModel(path, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "output.bias: this architecture's network has no place for it") {
+	if _, err := golden.OpenModel(path, checkpoint.Options{}); err == nil || !strings.Contains(err.Error(), "output.bias: this architecture's network has no place for it") {
 		t.Errorf("output.bias: %v", err)
 	}
 }
@@ -131,7 +132,7 @@ func TestWindowsPerLayer(t *testing.T) {
 	all := testutil.JSON[struct{ Cases []settingsCase }](t, testutil.Path("field", "settings", "settings.json"))
 	i := slices.IndexFunc(all.Cases, func(c settingsCase) bool { return c.Name == "mistral: sliding, then full" })
 	dir := all.Cases[i].folder(t)
-	m, err := openModel(dir, checkpoint.Options{})
+	m, err := golden.OpenModel(dir, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package model_test
+package checkpoint_test
 
 import (
 	"bytes"
@@ -18,79 +18,32 @@ import (
 
 	"jamba/checkpoint"
 	"jamba/format/gguf"
-	"jamba/format/safetensors"
 	"jamba/internal/kernel"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/quantize"
 	"jamba/quantize/recipe"
 	"jamba/tensor"
 )
 
-// wide writes a Jamba whose rows are whole super-blocks, of new weights, and returns its folder.
-func wide(t *testing.T, tied bool) string {
-	t.Helper()
-	mamba := &model.Mamba{DInner: 512, DState: 16, DConv: 4, DtRank: 32, ConvBias: true, InnerNorms: true, NormEps: 1e-6}
-	moe := &model.MoE{IntermediateSize: 256, NumExperts: 3, NumExpertsPerTok: 2}
-	c := model.Config{
-		Architecture: "jamba", VocabSize: 300, HiddenSize: 256, RMSNormEps: 1e-6, TieWordEmbeddings: tied, BOSTokenID: 1, PADTokenID: -1,
-		EOSTokenIDs: []int32{2},
-		Layers: []model.Layer{
-			{Mamba: mamba, MLP: &model.MLP{IntermediateSize: 256}},
-			{Attention: &model.Attention{NumAttentionHeads: 4, NumKeyValueHeads: 2, HeadDim: 64}, MoE: moe},
-		},
-	}
-	m, err := model.New(c, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	b, err := checkpoint.WriteConfig(&c, tensor.F32)
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, dir, "config.json", b)
-	var entries []safetensors.Entry
-	for _, p := range m.Params() {
-		entries = append(entries, safetensors.Of(tensor.FromFloat32s(p.Name, p.Value, p.Shape...)))
-	}
-	if err := safetensors.WriteFile(filepath.Join(dir, "model.safetensors"), entries, nil); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// exportNative skips the test if the kernels in use have no panels.
-func exportNative(t *testing.T, path string, r recipe.Recipe) (string, recipe.Report) {
-	t.Helper()
-	if kernel.PanelRows() == 0 {
-		t.Skipf("the kernels in use, %s, have no panels", kernel.Tier())
-	}
-	out := filepath.Join(t.TempDir(), "out.native")
-	report, err := quantize.Export(context.Background(), path, out, quantize.ExportOptions{Recipe: r, Native: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out, report
-}
-
 // TestNative expects of native files what the standard file of the same recipe gives, bit for bit, in both precisions,
 // whether they are made from the folder or from that file.
 func TestNative(t *testing.T) {
 	cases := map[string][]recipe.Recipe{
-		goldenDir("jamba-v01-mini"):         {"q8_0", "q6_k", "q5_k_m", "q4_k_m", "q5_1", "q5_0", "q4_1", "q4_0", "bf16"},
-		goldenDir("jamba-attn-moe-sharded"): {"q4_1"},
-		goldenDir("llama-rope-llama3"):      {"q8_0"},
-		goldenDir("mixtral-tiny"):           {"q4_0"},
-		goldenDir("mamba-tiny"):             {"q5_0"},
-		wide(t, false):                      {"q4_k_m", "q5_k_m", "q6_k", "q5_1"},
-		wide(t, true):                       {"q4_k_m", "q5_k_m", "q8_0"},
+		golden.Dir("jamba-v01-mini"):         {"q8_0", "q6_k", "q5_k_m", "q4_k_m", "q5_1", "q5_0", "q4_1", "q4_0", "bf16"},
+		golden.Dir("jamba-attn-moe-sharded"): {"q4_1"},
+		golden.Dir("llama-rope-llama3"):      {"q8_0"},
+		golden.Dir("mixtral-tiny"):           {"q4_0"},
+		golden.Dir("mamba-tiny"):             {"q5_0"},
+		golden.Wide(t, false):                {"q4_k_m", "q5_k_m", "q6_k", "q5_1"},
+		golden.Wide(t, true):                 {"q4_k_m", "q5_k_m", "q8_0"},
 	}
 	types := map[tensor.DType]bool{}
 	for dir, recipes := range cases {
 		for _, r := range recipes {
 			t.Run(filepath.Base(dir)+"/"+string(r), func(t *testing.T) {
-				path, report := export(t, dir, r)
-				native, nativeReport := exportNative(t, dir, r)
+				path, report := golden.Export(t, dir, r)
+				native, nativeReport := golden.ExportNative(t, dir, r)
 				checkNative(t, path, native)
 				for i, c := range nativeReport {
 					types[c.To] = true
@@ -108,7 +61,7 @@ func TestNative(t *testing.T) {
 					}
 					return
 				}
-				kept, _ := exportNative(t, path, "")
+				kept, _ := golden.ExportNative(t, path, "")
 				checkNative(t, path, kept)
 				if a, b := rawData(t, native), rawData(t, kept); !bytes.Equal(a, b) {
 					t.Error("from the folder and from the standard file differ")
@@ -127,9 +80,9 @@ func TestNative(t *testing.T) {
 func checkNative(t *testing.T, standard, native string) {
 	t.Helper()
 	for _, p := range []model.Precision{model.Fast, model.Exact} {
-		want, got := openPrecision(t, standard, p), openPrecision(t, native, p)
-		if from(want).Native != nil || from(got).Native == nil || kernel.PanelRows() > 0 && from(got).Native.Rows != kernel.PanelRows() {
-			t.Fatalf("layouts %+v and %+v", from(want).Native, from(got).Native)
+		want, got := golden.OpenPrecision(t, standard, p), golden.OpenPrecision(t, native, p)
+		if golden.From(want).Native != nil || golden.From(got).Native == nil || kernel.PanelRows() > 0 && golden.From(got).Native.Rows != kernel.PanelRows() {
+			t.Fatalf("layouts %+v and %+v", golden.From(want).Native, golden.From(got).Native)
 		}
 		if diff := cmp.Diff(want.Config, got.Config); diff != "" {
 			t.Error(diff)
@@ -140,15 +93,15 @@ func checkNative(t *testing.T, standard, native string) {
 		if whole := got.Sizes().Total().IntegerParams; !strings.HasSuffix(t.Name(), "bf16") && (whole > 0) != (p == model.Fast && kernel.PanelRows() > 0) {
 			t.Errorf("%v: %d parameters are multiplied as integers", p, whole)
 		}
-		if diff := cmp.Diff(from(want).Unused(), from(got).Unused()); diff != "" {
+		if diff := cmp.Diff(golden.From(want).Unused(), golden.From(got).Unused()); diff != "" {
 			t.Error(diff)
 		}
 		ids := []int32{1, 7, 3, 150, 33, 1, 0, 63, 42, 17, 5, 5, 60}
 		for i := range ids {
 			ids[i] %= int32(got.Config.VocabSize)
 		}
-		a := (&golden{model: want}).forward(t, want.NewPass(), want.NewState(), ids)
-		b := (&golden{model: got}).forward(t, got.NewPass(), got.NewState(), ids)
+		a := (&golden.Golden{Model: want}).Forward(t, want.NewPass(), want.NewState(), ids)
+		b := (&golden.Golden{Model: got}).Forward(t, got.NewPass(), got.NewState(), ids)
 		if !slices.Equal(a, b) {
 			t.Errorf("%v: other logits than those of the standard file", p)
 		}
@@ -185,8 +138,8 @@ func sortedTensors(f *gguf.File) []gguf.Info {
 
 // TestNativeTiers opens a native file with other kernels than it was made for.
 func TestNativeTiers(t *testing.T) {
-	native, _ := exportNative(t, goldenDir("jamba-v01-mini"), "q4_1")
-	standard, _ := export(t, goldenDir("jamba-v01-mini"), "q4_1")
+	native, _ := golden.ExportNative(t, golden.Dir("jamba-v01-mini"), "q4_1")
+	standard, _ := golden.Export(t, golden.Dir("jamba-v01-mini"), "q4_1")
 	other := 24 - kernel.PanelRows()
 	wrong := rewrite(t, native, func(f *nativeFile) {
 		f.set("rows", uint32(other))
@@ -217,11 +170,11 @@ func TestNativeTiers(t *testing.T) {
 		}
 	})
 	ids := []int32{1, 7, 3, 250, 33}
-	a, b := openPrecision(t, standard, model.Exact), openPrecision(t, wrong, model.Exact)
-	if !slices.Equal((&golden{model: a}).forward(t, a.NewPass(), a.NewState(), ids), (&golden{model: b}).forward(t, b.NewPass(), b.NewState(), ids)) {
+	a, b := golden.OpenPrecision(t, standard, model.Exact), golden.OpenPrecision(t, wrong, model.Exact)
+	if !slices.Equal((&golden.Golden{Model: a}).Forward(t, a.NewPass(), a.NewState(), ids), (&golden.Golden{Model: b}).Forward(t, b.NewPass(), b.NewState(), ids)) {
 		t.Errorf("other logits from panels of %d rows", other)
 	}
-	_, err := openModel(wrong, checkpoint.Options{Precision: model.Fast})
+	_, err := golden.OpenModel(wrong, checkpoint.Options{Precision: model.Fast})
 	want := fmt.Sprintf("made for panels of %d rows; the kernels in use here, %s, take %d: make it again from model.safetensors with jamba quantize --layout native",
 		other, kernel.Tier(), kernel.PanelRows())
 	if err == nil || !strings.Contains(err.Error(), want) {
@@ -240,27 +193,27 @@ func TestNativeTiers(t *testing.T) {
 
 // TestNativeMetadata compares keys with the source's and sums with those of the files.
 func TestNativeMetadata(t *testing.T) {
-	dir := goldenDir("jamba-attn-moe-sharded")
-	standard, _ := export(t, dir, "q8_0")
-	ofFile, _ := exportNative(t, standard, "")
-	again, _ := exportNative(t, standard, "q4_0")
-	ofDir, _ := exportNative(t, dir, "q8_0")
+	dir := golden.Dir("jamba-attn-moe-sharded")
+	standard, _ := golden.Export(t, dir, "q8_0")
+	ofFile, _ := golden.ExportNative(t, standard, "")
+	again, _ := golden.ExportNative(t, standard, "q4_0")
+	ofDir, _ := golden.ExportNative(t, dir, "q8_0")
 	shards, err := filepath.Glob(filepath.Join(dir, "model-*.safetensors"))
 	if err != nil || len(shards) < 2 {
 		t.Fatal(shards, err)
 	}
 	for path, sources := range map[string][]string{ofFile: {standard}, again: {standard}, ofDir: shards} {
-		m := openPrecision(t, path, model.Exact)
-		if len(from(m).Native.Sources) != len(sources) {
-			t.Fatalf("made from %v, want %v", from(m).Native.Sources, sources)
+		m := golden.OpenPrecision(t, path, model.Exact)
+		if len(golden.From(m).Native.Sources) != len(sources) {
+			t.Fatalf("made from %v, want %v", golden.From(m).Native.Sources, sources)
 		}
 		for i, file := range sources {
 			b, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := (checkpoint.SourceFile{Name: filepath.Base(file), SHA256: fmt.Sprintf("%x", sha256.Sum256(b))}); from(m).Native.Sources[i] != want {
-				t.Errorf("made from %v, want %v", from(m).Native.Sources[i], want)
+			if want := (checkpoint.SourceFile{Name: filepath.Base(file), SHA256: fmt.Sprintf("%x", sha256.Sum256(b))}); golden.From(m).Native.Sources[i] != want {
+				t.Errorf("made from %v, want %v", golden.From(m).Native.Sources[i], want)
 			}
 		}
 	}
@@ -289,7 +242,7 @@ func TestNativeMetadata(t *testing.T) {
 // TestNativePlain expects what is not multiplied in panels as it was.
 func TestNativePlain(t *testing.T) {
 	for _, tied := range []bool{false, true} {
-		standard, _ := export(t, wide(t, tied), "q8_0")
+		standard, _ := golden.Export(t, golden.Wide(t, tied), "q8_0")
 		row := make([]byte, 34*8)
 		standard = rewrite(t, standard, func(f *nativeFile) {
 			for i := range row {
@@ -300,7 +253,7 @@ func TestNativePlain(t *testing.T) {
 				return err
 			}})
 		})
-		native, _ := exportNative(t, standard, "")
+		native, _ := golden.ExportNative(t, standard, "")
 		checkNative(t, standard, native)
 		f, err := gguf.Open(native)
 		if err != nil {
@@ -318,9 +271,9 @@ func TestNativePlain(t *testing.T) {
 
 // TestNativeRefused has native files used for what they are not for, and made from what has no types to keep.
 func TestNativeRefused(t *testing.T) {
-	native, _ := exportNative(t, goldenDir("jamba-v01-mini"), "q8_0")
+	native, _ := golden.ExportNative(t, golden.Dir("jamba-v01-mini"), "q8_0")
 	out := filepath.Join(t.TempDir(), "x.gguf")
-	if _, err := openModel(native, checkpoint.Options{Weights: "q4_0"}); err == nil ||
+	if _, err := golden.OpenModel(native, checkpoint.Options{Weights: "q4_0"}); err == nil ||
 		!strings.Contains(err.Error(), "its layout is native, its weights are rounded already; round those of what it was made from, model.safetensors") {
 		t.Errorf("with weights: %v", err)
 	}
@@ -330,15 +283,15 @@ func TestNativeRefused(t *testing.T) {
 			t.Errorf("as a source: %v", err)
 		}
 	}
-	if _, err := quantize.Export(context.Background(), goldenDir("jamba-v01-mini"), out, quantize.ExportOptions{Native: true}); err == nil || !strings.Contains(err.Error(), "a type has to be given") {
+	if _, err := quantize.Export(context.Background(), golden.Dir("jamba-v01-mini"), out, quantize.ExportOptions{Native: true}); err == nil || !strings.Contains(err.Error(), "a type has to be given") {
 		t.Errorf("a folder without a type: %v", err)
 	}
-	if _, err := quantize.Export(context.Background(), goldenDir("jamba-v01-mini"), out, quantize.ExportOptions{}); err == nil || !strings.Contains(err.Error(), `type "" is not known`) {
+	if _, err := quantize.Export(context.Background(), golden.Dir("jamba-v01-mini"), out, quantize.ExportOptions{}); err == nil || !strings.Contains(err.Error(), `type "" is not known`) {
 		t.Errorf("a standard file without a type: %v", err)
 	}
 	for part := range int64(10) { // while reading the source for its sum, and while packing
 		ctx, cancel := context.WithCancel(context.Background())
-		_, err := quantize.Export(ctx, goldenDir("jamba-v01-mini"), out, quantize.ExportOptions{Recipe: "q8_0", Native: true, Progress: func(done, total int64) {
+		_, err := quantize.Export(ctx, golden.Dir("jamba-v01-mini"), out, quantize.ExportOptions{Recipe: "q8_0", Native: true, Progress: func(done, total int64) {
 			if done > total {
 				t.Errorf("%d of %d bytes are done", done, total)
 			}
@@ -419,7 +372,7 @@ func rewrite(t *testing.T, path string, change func(f *nativeFile)) string {
 }
 
 func TestNativeMalformed(t *testing.T) {
-	native, _ := exportNative(t, wide(t, true), "q8_0")
+	native, _ := golden.ExportNative(t, golden.Wide(t, true), "q8_0")
 	for _, c := range []struct {
 		want   string
 		change func(f *nativeFile)
@@ -460,7 +413,7 @@ func TestNativeMalformed(t *testing.T) {
 	} {
 		path := rewrite(t, native, c.change)
 		for _, p := range []model.Precision{model.Exact, model.Fast} {
-			_, err := openModel(path, checkpoint.Options{Precision: p})
+			_, err := golden.OpenModel(path, checkpoint.Options{Precision: p})
 			wrongHeight := p == model.Fast && err != nil && strings.Contains(err.Error(), "made for panels of")
 			if err == nil || !strings.Contains(err.Error(), c.want) && !wrongHeight || !strings.Contains(err.Error(), path) {
 				t.Errorf("%v: error %v, want %s", p, err, c.want)
@@ -473,8 +426,8 @@ func TestNativeMalformed(t *testing.T) {
 	}
 	for _, n := range []int{len(b) - 1, len(b) - 4096, len(b) / 2, 3000, 100} {
 		path := filepath.Join(t.TempDir(), "cut")
-		put(t, filepath.Dir(path), "cut", b[:n])
-		if _, err := openModel(path, checkpoint.Options{}); err == nil {
+		golden.Put(t, filepath.Dir(path), "cut", b[:n])
+		if _, err := golden.OpenModel(path, checkpoint.Options{}); err == nil {
 			t.Errorf("%d of %d bytes are enough", n, len(b))
 		}
 	}
@@ -483,7 +436,7 @@ func TestNativeMalformed(t *testing.T) {
 // TestNativeHostile computes with panels of random bytes, and opens files with random bytes among their keys and names:
 // what comes of it is any logits or an error.
 func TestNativeHostile(t *testing.T) {
-	native, _ := exportNative(t, wide(t, true), "q4_k_m")
+	native, _ := golden.ExportNative(t, golden.Wide(t, true), "q4_k_m")
 	r := rand.New(rand.NewPCG(5, 5))
 	for range 3 {
 		path := rewrite(t, native, func(f *nativeFile) {
@@ -496,7 +449,7 @@ func TestNativeHostile(t *testing.T) {
 			}
 		})
 		for _, p := range []model.Precision{model.Exact, model.Fast} {
-			m := openPrecision(t, path, p)
+			m := golden.OpenPrecision(t, path, p)
 			_, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: []int32{1, 299, 7}})
 			if err != nil && !strings.Contains(err.Error(), "layer") {
 				t.Error(err)
@@ -514,9 +467,9 @@ func TestNativeHostile(t *testing.T) {
 		for range 1 + r.IntN(3) {
 			bad[r.IntN(4096)] = byte(r.Uint32())
 		}
-		put(t, dir, "bad", bad)
+		golden.Put(t, dir, "bad", bad)
 		for _, p := range []model.Precision{model.Exact, model.Fast} {
-			m, err := openModel(filepath.Join(dir, "bad"), checkpoint.Options{Precision: p})
+			m, err := golden.OpenModel(filepath.Join(dir, "bad"), checkpoint.Options{Precision: p})
 			if err != nil {
 				continue
 			}

@@ -1,4 +1,4 @@
-package model_test
+package quantize_test
 
 import (
 	"context"
@@ -13,44 +13,28 @@ import (
 	"jamba/format/gguf"
 	"jamba/format/safetensors"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/quantize"
 	"jamba/quantize/recipe"
 	"jamba/tensor"
 )
 
-func goldenDir(name string) string {
-	if name == "model" {
-		return testutil.Golden("e2e", "model")
-	}
-	return testutil.Golden("models", name)
-}
-
-func export(t *testing.T, path string, r recipe.Recipe) (string, recipe.Report) {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "out.gguf")
-	report, err := quantize.Export(context.Background(), path, out, quantize.ExportOptions{Recipe: r})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out, report
-}
-
 // TestExport writes each reference checkpoint as GGUF, in float32, and expects the reference's logits: bit for bit those
 // of the folder where no rows change places.
 func TestExport(t *testing.T) {
-	goldens(t, func(t *testing.T, g *golden) {
-		if g.name == "jamba-odd-tied" {
-			_, err := quantize.Export(context.Background(), goldenDir(g.name), filepath.Join(t.TempDir(), "x.gguf"), quantize.ExportOptions{Recipe: "f32"})
+	golden.Each(t, func(t *testing.T, g *golden.Golden) {
+		if g.Name == "jamba-odd-tied" {
+			_, err := quantize.Export(context.Background(), golden.Dir(g.Name), filepath.Join(t.TempDir(), "x.gguf"), quantize.ExportOptions{Recipe: "f32"})
 			if err == nil || !strings.Contains(err.Error(), "in_proj.bias: GGUF has no tensor for it") {
 				t.Fatalf("projection biases: %v", err)
 			}
 			return
 		}
-		path, report := export(t, goldenDir(g.name), "f32")
-		m := openPrecision(t, path, model.Exact)
-		if len(from(m).Unused()) > 0 {
-			t.Errorf("tensors that the network does not use: %v", from(m).Unused())
+		path, report := golden.Export(t, golden.Dir(g.Name), "f32")
+		m := golden.OpenPrecision(t, path, model.Exact)
+		if len(golden.From(m).Unused()) > 0 {
+			t.Errorf("tensors that the network does not use: %v", golden.From(m).Unused())
 		}
 		for _, c := range report {
 			if c.To != tensor.F32 {
@@ -58,7 +42,7 @@ func TestExport(t *testing.T) {
 			}
 		}
 		// The divisors of the frequencies belong to the settings.
-		if before, after := report.Bytes(); after != m.Sizes().Total().Bytes && g.name != "llama-rope-llama3" || before > after {
+		if before, after := report.Bytes(); after != m.Sizes().Total().Bytes && g.Name != "llama-rope-llama3" || before > after {
 			t.Errorf("the report says %d and %d bytes, the model has %d", before, after, m.Sizes().Total().Bytes)
 		}
 		same := func(what string, a, b any) {
@@ -66,7 +50,7 @@ func TestExport(t *testing.T) {
 				t.Errorf("%s is %v, in the folder %v", what, a, b)
 			}
 		}
-		got, want := m.Config, g.model.Config
+		got, want := m.Config, g.Model.Config
 		same("vocab_size", got.VocabSize, want.VocabSize)
 		same("bos", got.BOSTokenID, want.BOSTokenID)
 		same("pad", got.PADTokenID, want.PADTokenID)
@@ -80,11 +64,11 @@ func TestExport(t *testing.T) {
 		for i, l := range got.Layers {
 			same("layer", l.String(), want.Layers[i].String())
 		}
-		logits := (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), g.ids)
-		reference, _ := g.tensors.Floats("logits")
-		g.near(t, "logits", logits, reference)
+		logits := (&golden.Golden{Model: m}).Forward(t, m.NewPass(), m.NewState(), g.IDs)
+		reference, _ := g.Tensors.Floats("logits")
+		g.Near(t, "logits", logits, reference)
 		if got.Layers[0].Attention == nil || got.Layers[0].Attention.RoPE == nil {
-			folder := g.forward(t, g.model.NewPass(), g.model.NewState(), g.ids)
+			folder := g.Forward(t, g.Model.NewPass(), g.Model.NewState(), g.IDs)
 			for i := range folder {
 				if math.Float32bits(folder[i]) != math.Float32bits(logits[i]) {
 					t.Fatalf("logit %d is %v, from the folder %v", i, logits[i], folder[i])
@@ -97,21 +81,21 @@ func TestExport(t *testing.T) {
 // TestExportTypes rounds a checkpoint in every way: the more bits, the nearer, and a file rounded from another
 // file is the same as one from the folder.
 func TestExportTypes(t *testing.T) {
-	dir := goldenDir("jamba-v01-mini")
-	g := openGolden(t, dir)
-	want := g.forward(t, g.model.NewPass(), g.model.NewState(), g.ids)
-	f32, _ := export(t, dir, "f32")
+	dir := golden.Dir("jamba-v01-mini")
+	g := golden.Open(t, dir)
+	want := g.Forward(t, g.Model.NewPass(), g.Model.NewState(), g.IDs)
+	f32, _ := golden.Export(t, dir, "f32")
 	for recipe, limit := range map[recipe.Recipe]float64{
 		"f16": 0.002, "bf16": 0.02, "q8_0": 0.07, "q6_k": 0.07, "q5_k_m": 0.3, "q5_1": 0.3, "q5_0": 0.35, "q4_k_m": 0.35, "q3_k_l": 0.6, "q3_k_m": 0.6, "q3_k_s": 0.6, "q2_k": 0.6, "q4_1": 0.6, "q4_0": 0.6,
 	} {
-		path, report := export(t, dir, recipe)
-		again, _ := export(t, f32, recipe)
-		if a, b := data(t, path), data(t, again); !slices.Equal(a, b) {
+		path, report := golden.Export(t, dir, recipe)
+		again, _ := golden.Export(t, f32, recipe)
+		if a, b := golden.Data(t, path), golden.Data(t, again); !slices.Equal(a, b) {
 			t.Errorf("%s: from the folder and from a GGUF file differ", recipe)
 		}
-		m := openPrecision(t, path, model.Exact)
-		got := (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), g.ids)
-		if d := meanDiff(got, want); !(d <= limit) || d == 0 {
+		m := golden.OpenPrecision(t, path, model.Exact)
+		got := (&golden.Golden{Model: m}).Forward(t, m.NewPass(), m.NewState(), g.IDs)
+		if d := golden.MeanDiff(got, want); !(d <= limit) || d == 0 {
 			t.Errorf("%s: mean abs difference %.3g, want at most %v", recipe, d, limit)
 		} else {
 			t.Logf("%s: %.4f", recipe, d)
@@ -125,30 +109,9 @@ func TestExportTypes(t *testing.T) {
 	}
 }
 
-// data returns the bytes of all tensors, by name.
-func data(t *testing.T, path string) []byte {
-	t.Helper()
-	f, err := gguf.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var all []byte
-	infos := f.Tensors()
-	slices.SortFunc(infos, func(a, b gguf.Info) int { return strings.Compare(a.Name, b.Name) })
-	for _, info := range infos {
-		x, err := f.Tensor(info.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(append(all, info.Name+x.DType.String()...), x.Data...)
-	}
-	return all
-}
-
 // TestExportKeepsMetadata rounds a GGUF file: all of its metadata but the type stays.
 func TestExportKeepsMetadata(t *testing.T) {
-	f32, _ := export(t, goldenDir("jamba-v01-mini"), "f32")
+	f32, _ := golden.Export(t, golden.Dir("jamba-v01-mini"), "f32")
 	f, err := gguf.Open(f32)
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +130,7 @@ func TestExportKeepsMetadata(t *testing.T) {
 	if err := gguf.WriteFile(in, append(slices.Clone(f.Metadata), own...), tensors); err != nil {
 		t.Fatal(err)
 	}
-	out, report := export(t, in, "q8_0")
+	out, report := golden.Export(t, in, "q8_0")
 	got, err := gguf.Open(out)
 	if err != nil {
 		t.Fatal(err)
@@ -182,13 +145,13 @@ func TestExportKeepsMetadata(t *testing.T) {
 	if v, _ := gguf.Get[[]string](got.Metadata, "my.key"); !slices.Equal(v, []string{"a", "b"}) {
 		t.Errorf("my.key is %v", v)
 	}
-	again, anew := export(t, out, "q4_0")
+	again, anew := golden.Export(t, out, "q4_0")
 	for i, c := range anew {
 		if wide := report[i].To == tensor.Q8_0 && c.To != tensor.Q8_0; wide != strings.Contains(c.Note, "rounded again from Q8_0") {
 			t.Errorf("%+v", c)
 		}
 	}
-	if same, _ := export(t, again, "q4_0"); !slices.Equal(data(t, again), data(t, same)) {
+	if same, _ := golden.Export(t, again, "q4_0"); !slices.Equal(golden.Data(t, again), golden.Data(t, same)) {
 		t.Error("a file in the type that it has changes")
 	}
 }
@@ -197,13 +160,13 @@ func TestExportKeepsMetadata(t *testing.T) {
 func TestExportErrors(t *testing.T) {
 	dir := t.TempDir()
 	write := func(x float32) string {
-		set, err := safetensors.OpenDir(goldenDir("jamba-v01-mini"))
+		set, err := safetensors.OpenDir(golden.Dir("jamba-v01-mini"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer set.Close()
 		sub := t.TempDir()
-		if err := os.CopyFS(sub, os.DirFS(goldenDir("jamba-v01-mini"))); err != nil {
+		if err := os.CopyFS(sub, os.DirFS(golden.Dir("jamba-v01-mini"))); err != nil {
 			t.Fatal(err)
 		}
 		const part = "model.layers.2.feed_forward.up_proj.weight"
@@ -244,7 +207,7 @@ func TestExportErrors(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err := quantize.Export(ctx, goldenDir("jamba-v01-mini"), out, quantize.ExportOptions{Recipe: "q8_0", Progress: func(done, total int64) {
+	_, err := quantize.Export(ctx, golden.Dir("jamba-v01-mini"), out, quantize.ExportOptions{Recipe: "q8_0", Progress: func(done, total int64) {
 		if done > total/2 {
 			cancel()
 		}
@@ -252,7 +215,7 @@ func TestExportErrors(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
-	if _, err := quantize.Export(context.Background(), goldenDir("jamba-v01-mini"), out, quantize.ExportOptions{Recipe: "iq2_xs"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
+	if _, err := quantize.Export(context.Background(), golden.Dir("jamba-v01-mini"), out, quantize.ExportOptions{Recipe: "iq2_xs"}); err == nil || !strings.Contains(err.Error(), "q4_k_m") {
 		t.Errorf("iq2_xs: %v", err)
 	}
 	if left, _ := os.ReadDir(filepath.Dir(out)); len(left) > 0 {
@@ -270,11 +233,11 @@ func TestExportEnds(t *testing.T) {
 		{[]int32{7, 8, 9, 10}, []int32{7, 8, 9}},
 	} {
 		out := filepath.Join(t.TempDir(), "x.gguf")
-		_, err := quantize.Export(context.Background(), goldenDir("llama-tiny"), out, quantize.ExportOptions{Recipe: "f32", Text: text, Ends: c.ends})
+		_, err := quantize.Export(context.Background(), golden.Dir("llama-tiny"), out, quantize.ExportOptions{Recipe: "f32", Text: text, Ends: c.ends})
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := openPrecision(t, out, model.Exact)
+		m := golden.OpenPrecision(t, out, model.Exact)
 		if !slices.Equal(m.Config.EOSTokenIDs, c.want) {
 			t.Errorf("%v: %v, want %v", c.ends, m.Config.EOSTokenIDs, c.want)
 		}
@@ -288,7 +251,7 @@ func TestExportRoPE(t *testing.T) {
 		`"rope_type":`: {`"truncate": false, "rope_type":`, "GGUF has no setting for it"},
 	} {
 		dir := t.TempDir()
-		if err := os.CopyFS(dir, os.DirFS(goldenDir("llama-rope-yarn"))); err != nil {
+		if err := os.CopyFS(dir, os.DirFS(golden.Dir("llama-rope-yarn"))); err != nil {
 			t.Fatal(err)
 		}
 		file := filepath.Join(dir, "config.json")
@@ -313,13 +276,13 @@ func TestExportRoPE(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := openGolden(t, dir)
-		m := openPrecision(t, out, model.Exact)
-		want := g.forward(t, g.model.NewPass(), g.model.NewState(), g.ids)
-		reference, _ := g.tensors.Floats("logits")
+		g := golden.Open(t, dir)
+		m := golden.OpenPrecision(t, out, model.Exact)
+		want := g.Forward(t, g.Model.NewPass(), g.Model.NewState(), g.IDs)
+		reference, _ := g.Tensors.Floats("logits")
 		if d := testutil.MaxDiff(t, want, reference); d < 0.01 {
 			t.Errorf("%s changes the logits by %v only", c.add, d)
 		}
-		g.near(t, c.add, (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), g.ids), want)
+		g.Near(t, c.add, (&golden.Golden{Model: m}).Forward(t, m.NewPass(), m.NewState(), g.IDs), want)
 	}
 }
