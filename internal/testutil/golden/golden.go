@@ -54,6 +54,7 @@ func Each(t *testing.T, f func(t *testing.T, g *Golden)) {
 	}
 }
 
+// Open opens the reference model in a folder until the test ends.
 func Open(t *testing.T, dir string) *Golden {
 	t.Helper()
 	m, err := OpenModel(dir, checkpoint.Options{})
