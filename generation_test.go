@@ -178,7 +178,7 @@ func TestByteOrderMarks(t *testing.T) {
 	}
 }
 
-// TestSettingsOfOtherTypes asserts that what can be set anew keeps nobody from an answer, and that numbers are read as the
+// TestSettingsOfOtherTypes asserts that what can be set again keeps nobody from an answer, and that numbers are read as the
 // reference's JSON reads them.
 func TestSettingsOfOtherTypes(t *testing.T) {
 	m := openFolder(t, map[string]string{"generation_config.json": "\ufeff" + `{

@@ -48,7 +48,7 @@ func folderWith(t *testing.T, generation string) string {
 	return folder(t, map[string]string{"generation_config.json": generation})
 }
 
-// TestMetadataOfOtherTypes asserts that only what ends an answer is an error: the rest can be set anew.
+// TestMetadataOfOtherTypes asserts that only what ends an answer is an error: the rest can be set again.
 func TestMetadataOfOtherTypes(t *testing.T) {
 	for want, kv := range map[string]gguf.KV{
 		"key general.sampling.top_p: ":   {Key: "general.sampling.top_p", Value: "much"},

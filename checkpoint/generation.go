@@ -96,7 +96,7 @@ func readGeneration(dir string) (g Generation, err error) {
 }
 
 // set reads the settings. One of another type than it should have is passed over with a warning, since a caller can set it
-// anew; of what ends an answer it is an error.
+// again; of what ends an answer it is an error.
 func (g *Generation) set(all map[string]json.RawMessage) error {
 	for _, s := range []struct {
 		key, want string

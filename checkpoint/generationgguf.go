@@ -105,7 +105,7 @@ func (g *Generation) Metadata(ends []int32) (meta gguf.Metadata) {
 // sampling.
 func generationOf(meta gguf.Metadata) (g Generation, err error) {
 	fail := func(e error) { err = cmp.Or(err, e) }
-	// How to sample can be set anew, so that is not worth an error.
+	// How to sample can be set again, so that is not worth an error.
 	warn := func(e error) {
 		if e != nil {
 			g.Warnings = append(g.Warnings, e.Error()+": passed over")

@@ -135,8 +135,8 @@ func hfDefaults() map[string]hfConfig {
 	}
 }
 
-// Architectures are the names of the architectures that config.json may give.
-var Architectures = []string{"JambaForCausalLM", "LlamaForCausalLM", "MistralForCausalLM", "MixtralForCausalLM", "MambaForCausalLM"}
+// classNames are the names of the architectures that config.json may give.
+var classNames = []string{"JambaForCausalLM", "LlamaForCausalLM", "MistralForCausalLM", "MixtralForCausalLM", "MambaForCausalLM"}
 
 // ParseConfig reads a Hugging Face config.json. It is an error if a key makes another network than the reference's
 // classes of these architectures compute; see Model.Warnings for what is passed over.

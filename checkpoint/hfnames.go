@@ -11,7 +11,7 @@ import (
 	"jamba/model"
 )
 
-// architecture returns which of Architectures config.json names: the reference goes by model_type, if there is one.
+// architecture returns which of classNames config.json names: the reference goes by model_type, if there is one.
 func architecture(all map[string]json.RawMessage) (arch string, warnings []string, err error) {
 	var head struct {
 		Architectures []string `json:"architectures"`
@@ -37,22 +37,22 @@ func architecture(all map[string]json.RawMessage) (arch string, warnings []strin
 	if t := head.ModelType; t != "" {
 		kind = strings.ToUpper(t[:1]) + t[1:] + "ForCausalLM"
 	}
-	for _, name := range Architectures {
+	for _, name := range classNames {
 		if strings.EqualFold(name, class) { // LLaMAForCausalLM is one of the first files'
 			class = name
 		}
 	}
 	arch = cmp.Or(class, kind)
 	switch {
-	case !slices.Contains(Architectures, arch):
+	case !slices.Contains(classNames, arch):
 	case kind == "" || kind == arch:
 		return arch, nil, nil
-	case slices.Contains(Architectures, kind):
+	case slices.Contains(classNames, kind):
 		return kind, []string{fmt.Sprintf("architectures says %s, model_type %s: model_type counts", class, head.ModelType)}, nil
 	default:
 		arch = kind
 	}
-	return "", nil, fmt.Errorf("architecture \"%s\" is not supported; %s are", printable.Cut(arch, 60), strings.Join(Architectures, ", "))
+	return "", nil, fmt.Errorf("architecture \"%s\" is not supported; %s are", printable.Cut(arch, 60), strings.Join(classNames, ", "))
 }
 
 // Kinds of layers in layer_types.

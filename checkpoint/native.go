@@ -106,12 +106,12 @@ func PanelName(name string, d tensor.DType) string { return name + "." + strings
 
 // check returns an error if the model cannot be opened with these options.
 func (n *native) check(path string, o Options) error {
-	anew := fmt.Sprintf("make it again from %s with jamba quantize --layout native", n.From())
+	again := fmt.Sprintf("make it again from %s with jamba quantize --layout native", n.From())
 	switch rows := kernel.PanelRows(); {
 	case o.Weights != "":
 		return fmt.Errorf("%s: its layout is native, its weights are rounded already; round those of what it was made from, %s", path, n.From())
 	case o.Precision == model.Fast && rows != 0 && rows != n.Rows:
-		return fmt.Errorf("%s: made for panels of %d rows; the kernels in use here, %s, take %d: %s", path, n.Rows, kernel.Tier(), rows, anew)
+		return fmt.Errorf("%s: made for panels of %d rows; the kernels in use here, %s, take %d: %s", path, n.Rows, kernel.Tier(), rows, again)
 	}
 	return nil
 }

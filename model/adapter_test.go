@@ -324,7 +324,7 @@ func TestMergeFails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries = append(entries, checkpoint.Stored(x, tensor.F16))
+		entries = append(entries, testutil.Stored(x, tensor.F16))
 	}
 	config, err := json.Marshal(testutil.JSON[map[string]any](t, testutil.Golden("models", "jamba-v01-mini", "config.json")))
 	if err != nil {

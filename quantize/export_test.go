@@ -145,8 +145,8 @@ func TestExportKeepsMetadata(t *testing.T) {
 	if v, _ := gguf.Get[[]string](got.Metadata, "my.key"); !slices.Equal(v, []string{"a", "b"}) {
 		t.Errorf("my.key is %v", v)
 	}
-	again, anew := golden.Export(t, out, "q4_0")
-	for i, c := range anew {
+	again, second := golden.Export(t, out, "q4_0")
+	for i, c := range second {
 		if wide := report[i].To == tensor.Q8_0 && c.To != tensor.Q8_0; wide != strings.Contains(c.Note, "rounded again from Q8_0") {
 			t.Errorf("%+v", c)
 		}
