@@ -13,6 +13,7 @@ import (
 
 	"jamba/format/safetensors"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/blocks"
 	"jamba/model"
 	"jamba/tensor"
 )
@@ -56,7 +57,7 @@ func TestWriteGoldens(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				entries = append(entries, testutil.Stored(x, dtype))
+				entries = append(entries, blocks.Stored(x, dtype))
 			}
 			dir := t.TempDir()
 			if keep := os.Getenv("JAMBA_WRITE_TO"); keep != "" {
@@ -212,7 +213,7 @@ func TestStored(t *testing.T) {
 	x := tensor.FromFloat32s("x", values, len(values))
 	for d, unit := range map[tensor.DType]float64{tensor.BF16: 0x1p-7, tensor.F16: 0x1p-10} {
 		path := filepath.Join(t.TempDir(), "x.safetensors")
-		if err := safetensors.WriteFile(path, []safetensors.Entry{testutil.Stored(x, d)}, nil); err != nil {
+		if err := safetensors.WriteFile(path, []safetensors.Entry{blocks.Stored(x, d)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		f, err := safetensors.Open(path)
@@ -236,7 +237,7 @@ func TestStored(t *testing.T) {
 		f.Close()
 	}
 	large := tensor.FromFloat32s("x", []float32{1e30}, 1)
-	if err := safetensors.WriteFile(filepath.Join(t.TempDir(), "x"), []safetensors.Entry{testutil.Stored(large, tensor.F16)}, nil); err == nil {
+	if err := safetensors.WriteFile(filepath.Join(t.TempDir(), "x"), []safetensors.Entry{blocks.Stored(large, tensor.F16)}, nil); err == nil {
 		t.Error("1e30 is stored as F16")
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"jamba/format/safetensors"
 	"jamba/internal/kernel/par"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/blocks"
 	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/model/lora"
@@ -324,7 +325,7 @@ func TestMergeFails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries = append(entries, testutil.Stored(x, tensor.F16))
+		entries = append(entries, blocks.Stored(x, tensor.F16))
 	}
 	config, err := json.Marshal(testutil.JSON[map[string]any](t, testutil.Golden("models", "jamba-v01-mini", "config.json")))
 	if err != nil {
