@@ -139,7 +139,7 @@ func hfDefaults() map[string]hfConfig {
 var classNames = []string{"JambaForCausalLM", "LlamaForCausalLM", "MistralForCausalLM", "MixtralForCausalLM", "MambaForCausalLM"}
 
 // ParseConfig reads a Hugging Face config.json. It is an error if a key makes another network than the reference's
-// classes of these architectures compute; see Model.Warnings for what is passed over.
+// classes of these architectures compute; see Checkpoint.Warnings for what is passed over.
 func ParseConfig(b []byte) (model.Config, error) {
 	c, _, err := parseConfig(b)
 	return c, err

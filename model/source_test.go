@@ -41,12 +41,13 @@ func (s *memory) Tensor(id param.ID, t param.Tensor, shape ...int) (tensor.Tenso
 }
 func (s *memory) Packed(param.ID, int, int) (*kernel.Matrix, error) { return nil, nil }
 func (s *memory) HasBias(id param.ID) bool                          { return s.tensors[key(id, param.Bias)].Data != nil }
-func (s *memory) Skip(id param.ID, t param.Tensor)                  { s.skipped = append(s.skipped, key(id, t)) }
-func (s *memory) Negated() bool                                     { return false }
-func (s *memory) Name(id param.ID, t param.Tensor) string           { return key(id, t) }
-func (s *memory) Stored(id param.ID) string                         { return key(id, param.Weight) }
-func (s *memory) Release([]byte)                                    {}
-func (s *memory) Close() error                                      { s.closed = true; return nil }
+
+func (s *memory) Skip(id param.ID, t param.Tensor)        { s.skipped = append(s.skipped, key(id, t)) }
+func (s *memory) Negated() bool                           { return false }
+func (s *memory) Name(id param.ID, t param.Tensor) string { return key(id, t) }
+func (s *memory) Stored(id param.ID) string               { return key(id, param.Weight) }
+func (s *memory) Release([]byte)                          {}
+func (s *memory) Close() error                            { s.closed = true; return nil }
 
 // TestSource loads a network from memory: it asks for each parameter once, gives the logits of the model that has them, and
 // tells of one that is missing.
