@@ -19,6 +19,9 @@ type source struct {
 
 var _ model.Source = (*source)(nil)
 
+// ByProjection is model.Source's.
+func (s *source) ByProjection(layer int) bool { return s.stacked(layer) }
+
 // stacked reports whether a layer has a stack of each projection of its experts.
 func (s *source) stacked(layer int) bool {
 	name := s.names.StackOf(layer, param.GateProj)

@@ -18,6 +18,9 @@ type Source interface {
 	HasBias(id param.ID) bool
 	// Skip tells that a tensor belongs to a stage that is not loaded.
 	Skip(id param.ID, t param.Tensor)
+	// ByProjection reports whether the experts of a layer lie one projection after the other: they are asked for in that
+	// order.
+	ByProjection(layer int) bool
 	// Negated reports whether the tensors of A_log hold A = -exp(A_log).
 	Negated() bool
 	// Name returns what the source calls one of a part's tensors.
@@ -344,14 +347,28 @@ func (l *loader) expertMLPs(i int, c *MoE, hidden int) []mlp {
 		return nil
 	}
 	experts := make([]mlp, n)
-	for e := range experts {
-		weight := func(part param.Part, n, k int) kernel.Matrix {
-			return l.matrix(param.ID{Layer: i, Part: part, Expert: e}, n, k)
+	fetch := []func(e int){
+		func(e int) {
+			experts[e].gateProj = l.matrix(param.ID{Layer: i, Part: param.GateProj, Expert: e}, width, hidden)
+		},
+		func(e int) {
+			experts[e].upProj = l.matrix(param.ID{Layer: i, Part: param.UpProj, Expert: e}, width, hidden)
+		},
+		func(e int) {
+			experts[e].downProj = l.matrix(param.ID{Layer: i, Part: param.DownProj, Expert: e}, hidden, width)
+		},
+	}
+	if l.fresh == nil && l.source.ByProjection(i) {
+		for _, projection := range fetch {
+			for e := range experts {
+				projection(e)
+			}
 		}
-		experts[e] = mlp{
-			gateProj: weight(param.GateProj, width, hidden),
-			upProj:   weight(param.UpProj, width, hidden),
-			downProj: weight(param.DownProj, hidden, width),
+		return experts
+	}
+	for e := range experts {
+		for _, projection := range fetch {
+			projection(e)
 		}
 	}
 	return experts

@@ -43,6 +43,7 @@ func (s *memory) Packed(param.ID, int, int) (*kernel.Matrix, error) { return nil
 func (s *memory) HasBias(id param.ID) bool                          { return s.tensors[key(id, param.Bias)].Data != nil }
 
 func (s *memory) Skip(id param.ID, t param.Tensor)        { s.skipped = append(s.skipped, key(id, t)) }
+func (s *memory) ByProjection(layer int) bool             { return layer == 1 }
 func (s *memory) Negated() bool                           { return false }
 func (s *memory) Name(id param.ID, t param.Tensor) string { return key(id, t) }
 func (s *memory) Stored(id param.ID) string               { return key(id, param.Weight) }
