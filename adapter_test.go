@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"jamba"
+	"jamba/checkpoint"
 	"jamba/model/lora"
 )
 
@@ -28,7 +29,7 @@ func newAdapter(dir string, m *jamba.Model, seed uint64) error {
 			}
 		}
 	}
-	return a.Write(dir)
+	return checkpoint.WriteAdapter(dir, a)
 }
 
 // TestAdapters lets several goroutines ask with two adapters and with none at once, and expects the answers, their

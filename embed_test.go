@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"jamba"
+	"jamba/checkpoint"
 	"jamba/model"
 )
 
 // TestEmbed compares with the final hidden states that a probe sees, which the model's goldens hold to the reference.
 func TestEmbed(t *testing.T) {
-	m, err := jamba.OpenWith(path, model.Options{})
+	m, err := jamba.OpenWith(path, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -178,7 +178,7 @@ func TestByteOrderMarks(t *testing.T) {
 	}
 }
 
-// TestSettingsOfOtherTypes asserts that what can be set anew keeps nobody from an answer, and that numbers are read as the
+// TestSettingsOfOtherTypes asserts that what can be set again keeps nobody from an answer, and that numbers are read as the
 // reference's JSON reads them.
 func TestSettingsOfOtherTypes(t *testing.T) {
 	m := openFolder(t, map[string]string{"generation_config.json": "\ufeff" + `{
@@ -189,7 +189,7 @@ func TestSettingsOfOtherTypes(t *testing.T) {
 		`do_sample "yes" is passed over, want true or false`, `temperature "0.7" is passed over, want a number`, `top_k "many" is passed over, want a whole number`,
 		"top_p [0.9] is", "min_p", "repetition_penalty {} is", "max_new_tokens 1.5 is passed over, want a whole number", `stop_strings ["a", 7] is passed over, want a text or a list of texts`,
 	} {
-		if !strings.Contains(warnings, generationFile+": "+want) {
+		if !strings.Contains(warnings, "generation_config.json: "+want) {
 			t.Errorf("no warning %s in\n%s", want, warnings)
 		}
 	}

@@ -16,24 +16,25 @@ import (
 	"iter"
 	"slices"
 
+	"jamba/checkpoint"
 	"jamba/engine"
 	"jamba/engine/sample"
 	"jamba/model"
-	"jamba/model/lora"
 	"jamba/text"
 	"jamba/text/chat"
 )
 
 // Model is an open model. It is safe for concurrent use, until Close.
 type Model struct {
-	network  *model.Model
-	engine   *engine.Engine
-	text     *text.Text
-	defaults Options
-	sampled  bool     // the files say how answers are sampled
-	ends     []int32  // tokens that end an answer
-	padded   []int32  // rows of the vocabulary that only fill it up
-	warnings []string // of generation settings and the tokenizer
+	checkpoint *checkpoint.Checkpoint
+	network    *model.Model
+	engine     *engine.Engine
+	text       *text.Text
+	defaults   Options
+	sampled    bool     // the files say how answers are sampled
+	ends       []int32  // tokens that end an answer
+	padded     []int32  // rows of the vocabulary that only fill it up
+	warnings   []string // of generation settings and the tokenizer
 }
 
 // The types of the parts below that callers meet.
@@ -51,7 +52,7 @@ type (
 	// Adapter is a low-rank adapter (LoRA) that Options can name; see Model.OpenAdapter.
 	Adapter = model.Adapter
 	// OpenOptions say how to open a model.
-	OpenOptions = model.Options
+	OpenOptions = checkpoint.Options
 )
 
 // The choices of OpenOptions.Precision.
@@ -107,19 +108,21 @@ func Open(path string) (*Model, error) {
 
 // OpenWith is Open with options. The exact pass maps the weights and does not read them.
 func OpenWith(path string, o OpenOptions) (*Model, error) {
-	network, err := model.OpenWith(path, o)
+	c, err := checkpoint.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{network: network}
-	if m.text, err = text.Open(path); err == nil {
-		err = m.readGeneration(path)
+	m := &Model{checkpoint: c}
+	if m.network, err = c.Model(o); err == nil {
+		if m.text, err = c.Text(); err == nil {
+			err = m.readGeneration()
+		}
 	}
 	if err != nil {
-		network.Close()
+		c.Close()
 		return nil, err
 	}
-	m.engine = engine.ForModel(network)
+	m.engine = engine.ForModel(m.network)
 	return m, nil
 }
 
@@ -131,6 +134,9 @@ func (m *Model) Close() error {
 
 // Network returns the model's network, for what is beyond text.
 func (m *Model) Network() *model.Model { return m.network }
+
+// Checkpoint returns what the model was opened from.
+func (m *Model) Checkpoint() *checkpoint.Checkpoint { return m.checkpoint }
 
 // Text returns the model's tokenizer and chat templates.
 func (m *Model) Text() *text.Text { return m.text }
@@ -169,7 +175,7 @@ type Info struct {
 
 // Info returns what the model is.
 func (m *Model) Info() Info {
-	c, size := &m.network.Config, m.network.Sizes.Total()
+	c, size := &m.network.Config, m.network.Sizes().Total()
 	return Info{c.Architecture, c.VocabSize, c.HiddenSize, c.MaxPositionEmbeddings, size.Params, size.ActiveParams, size.Bytes}
 }
 
@@ -177,7 +183,7 @@ func (m *Model) Info() Info {
 // model is in use; an adapter that is no longer named is collected. It is an error if the adapter is for another model, or if
 // this one was opened with an adapter.
 func (m *Model) OpenAdapter(dir string) (*Adapter, error) {
-	a, err := lora.Open(dir, m.network.Modules())
+	a, err := checkpoint.OpenAdapter(dir, m.network.Modules())
 	if err != nil {
 		return nil, err
 	}
@@ -312,26 +318,29 @@ func (m *Model) validate(o *Options) error {
 }
 
 // readGeneration sets what answers end with and how they are sampled, and which tokens are none.
-func (m *Model) readGeneration(path string) (err error) {
-	var c generationConfig
-	meta := m.network.Metadata()
-	if meta == nil {
-		c, err = readGeneration(path)
-	} else if c, err = generationOf(meta); err != nil {
-		err = fmt.Errorf("%s: %w", path, err)
-	}
+func (m *Model) readGeneration() error {
+	g, ends, warnings, err := m.checkpoint.Answers(m.text)
 	if err != nil {
 		return err
 	}
-	config := &m.network.Config
-	named, lost := c.named(config, meta == nil)
-	m.ends = text.Ends(m.text.Tokenizer, named)
-	m.warnings = slices.Concat(c.warnings, lost, m.text.Tokenizer.Warnings())
-	m.defaults, m.sampled = c.options(), c.DoSample != nil
-	for id := range int32(config.VocabSize) {
+	m.ends, m.warnings = ends, warnings
+	m.defaults, m.sampled = defaults(&g), g.DoSample != nil
+	for id := range int32(m.checkpoint.Config.VocabSize) {
 		if m.text.Tokenizer.Padded(id) {
 			m.padded = append(m.padded, id)
 		}
 	}
 	return nil
+}
+
+// defaults returns the options that a checkpoint's settings ask for. As the reference does, it takes the most likely tokens
+// unless do_sample is true, and then the 50 most likely ones unless top_k says otherwise. The reference's max_length of 20 is
+// left out. Values may be out of range: a caller may replace them, and what is left is checked when there is an answer.
+func defaults(g *checkpoint.Generation) Options {
+	o := Options{MaxTokens: max(0, g.MaxNewTokens), Stop: g.StopStrings}
+	o.RepetitionPenalty = g.RepetitionPenalty
+	if g.Samples() {
+		o.Temperature, o.TopK, o.TopP, o.MinP = g.SampleTemperature(), g.SampleTopK(), g.TopP, g.MinP
+	}
+	return o
 }

@@ -10,8 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"jamba/checkpoint"
 	"jamba/format/gguf"
-	"jamba/model"
+	"jamba/quantize"
 )
 
 // TestMetadata asserts that a GGUF file asks for the same sampling as the folder it is from, and ends answers alike.
@@ -47,13 +48,13 @@ func folderWith(t *testing.T, generation string) string {
 	return folder(t, map[string]string{"generation_config.json": generation})
 }
 
-// TestMetadataOfOtherTypes asserts that only what ends an answer is an error: the rest can be set anew.
+// TestMetadataOfOtherTypes asserts that only what ends an answer is an error: the rest can be set again.
 func TestMetadataOfOtherTypes(t *testing.T) {
 	for want, kv := range map[string]gguf.KV{
-		"key general.sampling.top_p: ":   {Key: samplingTopP, Value: "much"},
-		"key general.sampling.temp: ":    {Key: samplingTemp, Value: "hot"},
-		"key generation.stop_strings: ":  {Key: generationStop, Value: "one"},
-		"key generation.max_new_tokens:": {Key: generationMax, Value: float32(3)},
+		"key general.sampling.top_p: ":   {Key: "general.sampling.top_p", Value: "much"},
+		"key general.sampling.temp: ":    {Key: "general.sampling.temp", Value: "hot"},
+		"key generation.stop_strings: ":  {Key: "generation.stop_strings", Value: "one"},
+		"key generation.max_new_tokens:": {Key: "generation.max_new_tokens", Value: float32(3)},
 	} {
 		m, err := Open(export(t, folder(t, nil), gguf.Metadata{kv}))
 		if err != nil {
@@ -66,7 +67,7 @@ func TestMetadataOfOtherTypes(t *testing.T) {
 		m.Close()
 	}
 	for want, kv := range map[string]gguf.KV{
-		"key generation.eos_token_ids: ":    {Key: generationEnds, Value: "two"},
+		"key generation.eos_token_ids: ":    {Key: "generation.eos_token_ids", Value: "two"},
 		"key tokenizer.ggml.fim_pad_token_": {Key: "tokenizer.ggml.fim_pad_token_id", Value: "x"},
 	} {
 		out := export(t, folder(t, nil), gguf.Metadata{kv})
@@ -74,14 +75,14 @@ func TestMetadataOfOtherTypes(t *testing.T) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
-	if _, _, _, err := Metadata(folderWith(t, `{"eos_token_id": "x"}`)); err == nil {
+	if _, _, err := metadata(folderWith(t, `{"eos_token_id": "x"}`)); err == nil {
 		t.Error("no error")
 	}
 }
 
 // TestOverridden asserts that settings out of range keep no model from being opened, only answers from being made with them.
 func TestOverridden(t *testing.T) {
-	out := export(t, folder(t, nil), gguf.Metadata{{Key: samplingTemp, Value: float32(-1)}, {Key: samplingTopP, Value: float32(3)}})
+	out := export(t, folder(t, nil), gguf.Metadata{{Key: "general.sampling.temp", Value: float32(-1)}, {Key: "general.sampling.top_p", Value: float32(3)}})
 	dir := folderWith(t, `{"do_sample": true, "temperature": -1, "top_p": 3, "top_k": -1}`)
 	for _, path := range []string{out, dir} {
 		m, err := Open(path)
@@ -123,13 +124,24 @@ func TestUnheeded(t *testing.T) {
 	}
 }
 
+// metadata returns what quantize makes of a folder's text.
+func metadata(dir string) (gguf.Metadata, []int32, error) {
+	c, err := checkpoint.Open(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.Close()
+	meta, ends, _, err := quantize.Text(c)
+	return meta, ends, err
+}
+
 // export writes the folder's model as a GGUF file with more metadata.
 func export(t *testing.T, dir string, meta gguf.Metadata) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "model.gguf")
-	own, ends, _, err := Metadata(dir)
+	own, ends, err := metadata(dir)
 	if err == nil {
-		_, err = model.Export(context.Background(), dir, out, model.ExportOptions{Recipe: "f32", Text: append(own, meta...), Ends: ends})
+		_, err = quantize.Export(context.Background(), dir, out, quantize.ExportOptions{Recipe: "f32", Text: append(own, meta...), Ends: ends})
 	}
 	if err != nil {
 		t.Fatal(err)

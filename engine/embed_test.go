@@ -8,8 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/internal/testutil"
-	"jamba/model"
 	"jamba/model/state"
 )
 
@@ -17,7 +17,7 @@ import (
 // many at once, in passes that are shorter than a text.
 func TestEmbedGoldens(t *testing.T) {
 	for _, name := range []string{"jamba-v01-mini", "mamba-tiny", "llama-tiny", "mixtral-tiny"} {
-		m, err := model.Open(testutil.Golden("models", name))
+		m, err := checkpoint.OpenModel(testutil.Golden("models", name), checkpoint.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

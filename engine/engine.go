@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"jamba/kernel/par"
+	"jamba/internal/kernel/par"
 	"jamba/model"
 	"jamba/model/state"
 )

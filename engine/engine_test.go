@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"jamba/checkpoint"
 	"jamba/engine/sample"
 	"jamba/internal/testutil"
 	"jamba/model"
@@ -69,7 +70,7 @@ func (spell) Flush() string        { return "." }
 func open(t *testing.T) (*model.Model, []int32, []int32) {
 	t.Helper()
 	dir := testutil.Golden("models", "jamba-v01-mini")
-	m, err := model.Open(dir)
+	m, err := checkpoint.OpenModel(dir, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

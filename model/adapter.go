@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"jamba/kernel"
-	"jamba/kernel/par"
+	"jamba/internal/kernel"
+	"jamba/internal/kernel/par"
 	"jamba/model/lora"
 	"jamba/model/param"
 )
@@ -63,9 +63,9 @@ func (m *Model) Modules() []lora.Module {
 
 // projections visits the embedding, the linear layers of all blocks, and the head.
 func (m *Model) projections(visit func(lora.Module, *kernel.Matrix)) {
-	names := m.Config.traits().names
+	names := m.Config.Names()
 	module := func(id param.ID, in, out int) lora.Module {
-		return lora.Module{Name: names.module(id), ID: id, Group: group(id), In: in, Out: out}
+		return lora.Module{Name: names.Module(id), ID: id, Group: group(id), In: in, Out: out}
 	}
 	vocab, hidden := m.Config.VocabSize, m.Config.HiddenSize
 	visit(module(param.Outside(param.Embed), vocab, hidden), &m.embed)
@@ -105,30 +105,38 @@ func group(id param.ID) lora.Group {
 
 // Attach lets all passes compute with an adapter of the model's Modules: what it adds to products is computed in float32,
 // beside the model's own weights, which stay as they are, except where the adapter has a weight in place of one. It uses
-// a's matrices in place. In a model for training they are added to Params. The adapter's warnings become the model's.
+// a's matrices in place. In a model for training they are added to Params. AdapterWarnings tells what a user should know of it.
 //
 // It must be called before the model is used. It is an error if a module is not the model's, if there is an adapter, or if
 // a model for training would get another weight.
 func (m *Model) Attach(a *lora.Adapter) error {
-	if m.Adapter != nil {
+	if m.adapter != nil {
 		return errors.New("the model has an adapter already")
 	}
 	own, params, err := m.ready(a)
 	if err != nil {
 		return err
 	}
-	if err := m.replace(a); err != nil {
+	if err := m.replace(a, own); err != nil {
 		return err
 	}
 	for _, l := range own.lowRank {
 		m.count(l.Pair)
 	}
-	m.Adapter, m.attached = a, own
-	m.Warnings = append(m.Warnings, a.Warnings...)
+	own.warnings = append(own.warnings, a.Warnings...)
+	m.adapter, m.attached = a, own
 	if m.params != nil {
 		m.params = append(m.params, params...)
 	}
 	return nil
+}
+
+// AdapterWarnings returns what a user should know of the adapter of Attach. They may quote its files.
+func (m *Model) AdapterWarnings() []string {
+	if m.attached == nil {
+		return nil
+	}
+	return m.attached.Warnings()
 }
 
 // ready finds the matrices that an adapter changes by its pairs, and returns its parameters, too.
@@ -156,7 +164,7 @@ func (m *Model) ready(a *lora.Adapter) (*Adapter, []Param, error) {
 		params = append(params,
 			Param{Name: p.NameA(), ID: p.ID, Tensor: lora.SuffixA, Shape: []int{p.R, p.In}, Value: p.A, Adapter: p},
 			Param{Name: p.NameB(), ID: p.ID, Tensor: lora.SuffixB, Shape: []int{p.Out, p.R}, Value: p.B, Adapter: p})
-		if a := m.Config.rotated(p.ID); a != nil && a.RoPE.Interleaved {
+		if a := m.Config.Rotated(p.ID); a != nil && a.RoPE.Interleaved {
 			l.b = interleaved(p, a.HeadDim)
 		}
 	})
@@ -171,7 +179,7 @@ func interleaved(p *lora.Pair, headDim int) kernel.Matrix {
 	c := *p
 	c.B = make([]float32, len(p.B))
 	for n := range p.Out {
-		copy(c.B[n*p.R:(n+1)*p.R], p.B[halvesRow(n, headDim)*p.R:])
+		copy(c.B[n*p.R:(n+1)*p.R], p.B[HalvesRow(n, headDim)*p.R:])
 	}
 	_, b := c.Matrices()
 	return b
@@ -199,21 +207,21 @@ func (m *Model) count(p *lora.Pair) {
 func (m *Model) sizeOf(module lora.Module) *Size {
 	switch {
 	case module.Group == lora.Embed:
-		return &m.Sizes.Embedding
+		return &m.sizes.Embedding
 	case module.Layer < 0:
-		return &m.Sizes.Head
+		return &m.sizes.Head
 	}
-	return &m.Sizes.Layers[module.Layer]
+	return &m.sizes.Layers[module.Layer]
 }
 
 // replace puts an adapter's weights in the place of the model's own, and frees those that are the same.
-func (m *Model) replace(a *lora.Adapter) error {
+func (m *Model) replace(a *lora.Adapter, own *Adapter) error {
 	a.Wholes = slices.DeleteFunc(a.Wholes, func(w lora.Whole) bool { return !m.holds(&w.Module) || m.has(&w) })
 	for _, w := range a.Wholes {
 		if m.params != nil {
 			return fmt.Errorf("the adapter has a weight of its own for %s; training beside it is not supported", w.Name)
 		}
-		own, err := kernel.NewMatrix(w.Weight)
+		weight, err := kernel.NewMatrix(w.Weight)
 		if err != nil {
 			return err
 		}
@@ -221,16 +229,16 @@ func (m *Model) replace(a *lora.Adapter) error {
 		if w.Group == lora.Head {
 			to = &m.lmHead
 		}
-		size.Bytes += int64(own.Bytes())
+		size.Bytes += int64(weight.Bytes())
 		if m.tied() {
-			n := int64(own.N) * int64(own.K)
+			n := int64(weight.N) * int64(weight.K)
 			size.Params += n
 			size.ActiveParams += n
 		} else {
 			size.Bytes -= int64(to.Bytes())
 		}
-		*to = own
-		m.Warnings = append(m.Warnings, ownWeight(&w))
+		*to = weight
+		own.warnings = append(own.warnings, ownWeight(&w))
 	}
 	return nil
 }

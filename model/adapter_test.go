@@ -12,16 +12,21 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/format/safetensors"
+	"jamba/internal/kernel/par"
 	"jamba/internal/testutil"
-	"jamba/kernel/par"
+	"jamba/internal/testutil/blocks"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/model/lora"
+	"jamba/quantize"
+	"jamba/quantize/recipe"
 	"jamba/tensor"
 )
 
 // adapters runs f on every adapter that PEFT made, with its model and the logits of both.
-func adapters(t *testing.T, f func(t *testing.T, dir string, g *golden, want []float32)) {
+func adapters(t *testing.T, f func(t *testing.T, dir string, g *golden.Golden, want []float32)) {
 	dirs, err := filepath.Glob(testutil.Golden("adapters", "*.*", "adapter_config.json"))
 	if err != nil || len(dirs) != 5 {
 		t.Fatalf("%d adapters, want 5 (%v)", len(dirs), err)
@@ -32,14 +37,14 @@ func adapters(t *testing.T, f func(t *testing.T, dir string, g *golden, want []f
 		t.Run(name, func(t *testing.T) {
 			base, _, _ := strings.Cut(name, ".")
 			want, _ := testutil.OpenTensors(t, filepath.Join(dir, "golden.safetensors")).Floats("logits")
-			f(t, dir, openGolden(t, testutil.Golden("models", base)), want)
+			f(t, dir, golden.Open(t, testutil.Golden("models", base)), want)
 		})
 	}
 }
 
-func openAdapted(t *testing.T, base, adapter string, p model.Precision, weights model.Recipe) *model.Model {
+func openAdapted(t *testing.T, base, adapter string, p model.Precision, weights recipe.Recipe) *model.Model {
 	t.Helper()
-	m, err := model.OpenWith(base, model.Options{Precision: p, Weights: weights, Adapter: adapter})
+	m, err := golden.OpenModel(base, checkpoint.Options{Precision: p, Weights: weights, Adapter: adapter})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,23 +53,23 @@ func openAdapted(t *testing.T, base, adapter string, p model.Precision, weights 
 }
 
 func TestAdapter(t *testing.T) {
-	adapters(t, func(t *testing.T, dir string, g *golden, want []float32) {
-		base := filepath.Dir(g.path)
-		plain := g.forward(t, g.model.NewPass(), g.model.NewState(), g.ids)
+	adapters(t, func(t *testing.T, dir string, g *golden.Golden, want []float32) {
+		base := filepath.Dir(g.Path)
+		plain := g.Forward(t, g.Model.NewPass(), g.Model.NewState(), g.IDs)
 		if d := testutil.MaxDiff(t, plain, want); d < 1 {
 			t.Fatalf("the adapter changes logits by %.2g only", d)
 		}
 		m := openAdapted(t, base, dir, model.Exact, "")
-		with := &golden{name: g.name, model: m}
-		got := with.forward(t, m.NewPass(), m.NewState(), g.ids)
-		with.near(t, "logits", got, want)
-		if before, now := g.model.Sizes.Total(), m.Sizes.Total(); now.Params-before.Params != m.Adapter.Params() || now.Bytes-before.Bytes != 4*m.Adapter.Params() {
-			t.Errorf("sizes %+v with an adapter of %d parameters, %+v without", now, m.Adapter.Params(), before)
+		with := &golden.Golden{Name: g.Name, Model: m}
+		got := with.Forward(t, m.NewPass(), m.NewState(), g.IDs)
+		with.Near(t, "logits", got, want)
+		if before, now := g.Model.Sizes().Total(), m.Sizes().Total(); now.Params-before.Params != m.Adapter().Params() || now.Bytes-before.Bytes != 4*m.Adapter().Params() {
+			t.Errorf("sizes %+v with an adapter of %d parameters, %+v without", now, m.Adapter().Params(), before)
 		}
 
 		// The same adapter beside a GGUF file of the model, whose rows of q and k may lie otherwise.
-		file := openAdapted(t, convert(t, g, base, tensor.F32), dir, model.Exact, "")
-		with.near(t, "logits with a GGUF file", (&golden{model: file}).forward(t, file.NewPass(), file.NewState(), g.ids), want)
+		file := openAdapted(t, golden.Convert(t, g, base, tensor.F32), dir, model.Exact, "")
+		with.Near(t, "logits with a GGUF file", (&golden.Golden{Model: file}).Forward(t, file.NewPass(), file.NewState(), g.IDs), want)
 	})
 }
 
@@ -72,15 +77,15 @@ func TestAdapter(t *testing.T) {
 // and on any number of threads, in both precisions and beside quantized weights.
 func TestAdapterAlike(t *testing.T) {
 	defer par.SetThreads(0)
-	adapters(t, func(t *testing.T, dir string, g *golden, want []float32) {
+	adapters(t, func(t *testing.T, dir string, g *golden.Golden, want []float32) {
 		for _, o := range []struct {
 			precision model.Precision
-			weights   model.Recipe
+			weights   recipe.Recipe
 		}{{model.Exact, ""}, {model.Exact, "q8_0"}, {model.Fast, ""}, {model.Fast, "q8_0"}} {
-			m := openAdapted(t, filepath.Dir(g.path), dir, o.precision, o.weights)
-			own := &golden{model: m}
-			long := slices.Concat(g.ids, g.ids, g.ids)
-			all := own.forward(t, m.NewPass(), m.NewState(), long)
+			m := openAdapted(t, filepath.Dir(g.Path), dir, o.precision, o.weights)
+			own := &golden.Golden{Model: m}
+			long := slices.Concat(g.IDs, g.IDs, g.IDs)
+			all := own.Forward(t, m.NewPass(), m.NewState(), long)
 			mean := 0.0
 			for i, v := range want {
 				mean += math.Abs(float64(all[i]-v)) / float64(len(want))
@@ -89,13 +94,13 @@ func TestAdapterAlike(t *testing.T) {
 				t.Errorf("%v, %v: logits are off by %.2g on average", o.precision, o.weights, mean)
 			}
 			for _, chunks := range [][]int{slices.Repeat([]int{1}, len(long)), {9, 1, 14}, {33}} {
-				if !slices.Equal(own.forward(t, m.NewPass(), m.NewState(), long, chunks...), all) {
+				if !slices.Equal(own.Forward(t, m.NewPass(), m.NewState(), long, chunks...), all) {
 					t.Errorf("%v, %v: chunks %v give other logits", o.precision, o.weights, chunks)
 				}
 			}
 			par.SetThreads(1)
 			batch, err := m.NewPass().Logits(context.Background(),
-				model.Span{State: m.NewState(), Tokens: g.ids[:7], Want: model.NoLogits},
+				model.Span{State: m.NewState(), Tokens: g.IDs[:7], Want: model.NoLogits},
 				model.Span{State: m.NewState(), Tokens: long, Want: model.AllLogits})
 			if err != nil || !slices.Equal(batch, all) {
 				t.Errorf("%v, %v: another batch on one thread gives other logits (%v)", o.precision, o.weights, err)
@@ -107,15 +112,15 @@ func TestAdapterAlike(t *testing.T) {
 
 // TestAdapterForTraining asserts that the forward pass of training is that of inference, bit for bit.
 func TestAdapterForTraining(t *testing.T) {
-	adapters(t, func(t *testing.T, dir string, g *golden, _ []float32) {
-		base := filepath.Dir(g.path)
+	adapters(t, func(t *testing.T, dir string, g *golden.Golden, _ []float32) {
+		base := filepath.Dir(g.Path)
 		m := openAdapted(t, base, dir, model.Exact, "")
-		own, err := model.OpenForTraining(base)
+		own, err := checkpoint.OpenForTraining(base)
 		if err != nil {
 			t.Fatal(err)
 		}
 		n := len(own.Params())
-		a, err := lora.Open(dir, own.Modules())
+		a, err := checkpoint.OpenAdapter(dir, own.Modules())
 		if err == nil {
 			err = own.Attach(a)
 		}
@@ -128,8 +133,8 @@ func TestAdapterForTraining(t *testing.T) {
 		}
 		p := own.NewPass()
 		p.Tape = &model.Tape{}
-		with := &golden{model: m}
-		if !slices.Equal((&golden{model: own}).forward(t, p, own.NewState(), g.ids), with.forward(t, m.NewPass(), m.NewState(), g.ids)) {
+		with := &golden.Golden{Model: m}
+		if !slices.Equal((&golden.Golden{Model: own}).Forward(t, p, own.NewState(), g.IDs), with.Forward(t, m.NewPass(), m.NewState(), g.IDs)) {
 			t.Error("training computes other logits than inference")
 		}
 		if err := own.Attach(a); err == nil || !strings.Contains(err.Error(), "an adapter already") {
@@ -140,8 +145,8 @@ func TestAdapterForTraining(t *testing.T) {
 
 // TestAttachBad asserts that an adapter of another model is refused.
 func TestAttachBad(t *testing.T) {
-	g := openGolden(t, testutil.Golden("models", "jamba-v01-mini"))
-	modules := g.model.Modules()
+	g := golden.Open(t, testutil.Golden("models", "jamba-v01-mini"))
+	modules := g.Model.Modules()
 	for name, change := range map[string]func(p *lora.Pair){
 		"name": func(p *lora.Pair) { p.Name += "x" }, "shape": func(p *lora.Pair) { p.In++ }, "a": func(p *lora.Pair) { p.A = p.A[1:] }, "b": func(p *lora.Pair) { p.B = nil },
 	} {
@@ -150,35 +155,35 @@ func TestAttachBad(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(a.Pairs[3])
-		if err := g.model.Attach(a); err == nil || !strings.Contains(err.Error(), a.Pairs[3].Name) {
+		if err := g.Model.Attach(a); err == nil || !strings.Contains(err.Error(), a.Pairs[3].Name) {
 			t.Errorf("%s: error %v, want one that names the module", name, err)
 		}
 	}
 }
 
 func TestMerge(t *testing.T) {
-	adapters(t, func(t *testing.T, dir string, g *golden, want []float32) {
-		base, out := filepath.Dir(g.path), filepath.Join(t.TempDir(), "new", "merged")
-		if err := model.Merge(base, dir, out); err != nil {
+	adapters(t, func(t *testing.T, dir string, g *golden.Golden, want []float32) {
+		base, out := filepath.Dir(g.Path), filepath.Join(t.TempDir(), "new", "merged")
+		if err := quantize.Merge(base, dir, out); err != nil {
 			t.Fatal(err)
 		}
-		m, err := model.Open(out)
+		m, err := golden.OpenModel(out, checkpoint.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		merged := &golden{name: g.name, model: m}
-		merged.near(t, "logits", merged.forward(t, m.NewPass(), m.NewState(), g.ids), want)
+		merged := &golden.Golden{Name: g.Name, Model: m}
+		merged.Near(t, "logits", merged.Forward(t, m.NewPass(), m.NewState(), g.IDs), want)
 		for _, name := range []string{"config.json", "generation_config.json"} {
 			got, err := os.ReadFile(filepath.Join(out, name))
 			if want, _ := os.ReadFile(filepath.Join(base, name)); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%s is not copied: %v", name, err)
 			}
 		}
-		if err := model.Merge(base, dir, out); err == nil || !strings.Contains(err.Error(), "merged: is there already") {
+		if err := quantize.Merge(base, dir, out); err == nil || !strings.Contains(err.Error(), "merged: is there already") {
 			t.Error("into a folder that is there:", err)
 		}
-		if err := model.Merge(filepath.Join(base, "model.safetensors"), dir, out); err == nil || !strings.Contains(err.Error(), "are folders") {
+		if err := quantize.Merge(filepath.Join(base, "model.safetensors"), dir, out); err == nil || !strings.Contains(err.Error(), "are folders") {
 			t.Error("a file:", err)
 		}
 	})
@@ -187,7 +192,7 @@ func TestMerge(t *testing.T) {
 // TestMergeRounds compares merged bfloat16 weights with float64 arithmetic, and the other tensors with the base's.
 func TestMergeRounds(t *testing.T) {
 	base := testutil.Golden("models", "jamba-v01-mini-bf16")
-	m, err := model.Open(base)
+	m, err := golden.OpenModel(base, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,10 +208,10 @@ func TestMergeRounds(t *testing.T) {
 		}
 	}
 	adapter, out := filepath.Join(t.TempDir(), "adapter"), filepath.Join(t.TempDir(), "merged")
-	if err := a.Write(adapter); err != nil {
+	if err := checkpoint.WriteAdapter(adapter, a); err != nil {
 		t.Fatal(err)
 	}
-	if err := model.Merge(base, adapter, out); err != nil {
+	if err := quantize.Merge(base, adapter, out); err != nil {
 		t.Fatal(err)
 	}
 	before, after := testutil.OpenTensors(t, filepath.Join(base, "model.safetensors")), testutil.OpenTensors(t, filepath.Join(out, "model.safetensors"))
@@ -276,26 +281,26 @@ func TestMergeStacked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, stacked, "config.json", config)
+	golden.Put(t, stacked, "config.json", config)
 	if err := safetensors.WriteDir(stacked, entries, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := model.Merge(stacked, adapter, out); err != nil {
+	if err := quantize.Merge(stacked, adapter, out); err != nil {
 		t.Fatal(err)
 	}
-	g := openGolden(t, base)
-	m, err := model.Open(out)
+	g := golden.Open(t, base)
+	m, err := golden.OpenModel(out, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
 	want, _ := testutil.OpenTensors(t, filepath.Join(adapter, "golden.safetensors")).Floats("logits")
-	g.near(t, "logits", (&golden{model: m}).forward(t, m.NewPass(), m.NewState(), g.ids), want)
+	g.Near(t, "logits", (&golden.Golden{Model: m}).Forward(t, m.NewPass(), m.NewState(), g.IDs), want)
 }
 
 // TestMergeFails asserts that a merge that cannot be done leaves nothing: here a weight becomes too large for its type.
 func TestMergeFails(t *testing.T) {
-	m, err := model.Open(testutil.Golden("models", "jamba-v01-mini"))
+	m, err := golden.OpenModel(testutil.Golden("models", "jamba-v01-mini"), checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +311,7 @@ func TestMergeFails(t *testing.T) {
 	}
 	dir := t.TempDir()
 	a.Pairs[0].A[0], a.Pairs[0].B[0] = 1e10, 4
-	if err := a.Write(filepath.Join(dir, "adapter")); err != nil {
+	if err := checkpoint.WriteAdapter(filepath.Join(dir, "adapter"), a); err != nil {
 		t.Fatal(err)
 	}
 	half, err := safetensors.OpenDir(testutil.Golden("models", "jamba-v01-mini"))
@@ -320,7 +325,7 @@ func TestMergeFails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entries = append(entries, model.Stored(x, tensor.F16))
+		entries = append(entries, blocks.Stored(x, tensor.F16))
 	}
 	config, err := json.Marshal(testutil.JSON[map[string]any](t, testutil.Golden("models", "jamba-v01-mini", "config.json")))
 	if err != nil {
@@ -330,11 +335,11 @@ func TestMergeFails(t *testing.T) {
 	if err := os.Mkdir(base, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	put(t, base, "config.json", config)
+	golden.Put(t, base, "config.json", config)
 	if err := safetensors.WriteDir(base, entries, 0); err != nil {
 		t.Fatal(err)
 	}
-	err = model.Merge(base, filepath.Join(dir, "adapter"), filepath.Join(dir, "merged"))
+	err = quantize.Merge(base, filepath.Join(dir, "adapter"), filepath.Join(dir, "merged"))
 	if err == nil || !strings.Contains(err.Error(), "self_attn.o_proj.weight") {
 		t.Errorf("error %v, want one that names the tensor", err)
 	}
@@ -359,7 +364,7 @@ func newAdapter(t *testing.T, m *model.Model, targets []string, r int) string {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "adapter")
-	if err := a.Write(dir); err != nil {
+	if err := checkpoint.WriteAdapter(dir, a); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model/lora"
 	"jamba/model/param"
 )
@@ -29,7 +29,7 @@ func (m *Model) NewAdapter(a *lora.Adapter) (*Adapter, error) {
 	switch {
 	case m.params != nil:
 		return nil, errors.New("adapters cannot be chosen in a model for training; attach one")
-	case m.Adapter != nil:
+	case m.adapter != nil:
 		return nil, errors.New("the model was opened with an adapter: no other can be chosen beside it")
 	}
 	own, _, err := m.ready(a)
@@ -39,7 +39,7 @@ func (m *Model) NewAdapter(a *lora.Adapter) (*Adapter, error) {
 	own.warnings = slices.Clone(a.Warnings)
 	for _, w := range a.Wholes {
 		// A head that was rounded may be there in the layout of the kernels alone.
-		if !m.holds(&w.Module) || (w.Group == lora.Embed || m.rounded == "") && m.has(&w) {
+		if !m.holds(&w.Module) || (w.Group == lora.Embed || m.choice == nil) && m.has(&w) {
 			continue
 		}
 		weight, err := kernel.NewMatrix(w.Weight)
@@ -68,16 +68,12 @@ func (a *Adapter) Warnings() []string { return slices.Clone(a.warnings) }
 // prepare brings a weight in the place of the head into the form that the model's own has.
 func (m *Model) prepare(w *kernel.Matrix) error {
 	l := large{w, param.Outside(param.Head), &Size{}}
-	if m.rounded != "" {
-		choose, err := m.rounded.choice(&m.Config)
-		if err != nil {
-			return err
-		}
-		if _, _, err := l.round(choose); err != nil {
+	if m.choice != nil {
+		if _, _, err := l.round(m.choice); err != nil {
 			return err
 		}
 	}
-	if m.Precision == Fast {
+	if m.precision == Fast {
 		w.Pack()
 	}
 	return nil

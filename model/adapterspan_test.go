@@ -9,8 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
+	"jamba/internal/kernel/par"
 	"jamba/internal/testutil"
-	"jamba/kernel/par"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/model/lora"
 	"jamba/tensor"
@@ -45,8 +47,8 @@ func TestAdapterOfSpan(t *testing.T) {
 	bases[base] = append(bases[base], whole(t, base)) // whose rows are whole blocks of 8 bits
 	ctx, ids := context.Background(), variants.IDs
 	for base, dirs := range bases {
-		for _, o := range []model.Options{{}, {Precision: model.Fast}, {Weights: "q8_0"}, {Weights: "q8_0", Precision: model.Fast}, {Weights: "experts-int8"}} {
-			m, err := model.OpenWith(base, o)
+		for _, o := range []checkpoint.Options{{}, {Precision: model.Fast}, {Weights: "q8_0"}, {Weights: "q8_0", Precision: model.Fast}, {Weights: "experts-int8"}} {
+			m, err := golden.OpenModel(base, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,12 +56,12 @@ func TestAdapterOfSpan(t *testing.T) {
 			alone := func(dir string) []float32 {
 				o := o
 				o.Adapter = dir
-				m, err := model.OpenWith(base, o)
+				m, err := golden.OpenModel(base, o)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer m.Close()
-				warnings = m.Warnings
+				warnings = golden.From(m).Warnings()
 				logits, err := m.NewPass().Logits(ctx, model.Span{State: m.NewState(), Tokens: ids, Want: model.AllLogits})
 				if err != nil {
 					t.Fatal(err)
@@ -70,7 +72,7 @@ func TestAdapterOfSpan(t *testing.T) {
 			all := []adapted{{"", alone("")}}
 			spans := []model.Span{{State: m.NewState(), Tokens: ids[:half]}}
 			for _, dir := range dirs {
-				source, err := lora.Open(dir, m.Modules())
+				source, err := checkpoint.OpenAdapter(dir, m.Modules())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -79,7 +81,7 @@ func TestAdapterOfSpan(t *testing.T) {
 					t.Fatal(err)
 				}
 				s := adapted{dir, alone(dir)}
-				if own := slices.Concat(m.Warnings, a.Warnings()); o.Weights == "" && !slices.Equal(own, warnings) {
+				if own := slices.Concat(golden.From(m).Warnings(), a.Warnings()); o.Weights == "" && !slices.Equal(own, warnings) {
 					t.Errorf("%s: warnings %q, want %q", dir, own, warnings)
 				}
 				if slices.Equal(s.want, all[0].want) {
@@ -128,7 +130,7 @@ func TestAdapterOfSpan(t *testing.T) {
 // whole writes an adapter of embedding, head and Mamba, the first two beside weights of its own.
 func whole(t *testing.T, base string) (dir string) {
 	t.Helper()
-	m := openWith(t, base, model.Options{})
+	m := golden.OpenWith(t, base, checkpoint.Options{})
 	a, err := lora.New(lora.Config{R: 3, Alpha: 2, Targets: []string{"embed", "head", "mamba"}}, m.Modules(), 1)
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +151,7 @@ func whole(t *testing.T, base string) (dir string) {
 		}
 	}
 	dir = t.TempDir()
-	if err := a.Write(dir); err != nil {
+	if err := checkpoint.WriteAdapter(dir, a); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -158,23 +160,23 @@ func whole(t *testing.T, base string) (dir string) {
 // TestAdapterOfSpanBad asserts that an adapter is refused where it cannot be chosen, and leaves the other spans alone.
 func TestAdapterOfSpanBad(t *testing.T) {
 	base, dir := testutil.Golden("models", "jamba-v01-mini"), testutil.Golden("adapters", "jamba-v01-mini.all")
-	open := func(o model.Options) (*model.Model, *model.Adapter, error) {
-		m := openWith(t, base, o)
-		source, err := lora.Open(dir, m.Modules())
+	open := func(o checkpoint.Options) (*model.Model, *model.Adapter, error) {
+		m := golden.OpenWith(t, base, o)
+		source, err := checkpoint.OpenAdapter(dir, m.Modules())
 		if err != nil {
 			t.Fatal(err)
 		}
 		a, err := m.NewAdapter(source)
 		return m, a, err
 	}
-	if _, _, err := open(model.Options{Adapter: dir}); err == nil || !strings.Contains(err.Error(), "opened with an adapter") {
+	if _, _, err := open(checkpoint.Options{Adapter: dir}); err == nil || !strings.Contains(err.Error(), "opened with an adapter") {
 		t.Errorf("error %v", err)
 	}
-	m, own, err := open(model.Options{})
+	m, own, err := open(checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, other, err := open(model.Options{})
+	_, other, err := open(checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +184,7 @@ func TestAdapterOfSpanBad(t *testing.T) {
 	if r[0].Err == nil || !strings.Contains(r[0].Err.Error(), "another model") || r[1].Err != nil || r[1].Logits == nil {
 		t.Errorf("errors %v, %v", r[0].Err, r[1].Err)
 	}
-	training, err := model.OpenForTraining(base)
+	training, err := checkpoint.OpenForTraining(base)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,8 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
+	"jamba/quantize"
 )
 
 // TestAdapterVariants compares adapters of the embedding and the head, tied and untied, whole weights, and settings of all
@@ -22,9 +25,9 @@ func TestAdapterVariants(t *testing.T) {
 	for _, v := range all.Variants {
 		t.Run(v.Name, func(t *testing.T) {
 			base, dir, want := all.BaseOf(v), all.Write(t, v), all.Floats(v, "logits")
-			logits := func(path string, o model.Options) []float32 {
+			logits := func(path string, o checkpoint.Options) []float32 {
 				t.Helper()
-				m, err := model.OpenWith(path, o)
+				m, err := golden.OpenModel(path, o)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -41,10 +44,10 @@ func TestAdapterVariants(t *testing.T) {
 					t.Errorf("%s: logits are off by %.2g", what, d)
 				}
 			}
-			near("folder", logits(base, model.Options{Adapter: dir}), 1e-4)
-			near("fast", logits(base, model.Options{Adapter: dir, Precision: model.Fast}), 5e-2) // keys and values are fp16
+			near("folder", logits(base, checkpoint.Options{Adapter: dir}), 1e-4)
+			near("fast", logits(base, checkpoint.Options{Adapter: dir, Precision: model.Fast}), 5e-2) // keys and values are fp16
 			mean := 0.0
-			for i, x := range logits(base, model.Options{Adapter: dir, Weights: "experts-int8"}) { // others are BF16
+			for i, x := range logits(base, checkpoint.Options{Adapter: dir, Weights: "experts-int8"}) { // others are BF16
 				mean += math.Abs(float64(x-want[i])) / float64(len(want))
 			}
 			if mean > 0.05 {
@@ -52,17 +55,17 @@ func TestAdapterVariants(t *testing.T) {
 			}
 
 			file := filepath.Join(t.TempDir(), "base.gguf")
-			if _, err := model.Export(context.Background(), base, file, model.ExportOptions{Recipe: "f32"}); err != nil {
+			if _, err := quantize.Export(context.Background(), base, file, quantize.ExportOptions{Recipe: "f32"}); err != nil {
 				t.Fatal(err)
 			}
-			near("GGUF", logits(file, model.Options{Adapter: dir}), 1e-4)
+			near("GGUF", logits(file, checkpoint.Options{Adapter: dir}), 1e-4)
 
 			merged := filepath.Join(t.TempDir(), "merged")
-			if err := model.Merge(base, dir, merged); err != nil {
+			if err := quantize.Merge(base, dir, merged); err != nil {
 				t.Fatal(err)
 			}
-			near("merged", logits(merged, model.Options{}), 1e-4)
-			m, err := model.Open(merged)
+			near("merged", logits(merged, checkpoint.Options{}), 1e-4)
+			m, err := golden.OpenModel(merged, checkpoint.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,32 +80,32 @@ func TestAdapterVariants(t *testing.T) {
 // TestAdapterVariantsAlike asserts that adapters of the embedding and the head compute the same bits however a sequence is
 // cut, and that they change a model whose weights are of 8 bits as they change the others.
 func TestAdapterVariantsAlike(t *testing.T) {
-	g := openGolden(t, testutil.Golden("models", "jamba-odd-tied"))
-	dir := filepath.Dir(g.path)
-	adapter := newAdapter(t, g.model, []string{"embed", "head", "mamba"}, 70) // more than the model is wide
-	for _, o := range []model.Options{
+	g := golden.Open(t, testutil.Golden("models", "jamba-odd-tied"))
+	dir := filepath.Dir(g.Path)
+	adapter := newAdapter(t, g.Model, []string{"embed", "head", "mamba"}, 70) // more than the model is wide
+	for _, o := range []checkpoint.Options{
 		{Adapter: adapter}, {Adapter: adapter, Precision: model.Fast}, {Adapter: adapter, Weights: "q8_0"}, {Adapter: adapter, Weights: "q8_0", Precision: model.Fast},
 	} {
-		m, err := model.OpenWith(dir, o)
+		m, err := golden.OpenModel(dir, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer m.Close()
-		own := &golden{model: m}
-		all := own.forward(t, m.NewPass(), m.NewState(), g.ids)
-		for _, chunks := range [][]int{slices.Repeat([]int{1}, len(g.ids)), {3, 1, 5}} {
-			if !slices.Equal(own.forward(t, m.NewPass(), m.NewState(), g.ids, chunks...), all) {
+		own := &golden.Golden{Model: m}
+		all := own.Forward(t, m.NewPass(), m.NewState(), g.IDs)
+		for _, chunks := range [][]int{slices.Repeat([]int{1}, len(g.IDs)), {3, 1, 5}} {
+			if !slices.Equal(own.Forward(t, m.NewPass(), m.NewState(), g.IDs, chunks...), all) {
 				t.Errorf("%+v: chunks %v give other logits", o, chunks)
 			}
 		}
 		plain := o
 		plain.Adapter = ""
-		without, err := model.OpenWith(dir, plain)
+		without, err := golden.OpenModel(dir, plain)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer without.Close()
-		if d := testutil.MaxDiff(t, all, (&golden{model: without}).forward(t, without.NewPass(), without.NewState(), g.ids)); d < 0.1 {
+		if d := testutil.MaxDiff(t, all, (&golden.Golden{Model: without}).Forward(t, without.NewPass(), without.NewState(), g.IDs)); d < 0.1 {
 			t.Errorf("%+v: the adapter changes logits by %.2g only", o, d)
 		}
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/tensor"
 )
@@ -16,8 +18,8 @@ func TestSteadyState(t *testing.T) {
 		t.Skip("short tests run under the race detector, whose pools forget at random")
 	}
 	for _, name := range []string{"jamba-v01-mini", "mixtral-tiny", "jamba-pure-mamba"} {
-		for _, o := range []model.Options{{}, {Precision: model.Fast, Weights: "q8_0"}, {KV: tensor.Q8_0}} {
-			m, err := model.OpenWith(testutil.Golden("models", name), o)
+		for _, o := range []checkpoint.Options{{}, {Precision: model.Fast, Weights: "q8_0"}, {KV: tensor.Q8_0}} {
+			m, err := golden.OpenModel(testutil.Golden("models", name), o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -38,7 +40,7 @@ func TestSteadyState(t *testing.T) {
 					step()
 				}
 				if allocs := testing.AllocsPerRun(50, step); allocs != 0 {
-					t.Errorf("%s, %v, keys and values %v, %d sequences: %v allocations a step", name, o.Precision, m.KV, n, allocs)
+					t.Errorf("%s, %v, keys and values %v, %d sequences: %v allocations a step", name, o.Precision, m.KV(), n, allocs)
 				}
 			}
 		}

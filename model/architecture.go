@@ -1,26 +1,21 @@
 package model
 
-// traits are what the name of an architecture decides beside the schedule of the layers.
-type traits struct {
-	class string  // in config.json's architectures
-	gguf  string  // general.architecture of its GGUF files
-	names *naming // of checkpoints in Hugging Face's layout
+import "jamba/model/param"
 
-	eos        int32 // ends an answer where no file speaks of it: the reference's default
-	padLearns  bool  // the padding token's row of the embedding is trained as the others
-	experts    bool  // of a transformer: every layer has a MoE, else an MLP
-	biases     bool  // of a transformer: attention and MLP may have some
-	windows    bool  // of a transformer: attention may have a window
-	someWindow bool  // of a transformer: in some layers and in others not
+// traits are what the name of an architecture decides of the network beside the schedule of its layers.
+type traits struct {
+	names     *param.Names // of parameters in the reference's classes
+	eos       int32        // ends an answer where no file speaks of it: the reference's default
+	padLearns bool         // the padding token's row of the embedding is trained as the others
 }
 
 // architectures are those that there are, by Config.Architecture.
 var architectures = map[string]*traits{
-	"jamba":   {class: "JambaForCausalLM", gguf: "jamba", names: &jambaNames, eos: 2},
-	"llama":   {class: "LlamaForCausalLM", gguf: "llama", names: &llamaNames, eos: 2, biases: true},
-	"mistral": {class: "MistralForCausalLM", gguf: "llama", names: &llamaNames, eos: 2, windows: true, someWindow: true},
-	"mixtral": {class: "MixtralForCausalLM", gguf: "llama", names: &mixtralNames, eos: 2, experts: true, windows: true},
-	"mamba":   {class: "MambaForCausalLM", gguf: "mamba", names: &mambaNames, padLearns: true},
+	"jamba":   {names: &param.JambaNames, eos: 2},
+	"llama":   {names: &param.LlamaNames, eos: 2},
+	"mistral": {names: &param.LlamaNames, eos: 2},
+	"mixtral": {names: &param.MixtralNames, eos: 2},
+	"mamba":   {names: &param.MambaNames, padLearns: true},
 }
 
 // traits returns what the architecture decides; of one that is not known, the reference's defaults and no names.
@@ -31,8 +26,11 @@ func (c *Config) traits() *traits {
 	return &traits{eos: 2}
 }
 
-// DefaultEOS returns the token that ends an answer where neither config.json nor generation_config.json speaks of it: the
-// reference's default.
+// Names returns the names of parameters in the reference's classes, which adapters and training speak of whatever file the
+// weights are from; nil: the architecture is none of those known here.
+func (c *Config) Names() *param.Names { return c.traits().names }
+
+// DefaultEOS returns the token that ends an answer where no file speaks of it: the reference's default.
 func (c *Config) DefaultEOS() int32 { return c.traits().eos }
 
 // PaddingIdx returns the row of the embedding that learns nothing, the reference's padding_idx; -1: all learn.

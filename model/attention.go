@@ -3,7 +3,7 @@ package model
 import (
 	"math"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model/param"
 )
 
@@ -43,7 +43,7 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 		if s.err != nil {
 			continue
 		}
-		cache := s.State.KV(layer - p.m.Stage.Lo)
+		cache := s.State.KV(layer - p.m.stage.Lo)
 		if s.failing = cache.Store(s.start, k[s.lo*kv:s.hi*kv], v[s.lo*kv:s.hi*kv]); s.failing != nil {
 			continue
 		}

@@ -66,7 +66,7 @@ const limit = 1 << 20
 
 // Validate checks that the sizes are possible ones. Errors name the setting.
 func (c *Config) Validate() error {
-	if err := sizes("vocab_size", c.VocabSize, "hidden_size", c.HiddenSize, "num_hidden_layers", len(c.Layers)); err != nil {
+	if err := CheckSizes("vocab_size", c.VocabSize, "hidden_size", c.HiddenSize, "num_hidden_layers", len(c.Layers)); err != nil {
 		return err
 	}
 	if !(c.RMSNormEps >= 0 && c.RMSNormEps < 1) {
@@ -85,7 +85,7 @@ func (l Layer) validate() error {
 		return fmt.Errorf("has no mixer, or two")
 	}
 	if a := l.Attention; a != nil {
-		if err := sizes("num_attention_heads", a.NumAttentionHeads, "num_key_value_heads", a.NumKeyValueHeads, "head_dim", a.HeadDim); err != nil {
+		if err := CheckSizes("num_attention_heads", a.NumAttentionHeads, "num_key_value_heads", a.NumKeyValueHeads, "head_dim", a.HeadDim); err != nil {
 			return err
 		}
 		if a.NumAttentionHeads%a.NumKeyValueHeads != 0 {
@@ -104,7 +104,7 @@ func (l Layer) validate() error {
 		}
 	}
 	if m := l.Mamba; m != nil {
-		if err := sizes("mamba d_inner", m.DInner, "mamba_d_state", m.DState, "mamba_d_conv", m.DConv, "mamba_dt_rank", m.DtRank); err != nil {
+		if err := CheckSizes("mamba d_inner", m.DInner, "mamba_d_state", m.DState, "mamba_d_conv", m.DConv, "mamba_dt_rank", m.DtRank); err != nil {
 			return err
 		}
 	}
@@ -112,10 +112,10 @@ func (l Layer) validate() error {
 		return fmt.Errorf("has two feed-forwards")
 	}
 	if l.MLP != nil {
-		return sizes("intermediate_size", l.MLP.IntermediateSize)
+		return CheckSizes("intermediate_size", l.MLP.IntermediateSize)
 	}
 	if m := l.MoE; m != nil {
-		if err := sizes("intermediate_size", m.IntermediateSize, "num_experts", m.NumExperts, "num_experts_per_tok", m.NumExpertsPerTok); err != nil {
+		if err := CheckSizes("intermediate_size", m.IntermediateSize, "num_experts", m.NumExperts, "num_experts_per_tok", m.NumExpertsPerTok); err != nil {
 			return err
 		}
 		if m.NumExpertsPerTok > m.NumExperts {
@@ -125,8 +125,8 @@ func (l Layer) validate() error {
 	return nil
 }
 
-// sizes checks pairs of name and size.
-func sizes(pairs ...any) error {
+// CheckSizes returns an error that names the first of pairs of a name and a size, an int, which is no possible size.
+func CheckSizes(pairs ...any) error {
 	for i := 0; i < len(pairs); i += 2 {
 		if n := pairs[i+1].(int); n < 1 || n > limit {
 			return fmt.Errorf("%s is %d, want 1 to %d", pairs[i], n, limit)

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/tensor"
 )
@@ -19,17 +21,17 @@ func TestFast(t *testing.T) {
 	for _, name := range []string{"jamba-v01-mini", "jamba-attn-moe-sharded", "mixtral-tiny", "jamba-pure-mamba"} {
 		for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q4_1, tensor.Q5_0, tensor.Q5_1} {
 			dir := testutil.Golden("models", name)
-			g := openGolden(t, dir)
-			path := convert(t, g, dir, d)
-			exact := openPrecision(t, path, model.Exact)
-			want := (&golden{model: exact}).forward(t, exact.NewPass(), exact.NewState(), g.ids)
+			g := golden.Open(t, dir)
+			path := golden.Convert(t, g, dir, d)
+			exact := golden.OpenPrecision(t, path, model.Exact)
+			want := (&golden.Golden{Model: exact}).Forward(t, exact.NewPass(), exact.NewState(), g.IDs)
 			t.Run(name+"/"+d.String(), func(t *testing.T) {
 				// Logits have a standard deviation of 2. A choice of another expert may move single ones far.
-				fast(t, openWith(t, path, model.Options{Precision: model.Fast}), g.ids, want, 1e-3)
+				fast(t, golden.OpenWith(t, path, checkpoint.Options{Precision: model.Fast}), g.IDs, want, 1e-3)
 			})
 			if d == tensor.Q8_0 {
 				t.Run(name+"/"+d.String()+"/K and V in Q8_0", func(t *testing.T) {
-					fast(t, openWith(t, path, model.Options{Precision: model.Fast, KV: tensor.Q8_0}), g.ids, want, keysTolerance)
+					fast(t, golden.OpenWith(t, path, checkpoint.Options{Precision: model.Fast, KV: tensor.Q8_0}), g.IDs, want, keysTolerance)
 				})
 			}
 		}
@@ -41,8 +43,8 @@ const keysTolerance = 1e-2
 
 // fast asserts that m's logits are near those wanted, and the same bits however ids are cut.
 func fast(t *testing.T, m *model.Model, ids []int32, want []float32, tolerance float64) {
-	f, p := &golden{model: m}, m.NewPass()
-	got := f.forward(t, p, m.NewState(), ids)
+	f, p := &golden.Golden{Model: m}, m.NewPass()
+	got := f.Forward(t, p, m.NewState(), ids)
 	mean := 0.0
 	for i := range got {
 		mean += math.Abs(float64(got[i]-want[i])) / float64(len(got))
@@ -51,7 +53,7 @@ func fast(t *testing.T, m *model.Model, ids []int32, want []float32, tolerance f
 		t.Errorf("mean abs difference to the exact pass %.3g", mean)
 	}
 	for _, chunks := range [][]int{slices.Repeat([]int{1}, 24), slices.Repeat([]int{3}, 8), slices.Repeat([]int{7}, 4), {9, 1, 14}} {
-		if !slices.Equal(got, f.forward(t, p, m.NewState(), ids, chunks...)) {
+		if !slices.Equal(got, f.Forward(t, p, m.NewState(), ids, chunks...)) {
 			t.Errorf("chunks %v give other bits", chunks)
 		}
 	}
@@ -64,19 +66,4 @@ func fast(t *testing.T, m *model.Model, ids []int32, want []float32, tolerance f
 	if !slices.Equal(got, both[len(both)-len(got):]) {
 		t.Error("beside another sequence the bits differ")
 	}
-}
-
-func openPrecision(t *testing.T, path string, p model.Precision) *model.Model {
-	t.Helper()
-	return openWith(t, path, model.Options{Precision: p})
-}
-
-func openWith(t *testing.T, path string, o model.Options) *model.Model {
-	t.Helper()
-	m, err := model.OpenWith(path, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { m.Close() })
-	return m
 }

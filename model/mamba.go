@@ -3,7 +3,7 @@ package model
 import (
 	"math"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model/param"
 	"jamba/model/state"
 )
@@ -63,8 +63,8 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 			continue
 		}
 		first := len(p.convCuts)
-		p.convCuts, p.scanCuts = span.State.Cuts(layer-p.m.Stage.Lo, p.convCuts, p.scanCuts)
-		conv, _ := span.State.Mamba(layer - p.m.Stage.Lo)
+		p.convCuts, p.scanCuts = span.State.Cuts(layer-p.m.stage.Lo, p.convCuts, p.scanCuts)
+		conv, _ := span.State.Mamba(layer - p.m.stage.Lo)
 		p.convs = append(p.convs, kernel.Conv{
 			Dst: x[span.lo*e : span.hi*e], X: xz[span.lo*2*e:], XStride: 2 * e, Weight: m.conv, Bias: m.convBias,
 			State: conv, Cuts: p.convCuts[first:], Stream: p.streams(), L: span.hi - span.lo, E: e, W: m.DConv,
@@ -123,7 +123,7 @@ func (m *mamba) scan(p *Pass, layer int, all kernel.Scan) {
 		part := all
 		part.Y, part.X, part.Dt, part.Z = all.Y[lo*e:hi*e], all.X[lo*e:hi*e], all.Dt[lo*e:hi*e], all.Z[lo*2*e:]
 		part.B, part.C, part.L = all.B[lo*s:hi*s], all.C[lo*s:hi*s], hi-lo
-		_, part.H = span.State.Mamba(layer - p.m.Stage.Lo)
+		_, part.H = span.State.Mamba(layer - p.m.stage.Lo)
 		part.Cuts, cuts = cuts[:len(span.Keep)+1], cuts[len(span.Keep)+1:]
 		if p.Tape != nil {
 			part.Cuts = p.Tape.Layers[layer].Mamba.cuts(p, part.Cuts)

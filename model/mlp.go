@@ -1,7 +1,7 @@
 package model
 
 import (
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model/param"
 )
 

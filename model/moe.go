@@ -3,7 +3,7 @@ package model
 import (
 	"slices"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model/param"
 )
 

@@ -10,8 +10,8 @@ import (
 // Rows of q and k that rotary embedding rotates together lie side by side in GGUF files of some architectures, and half a
 // head apart in Hugging Face's layout, which adapters are made for.
 
-// rotated returns the attention whose rotary embedding rotates the rows of a part, q or k; nil: they are not rotated.
-func (c *Config) rotated(id param.ID) *Attention {
+// Rotated returns the attention whose rotary embedding rotates the rows of a part, q or k; nil: they are not rotated.
+func (c *Config) Rotated(id param.ID) *Attention {
 	if id.Part != param.QProj && id.Part != param.KProj {
 		return nil
 	}
@@ -21,8 +21,8 @@ func (c *Config) rotated(id param.ID) *Attention {
 	return nil
 }
 
-// halvesRow returns where the row that lies at i in pairs lies half a head apart.
-func halvesRow(i, headDim int) int { return i/headDim*headDim + i%2*(headDim/2) + i%headDim/2 }
+// HalvesRow returns where the row that lies at i in pairs lies half a head apart.
+func HalvesRow(i, headDim int) int { return i/headDim*headDim + i%2*(headDim/2) + i%headDim/2 }
 
 // inPairs reports whether c's rows lie in pairs.
 func (c *Config) inPairs() bool {
@@ -63,7 +63,7 @@ func halves(t tensor.Tensor, headDim int) tensor.Tensor {
 	rows := t.Shape[0]
 	size, data := len(t.Data)/rows, make([]byte, len(t.Data))
 	for from := range rows {
-		to := halvesRow(from, headDim)
+		to := HalvesRow(from, headDim)
 		copy(data[to*size:(to+1)*size], t.Data[from*size:(from+1)*size])
 	}
 	t.Data = data

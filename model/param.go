@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 
-	"jamba/kernel"
-	"jamba/kernel/quant"
+	"jamba/internal/kernel"
+	"jamba/internal/kernel/quant"
 	"jamba/model/lora"
 	"jamba/model/param"
 	"jamba/tensor"
@@ -17,11 +16,11 @@ import (
 type Param struct {
 	param.ID
 	Tensor param.Tensor
-	Name   string    // in the checkpoint
-	Shape  []int     // in the checkpoint
+	Name   string    // as its source has it; of new weights, of the reference's classes
+	Shape  []int     // the same
 	Value  []float32 // the weights that the model computes with; see Model.Refresh
 
-	Weight  *kernel.Matrix // instead of Value: weights as they are in the checkpoint, which do not change; see OpenFrozen
+	Weight  *kernel.Matrix // instead of Value: weights as their source has them, which do not change; see LoadFrozen
 	Adapter *lora.Pair     // whose A or B it is; nil: it belongs to the network itself
 }
 
@@ -56,7 +55,7 @@ var kinds = map[param.Part]Kind{
 	param.FinalNorm: Norm, param.InputNorm: Norm, param.FeedForwardNorm: Norm, param.DtNorm: Norm, param.BNorm: Norm, param.CNorm: Norm,
 }
 
-// New returns a model for training with new weights, the same for the same seed. Like one of OpenForTraining, it owns
+// New returns a model for training with new weights, the same for the same seed. Like one of LoadForTraining, it owns
 // its weights as float32 and may be changed between passes, through Params and Refresh.
 //
 // Matrices are normal with standard deviation 0.02, the reference's initializer_range, with a zero row in the embedding
@@ -67,54 +66,30 @@ func New(c Config, seed uint64) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	names := c.traits().names
+	names := c.Names()
 	if names == nil {
 		return nil, fmt.Errorf("architecture %q has no names for its tensors", c.Architecture)
 	}
-	l := &loader{source: none{}, names: names, training: true, fresh: &weights{rand.New(rand.NewPCG(seed, 0)), c.PADTokenID}}
+	l := &loader{names: names, training: true, fresh: &weights{rand.New(rand.NewPCG(seed, 0)), c.PADTokenID}}
 	m := l.model(c)
 	return m, l.err
 }
 
-// OpenForTraining opens the model in a folder in Hugging Face layout and copies its weights into memory, as float32.
-func OpenForTraining(dir string) (*Model, error) {
-	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("%s: models to train are folders with config.json and model.safetensors; beside a GGUF file an adapter can be trained", dir)
-	}
-	stored, err := open(dir, Stage{})
-	if err != nil {
-		return nil, err
-	}
-	defer stored.Close()
-	l := &loader{source: stored.source, names: stored.Config.traits().names, training: true}
-	m := l.model(stored.Config)
-	if l.err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, l.err)
-	}
-	m.Warnings = stored.Warnings
-	return m, nil
+// LoadForTraining makes a model for training of a source's weights, which are copied into memory as float32. The source is
+// not needed after it.
+func LoadForTraining(c Config, src Source) (*Model, error) {
+	l := &loader{source: src, training: true}
+	m := l.model(c)
+	return m, l.err
 }
 
-// OpenFrozen opens the model at path, a folder or a GGUF file, to train an adapter beside it, see Attach. Its own matrices
-// stay in the mapped checkpoint, quantized or not, and are never changed; vectors are copied. The caller closes the model.
-func OpenFrozen(path string) (*Model, error) {
-	m, err := open(path, Stage{})
-	if err != nil {
-		return nil, err
-	}
-	if m.Native != nil {
-		m.Close()
-		return nil, fmt.Errorf("%s: its layout is native, which is for computing only; train beside what it was made from, %s", path, m.Native.from())
-	}
-	c := m.Config.inHalves()
-	l := &loader{source: m.source, names: m.names, training: true, frozen: true, inPairs: m.Config.inPairs()}
-	own := l.model(c)
-	if l.err != nil {
-		m.Close()
-		return nil, fmt.Errorf("%s: %w", path, l.err)
-	}
-	own.source, own.Warnings = m.source, m.Warnings
-	return own, nil
+// LoadFrozen makes a model to train an adapter beside, see Attach. Its own matrices stay as the source has them, quantized or
+// not, and are never changed; vectors are copied. Close closes the source; after an error that is left to the caller.
+func LoadFrozen(c Config, src Source) (*Model, error) {
+	l := &loader{source: src, training: true, frozen: true, inPairs: c.inPairs()}
+	m := l.model(c.inHalves())
+	m.source = src
+	return m, l.err
 }
 
 // Params returns the weights of a model for training in the network's order; nil for other models. A tied lm_head is
@@ -134,7 +109,7 @@ func (m *Model) Refresh() {
 const maxParams = 1 << 33
 
 // own copies or makes the weights of t and lists them. t is a new one of F32 if the loader has failed.
-func (l *loader) own(p Param, t tensor.Tensor) []float32 {
+func (l *loader) own(id param.ID, which param.Tensor, t tensor.Tensor) []float32 {
 	if l.err != nil {
 		return nil
 	}
@@ -143,7 +118,7 @@ func (l *loader) own(p Param, t tensor.Tensor) []float32 {
 		l.err = fmt.Errorf("a model of more than %d parameters cannot be trained here", maxParams)
 		return nil
 	}
-	p.Shape, p.Value = t.Shape, make([]float32, t.Numel())
+	p := Param{ID: id, Tensor: which, Name: l.name(id, which), Shape: t.Shape, Value: make([]float32, t.Numel())}
 	if l.fresh != nil {
 		l.fresh.fill(&p)
 	} else {
@@ -194,15 +169,3 @@ func (r *weights) fill(p *Param) {
 		}
 	}
 }
-
-// none is a source without tensors.
-type none struct{}
-
-func (none) Has(string) bool { return false }
-func (none) Tensor(name string) (t tensor.Tensor, _ error) {
-	return t, fmt.Errorf("no tensor %s", name)
-}
-func (none) Names() []string     { return nil }
-func (none) Paths() []string     { return nil }
-func (none) ReleaseBytes([]byte) {}
-func (none) Close() error        { return nil }

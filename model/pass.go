@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model/state"
 )
 
@@ -197,7 +197,7 @@ func (p *Pass) reserve(s *Span, others []Span) error {
 	case p.m.embeds() && len(s.Hidden) > 0:
 		return errors.New("a span has hidden states; the stage with the first layer takes tokens")
 	case !p.m.embeds() && len(s.Tokens) > 0:
-		return fmt.Errorf("a span has tokens; the stage that begins with layer %d takes hidden states", p.m.Stage.Lo)
+		return fmt.Errorf("a span has tokens; the stage that begins with layer %d takes hidden states", p.m.stage.Lo)
 	case len(s.Hidden)%h != 0:
 		return fmt.Errorf("a span has %d values of hidden states, which are no rows of %d", len(s.Hidden), h)
 	}
@@ -221,7 +221,7 @@ func (p *Pass) run(ctx context.Context) {
 		p.Profile.last = time.Now()
 	}
 	p.input()
-	for i := p.m.Stage.Lo; i < p.m.Stage.Hi; i++ {
+	for i := p.m.stage.Lo; i < p.m.stage.Hi; i++ {
 		if !p.alive(ctx) {
 			return
 		}
@@ -230,7 +230,7 @@ func (p *Pass) run(ctx context.Context) {
 		p.check(i)
 		p.probe(i, Hidden, p.x)
 		if p.Progress != nil {
-			p.Progress(i+1-p.m.Stage.Lo, p.m.Stage.Hi-p.m.Stage.Lo)
+			p.Progress(i+1-p.m.stage.Lo, p.m.stage.Hi-p.m.stage.Lo)
 		}
 	}
 	switch {
@@ -265,7 +265,7 @@ func (p *Pass) input() {
 		}
 	}
 	p.lap("embed", 0, 0)
-	p.probe(p.m.Stage.Lo-1, Hidden, p.x)
+	p.probe(p.m.stage.Lo-1, Hidden, p.x)
 }
 
 // alive fails the spans whose context, or that of the pass, has ended, and reports whether any is left.

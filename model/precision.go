@@ -1,10 +1,11 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model/param"
 	"jamba/tensor"
 )
@@ -17,7 +18,7 @@ const (
 	Exact Precision = iota
 	// Fast multiplies quantized weights with activations rounded to 16 bits, in blocks of 32 with a scale each, or beside
 	// K formats to 13 to 15 bits, in blocks of 128. The weights are copied into the layout of the kernels once, when the
-	// model is opened. Keys and values are kept as fp16, unless Options.KV says otherwise.
+	// model is opened. Keys and values are kept as fp16, unless another type is asked for.
 	Fast
 )
 
@@ -42,12 +43,21 @@ func (p *Precision) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// KV returns the type that keys and values are kept in unless Options.KV says otherwise.
+// KV returns the type that keys and values are kept in unless another type is asked for.
 func (p Precision) KV() tensor.DType {
 	if p == Fast {
 		return tensor.F16
 	}
 	return tensor.F32
+}
+
+// KVType returns the type that keys and values are kept in: d or, if that is Invalid, as p says. It is an error if they cannot
+// be kept in d.
+func (p Precision) KVType(d tensor.DType) (tensor.DType, error) {
+	if d = cmp.Or(d, p.KV()); !slices.Contains(kvTypes, d) {
+		return d, fmt.Errorf("keys and values cannot be kept in %v; %s", d, kvNames)
+	}
+	return d, nil
 }
 
 // kvTypes are the types that keys and values can be kept in.
@@ -85,10 +95,10 @@ func (m *Model) large() (all []large, bytes int64) {
 		all = append(all, l)
 		bytes += int64(l.Bytes())
 	}
-	for i := m.Stage.Lo; i < m.Stage.Hi; i++ {
+	for i := m.stage.Lo; i < m.stage.Hi; i++ {
 		visit := func(part param.Part, expert int, w *kernel.Matrix) {
 			if part != param.Router { // which stays exact
-				add(large{w, param.ID{Layer: i, Part: part, Expert: expert}, &m.Sizes.Layers[i]})
+				add(large{w, param.ID{Layer: i, Part: part, Expert: expert}, &m.sizes.Layers[i]})
 			}
 		}
 		m.blocks[i].mixer.projections(visit)
@@ -97,24 +107,33 @@ func (m *Model) large() (all []large, bytes int64) {
 		}
 	}
 	if m.ends() {
-		size := &m.Sizes.Head
+		size := &m.sizes.Head
 		if m.tied() {
-			size = &m.Sizes.Embedding
+			size = &m.sizes.Embedding
 		}
 		add(large{&m.lmHead, param.Outside(param.Head), size})
 	}
 	return all, bytes
 }
 
-// pack brings the network's large matrices into the layout of the fast kernels. progress, if not nil, is told of the
-// bytes that are done.
+// Prepare makes a loaded model ready to compute with a precision and to keep keys and values as kv, see Precision.KVType. For
+// Fast it brings the network's large matrices into the layout of the kernels; progress, if not nil, is told of the bytes that
+// are done. It must be called before the model is used, and after Attach and Round.
+func (m *Model) Prepare(p Precision, kv tensor.DType, progress func(done, total int64)) {
+	if m.precision, m.kv = p, kv; p == Fast {
+		m.pack(progress)
+	}
+	m.countIntegers()
+}
+
+// pack brings the network's large matrices into the layout of the fast kernels.
 func (m *Model) pack(progress func(done, total int64)) {
 	all, total := m.large()
 	done := int64(0)
 	for _, l := range all {
 		if source := l.Pack(); source != nil {
 			// One copy is enough to have in memory.
-			m.source.ReleaseBytes(source)
+			m.source.Release(source)
 		}
 		if done += int64(l.Bytes()); progress != nil {
 			progress(done, total)

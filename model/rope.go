@@ -53,8 +53,8 @@ func (r *RoPE) validate(headDim int) error {
 	return nil
 }
 
-// frequencies returns the angle per position of each pair, [headDim/2], and the factor of cos and sin.
-func (r *RoPE) frequencies(headDim int) (invFreq []float32, scale float32) {
+// Frequencies returns the angle per position of each pair, [headDim/2], and the factor of cos and sin.
+func (r *RoPE) Frequencies(headDim int) (invFreq []float32, scale float32) {
 	invFreq, scale = make([]float32, headDim/2), 1
 	for i := range invFreq {
 		// The reference computes the power in float32.
@@ -71,7 +71,7 @@ func (r *RoPE) frequencies(headDim int) (invFreq []float32, scale float32) {
 		r.yarn(invFreq, headDim)
 		scale = float32(r.AttnFactor)
 		if scale == 0 {
-			scale = float32(yarnScale(r.Factor, 1))
+			scale = float32(YarnScale(r.Factor, 1))
 		}
 	}
 	for i, f := range r.FreqFactors {
@@ -90,8 +90,8 @@ func (r *RoPE) llama3(invFreq []float32) {
 	}
 }
 
-// yarnScale is the factor of cosines and sines for a context that is longer by factor.
-func yarnScale(factor, mscale float64) float64 {
+// YarnScale is the factor of cosines and sines for a context that is longer by factor.
+func YarnScale(factor, mscale float64) float64 {
 	if factor <= 1 {
 		return 1
 	}

@@ -100,7 +100,7 @@ func TestFrequencies(t *testing.T) {
 			if err := test.rope.validate(dim); err != nil {
 				t.Fatal(err)
 			}
-			got, scale := test.rope.frequencies(dim)
+			got, scale := test.rope.Frequencies(dim)
 			if len(got) != dim/2 || math.Abs(float64(scale)-test.scale) > 1e-6 {
 				t.Fatalf("%d frequencies, scale %v; want %d, %v", len(got), scale, dim/2, test.scale)
 			}

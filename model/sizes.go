@@ -26,7 +26,7 @@ type Sizes struct {
 }
 
 // Total adds up all parts.
-func (s *Sizes) Total() Size {
+func (s Sizes) Total() Size {
 	total := s.Embedding
 	for _, part := range append(s.Layers[:len(s.Layers):len(s.Layers)], s.Head) {
 		total.Params += part.Params
@@ -41,6 +41,9 @@ func (s *Sizes) Total() Size {
 // countIntegers sets IntegerParams of all parts.
 func (m *Model) countIntegers() {
 	all, _ := m.large()
+	for _, l := range all {
+		l.size.IntegerParams = 0
+	}
 	experts := map[*Size]int64{} // all experts' parameters
 	for _, l := range all {
 		switch n := int64(l.N) * int64(l.K); {
@@ -52,7 +55,7 @@ func (m *Model) countIntegers() {
 		}
 	}
 	for i, layer := range m.Config.Layers {
-		if size, e := &m.Sizes.Layers[i], layer.MoE; e != nil {
+		if size, e := &m.sizes.Layers[i], layer.MoE; e != nil {
 			size.IntegerParams += experts[size] / int64(e.NumExperts) * int64(e.NumExpertsPerTok)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 )
 
@@ -23,7 +24,7 @@ func TestSmolLM2(t *testing.T) {
 		t.Skip("run scripts/fetch-smollm2 for this test")
 	}
 	for precision, tolerance := range map[model.Precision]float64{model.Exact: 1e-3, model.Fast: 0.03} {
-		t.Run(precision.String(), func(t *testing.T) { smolLM2(t, openPrecision(t, path, precision), tolerance) })
+		t.Run(precision.String(), func(t *testing.T) { smolLM2(t, golden.OpenPrecision(t, path, precision), tolerance) })
 	}
 }
 

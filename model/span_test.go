@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"jamba/checkpoint"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 	"jamba/model/state"
 )
@@ -40,7 +42,7 @@ func overflowing(t *testing.T) (m *model.Model, bad int32, good []int32) {
 		good = append(good, i)
 	}
 	for scale := float32(1e4); scale < 1e7; scale *= 1.03 {
-		dir := damaged(t, "jamba-v01-mini", nil, func(h map[string]any, data []byte) {
+		dir := golden.Damaged(t, "jamba-v01-mini", nil, func(h map[string]any, data []byte) {
 			offsets := func(name string) (lo, hi int) {
 				at := h[name].(map[string]any)["data_offsets"].([]any)
 				return int(at[0].(float64)), int(at[1].(float64))
@@ -52,7 +54,7 @@ func overflowing(t *testing.T) (m *model.Model, bad int32, good []int32) {
 			lo, hi = offsets("model.embed_tokens.weight")
 			binary.LittleEndian.PutUint32(data[lo+77*(hi-lo)/256:], math.Float32bits(float32(math.NaN())))
 		})
-		m := openWith(t, dir, model.Options{Precision: model.Fast})
+		m := golden.OpenWith(t, dir, checkpoint.Options{Precision: model.Fast})
 		fails := func(parts ...[]int32) bool {
 			_, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: slices.Concat(parts...)})
 			return err != nil
@@ -176,14 +178,14 @@ func TestAllFail(t *testing.T) {
 // TestKeep expects of states that are kept within a span, wherever the span is cut and begins, that sequences go on from them
 // as if they had ended there, bit for bit.
 func TestKeep(t *testing.T) {
-	goldens(t, func(t *testing.T, g *golden) {
+	golden.Each(t, func(t *testing.T, g *golden.Golden) {
 		ctx := context.Background()
 		for _, start := range []int{0, 2, 5} {
 			keep := []int{start, start + 1, 9, 9, 17, 24}
-			p, s := g.model.NewPass(), g.model.NewState()
-			g.forward(t, p, s, g.ids[:start])
-			other := model.Span{State: g.model.NewState(), Tokens: g.ids[:4], Keep: []int{3}}
-			r := p.Forward(ctx, other, model.Span{State: s, Tokens: g.ids[start:], Want: model.AllLogits, Keep: keep})
+			p, s := g.Model.NewPass(), g.Model.NewState()
+			g.Forward(t, p, s, g.IDs[:start])
+			other := model.Span{State: g.Model.NewState(), Tokens: g.IDs[:4], Keep: []int{3}}
+			r := p.Forward(ctx, other, model.Span{State: s, Tokens: g.IDs[start:], Want: model.AllLogits, Keep: keep})
 			if err := errors.Join(r[0].Err, r[1].Err); err != nil {
 				t.Fatal(err)
 			}
@@ -191,18 +193,18 @@ func TestKeep(t *testing.T) {
 			if len(kept) != len(keep) || len(others) != 1 {
 				t.Fatalf("%d and %d states are kept", len(others), len(kept))
 			}
-			if want := g.forward(t, g.model.NewPass(), g.model.NewState(), g.ids)[start*g.vocab:]; !slices.Equal(logits, want) {
+			if want := g.Forward(t, g.Model.NewPass(), g.Model.NewState(), g.IDs)[start*g.Vocab:]; !slices.Equal(logits, want) {
 				t.Error("keeping states changes logits")
 			}
 			for i, at := range keep {
 				if kept[i].Pos() != at {
 					t.Fatalf("position %d, want %d", kept[i].Pos(), at)
 				}
-				more := append(slices.Clone(g.ids[at:]), g.ids[:6]...)
-				fresh := g.model.NewState()
-				g.forward(t, g.model.NewPass(), fresh, g.ids[:at])
-				want := g.forward(t, g.model.NewPass(), fresh, more)
-				if got := g.forward(t, p, kept[i], more); !slices.Equal(got, want) {
+				more := append(slices.Clone(g.IDs[at:]), g.IDs[:6]...)
+				fresh := g.Model.NewState()
+				g.Forward(t, g.Model.NewPass(), fresh, g.IDs[:at])
+				want := g.Forward(t, g.Model.NewPass(), fresh, more)
+				if got := g.Forward(t, p, kept[i], more); !slices.Equal(got, want) {
 					t.Errorf("start %d: from position %d a sequence goes on otherwise", start, at)
 				}
 				kept[i].Free()
@@ -219,24 +221,24 @@ func TestKeep(t *testing.T) {
 
 // TestWants expects the same rows, bit for bit, whatever else is wanted of a pass.
 func TestWants(t *testing.T) {
-	goldens(t, func(t *testing.T, g *golden) {
+	golden.Each(t, func(t *testing.T, g *golden.Golden) {
 		ctx := context.Background()
-		p := g.model.NewPass()
+		p := g.Model.NewPass()
 		var hidden []float32
 		p.Probe = func(_ int, what model.Probe, values []float32) {
 			if what == model.FinalHidden {
 				hidden = slices.Clone(values)
 			}
 		}
-		logits := g.forward(t, p, g.model.NewState(), g.ids)
+		logits := g.Forward(t, p, g.Model.NewState(), g.IDs)
 		p.Probe = nil
 		span := func(want model.Want) model.Span {
-			return model.Span{State: g.model.NewState(), Tokens: g.ids, Want: want}
+			return model.Span{State: g.Model.NewState(), Tokens: g.IDs, Want: want}
 		}
 		r := p.Forward(ctx, span(model.NoLogits), span(model.AllHidden), span(model.LastLogits), span(model.LastHidden), span(model.AllLogits))
-		m := len(hidden) / len(g.ids)
+		m := len(hidden) / len(g.IDs)
 		last := func(x []float32, n int) []float32 { return x[len(x)-n:] }
-		for i, want := range [][]float32{nil, hidden, last(logits, g.vocab), last(hidden, m), logits} {
+		for i, want := range [][]float32{nil, hidden, last(logits, g.Vocab), last(hidden, m), logits} {
 			got := r[i].Logits
 			if r[i].Hidden != nil {
 				got = r[i].Hidden

@@ -33,10 +33,10 @@ func (s Stage) of(layers int) (Stage, error) {
 }
 
 // embeds reports whether the model has the embedding and takes token ids.
-func (m *Model) embeds() bool { return m.Stage.Lo == 0 }
+func (m *Model) embeds() bool { return m.stage.Lo == 0 }
 
 // ends reports whether the model has the head.
-func (m *Model) ends() bool { return m.Stage.Hi == len(m.blocks) }
+func (m *Model) ends() bool { return m.stage.Hi == len(m.blocks) }
 
 // tied reports whether the model has one matrix as embedding and head.
 func (m *Model) tied() bool { return m.Config.TieWordEmbeddings && m.embeds() && m.ends() }
@@ -49,5 +49,5 @@ func (m *Model) holds(module *lora.Module) bool {
 	case lora.Head:
 		return m.ends()
 	}
-	return m.Stage.Lo <= module.Layer && module.Layer < m.Stage.Hi
+	return m.stage.Lo <= module.Layer && module.Layer < m.stage.Hi
 }

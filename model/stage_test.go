@@ -11,22 +11,23 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/format/safetensors"
+	"jamba/internal/kernel"
 	"jamba/internal/testutil"
-	"jamba/kernel"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
-	"jamba/model/lora"
 	"jamba/model/state"
 	"jamba/tensor"
 )
 
 // openStages opens the stages of the model at path that begin at 0 and at these layers.
-func openStages(t *testing.T, path string, o model.Options, at ...int) (stages []*model.Model) {
+func openStages(t *testing.T, path string, o checkpoint.Options, at ...int) (stages []*model.Model) {
 	t.Helper()
 	at = append([]int{0}, append(at, 0)...)
 	for i := range len(at) - 1 {
 		o.Stage = model.Stage{Lo: at[i], Hi: at[i+1]}
-		stages = append(stages, openWith(t, path, o))
+		stages = append(stages, golden.OpenWith(t, path, o))
 	}
 	return stages
 }
@@ -66,9 +67,9 @@ func (p *pipeline) forward(spans ...model.Span) (results []model.Result) {
 
 // checkStages expects of stages, however the layers are divided, the whole model's numbers bit for bit, and its sizes and
 // states in sum.
-func checkStages(t *testing.T, path string, o model.Options, ids []int32) {
+func checkStages(t *testing.T, path string, o checkpoint.Options, ids []int32) {
 	t.Helper()
-	whole := openWith(t, path, o)
+	whole := golden.OpenWith(t, path, o)
 	n := len(whole.Config.Layers)
 	var each []int
 	for i := 1; i < n; i++ {
@@ -97,21 +98,21 @@ func checkStages(t *testing.T, path string, o model.Options, ids []int32) {
 		var size model.Size
 		var specs []state.Spec
 		for _, m := range stages {
-			s := m.Sizes.Total()
+			s := m.Sizes().Total()
 			size.Params, size.ActiveParams, size.Bytes = size.Params+s.Params, size.ActiveParams+s.ActiveParams, size.Bytes+s.Bytes
 			size.ExpertBytes, size.IntegerParams = size.ExpertBytes+s.ExpertBytes, size.IntegerParams+s.IntegerParams
 			specs = append(specs, m.StateSpecs()...)
-			if !slices.Equal(m.Unused, whole.Unused) || !slices.Equal(m.Warnings, whole.Warnings) {
-				t.Errorf("%s: unused %v, warnings %v", what, m.Unused, m.Warnings)
+			if !slices.Equal(golden.From(m).Unused(), golden.From(whole).Unused()) || !slices.Equal(golden.From(m).Warnings(), golden.From(whole).Warnings()) {
+				t.Errorf("%s: unused %v, warnings %v", what, golden.From(m).Unused(), golden.From(m).Warnings())
 			}
 		}
-		total := whole.Sizes.Total()
+		total := whole.Sizes().Total()
 		if whole.Config.TieWordEmbeddings { // both ends have it
-			head, embed := stages[len(stages)-1].Sizes.Head, stages[0].Sizes.Embedding
+			head, embed := stages[len(stages)-1].Sizes().Head, stages[0].Sizes().Embedding
 			total.Params += embed.Params
 			total.ActiveParams += embed.Params
 			total.Bytes = size.Bytes // in two forms
-			if head.Params != whole.Sizes.Head.Params+embed.Params {
+			if head.Params != whole.Sizes().Head.Params+embed.Params {
 				t.Errorf("%s: head %+v", what, head)
 			}
 		}
@@ -126,29 +127,29 @@ func checkStages(t *testing.T, path string, o model.Options, ids []int32) {
 
 // TestStages divides every reference model, as a folder, as GGUF files and in native layout, in both precisions.
 func TestStages(t *testing.T) {
-	goldens(t, func(t *testing.T, g *golden) {
-		folder := filepath.Dir(g.path)
+	golden.Each(t, func(t *testing.T, g *golden.Golden) {
+		folder := filepath.Dir(g.Path)
 		paths := []string{folder}
-		if g.name != "jamba-odd-tied" { // whose biases GGUF has no tensors for
-			plain, _ := export(t, folder, "f32")
-			rounded, _ := export(t, folder, "q4_0")
+		if g.Name != "jamba-odd-tied" { // whose biases GGUF has no tensors for
+			plain, _ := golden.Export(t, folder, "f32")
+			rounded, _ := golden.Export(t, folder, "q4_0")
 			paths = append(paths, plain, rounded)
 			if kernel.PanelRows() != 0 {
-				native, _ := exportNative(t, folder, "q8_0")
+				native, _ := golden.ExportNative(t, folder, "q8_0")
 				paths = append(paths, native)
 			}
 		}
 		for _, path := range paths {
-			checkStages(t, path, model.Options{}, g.ids)
-			checkStages(t, path, model.Options{Precision: model.Fast}, g.ids)
+			checkStages(t, path, checkpoint.Options{}, g.IDs)
+			checkStages(t, path, checkpoint.Options{Precision: model.Fast}, g.IDs)
 		}
-		checkStages(t, folder, model.Options{Precision: model.Fast, Weights: "q8_0", KV: tensor.Q8_0}, g.ids)
+		checkStages(t, folder, checkpoint.Options{Precision: model.Fast, Weights: "q8_0", KV: tensor.Q8_0}, g.IDs)
 	})
 }
 
 func TestStagesWithAdapter(t *testing.T) {
-	adapters(t, func(t *testing.T, dir string, g *golden, _ []float32) {
-		checkStages(t, filepath.Dir(g.path), model.Options{Adapter: dir}, g.ids)
+	adapters(t, func(t *testing.T, dir string, g *golden.Golden, _ []float32) {
+		checkStages(t, filepath.Dir(g.Path), checkpoint.Options{Adapter: dir}, g.IDs)
 	})
 }
 
@@ -158,7 +159,7 @@ func TestStagesWithAdapterVariants(t *testing.T) {
 	all := testutil.Adapters(t)
 	for _, v := range all.Variants {
 		base, dir := all.BaseOf(v), all.Write(t, v)
-		for _, o := range []model.Options{{}, {Precision: model.Fast, Weights: "q8_0"}} {
+		for _, o := range []checkpoint.Options{{}, {Precision: model.Fast, Weights: "q8_0"}} {
 			with := o
 			with.Adapter = dir
 			want := newPipeline(openStages(t, base, with), 1).forward(model.Span{Tokens: all.IDs, Want: model.AllLogits})[0]
@@ -172,7 +173,7 @@ func TestStagesWithAdapterVariants(t *testing.T) {
 			span := model.Span{Tokens: all.IDs, Want: model.AllLogits}
 			var got model.Result
 			for _, m := range stages {
-				a, err := lora.Open(dir, m.Modules())
+				a, err := checkpoint.OpenAdapter(dir, m.Modules())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -195,9 +196,9 @@ func TestStagesWithAdapterVariants(t *testing.T) {
 // TestStageOwnTensors opens each stage of a checkpoint from which all tensors of other stages are gone.
 func TestStageOwnTensors(t *testing.T) {
 	for _, tied := range []bool{false, true} {
-		dir := wide(t, tied)
+		dir := golden.Wide(t, tied)
 		ids := []int32{1, 2, 3, 4, 5, 6}
-		want, err := openWith(t, dir, model.Options{}).NewPass().Logits(context.Background(), model.Span{State: openWith(t, dir, model.Options{}).NewState(), Tokens: ids})
+		want, err := golden.OpenWith(t, dir, checkpoint.Options{}).NewPass().Logits(context.Background(), model.Span{State: golden.OpenWith(t, dir, checkpoint.Options{}).NewState(), Tokens: ids})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,7 +209,7 @@ func TestStageOwnTensors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			put(t, own[i], "config.json", config)
+			golden.Put(t, own[i], "config.json", config)
 			tensors := testutil.OpenTensors(t, filepath.Join(dir, "model.safetensors"))
 			var entries []safetensors.Entry
 			for _, name := range checkpointNames(t, dir) {
@@ -222,12 +223,12 @@ func TestStageOwnTensors(t *testing.T) {
 			if err := safetensors.WriteFile(filepath.Join(own[i], "model.safetensors"), entries, nil); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := model.Open(own[i]); err == nil {
+			if _, err := golden.OpenModel(own[i], checkpoint.Options{}); err == nil {
 				t.Error("the whole model opens without some of its tensors")
 			}
 		}
 		p := newPipeline([]*model.Model{
-			openWith(t, own[0], model.Options{Stage: model.Stage{Hi: 1}}), openWith(t, own[1], model.Options{Stage: model.Stage{Lo: 1}}),
+			golden.OpenWith(t, own[0], checkpoint.Options{Stage: model.Stage{Hi: 1}}), golden.OpenWith(t, own[1], checkpoint.Options{Stage: model.Stage{Lo: 1}}),
 		}, 1)
 		if r := p.forward(model.Span{Tokens: ids})[0]; r.Err != nil || !slices.Equal(r.Logits, want) {
 			t.Errorf("tied %v: %v", tied, r.Err)
@@ -238,8 +239,8 @@ func TestStageOwnTensors(t *testing.T) {
 // TestStageSpans expects errors for what is no input of a stage, and that a span that fails in a later stage can go on from
 // a Fork in the earlier ones.
 func TestStageSpans(t *testing.T) {
-	dir := goldenDir("jamba-v01-mini")
-	stages := openStages(t, dir, model.Options{}, 3)
+	dir := golden.Dir("jamba-v01-mini")
+	stages := openStages(t, dir, checkpoint.Options{}, 3)
 	m := stages[0].Config.HiddenSize
 	for want, test := range map[string]struct {
 		stage int
@@ -261,7 +262,7 @@ func TestStageSpans(t *testing.T) {
 		"a stage of the layers from -1 on before 2: the model has layers 0 to 7": {Lo: -1, Hi: 2},
 		"a stage of the layers from 3 on before 3: the model has layers 0 to 7":  {Lo: 3, Hi: 3},
 	} {
-		if _, err := model.OpenWith(dir, model.Options{Stage: s}); err == nil || err.Error() != dir+": "+want {
+		if _, err := golden.OpenModel(dir, checkpoint.Options{Stage: s}); err == nil || err.Error() != dir+": "+want {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
@@ -291,7 +292,7 @@ func TestStageSpans(t *testing.T) {
 
 // TestStageProbes expects of stages the probes of the whole network, numbered by its layers.
 func TestStageProbes(t *testing.T) {
-	dir, ids := goldenDir("jamba-v01-mini"), []int32{1, 2, 3}
+	dir, ids := golden.Dir("jamba-v01-mini"), []int32{1, 2, 3}
 	type key struct {
 		layer int
 		what  model.Probe
@@ -307,7 +308,7 @@ func TestStageProbes(t *testing.T) {
 		}
 		return seen
 	}
-	if want, got := probes(openWith(t, dir, model.Options{})), probes(openStages(t, dir, model.Options{}, 2, 5)...); !maps.Equal(got, want) {
+	if want, got := probes(golden.OpenWith(t, dir, checkpoint.Options{})), probes(openStages(t, dir, checkpoint.Options{}, 2, 5)...); !maps.Equal(got, want) {
 		t.Errorf("%d probes, want %d", len(got), len(want))
 	}
 }

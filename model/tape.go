@@ -1,6 +1,6 @@
 package model
 
-import "jamba/kernel"
+import "jamba/internal/kernel"
 
 // Tape is what a forward pass keeps for the backward pass: the layers' activations, each under the name that the
 // forward pass computes it by. Its slices are valid until the next pass, and must not be changed.

@@ -8,16 +8,18 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/format/safetensors"
 	"jamba/internal/testutil"
+	"jamba/internal/testutil/golden"
 	"jamba/model"
 )
 
 // TestTape asserts that a pass that keeps a tape computes what a pass without one does, bit for bit, from weights in the
 // mapped file and from a model for training.
 func TestTape(t *testing.T) {
-	goldens(t, func(t *testing.T, g *golden) {
-		own, err := model.OpenForTraining(filepath.Dir(g.path))
+	golden.Each(t, func(t *testing.T, g *golden.Golden) {
+		own, err := checkpoint.OpenForTraining(filepath.Dir(g.Path))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,13 +31,13 @@ func TestTape(t *testing.T) {
 					hidden = append(hidden, slices.Clone(v))
 				}
 			}
-			long := slices.Concat(g.ids, g.ids, g.ids, g.ids) // more than one chunk of the scan
+			long := slices.Concat(g.IDs, g.IDs, g.IDs, g.IDs) // more than one chunk of the scan
 			// The second time everything is in the arena.
 			for range 2 {
 				hidden = nil
 				logits, err = p.Logits(context.Background(),
 					model.Span{State: m.NewState(), Tokens: long, Want: model.AllLogits},
-					model.Span{State: m.NewState(), Tokens: g.ids[:5], Want: model.AllLogits},
+					model.Span{State: m.NewState(), Tokens: g.IDs[:5], Want: model.AllLogits},
 				)
 				if err != nil {
 					t.Fatal(err)
@@ -44,8 +46,8 @@ func TestTape(t *testing.T) {
 			return logits, hidden
 		}
 		tape := &model.Tape{}
-		want, wantHidden := pass(g.model, nil)
-		for _, m := range []*model.Model{g.model, own} {
+		want, wantHidden := pass(g.Model, nil)
+		for _, m := range []*model.Model{g.Model, own} {
 			got, hidden := pass(m, tape)
 			if !slices.Equal(got, want) {
 				t.Error("logits differ from a pass without a tape")
@@ -64,11 +66,11 @@ func TestTape(t *testing.T) {
 
 // TestTapeKeepsActivations asserts that nothing on a tape is overwritten later in the pass.
 func TestTapeKeepsActivations(t *testing.T) {
-	g := openGolden(t, testutil.Golden("models", "jamba-v01-mini"))
-	p := g.model.NewPass()
+	g := golden.Open(t, testutil.Golden("models", "jamba-v01-mini"))
+	p := g.Model.NewPass()
 	p.Tape = &model.Tape{}
 	for range 2 {
-		if _, err := p.Logits(context.Background(), model.Span{State: g.model.NewState(), Tokens: g.ids}); err != nil {
+		if _, err := p.Logits(context.Background(), model.Span{State: g.Model.NewState(), Tokens: g.IDs}); err != nil {
 			t.Fatal(err)
 		}
 		seen := map[*float32]string{}
@@ -117,7 +119,7 @@ func TestTapeKeepsActivations(t *testing.T) {
 				if picks != len(l.MoE.Picks) {
 					t.Errorf("layer %d: %d picks, experts have %d", i, len(l.MoE.Picks), picks)
 				}
-				for r := range len(g.ids) {
+				for r := range len(g.IDs) {
 					n := len(l.MoE.Experts)
 					sum := float32(0)
 					for _, v := range l.MoE.Probs[r*n : (r+1)*n] {
@@ -133,25 +135,25 @@ func TestTapeKeepsActivations(t *testing.T) {
 }
 
 func TestTapeBeginsAtTheStart(t *testing.T) {
-	g := openGolden(t, testutil.Golden("models", "jamba-pure-mamba"))
-	p, s := g.model.NewPass(), g.model.NewState()
-	g.forward(t, p, s, g.ids)
+	g := golden.Open(t, testutil.Golden("models", "jamba-pure-mamba"))
+	p, s := g.Model.NewPass(), g.Model.NewState()
+	g.Forward(t, p, s, g.IDs)
 	p.Tape = &model.Tape{}
-	if _, err := p.Logits(context.Background(), model.Span{State: s, Tokens: g.ids}); err == nil || !strings.Contains(err.Error(), "continues a sequence of 24 tokens") {
+	if _, err := p.Logits(context.Background(), model.Span{State: s, Tokens: g.IDs}); err == nil || !strings.Contains(err.Error(), "continues a sequence of 24 tokens") {
 		t.Error(err)
 	}
 }
 
 // TestParams asserts that a model for training lists exactly the checkpoint's tensors, and that it computes with them.
 func TestParams(t *testing.T) {
-	goldens(t, func(t *testing.T, g *golden) {
-		m, err := model.OpenForTraining(filepath.Dir(g.path))
+	golden.Each(t, func(t *testing.T, g *golden.Golden) {
+		m, err := checkpoint.OpenForTraining(filepath.Dir(g.Path))
 		if err != nil {
 			t.Fatal(err)
 		}
 		file := map[string][]int{}
 		total := int64(0)
-		for _, name := range checkpointNames(t, filepath.Dir(g.path)) {
+		for _, name := range checkpointNames(t, filepath.Dir(g.Path)) {
 			file[name] = nil
 		}
 		for _, p := range m.Params() {
@@ -164,14 +166,14 @@ func TestParams(t *testing.T) {
 		for name := range file {
 			t.Errorf("%s is not listed", name)
 		}
-		if want := m.Sizes.Total().Params; total != want {
+		if want := m.Sizes().Total().Params; total != want {
 			t.Errorf("%d parameters listed, the model has %d", total, want)
 		}
 		// Any of them matters.
-		if !slices.Contains([]string{"jamba-v01-mini", "jamba-odd-tied", "mixtral-tiny", "mamba-tiny"}, g.name) {
+		if !slices.Contains([]string{"jamba-v01-mini", "jamba-odd-tied", "mixtral-tiny", "mamba-tiny"}, g.Name) {
 			return
 		}
-		want := g.forward(t, m.NewPass(), m.NewState(), g.ids)
+		want := g.Forward(t, m.NewPass(), m.NewState(), g.IDs)
 		for _, p := range m.Params() {
 			// A whole tensor, since a token's row or an expert may not be used.
 			old := slices.Clone(p.Value)
@@ -179,21 +181,21 @@ func TestParams(t *testing.T) {
 				p.Value[i] += 0.01 * float32(1+i%3)
 			}
 			m.Refresh()
-			if slices.Equal(g.forward(t, m.NewPass(), m.NewState(), g.ids), want) {
+			if slices.Equal(g.Forward(t, m.NewPass(), m.NewState(), g.IDs), want) {
 				t.Errorf("%s changes nothing", p.Name)
 			}
 			copy(p.Value, old)
 		}
 		m.Refresh()
-		if !slices.Equal(g.forward(t, m.NewPass(), m.NewState(), g.ids), want) {
+		if !slices.Equal(g.Forward(t, m.NewPass(), m.NewState(), g.IDs), want) {
 			t.Error("with its weights back, the model computes something else")
 		}
 	})
 }
 
 func TestNew(t *testing.T) {
-	g := openGolden(t, testutil.Golden("models", "jamba-v01-mini"))
-	c := g.model.Config
+	g := golden.Open(t, testutil.Golden("models", "jamba-v01-mini"))
+	c := g.Model.Config
 	c.PADTokenID = 0
 	m, err := model.New(c, 1)
 	if err != nil {
@@ -207,7 +209,7 @@ func TestNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, err := model.OpenForTraining(testutil.Golden("models", "jamba-v01-mini"))
+	stored, err := checkpoint.OpenForTraining(testutil.Golden("models", "jamba-v01-mini"))
 	if err != nil {
 		t.Fatal(err)
 	}

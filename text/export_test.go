@@ -1,7 +1,6 @@
 package text
 
 import (
-	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -110,7 +109,7 @@ func goldenTexts(t *testing.T, path string) (texts []string) {
 
 // A map of characters goes along, and rows without a token stay without one.
 func TestExportCharsmap(t *testing.T) {
-	data := struct {
+	data := testutil.GzipJSON[struct {
 		Model []byte
 		Maps  map[string][]byte
 		Cases []struct {
@@ -119,19 +118,7 @@ func TestExportCharsmap(t *testing.T) {
 			Texts []string
 			IDs   [][]int32
 		}
-	}{}
-	f, err := os.Open("tokenizer/testdata/charsmap.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.NewDecoder(z).Decode(&data); err != nil {
-		t.Fatal(err)
-	}
+	}](t, "tokenizer/testdata/charsmap.json.gz")
 	// A normalizer_spec with the map and nothing else, appended as protobuf merges messages.
 	rule := data.Maps["nmt_nfkc"]
 	spec := append(binary.AppendUvarint([]byte{2<<3 | 2}, uint64(len(rule))), rule...)

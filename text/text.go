@@ -46,8 +46,17 @@ func openGGUF(path string) (*Text, error) {
 		return nil, err
 	}
 	defer f.Close() // metadata outlives it
+	t, err := FromGGUF(f.Metadata)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// FromGGUF reads the tokenizer and the chat templates in the metadata of a GGUF file.
+func FromGGUF(m gguf.Metadata) (*Text, error) {
 	t := &Text{}
-	g, err := vocabulary(f.Metadata)
+	g, err := vocabulary(m)
 	if errors.Is(err, gguf.ErrNotFound) {
 		err = errors.New("the file holds no tokenizer (tokenizer.ggml.model and tokenizer.ggml.tokens)")
 	}
@@ -55,9 +64,9 @@ func openGGUF(path string) (*Text, error) {
 		t.Tokenizer, err = tokenizer.FromGGUF(g)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
-	t.Templates = chat.FromNamed(templates(f.Metadata), t.Tokenizer.SpecialTokens())
+	t.Templates = chat.FromNamed(templates(m), t.Tokenizer.SpecialTokens())
 	return t, nil
 }
 

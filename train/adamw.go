@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model"
 )
 

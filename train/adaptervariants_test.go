@@ -9,9 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/internal/testutil"
 	"jamba/model"
 	"jamba/model/lora"
+	"jamba/quantize"
+	"jamba/quantize/recipe"
 	"jamba/train"
 )
 
@@ -26,13 +29,13 @@ func TestPEFTStep(t *testing.T) {
 		tested++
 		base := all.BaseOf(v)
 		file := filepath.Join(t.TempDir(), "base.gguf")
-		if _, err := model.Export(context.Background(), base, file, model.ExportOptions{Recipe: "f32"}); err != nil {
+		if _, err := quantize.Export(context.Background(), base, file, quantize.ExportOptions{Recipe: "f32"}); err != nil {
 			t.Fatal(err)
 		}
 		for name, open := range map[string]func() (*model.Model, error){
-			"in memory": func() (*model.Model, error) { return model.OpenForTraining(base) },
-			"folder":    func() (*model.Model, error) { return model.OpenFrozen(base) },
-			"GGUF":      func() (*model.Model, error) { return model.OpenFrozen(file) },
+			"in memory": func() (*model.Model, error) { return checkpoint.OpenForTraining(base) },
+			"folder":    func() (*model.Model, error) { return checkpoint.OpenFrozen(base) },
+			"GGUF":      func() (*model.Model, error) { return checkpoint.OpenFrozen(file) },
 		} {
 			t.Run(v.Name+" "+name, func(t *testing.T) {
 				m, err := open()
@@ -46,7 +49,7 @@ func TestPEFTStep(t *testing.T) {
 						m.Config.PADTokenID = -1
 					}
 				}
-				a, err := lora.Open(all.Write(t, v), m.Modules())
+				a, err := checkpoint.OpenAdapter(all.Write(t, v), m.Modules())
 				if err == nil {
 					err = m.Attach(a)
 				}
@@ -152,26 +155,26 @@ func TestFrozenLikeOwned(t *testing.T) {
 					}
 				}
 			}
-			want := gradients(model.OpenForTraining(dir))
-			compare("folder", gradients(model.OpenFrozen(dir)), want, 0)
+			want := gradients(checkpoint.OpenForTraining(dir))
+			compare("folder", gradients(checkpoint.OpenFrozen(dir)), want, 0)
 			file := filepath.Join(t.TempDir(), "f32.gguf")
-			if _, err := model.Export(context.Background(), dir, file, model.ExportOptions{Recipe: "f32"}); err != nil {
+			if _, err := quantize.Export(context.Background(), dir, file, quantize.ExportOptions{Recipe: "f32"}); err != nil {
 				t.Fatal(err)
 			}
-			compare("GGUF", gradients(model.OpenFrozen(file)), want, 2e-3)
+			compare("GGUF", gradients(checkpoint.OpenFrozen(file)), want, 2e-3)
 			rounded, wide := filepath.Join(t.TempDir(), "q8_0.gguf"), filepath.Join(t.TempDir(), "wide.gguf")
 			for _, x := range []struct {
 				from, to string
-				recipe   model.Recipe
+				recipe   recipe.Recipe
 			}{{dir, rounded, "q8_0"}, {rounded, wide, "f32"}} {
-				if _, err := model.Export(context.Background(), x.from, x.to, model.ExportOptions{Recipe: x.recipe}); err != nil {
+				if _, err := quantize.Export(context.Background(), x.from, x.to, quantize.ExportOptions{Recipe: x.recipe}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if m, err := model.OpenFrozen(rounded); err != nil || !slices.ContainsFunc(m.Params(), func(p model.Param) bool { return p.Weight != nil && p.Weight.DType.Quantized() }) {
+			if m, err := checkpoint.OpenFrozen(rounded); err != nil || !slices.ContainsFunc(m.Params(), func(p model.Param) bool { return p.Weight != nil && p.Weight.DType.Quantized() }) {
 				t.Errorf("no weight is quantized (%v)", err)
 			}
-			compare("Q8_0", gradients(model.OpenFrozen(rounded)), gradients(model.OpenFrozen(wide)), 2e-3)
+			compare("Q8_0", gradients(checkpoint.OpenFrozen(rounded)), gradients(checkpoint.OpenFrozen(wide)), 2e-3)
 		})
 	}
 }

@@ -3,7 +3,7 @@ package train
 import (
 	"math"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model"
 	"jamba/model/param"
 )

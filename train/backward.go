@@ -1,7 +1,7 @@
 package train
 
 import (
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model"
 	"jamba/model/lora"
 	"jamba/model/param"
@@ -22,13 +22,13 @@ type backward struct {
 
 	arena []float32
 	used  int
-	most  int // that were in use at a time
+	peak  int // that were in use at a time
 }
 
 // begin makes b ready for a pass whose tape is filled.
 func (b *backward) begin() {
 	b.rows, b.ends = len(b.tape.Tokens), b.ends[:0]
-	if n := max(b.most, backwardSize(b.config, b.rows)); n > len(b.arena) {
+	if n := max(b.peak, backwardSize(b.config, b.rows)); n > len(b.arena) {
 		b.arena = make([]float32, n)
 	}
 	for _, s := range b.tape.Spans {
@@ -104,7 +104,7 @@ func (b *backward) embedding(dx []float32) {
 func (b *backward) alloc(n int) []float32 {
 	lo := b.used
 	b.used += n
-	b.most = max(b.most, b.used)
+	b.peak = max(b.peak, b.used)
 	if b.used > len(b.arena) {
 		return make([]float32, n) // the next pass begins with an arena that has room for all
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/internal/testutil"
 	"jamba/model"
 	"jamba/train"
@@ -52,7 +53,7 @@ func goldens(t *testing.T, f func(t *testing.T, dir string, g golden)) {
 
 func open(t *testing.T, dir string, o train.Options) (*model.Model, *train.Trainer) {
 	t.Helper()
-	m, err := model.OpenForTraining(dir)
+	m, err := checkpoint.OpenForTraining(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

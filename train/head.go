@@ -5,7 +5,7 @@ import (
 	"maps"
 	"math"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model"
 	"jamba/model/param"
 )

@@ -1,6 +1,6 @@
 package train
 
-import "jamba/kernel"
+import "jamba/internal/kernel"
 
 // lowRank is the backward pass of what an adapter adds to a linear layer, y = scale·(x·Aᵀ)·Bᵀ (Hu et al. 2021, section
 // 4.1): from the gradient dy [rows, N] of the output it adds to that of the input, dx [rows, K], and to those of A and B.

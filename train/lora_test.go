@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/format/safetensors"
 	"jamba/internal/testutil"
 	"jamba/model"
@@ -22,7 +23,7 @@ import (
 // adapted opens a reference model for training with a new adapter, B of it random if asked for.
 func adapted(t *testing.T, dir string, random bool, c lora.Config, o train.Options) (*model.Model, *train.Trainer) {
 	t.Helper()
-	m, err := model.OpenForTraining(dir)
+	m, err := checkpoint.OpenForTraining(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +73,7 @@ func TestLoRAGradients(t *testing.T) {
 			grads[key{p.ID, p.Tensor}] = p.Grad
 		}
 		used := 0
-		for _, p := range m.Adapter.Pairs {
+		for _, p := range m.Adapter().Pairs {
 			dw := grads[key{p.ID, param.Weight}]
 			da, db := make([]float64, len(p.A)), make([]float64, len(p.B))
 			for n := range p.Out {
@@ -98,8 +99,8 @@ func TestLoRAGradients(t *testing.T) {
 				}
 			}
 		}
-		if used < len(m.Adapter.Pairs) {
-			t.Errorf("only %d matrices of %d pairs have gradients", used, len(m.Adapter.Pairs))
+		if used < len(m.Adapter().Pairs) {
+			t.Errorf("only %d matrices of %d pairs have gradients", used, len(m.Adapter().Pairs))
 		}
 	})
 }
@@ -173,7 +174,7 @@ func TestLoRATrains(t *testing.T) {
 		for _, one := range [][]string{targets, {"attention", "mamba", "mlp"}, {"attention", "in_proj", "embed", "head"}} {
 			t.Run(strings.Join(one, "-"), func(t *testing.T) {
 				targets := slices.DeleteFunc(slices.Clone(one), func(group string) bool {
-					m, err := model.Open(dir)
+					m, err := checkpoint.OpenModel(dir, checkpoint.Options{})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -193,7 +194,7 @@ func trainLoRA(t *testing.T, dir, name string, targets []string) {
 	m, tr := adapted(t, dir, false, lora.Config{R: 4, Alpha: 8, Targets: targets, Base: filepath.Base(dir)}, train.Options{
 		Schedule: train.Schedule{Peak: 2e-2}, AdamW: train.DefaultAdamW(), Clip: 1, AuxCoef: 0.01,
 	})
-	plain, err := model.Open(dir)
+	plain, err := checkpoint.OpenModel(dir, checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,10 +245,10 @@ func trainLoRA(t *testing.T, dir, name string, targets []string) {
 	if keep := os.Getenv("JAMBA_WRITE_TO"); keep != "" {
 		out = filepath.Join(keep, name)
 	}
-	if err := m.Adapter.Write(out); err != nil {
+	if err := checkpoint.WriteAdapter(out, m.Adapter()); err != nil {
 		t.Fatal(err)
 	}
-	loaded, err := model.OpenWith(dir, model.Options{Adapter: out})
+	loaded, err := checkpoint.OpenModel(dir, checkpoint.Options{Adapter: out})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,7 @@
 package train
 
 import (
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model"
 	"jamba/model/param"
 )

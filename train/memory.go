@@ -1,7 +1,7 @@
 package train
 
 import (
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model"
 )
 
@@ -85,11 +85,11 @@ func sizes(l model.Layer, hidden int) (row, chunk int) {
 
 // backwardSize returns the floats that a backward pass over that many rows takes, if experts get equal shares.
 func backwardSize(c *model.Config, rows int) int {
-	most := min(rows, headRows) * (4*c.HiddenSize + c.VocabSize)
+	peak := min(rows, headRows) * (4*c.HiddenSize + c.VocabSize)
 	for _, l := range c.Layers {
-		most = max(most, rows*backSize(l, c.HiddenSize))
+		peak = max(peak, rows*backSize(l, c.HiddenSize))
 	}
-	return rows*c.HiddenSize + most
+	return rows*c.HiddenSize + peak
 }
 
 // backSize returns the floats that a layer's backward pass takes for a row at most.

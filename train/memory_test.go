@@ -4,7 +4,7 @@ import (
 	"runtime"
 	"testing"
 
-	"jamba/kernel/par"
+	"jamba/internal/kernel/par"
 	"jamba/model"
 	"jamba/train"
 )

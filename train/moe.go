@@ -1,8 +1,8 @@
 package train
 
 import (
-	"jamba/kernel"
-	"jamba/kernel/par"
+	"jamba/internal/kernel"
+	"jamba/internal/kernel/par"
 	"jamba/model"
 	"jamba/model/param"
 )

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"jamba/kernel/par"
+	"jamba/internal/kernel/par"
 	"jamba/model"
 	"jamba/model/state"
 )
@@ -72,7 +72,7 @@ type LayerStats struct {
 	DOut   float32 // root mean square of the gradient of the layer's output
 }
 
-// New returns a trainer of m, one of model.New, model.OpenForTraining or, with an adapter, model.OpenFrozen.
+// New returns a trainer of m, one of model.New, checkpoint.OpenForTraining or, with an adapter, checkpoint.OpenFrozen.
 func New(m *model.Model, o Options) (*Trainer, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func New(m *model.Model, o Options) (*Trainer, error) {
 	t := &Trainer{model: m, options: o, pass: m.NewPass(), Params: make([]Param, len(params))}
 	for i, p := range params {
 		t.Params[i].Param = p
-		if p.Weight == nil && (o.Trains == nil && (m.Adapter == nil || p.Adapter != nil) || o.Trains != nil && o.Trains(&p)) {
+		if p.Weight == nil && (o.Trains == nil && (m.Adapter() == nil || p.Adapter != nil) || o.Trains != nil && o.Trains(&p)) {
 			t.Params[i].Grad = make([]float32, len(p.Value))
 		}
 	}
@@ -294,9 +294,9 @@ func (t *Trainer) inspect() []LayerStats {
 }
 
 // magnitude returns the root mean square of x and its largest magnitude.
-func magnitude(x []float32) (rms, most float32) {
+func magnitude(x []float32) (rms, peak float32) {
 	for _, v := range x {
-		most = max(most, v, -v)
+		peak = max(peak, v, -v)
 	}
-	return float32(math.Sqrt(squares(x) / float64(max(1, len(x))))), most
+	return float32(math.Sqrt(squares(x) / float64(max(1, len(x))))), peak
 }

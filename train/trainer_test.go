@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
+	"jamba/internal/kernel/par"
 	"jamba/internal/testutil"
-	"jamba/kernel/par"
 	"jamba/model"
 	"jamba/model/param"
 	"jamba/train"
@@ -358,7 +359,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
-	mapped, err := model.Open(testutil.Golden("models", "llama-tiny"))
+	mapped, err := checkpoint.OpenModel(testutil.Golden("models", "llama-tiny"), checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

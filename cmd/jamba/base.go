@@ -10,10 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"jamba/format/bounded"
+	"jamba/checkpoint"
 	"jamba/format/gguf"
 	"jamba/internal/printable"
-	"jamba/model"
 )
 
 // base is the model that a fine-tuning begins with.
@@ -35,13 +34,16 @@ func openBase(path string, adapter bool) (*base, error) {
 		return nil, errors.New(path + ": all weights can be trained of models in folders with config.json, model.safetensors and tokenizer.json, " +
 			"which is what is written; a GGUF file's weights are rounded and it has none of these files: --lora trains an adapter beside it")
 	}
-	m, err := model.Open(path)
+	c, err := checkpoint.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer m.Close()
-	b.vocab, b.width = m.Config.VocabSize, m.Config.HiddenSize
-	for _, kv := range m.Metadata() {
+	defer c.Close()
+	if _, err := c.Model(checkpoint.Options{}); err != nil {
+		return nil, err
+	}
+	b.vocab, b.width = c.Config.VocabSize, c.Config.HiddenSize
+	for _, kv := range c.Metadata() {
 		if strings.HasPrefix(kv.Key, "tokenizer.") {
 			b.tokens = append(b.tokens, kv)
 		}
@@ -49,20 +51,9 @@ func openBase(path string, adapter bool) (*base, error) {
 	if b.isGGUF {
 		return b, nil
 	}
-	const mostOfConfig = 16 << 20
 	b.setting = filepath.Join(path, "config.json")
-	file, err := bounded.ReadFile(b.setting, mostOfConfig)
-	if err != nil {
-		return nil, err
-	}
-	var words struct {
-		Coef json.RawMessage `json:"router_aux_loss_coef"`
-	}
-	if err := json.Unmarshal(file, &words); err != nil {
-		return nil, fmt.Errorf("%s: %w", b.setting, err)
-	}
-	if string(words.Coef) != "null" {
-		b.coef = words.Coef
+	if coef := c.Setting("router_aux_loss_coef"); string(coef) != "null" {
+		b.coef = coef
 	}
 	return b, nil
 }
@@ -91,7 +82,7 @@ func (b *base) keepAuxCoef(dir string) error {
 	if b.coef == nil {
 		return nil
 	}
-	return model.SetConfig(filepath.Join(dir, "config.json"), "router_aux_loss_coef", b.coef)
+	return checkpoint.SetConfig(filepath.Join(dir, "config.json"), "router_aux_loss_coef", b.coef)
 }
 
 // ggufTokenizer is the file in which a run beside a GGUF file has that file's tokenizer.

@@ -10,8 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"jamba/kernel"
-	"jamba/measure/bench"
+	"jamba/internal/kernel"
+	"jamba/internal/measure/bench"
 	"jamba/model"
 )
 
@@ -63,13 +63,13 @@ func (c *benchCmd) Run(s *streams) error {
 	}
 	path := c.orEmbedded()
 	start := time.Now()
-	m, err := model.OpenWith(path, c.options(s.err, c.Precision))
+	m, err := open(path, c.options(s.err, c.Precision))
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	c.tell(s.err, m)
-	opened := time.Since(start)
+	took := time.Since(start)
 	plan := bench.Plan{
 		Prefill: c.Prefill, Decode: c.Decode, Depth: c.Depth, Batch: c.Batch, Threads: c.Threads, Reps: c.Reps,
 	}
@@ -77,19 +77,19 @@ func (c *benchCmd) Run(s *streams) error {
 		plan.Peer = bench.LlamaCpp(c.VsLlamaCpp, path)
 	}
 	if c.Profile {
-		return c.profile(ctx, s, m, plan)
+		return c.profile(ctx, s, m.Model, plan)
 	}
 	if c.JSON {
 		results := []bench.Result{}
-		if err := bench.Run(ctx, m, plan, func(bench.Limits) {}, func(r bench.Result) { results = append(results, r) }); err != nil {
+		if err := bench.Run(ctx, m.Model, plan, func(bench.Limits) {}, func(r bench.Result) { results = append(results, r) }); err != nil {
 			return err
 		}
 		return writeJSON(s.out, results)
 	}
-	total := m.Sizes.Total()
+	total := m.Sizes().Total()
 	fmt.Fprintf(s.out, "%s parameters, active %s, weights %s; %s kernels, %v, keys and values %s; open in %v\n",
-		count(total.Params), count(total.ActiveParams), bytesize(total.Bytes), kernel.Tier(), c.Precision, strings.ToLower(m.KV.String()), opened.Round(time.Millisecond))
-	return bench.Run(ctx, m, plan, func(l bench.Limits) { printLimits(s.out, l, plan.Peer != nil) }, func(r bench.Result) { printResult(s.out, r) })
+		count(total.Params), count(total.ActiveParams), bytesize(total.Bytes), kernel.Tier(), c.Precision, strings.ToLower(m.KV().String()), took.Round(time.Millisecond))
+	return bench.Run(ctx, m.Model, plan, func(l bench.Limits) { printLimits(s.out, l, plan.Peer != nil) }, func(r bench.Result) { printResult(s.out, r) })
 }
 
 // check returns an error for lists of numbers that cannot be.
@@ -105,15 +105,15 @@ func (c *benchCmd) check() error {
 			return usageError(fmt.Sprintf("--vs-llama-cpp: llama.cpp reads .gguf files, and %s is none", c.orEmbedded()))
 		}
 	}
-	const most = 1 << 30
+	const limit = 1 << 30
 	for _, list := range []struct {
-		flag        string
-		numbers     []int
-		least, most int
+		flag      string
+		numbers   []int
+		low, high int
 	}{
-		{"--prefill", c.Prefill, 1, most},
-		{"--decode", c.Decode, 1, most},
-		{"--depth", c.Depth, 0, most},
+		{"--prefill", c.Prefill, 1, limit},
+		{"--decode", c.Decode, 1, limit},
+		{"--depth", c.Depth, 0, limit},
 		{"--batch", c.Batch, 1, 1 << 16},
 		{"--threads", c.Threads, 1, runtime.NumCPU()},
 		{"--reps", []int{c.Reps}, 1, 1 << 16},
@@ -124,8 +124,8 @@ func (c *benchCmd) check() error {
 			return usageError(list.flag + " is empty, want one number or more")
 		}
 		for _, n := range list.numbers {
-			if n < list.least || n > list.most {
-				return usageError(fmt.Sprintf("%s is %d, want %d to %d", list.flag, n, list.least, list.most))
+			if n < list.low || n > list.high {
+				return usageError(fmt.Sprintf("%s is %d, want %d to %d", list.flag, n, list.low, list.high))
 			}
 		}
 	}

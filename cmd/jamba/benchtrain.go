@@ -6,8 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"jamba/kernel"
-	"jamba/measure/bench"
+	"jamba/checkpoint"
+	"jamba/internal/kernel"
+	"jamba/internal/measure/bench"
 	"jamba/model"
 	"jamba/tensor"
 	"jamba/train/recipe"
@@ -45,7 +46,7 @@ func (c *benchCmd) train(ctx context.Context, s *streams) error {
 			return err
 		}
 		defer os.RemoveAll(dir)
-		config, err := m.Config.HF(tensor.F32)
+		config, err := checkpoint.WriteConfig(&m.Config, tensor.F32)
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, "config.json"), config, 0o666)
 		}
@@ -61,7 +62,7 @@ func (c *benchCmd) train(ctx context.Context, s *streams) error {
 		}
 		return writeJSON(s.out, results)
 	}
-	total := m.Sizes.Total()
+	total := m.Sizes().Total()
 	fmt.Fprintf(s.out, "%s parameters, active %s; %s kernels\n", count(total.Params), count(total.ActiveParams), kernel.Tier())
 	return bench.RunTraining(ctx, m, plan, func(l bench.Limits) {
 		fmt.Fprintf(s.out, "\n%d threads: float32 %.0f GFLOPS\n", l.Threads, 2*l.F32MACs/1e9)
@@ -91,7 +92,7 @@ func (c *benchCmd) trained() (*model.Model, error) {
 		}
 		return model.New(r.Config, 0)
 	case c.Model != "":
-		return model.OpenForTraining(c.Model)
+		return checkpoint.OpenForTraining(c.Model)
 	case err != nil:
 		return nil, err
 	}

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/term"
 
 	"jamba/embedded"
+	"jamba/internal/kernel/par"
 	"jamba/internal/printable"
-	"jamba/kernel/par"
-	"jamba/model"
+	"jamba/quantize/recipe"
 )
 
 const description = `Run hybrid language models (Jamba) and their relatives (Llama, Mistral, Mixtral, Mamba) on this machine's processor.
@@ -111,7 +111,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 	var g grammar
 	parser, err := kong.New(&g, kong.Name("jamba"), kong.Description(description), kong.Writers(out, errOut),
 		kong.Exit(func(code int) { panic(exitStatus(code)) }), kong.Vars{
-			"version": version(), "types": "Of the weights: " + model.Names(model.FileRecipes()), "weights": model.Names(model.WeightRecipes()),
+			"version": version(), "types": "Of the weights: " + recipe.Names(recipe.FileRecipes()), "weights": recipe.Names(recipe.WeightRecipes()),
 		},
 		kong.WithHyphenPrefixedParameters(true), // penalties and biases may be negative
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 110}))

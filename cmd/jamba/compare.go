@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"jamba/measure/compare"
+	"jamba/internal/measure/compare"
 	"jamba/model"
 	"jamba/text"
 )
@@ -84,14 +84,14 @@ func (d side) String() string {
 }
 
 func newSide(path string, m *model.Model, flags openFlags) side {
-	d := side{Model: filepath.Base(path), Precision: m.Precision.String()}
+	d := side{Model: filepath.Base(path), Precision: m.Precision().String()}
 	if flags.Adapter != "" {
 		d.Adapter = filepath.Base(flags.Adapter)
 	}
-	if m.KV != m.Precision.KV() {
-		d.KV = strings.ToLower(m.KV.String())
+	if m.KV() != m.Precision().KV() {
+		d.KV = strings.ToLower(m.KV().String())
 	}
-	if slices.ContainsFunc(m.Quantized, func(c model.Conversion) bool { return !c.Kept }) {
+	if slices.ContainsFunc(m.Rounded(), func(c model.Conversion) bool { return !c.Kept }) {
 		d.Weights = string(flags.Weights)
 	}
 	return d
@@ -119,13 +119,13 @@ func (c *compareCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	m, err := model.OpenWith(path, c.options(s.err, c.Precision))
+	m, err := open(path, c.options(s.err, c.Precision))
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	c.tell(s.err, m)
-	result := comparison{Reference: newSide(path, m, c.openFlags), Context: c.Context}
+	result := comparison{Reference: newSide(path, m.Model, c.openFlags), Context: c.Context}
 	var other compare.Engine
 	if c.WithLogits != "" {
 		file, err := compare.OpenLogits(c.WithLogits, len(ids))
@@ -140,18 +140,18 @@ func (c *compareCmd) Run(s *streams) error {
 		if c.WithPrecision != nil {
 			precision = *c.WithPrecision
 		}
-		n, err := model.OpenWith(with, flags.options(s.err, precision))
+		n, err := open(with, flags.options(s.err, precision))
 		if err != nil {
 			return err
 		}
 		defer n.Close()
 		flags.tell(s.err, n)
-		other = compare.Model(n)
-		result.With = newSide(with, n, flags)
+		other = compare.Model(n.Model)
+		result.With = newSide(with, n.Model, flags)
 	}
 	ctx, stop := untilInterrupted()
 	defer stop()
-	if result.Summary, err = c.compare(ctx, s, compare.Model(m), other, ids); err != nil {
+	if result.Summary, err = c.compare(ctx, s, compare.Model(m.Model), other, ids); err != nil {
 		return err
 	}
 	if c.JSON {

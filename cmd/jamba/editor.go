@@ -91,7 +91,7 @@ type pasted []struct{ note, text string }
 
 // show returns what stands in the prompt for a pasted text. Control characters would steer the terminal.
 func (p *pasted) show(text string) string {
-	const most = 8 // lines that are shown
+	const shown = 8 // lines
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' {
 			return -1
@@ -99,7 +99,7 @@ func (p *pasted) show(text string) string {
 		return r
 	}, text)
 	lines := 1 + strings.Count(strings.TrimSuffix(text, "\n"), "\n")
-	if lines <= most && len(text) <= 100*most {
+	if lines <= shown && len(text) <= 100*shown {
 		return text
 	}
 	note := fmt.Sprintf("[text %d: %d lines, %d characters]", len(*p)+1, lines, utf8.RuneCountInString(text))

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"jamba/format/npy"
+	"jamba/internal/npy"
 	"jamba/internal/testutil"
 )
 

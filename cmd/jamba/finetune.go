@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"jamba/model"
 	"jamba/text"
 	"jamba/train/loop"
 )
@@ -58,21 +57,18 @@ func (c *finetuneCmd) Run(s *streams) error {
 		t.settings.LR, t.use = b.rate(2e-4), fmt.Sprintf("-m %s --adapter %s", path, c.Out)
 	}
 	t.files = func(bool) (smallFiles, error) { return b.files() }
-	t.open = func(_ *text.Text, checkpoint string) (trainee, error) {
-		switch is, err := isAdapter(checkpoint); {
+	t.open = func(_ *text.Text, resumed string) (trainee, error) {
+		switch is, err := isAdapter(resumed); {
 		case err != nil:
 			return trainee{}, err
-		case checkpoint != "" && is != c.LoRA:
-			return trainee{}, fmt.Errorf("cannot resume %s: --lora has to be as it was", checkpoint)
+		case resumed != "" && is != c.LoRA:
+			return trainee{}, fmt.Errorf("cannot resume %s: --lora has to be as it was", resumed)
 		case c.LoRA:
-			return openAdapter(s, config, checkpoint, t.settings.Seed)
-		case checkpoint != "":
-			path = checkpoint
+			return openAdapter(s, config, resumed, t.settings.Seed)
+		case resumed != "":
+			path = resumed
 		}
-		m, err := model.OpenForTraining(path)
-		if err == nil {
-			warnModel(s.err, m)
-		}
+		m, err := openForTraining(s, path)
 		return trainee{model: m, write: func(dir string) error { return errors.Join(loop.WriteModel(dir, m), b.keepAuxCoef(dir)) }}, err
 	}
 	return t.run(s)

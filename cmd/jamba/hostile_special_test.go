@@ -1,6 +1,8 @@
 package main
 
-import "maps"
+import (
+	"maps"
+)
 
 // hostileSpecial puts what is no file of the kind in the place of each kind of file.
 func hostileSpecial() []hostileCase {

@@ -20,7 +20,6 @@ import (
 	"unicode/utf8"
 
 	"jamba/internal/printable"
-
 	"jamba/internal/testutil"
 )
 

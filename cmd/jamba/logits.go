@@ -8,7 +8,7 @@ import (
 	"io"
 	"os"
 
-	"jamba/format/npy"
+	"jamba/internal/npy"
 	"jamba/model"
 	"jamba/model/state"
 	"jamba/tensor"
@@ -84,7 +84,7 @@ func (c *logitsCmd) write(ctx context.Context, w io.Writer, stages pipeline, ids
 	if chunk == 0 || chunk > mostAtOnce {
 		chunk = mostAtOnce
 	}
-	b, vocab := bufio.NewWriterSize(w, 1<<20), stages[0].model.Config.VocabSize
+	b, vocab := bufio.NewWriterSize(w, 1<<20), stages[0].Config.VocabSize
 	if c.Format == "npy" {
 		b.Write(npy.Header(len(ids), vocab))
 	} else {

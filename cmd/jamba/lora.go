@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"jamba/model"
+	"jamba/checkpoint"
 	"jamba/model/lora"
 )
 
@@ -33,9 +33,9 @@ func (f *loraFlags) config(path string) (lora.Config, error) {
 	if f.LoRATargets != nil {
 		c.Targets = f.LoRATargets
 	}
-	const most = 1 << 16
-	if c.R < 1 || c.R > most {
-		return c, usageError(fmt.Sprintf("--lora-r is %d, want 1 to %d", c.R, most))
+	const limit = 1 << 16
+	if c.R < 1 || c.R > limit {
+		return c, usageError(fmt.Sprintf("--lora-r is %d, want 1 to %d", c.R, limit))
 	}
 	if !(c.Alpha > 0) || math.IsInf(c.Alpha, 0) {
 		return c, usageError(fmt.Sprintf("--lora-alpha is %v, want more than 0", c.Alpha))
@@ -43,20 +43,25 @@ func (f *loraFlags) config(path string) (lora.Config, error) {
 	return c, nil
 }
 
-// openAdapter returns the model that c is for with an adapter to train, new or from a checkpoint, and shows on s what it
+// openAdapter returns the model that c is for with an adapter to train, new or resumed from a checkpoint, and shows on s what it
 // adapts.
-func openAdapter(s *streams, c lora.Config, checkpoint string, seed uint64) (trainee, error) {
-	m, err := model.OpenFrozen(c.Base)
+func openAdapter(s *streams, c lora.Config, resumed string, seed uint64) (trainee, error) {
+	base, err := checkpoint.Open(c.Base)
 	if err != nil {
 		return trainee{}, err
 	}
-	warnModel(s.err, m)
+	m, err := base.Frozen()
+	if err != nil {
+		base.Close()
+		return trainee{}, err
+	}
+	warnModel(s.err, base)
 	a, err := lora.New(c, m.Modules(), seed)
 	if err != nil {
 		return trainee{}, fmt.Errorf("--lora: %w", err)
 	}
-	if checkpoint != "" {
-		saved, err := lora.Open(checkpoint, m.Modules())
+	if resumed != "" {
+		saved, err := checkpoint.OpenAdapter(resumed, m.Modules())
 		if err != nil {
 			return trainee{}, fmt.Errorf("cannot resume: %w", err)
 		}
@@ -68,14 +73,15 @@ func openAdapter(s *streams, c lora.Config, checkpoint string, seed uint64) (tra
 		}
 		if !bytes.Equal(is, want) {
 			return trainee{}, fmt.Errorf("cannot resume %s: --lora-r, --lora-alpha, --lora-targets or --rslora is another than the run began with; see %s",
-				checkpoint, adapterConfig(checkpoint))
+				resumed, adapterConfig(resumed))
 		}
 		a = saved
 	}
 	if err := m.Attach(a); err != nil {
 		return trainee{}, err
 	}
-	return trainee{model: m, write: a.Write}, a.Coverage(m.Modules()).Write(s.err)
+	warn(s.err, m.AdapterWarnings()...)
+	return trainee{model: m, write: func(dir string) error { return checkpoint.WriteAdapter(dir, a) }}, a.Coverage(m.Modules()).Write(s.err)
 }
 
 // isAdapter reports whether a checkpoint, if there is one, is an adapter.

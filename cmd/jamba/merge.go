@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"jamba/model"
+	"jamba/quantize"
 )
 
 type mergeCmd struct {
@@ -30,7 +30,7 @@ func (c *mergeCmd) Run(s *streams) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	if err := model.Merge(path, c.Adapter, c.Out); err != nil {
+	if err := quantize.Merge(path, c.Adapter, c.Out); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(s.err, "jamba: merged into", c.Out)

@@ -5,7 +5,9 @@ import (
 	"io"
 	"slices"
 
+	"jamba/checkpoint"
 	"jamba/model"
+	"jamba/quantize/recipe"
 	"jamba/tensor"
 )
 
@@ -18,11 +20,11 @@ type openFlags struct {
 }
 
 // weightsFlag is a recipe that weights can be rounded to.
-type weightsFlag model.Recipe
+type weightsFlag recipe.Recipe
 
 // UnmarshalText reads the recipe's name.
 func (f *weightsFlag) UnmarshalText(b []byte) error {
-	r, err := model.ParseRecipe(string(b), model.WeightRecipes())
+	r, err := recipe.ParseRecipe(string(b), recipe.WeightRecipes())
 	*f = weightsFlag(r)
 	return err
 }
@@ -38,25 +40,57 @@ func (f *kvFlag) UnmarshalText(b []byte) error {
 }
 
 // options returns the model's options, with progress on w.
-func (f *openFlags) options(w io.Writer, p model.Precision) model.Options {
-	return model.Options{Precision: p, KV: tensor.DType(f.KV), Adapter: f.Adapter, Weights: model.Recipe(f.Weights), Progress: loading(w)}
+func (f *openFlags) options(w io.Writer, p model.Precision) checkpoint.Options {
+	return checkpoint.Options{Precision: p, KV: tensor.DType(f.KV), Adapter: f.Adapter, Weights: recipe.Recipe(f.Weights), Progress: loading(w)}
+}
+
+// opened is a model and the checkpoint that it is from.
+type opened struct {
+	*model.Model
+	from *checkpoint.Checkpoint
+}
+
+// open opens the model at path, which is to be closed.
+func open(path string, o checkpoint.Options) (m opened, err error) {
+	if m.from, err = checkpoint.Open(path); err != nil {
+		return m, err
+	}
+	if m.Model, err = m.from.Model(o); err != nil {
+		m.from.Close()
+	}
+	return m, err
+}
+
+// openForTraining opens the model in a folder to train all its weights, and says what there is to know of it.
+func openForTraining(s *streams, dir string) (*model.Model, error) {
+	c, err := checkpoint.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	m, err := c.ForTraining()
+	if err == nil {
+		warnModel(s.err, c)
+	}
+	return m, err
 }
 
 // tell says on w what there is to know of an opened model, or of its stages.
-func (f *openFlags) tell(w io.Writer, stages ...*model.Model) {
+func (f *openFlags) tell(w io.Writer, stages ...opened) {
 	m := stages[0]
-	warnModel(w, m)
+	warnModel(w, m.from)
+	first := m.from.Warnings()
 	for _, s := range stages[1:] {
 		// Most are of the whole checkpoint.
-		warn(w, slices.DeleteFunc(slices.Clone(s.Warnings), func(one string) bool { return slices.Contains(m.Warnings, one) })...)
+		warn(w, slices.DeleteFunc(s.from.Warnings(), func(one string) bool { return slices.Contains(first, one) })...)
 	}
-	if a := m.Adapter; a != nil {
+	if a := m.Adapter(); a != nil {
 		c := a.Coverage(m.Modules())
 		fmt.Fprintf(w, "jamba: adapter: %d of %d modules (%s), %d parameters\n", c.Total().Adapted, c.Total().Modules, c.Groups(), a.Params())
 	}
-	var quantized model.Report
+	var quantized recipe.Report
 	for _, s := range stages {
-		quantized = append(quantized, s.Quantized...)
+		quantized = append(quantized, s.Rounded()...)
 	}
 	if f.WeightsReport && quantized != nil {
 		printEach(w, quantized)

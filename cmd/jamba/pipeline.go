@@ -12,7 +12,7 @@ import (
 type pipeline []stage
 
 type stage struct {
-	model *model.Model
+	opened
 	pass  *model.Pass
 	state *state.State
 }
@@ -30,7 +30,7 @@ func (c *logitsCmd) open(path string, w io.Writer) (p pipeline, err error) {
 				return p, usageError("--split-at wants layers from 1 on, ascending")
 			}
 		}
-		m, err := model.OpenWith(path, o)
+		m, err := open(path, o)
 		if err != nil {
 			return p, err
 		}
@@ -41,13 +41,13 @@ func (c *logitsCmd) open(path string, w io.Writer) (p pipeline, err error) {
 
 func (p pipeline) close() {
 	for _, s := range p {
-		s.model.Close()
+		s.Close()
 	}
 }
 
-func (p pipeline) models() (all []*model.Model) {
+func (p pipeline) models() (all []opened) {
 	for _, s := range p {
-		all = append(all, s.model)
+		all = append(all, s.opened)
 	}
 	return all
 }
@@ -55,7 +55,7 @@ func (p pipeline) models() (all []*model.Model) {
 // specs says what the sequence remembers, layer by layer.
 func (p pipeline) specs() (all []state.Spec) {
 	for _, s := range p {
-		all = append(all, s.model.StateSpecs()...)
+		all = append(all, s.StateSpecs()...)
 	}
 	return all
 }

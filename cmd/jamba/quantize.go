@@ -12,9 +12,10 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"jamba"
+	"jamba/checkpoint"
 	"jamba/format/gguf"
-	"jamba/model"
+	"jamba/quantize"
+	"jamba/quantize/recipe"
 )
 
 type quantizeCmd struct {
@@ -43,11 +44,11 @@ Examples:
 }
 
 // recipeFlag is a recipe that a file can be written in.
-type recipeFlag model.Recipe
+type recipeFlag recipe.Recipe
 
 // UnmarshalText reads the recipe's name.
 func (f *recipeFlag) UnmarshalText(b []byte) error {
-	r, err := model.ParseRecipe(string(b), model.FileRecipes())
+	r, err := recipe.ParseRecipe(string(b), recipe.FileRecipes())
 	*f = recipeFlag(r)
 	return err
 }
@@ -72,10 +73,15 @@ func (c *quantizeCmd) Run(s *streams) error {
 	if err := c.checkOut(info); err != nil {
 		return err
 	}
+	in, err := checkpoint.Open(c.In)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
 	var meta gguf.Metadata
 	var ends []int32
-	if info != nil && info.IsDir() {
-		if meta, ends, err = c.text(s); err != nil {
+	if in.File() == nil {
+		if meta, ends, err = c.text(s, in); err != nil {
 			return err
 		}
 	}
@@ -83,7 +89,7 @@ func (c *quantizeCmd) Run(s *streams) error {
 	defer stop()
 	start := time.Now()
 	draw := bar(s.err, "quantizing", progressbar.OptionShowBytes(true))
-	report, err := model.Export(ctx, c.In, c.Out, model.ExportOptions{Recipe: model.Recipe(c.Type), Native: native, Text: meta, Ends: ends, Progress: draw, Warn: func(m *model.Model) { warnModel(s.err, m) }})
+	report, err := quantize.Write(ctx, in, c.Out, quantize.ExportOptions{Recipe: recipe.Recipe(c.Type), Native: native, Text: meta, Ends: ends, Progress: draw, Warn: func(c *checkpoint.Checkpoint) { warnModel(s.err, c) }})
 	if err != nil {
 		return err
 	}
@@ -130,18 +136,14 @@ func (c *quantizeCmd) checkOut(in fs.FileInfo) error {
 }
 
 // text returns the folder's tokenizer, chat templates and generation settings as metadata, and what ends an answer.
-func (c *quantizeCmd) text(s *streams) (gguf.Metadata, []int32, error) {
-	settings, err := model.ReadConfig(c.In)
-	if err != nil {
-		return nil, nil, nil // what is wrong is said when the model is opened
-	}
-	for _, l := range settings.Layers {
+func (c *quantizeCmd) text(s *streams, in *checkpoint.Checkpoint) (gguf.Metadata, []int32, error) {
+	for _, l := range in.Config.Layers {
 		if l.Attention != nil && l.Attention.SlidingWindow > 0 {
 			warn(s.err, fmt.Sprintf("llama.cpp has no sliding window for this architecture: beyond %d tokens it computes something else", l.Attention.SlidingWindow))
 			break
 		}
 	}
-	meta, ends, lost, err := jamba.Metadata(c.In)
+	meta, ends, lost, err := quantize.Text(in)
 	warn(s.err, lost...)
 	if errors.Is(err, fs.ErrNotExist) {
 		warn(s.err, strings.TrimSuffix(c.In, "/")+" has no tokenizer, and so will the file have none")

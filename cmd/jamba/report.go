@@ -10,11 +10,12 @@ import (
 	"text/tabwriter"
 
 	"jamba/model"
+	"jamba/quantize/recipe"
 	"jamba/tensor"
 )
 
 // printEach writes what became of each tensor.
-func printEach(out io.Writer, r model.Report) {
+func printEach(out io.Writer, r recipe.Report) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "tensor\tshape\tfrom\tto\tbytes\t\n")
 	for _, c := range r {
@@ -39,7 +40,7 @@ var digits = regexp.MustCompile(`\b[0-9]+\b`)
 
 // printSummary writes how much of the model is of which type, and all that is not as asked, tensors that differ in no
 // more than their layer or expert in one line.
-func printSummary(out io.Writer, title string, r model.Report) {
+func printSummary(out io.Writer, title string, r recipe.Report) {
 	before, after := r.Bytes()
 	values := int64(0)
 	types := map[tensor.DType]*group{}
@@ -80,7 +81,7 @@ func printSummary(out io.Writer, title string, r model.Report) {
 }
 
 // warnLarger says so if the result takes more than what it was made from.
-func warnLarger(w io.Writer, r model.Report) {
+func warnLarger(w io.Writer, r recipe.Report) {
 	if before, after := r.Bytes(); after > before {
 		warn(w, fmt.Sprintf("the weights became larger: %s, where they were %s", bytesize(after), bytesize(before)))
 	}

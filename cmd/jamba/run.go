@@ -78,7 +78,7 @@ func (c *runCmd) Run(s *streams) error {
 	}
 	defer m.Close()
 	c.introduce(s.err)
-	c.tell(s.err, m.Network())
+	c.tell(s.err, opened{m.Network(), m.Checkpoint()})
 	warn(s.err, m.Warnings()...)
 	for id := range c.LogitBias {
 		if n := m.Info().VocabSize; id < 0 || int(id) >= n {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"jamba/internal/kernel"
 	"jamba/internal/testutil"
-	"jamba/kernel"
 )
 
 func TestMain(m *testing.M) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"jamba"
+	"jamba/checkpoint"
 	"jamba/internal/printable"
 	"jamba/model"
 	"jamba/tensor"
@@ -26,22 +26,22 @@ func (c *showCmd) Help() string {
 
 // summary is what show prints with --json.
 type summary struct {
-	Model                 string         `json:"model"`
-	Architecture          string         `json:"architecture"`
-	VocabSize             int            `json:"vocab_size"`
-	HiddenSize            int            `json:"hidden_size"`
-	MaxPositionEmbeddings int            `json:"max_position_embeddings"`
-	TieWordEmbeddings     bool           `json:"tie_word_embeddings"`
-	Params                int64          `json:"params"`
-	ActiveParams          int64          `json:"active_params"`
-	WeightBytes           int64          `json:"weight_bytes"`
-	KVBytesPerToken       int64          `json:"kv_bytes_per_token"`      // in the exact pass
-	KVBytesPerTokenFast   int64          `json:"kv_bytes_per_token_fast"` // in the fast pass
-	KVBytesPerTokenQ8     int64          `json:"kv_bytes_per_token_q8_0"` // with --kv q8_0
-	StateBytes            int64          `json:"state_bytes_per_sequence"`
-	Ends                  []end          `json:"ends,omitempty"`   // tokens that end an answer
-	Native                *model.Native  `json:"native,omitempty"` // the layout, if it is that
-	Layers                []layerSummary `json:"layers"`
+	Model                 string             `json:"model"`
+	Architecture          string             `json:"architecture"`
+	VocabSize             int                `json:"vocab_size"`
+	HiddenSize            int                `json:"hidden_size"`
+	MaxPositionEmbeddings int                `json:"max_position_embeddings"`
+	TieWordEmbeddings     bool               `json:"tie_word_embeddings"`
+	Params                int64              `json:"params"`
+	ActiveParams          int64              `json:"active_params"`
+	WeightBytes           int64              `json:"weight_bytes"`
+	KVBytesPerToken       int64              `json:"kv_bytes_per_token"`      // in the exact pass
+	KVBytesPerTokenFast   int64              `json:"kv_bytes_per_token_fast"` // in the fast pass
+	KVBytesPerTokenQ8     int64              `json:"kv_bytes_per_token_q8_0"` // with --kv q8_0
+	StateBytes            int64              `json:"state_bytes_per_sequence"`
+	Ends                  []end              `json:"ends,omitempty"`   // tokens that end an answer
+	Native                *checkpoint.Native `json:"native,omitempty"` // the layout, if it is that
+	Layers                []layerSummary     `json:"layers"`
 }
 
 // end is a token that ends an answer.
@@ -64,18 +64,23 @@ func (c *showCmd) Run(s *streams) error {
 	path := c.orEmbedded()
 	// A folder of weights alone is shown, too: without what its tokenizer would tell.
 	var ends []end
-	m, err := model.Open(path)
+	m, err := open(path, checkpoint.Options{})
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	warnModel(s.err, m)
-	if whole, err := jamba.OpenWith(path, model.Options{Precision: model.Exact}); err == nil {
-		defer whole.Close()
-		warn(s.err, whole.Warnings()...)
-		for _, id := range whole.Ends() {
-			text, _ := whole.Text().Tokenizer.Token(id)
-			ends = append(ends, end{id, text})
+	warnModel(s.err, m.from)
+	words, err := m.from.Text()
+	var ids []int32
+	var warnings []string
+	if err == nil {
+		_, ids, warnings, err = m.from.Answers(words)
+	}
+	if err == nil {
+		warn(s.err, warnings...)
+		for _, id := range ids {
+			token, _ := words.Tokenizer.Token(id)
+			ends = append(ends, end{id, token})
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		warn(s.err, "what ends an answer is not known: "+err.Error())
@@ -88,19 +93,19 @@ func (c *showCmd) Run(s *streams) error {
 	return sum.print(s.out)
 }
 
-func summarise(path string, m *model.Model) summary {
-	total := m.Sizes.Total()
+func summarise(path string, m opened) summary {
+	total := m.Sizes().Total()
 	sum := summary{
 		Model: filepath.Base(path), Architecture: m.Config.Architecture, VocabSize: m.Config.VocabSize, HiddenSize: m.Config.HiddenSize,
 		MaxPositionEmbeddings: m.Config.MaxPositionEmbeddings, TieWordEmbeddings: m.Config.TieWordEmbeddings,
 		Params: total.Params, ActiveParams: total.ActiveParams, WeightBytes: total.Bytes,
 		KVBytesPerToken: m.Config.KVBytesPerToken(model.Exact.KV()), KVBytesPerTokenFast: m.Config.KVBytesPerToken(model.Fast.KV()),
 		KVBytesPerTokenQ8: m.Config.KVBytesPerToken(tensor.Q8_0), StateBytes: m.Config.StateBytes(),
-		Native: m.Native,
+		Native: m.from.Native,
 	}
 	for i, l := range m.Config.Layers {
 		mixer, ff, _ := strings.Cut(l.String(), " + ")
-		sum.Layers = append(sum.Layers, layerSummary{mixer, ff, l.Attention, l.Mamba, l.MLP, l.MoE, m.Sizes.Layers[i]})
+		sum.Layers = append(sum.Layers, layerSummary{mixer, ff, l.Attention, l.Mamba, l.MLP, l.MoE, m.Sizes().Layers[i]})
 	}
 	return sum
 }

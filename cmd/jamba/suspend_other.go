@@ -2,7 +2,9 @@
 
 package main
 
-import "github.com/reeflective/readline"
+import (
+	"github.com/reeflective/readline"
+)
 
 // suspendKey does nothing where there are no jobs to suspend.
 func suspendKey(*readline.Shell) {}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"jamba/format/bounded"
+	"jamba/internal/bounded"
 	"jamba/jinja"
 	"jamba/text"
 	"jamba/text/chat"

@@ -71,21 +71,21 @@ func (c *trainCmd) Run(s *streams) error {
 		}
 		return makeTokenizer(s, t.sources(s, c.Data), vocab)
 	}
-	t.open = func(words *text.Text, checkpoint string) (trainee, error) {
+	t.open = func(words *text.Text, resumed string) (trainee, error) {
 		config := withTokenizer(r.Config, words.Tokenizer)
 		free := !r.Context && config.MaxPositionEmbeddings > 0
 		if free { // what it is trained on is what it is made for
 			config.MaxPositionEmbeddings = t.settings.Seq
 		}
 		var m *model.Model
-		if checkpoint == "" {
+		if resumed == "" {
 			m, err = model.New(config, t.settings.Seed)
-		} else if m, err = model.OpenForTraining(checkpoint); err == nil {
+		} else if m, err = openForTraining(s, resumed); err == nil {
 			if free {
 				config.MaxPositionEmbeddings = m.Config.MaxPositionEmbeddings
 			}
 			if !reflect.DeepEqual(m.Config, config) {
-				err = fmt.Errorf("cannot resume %s: its model is not that of %s; see %s", checkpoint, c.Config, filepath.Join(checkpoint, "config.json"))
+				err = fmt.Errorf("cannot resume %s: its model is not that of %s; see %s", resumed, c.Config, filepath.Join(resumed, "config.json"))
 			}
 		}
 		if err != nil {

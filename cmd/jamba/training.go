@@ -11,7 +11,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"jamba/format/durable"
+	"jamba/internal/durable"
 	"jamba/model"
 	"jamba/text"
 	"jamba/train/data"
@@ -39,7 +39,7 @@ type training struct {
 	// which is resumed.
 	files func(resumed bool) (smallFiles, error)
 	// open returns what is trained, at its beginning, or from a checkpoint. Its text is nil if there is no tokenizer.
-	open func(t *text.Text, checkpoint string) (trainee, error)
+	open func(t *text.Text, resumed string) (trainee, error)
 }
 
 // run trains.
@@ -111,7 +111,6 @@ func (t *training) run(s *streams) (err error) {
 	if err != nil {
 		return err
 	}
-	warn(s.err, x.model.Warnings...)
 	if n := x.model.Config.VocabSize; set.VocabSize() > n {
 		return fmt.Errorf("the tokenizer has %d tokens, the model has weights for %d", set.VocabSize(), n)
 	}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"jamba/format/durable"
+	"jamba/internal/durable"
 	"jamba/internal/testutil"
 )
 

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"jamba/format/bounded"
-	"jamba/format/durable"
+	"jamba/internal/bounded"
+	"jamba/internal/durable"
 	"jamba/text"
 	"jamba/text/tokenizer"
 	"jamba/train/data"

@@ -37,7 +37,7 @@ func newDisplay(w io.Writer, o *loop.Options) *display {
 func (d *display) plan(r *loop.Run, sequences int) {
 	d.last = time.Now()
 	s, m := r.Settings, d.o.Model
-	total, trained := m.Sizes.Total(), r.Trained()
+	total, trained := m.Sizes().Total(), r.Trained()
 	w := tabwriter.NewWriter(d.w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "model\t%s, %d layers, %s parameters, active %s", m.Config.Architecture, len(m.Config.Layers), count(total.Params), count(total.ActiveParams))
 	if trained != total.Params {

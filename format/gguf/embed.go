@@ -4,7 +4,7 @@ import (
 	"sync"
 	"unsafe"
 
-	"jamba/format/mmap"
+	"jamba/internal/mmap"
 )
 
 var embedded sync.Map // func() []byte by name

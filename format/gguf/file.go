@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"jamba/format/impostor"
-	"jamba/format/mmap"
+	"jamba/internal/impostor"
+	"jamba/internal/mmap"
 	"jamba/tensor"
 )
 

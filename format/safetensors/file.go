@@ -14,8 +14,8 @@ import (
 	"maps"
 	"slices"
 
-	"jamba/format/impostor"
-	"jamba/format/mmap"
+	"jamba/internal/impostor"
+	"jamba/internal/mmap"
 	"jamba/internal/printable"
 	"jamba/tensor"
 )

@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strconv"
 
-	"jamba/format/bounded"
-	"jamba/format/impostor"
+	"jamba/internal/bounded"
+	"jamba/internal/impostor"
 	"jamba/internal/printable"
 	"jamba/tensor"
 )

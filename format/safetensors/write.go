@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"jamba/format/durable"
+	"jamba/internal/durable"
 	"jamba/tensor"
 )
 

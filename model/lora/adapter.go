@@ -1,5 +1,5 @@
 // Package lora is low-rank adapters (Hu et al. 2021, LoRA) as data: which modules of a network they change, by what,
-// and the files that PEFT keeps them in. The network's arithmetic with them is in packages model and train.
+// and how PEFT's files speak of them. The network's arithmetic with them is in packages model and train.
 package lora
 
 import (
@@ -8,7 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/model/param"
 	"jamba/tensor"
 )
@@ -124,8 +124,8 @@ func New(c Config, modules []Module, seed uint64) (*Adapter, error) {
 		if err != nil {
 			return nil, err
 		}
-		if most := max(freeR, p.In, p.Out); p.R > most {
-			return nil, fmt.Errorf("%s: r is %d, more than %d are of no use there", m.Name, p.R, most)
+		if limit := max(freeR, p.In, p.Out); p.R > limit {
+			return nil, fmt.Errorf("%s: r is %d, more than %d are of no use there", m.Name, p.R, limit)
 		}
 		p.A, p.B = make([]float32, p.R*p.In), make([]float32, p.Out*p.R)
 		if p.Group == Embed {
@@ -164,6 +164,21 @@ func (c *Config) pair(m Module) (*Pair, error) {
 		return nil, fmt.Errorf("%s: lora_alpha %v over r %v is no scale", m.Name, alpha, r)
 	}
 	return &Pair{Module: m, R: int(r), Scale: float32(scale)}, nil
+}
+
+// Tensors returns the adapter's tensors by the names that PEFT gives them, in float32 but for Wholes.
+func (a *Adapter) Tensors() (all []tensor.Tensor) {
+	for _, p := range a.Pairs {
+		all = append(all, tensor.FromFloat32s(p.NameA(), p.A, p.R, p.In), tensor.FromFloat32s(p.NameB(), p.B, p.Out, p.R))
+	}
+	for _, w := range a.Wholes {
+		t := w.Weight
+		if t.Name = prefix + w.Name + baseWeight; w.Saved {
+			t.Name = prefix + w.Name + saved
+		}
+		all = append(all, t)
+	}
+	return all
 }
 
 // Params returns the number of the adapter's parameters.

@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"jamba/checkpoint"
 	"jamba/format/safetensors"
 	"jamba/internal/printable"
+	"jamba/internal/testutil"
 	"jamba/model/lora"
 	"jamba/tensor"
-
-	"jamba/internal/testutil"
 )
 
 // TestHostile opens adapters that ask for much. Whatever comes of it, it takes at most 2 s and 256 MiB, and what is said
@@ -105,7 +105,7 @@ func TestHostile(t *testing.T) {
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			start := time.Now()
-			a, err := lora.Open(dir, all)
+			a, err := checkpoint.OpenAdapter(dir, all)
 			took := time.Since(start)
 			runtime.ReadMemStats(&after)
 			if bytes := after.TotalAlloc - before.TotalAlloc; took > 2*time.Second || bytes > 256<<20 {

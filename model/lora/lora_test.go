@@ -10,16 +10,16 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/format/safetensors"
 	"jamba/internal/testutil"
-	"jamba/model"
 	"jamba/model/lora"
 	"jamba/tensor"
 )
 
 func modules(t *testing.T, name string) []lora.Module {
 	t.Helper()
-	m, err := model.Open(testutil.Golden("models", name))
+	m, err := checkpoint.OpenModel(testutil.Golden("models", name), checkpoint.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	fresh.Pairs[0].B[1] = 5
-	peft, err := lora.Open(testutil.Golden("adapters", "jamba-v01-mini.patterns"), all)
+	peft, err := checkpoint.OpenAdapter(testutil.Golden("adapters", "jamba-v01-mini.patterns"), all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,11 +178,11 @@ func TestFile(t *testing.T) {
 	for _, a := range []*lora.Adapter{fresh, peft} {
 		dir := filepath.Join(t.TempDir(), "adapter")
 		for range 2 { // the second time over the first
-			if err := a.Write(dir); err != nil {
+			if err := checkpoint.WriteAdapter(dir, a); err != nil {
 				t.Fatal(err)
 			}
 		}
-		got, err := lora.Open(dir, all)
+		got, err := checkpoint.OpenAdapter(dir, all)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -338,31 +338,31 @@ func TestOpenBad(t *testing.T) {
 			if err := safetensors.WriteFile(filepath.Join(dir, "adapter_model.safetensors"), entries, nil); err != nil {
 				t.Fatal(err)
 			}
-			_, err = lora.Open(dir, all)
+			_, err = checkpoint.OpenAdapter(dir, all)
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), dir)) {
 				t.Errorf("error %v, want one with %q and the file's name", err, test.want)
 			}
 		})
 	}
 	dir := t.TempDir()
-	if _, err := lora.Open(dir, all); err == nil || !strings.Contains(err.Error(), "an adapter is a folder with adapter_config.json") {
+	if _, err := checkpoint.OpenAdapter(dir, all); err == nil || !strings.Contains(err.Error(), "an adapter is a folder with adapter_config.json") {
 		t.Error("an empty folder:", err)
 	}
 	file := filepath.Join(dir, "adapter_config.json")
 	if err := os.WriteFile(file, []byte(`{"peft_type":"LORA","target_modules":["q_proj"]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lora.Open(file, all); err == nil || !strings.Contains(err.Error(), "an adapter is a folder") {
+	if _, err := checkpoint.OpenAdapter(file, all); err == nil || !strings.Contains(err.Error(), "an adapter is a folder") {
 		t.Error("a file:", err)
 	}
-	if _, err := lora.Open(dir, all); err == nil || !strings.Contains(err.Error(), "adapter_model.safetensors") {
+	if _, err := checkpoint.OpenAdapter(dir, all); err == nil || !strings.Contains(err.Error(), "adapter_model.safetensors") {
 		t.Error("no tensors:", err)
 	}
 	for _, config := range []string{"", "[]", "null", "{", `{"peft_type":"LORA"}`} {
 		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := lora.Open(dir, all); err == nil || !strings.Contains(err.Error(), file) {
+		if _, err := checkpoint.OpenAdapter(dir, all); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("settings %q: %v", config, err)
 		}
 	}
@@ -404,7 +404,7 @@ func TestOpenWarns(t *testing.T) {
 			if err := safetensors.WriteFile(filepath.Join(dir, "adapter_model.safetensors"), entries, nil); err != nil {
 				t.Fatal(err)
 			}
-			a, err := lora.Open(dir, all)
+			a, err := checkpoint.OpenAdapter(dir, all)
 			if err != nil {
 				t.Fatal(err)
 			}

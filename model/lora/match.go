@@ -111,9 +111,9 @@ func (c *Config) matcher() (*matcher, error) {
 	if m.layers = c.layers; m.layers == nil {
 		return m, nil
 	}
-	const most = 32
-	if len(c.layerNames) > most {
-		return nil, fmt.Errorf("layers_pattern has %d regular expressions, at most %d are supported", len(c.layerNames), most)
+	const maxNames = 32
+	if len(c.layerNames) > maxNames {
+		return nil, fmt.Errorf("layers_pattern has %d regular expressions, at most %d are supported", len(c.layerNames), maxNames)
 	}
 	within := []string{`[^.]*`}
 	if len(c.layerNames) > 0 {

@@ -70,8 +70,8 @@ var changesBase = []string{"pissa", "olora", "corda", "loftq", "lora_ga"}
 // maxShown bounds the bytes that are quoted of a setting.
 const maxShown = 100
 
-// parse reads an adapter_config.json. A setting that cannot be honoured is an error, one that is not known a warning.
-func parse(b []byte) (c Config, warnings []string, err error) {
+// ParseConfig reads an adapter_config.json. A setting that cannot be honoured is an error, one that is not known a warning.
+func ParseConfig(b []byte) (c Config, warnings []string, err error) {
 	f := peftConfig{R: 8, Alpha: 8, Bias: "none"} // PEFT's defaults
 	var all map[string]json.RawMessage
 	err = json.Unmarshal(b, &all)

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"jamba/format/safetensors"
+	"jamba/internal/kernel/quant"
 	"jamba/internal/printable"
-	"jamba/kernel/quant"
+	"jamba/tensor"
 )
 
 // What the names of an adapter's tensors begin and end with.
@@ -27,7 +27,7 @@ var suffixes = []string{SuffixA, SuffixB, embedA, embedB, baseWeight, saved}
 
 // reading makes an adapter of the tensors of a file.
 type reading struct {
-	file    *safetensors.File
+	file    Tensors
 	config  *Config
 	match   *matcher
 	modules map[string]Module
@@ -35,8 +35,15 @@ type reading struct {
 	wholes  map[string]Whole
 }
 
-// read makes an adapter of the tensors of a file.
-func read(file *safetensors.File, c Config, modules []Module) (*Adapter, error) {
+// Tensors are an adapter's tensors by the names that PEFT gives them.
+type Tensors interface {
+	Names() []string
+	Tensor(name string) (tensor.Tensor, error)
+}
+
+// Read makes an adapter with settings c, for a network with these modules, of the tensors of a file. Matrices are copied, as
+// float32. It is an error if a tensor does not fit the network or the settings; what else is passed over Warnings tell.
+func Read(file Tensors, c Config, modules []Module) (*Adapter, error) {
 	match, err := c.matcher()
 	if err != nil {
 		return nil, err

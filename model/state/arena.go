@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/tensor"
 )
 

@@ -9,7 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/tensor"
 )
 

@@ -8,8 +8,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"jamba/kernel"
-	"jamba/kernel/quant"
+	"jamba/internal/kernel"
+	"jamba/internal/kernel/quant"
 	"jamba/tensor"
 )
 

@@ -16,7 +16,7 @@ import (
 	"math/bits"
 	"slices"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 	"jamba/tensor"
 )
 

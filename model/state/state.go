@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"jamba/kernel"
+	"jamba/internal/kernel"
 )
 
 // State is the memory of one sequence. It is not safe for concurrent use.

@@ -1,14 +1,13 @@
 package chat_test
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"jamba/internal/testutil"
 	"jamba/jinja"
 	"jamba/text/chat"
 )
@@ -22,19 +21,7 @@ type families struct {
 
 // TestFamilies renders random conversations with templates in the manner of many model families.
 func TestFamilies(t *testing.T) {
-	f, err := os.Open("testdata/families.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all families
-	if err := json.NewDecoder(z).Decode(&all); err != nil {
-		t.Fatal(err)
-	}
+	all := testutil.GzipJSON[families](t, "testdata/families.json.gz")
 	if len(all.Templates) < 40 || len(all.Cases) < 1300 {
 		t.Fatalf("%d templates, %d cases", len(all.Templates), len(all.Cases))
 	}

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"jamba/format/bounded"
+	"jamba/internal/bounded"
 	"jamba/internal/printable"
 	"jamba/jinja"
 )

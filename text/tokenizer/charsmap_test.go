@@ -1,12 +1,12 @@
 package tokenizer
 
 import (
-	"compress/gzip"
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"jamba/internal/testutil"
 )
 
 // charsmapData is what testdata/make_charsmap.py writes.
@@ -24,27 +24,10 @@ type charsmapData struct {
 	Bytes [][2]json.RawMessage // a run of bytes and its text
 }
 
-func readGzip[T any](t testing.TB, path string) (v T) {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.NewDecoder(z).Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
 // Maps of characters and the settings for spaces do what they do in SentencePiece, from tokenizer.model and from GGUF, and in
 // the tokenizers library.
 func TestCharsmap(t *testing.T) {
-	data := readGzip[charsmapData](t, "testdata/charsmap.json.gz")
+	data := testutil.GzipJSON[charsmapData](t, "testdata/charsmap.json.gz")
 	compared := 0
 	for _, c := range data.Cases {
 		var spec []byte
@@ -104,7 +87,7 @@ func TestCharsmap(t *testing.T) {
 
 // A stream decodes runs of byte tokens as SentencePiece does, and has each character when its bytes are there.
 func TestByteRuns(t *testing.T) {
-	data := readGzip[charsmapData](t, "testdata/charsmap.json.gz")
+	data := testutil.GzipJSON[charsmapData](t, "testdata/charsmap.json.gz")
 	tk, err := FromSentencePiece(data.Model, Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +128,7 @@ func unmarshalTo[T any](t testing.TB, data []byte) (v T) {
 
 // A map that is damaged anywhere is an error or normalizes somehow, without a trace.
 func TestMalformedCharsmap(t *testing.T) {
-	good := readGzip[charsmapData](t, "testdata/charsmap.json.gz").Maps["rules"]
+	good := testutil.GzipJSON[charsmapData](t, "testdata/charsmap.json.gz").Maps["rules"]
 	for _, data := range [][]byte{nil, {1, 0, 0}, {0, 0, 0, 0}, {4, 0, 0, 0}, {0xff, 0xff, 0xff, 0xff, 1}, append([]byte{4, 0, 0, 0, 1, 2, 3, 4}, 0xff)} {
 		if _, err := newCharsmap(data); err == nil {
 			t.Errorf("%x is a map", data)

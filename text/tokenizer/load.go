@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"jamba/format/bounded"
+	"jamba/internal/bounded"
 )
 
 // maxFile bounds the bytes of a tokenizer file. The largest published ones have about 35 MB.

@@ -2,13 +2,13 @@ package tokenizer
 
 import (
 	"bufio"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"testing"
+
+	"jamba/internal/testutil"
 )
 
 // unsupported are the types of components in random.jsonl.gz that are refused by name.
@@ -90,16 +90,7 @@ func TestRandomFiles(t *testing.T) {
 
 func randomCases(t *testing.T, path string) (models map[string]json.RawMessage, cases []randomCase) {
 	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(z)
+	lines := bufio.NewScanner(testutil.Gzip(t, path))
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
 		if models == nil {

@@ -2,13 +2,13 @@ package tokenizer
 
 import (
 	"bufio"
-	"compress/gzip"
 	"encoding/json"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"jamba/internal/testutil"
 )
 
 // TestRegexIsTheReferences compares what expressions find with the reference library (testdata/make_regex.py): those
@@ -16,16 +16,7 @@ import (
 // takes and we do not is an error that says so; of what it refuses little is taken here: some repetitions of anchors and
 // look-arounds.
 func TestRegexIsTheReferences(t *testing.T) {
-	f, err := os.Open("testdata/regex.jsonl.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(z)
+	lines := bufio.NewScanner(testutil.Gzip(t, "testdata/regex.jsonl.gz"))
 	lines.Buffer(nil, 1<<20)
 	compared, lenient, refused := 0, 0, map[string]bool{}
 	for lines.Scan() {

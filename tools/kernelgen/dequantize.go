@@ -82,17 +82,17 @@ func nibbles(src Register, off int, use func(i int, q VecVirtual)) {
 
 // dequantizeQ4K writes the widening of the 256 numbers of a super-block with the scales and minima of its 8 sub-blocks.
 func dequantizeQ4K() {
-	TEXT("dequantizeQ4KAVX2", NOSPLIT, "func(dst *float32, src *byte, scale *float32, least *float32)")
+	TEXT("dequantizeQ4KAVX2", NOSPLIT, "func(dst *float32, src *byte, scale *float32, minimum *float32)")
 	Pragma("noescape")
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
-	scale, least := Load(Param("scale"), GP64()), Load(Param("least"), GP64())
+	scale, minimum := Load(Param("scale"), GP64()), Load(Param("minimum"), GP64())
 	n := GP64()
 	MOVQ(U32(4), n)
 	loop("pair", n, 1, func() {
 		for half := range 2 {
 			d, m := YMM(), YMM()
 			VBROADCASTSS(at(scale, 4*half), d)
-			VBROADCASTSS(at(least, 4*half), m)
+			VBROADCASTSS(at(minimum, 4*half), m)
 			for i := range 4 {
 				q := YMM()
 				VPMOVZXBD(at(src, 8*i), q)
@@ -109,7 +109,7 @@ func dequantizeQ4K() {
 		}
 		ADDQ(Imm(32), src)
 		ADDQ(Imm(8), scale)
-		ADDQ(Imm(8), least)
+		ADDQ(Imm(8), minimum)
 		ADDQ(U32(256), dst)
 	})
 	VZEROUPPER()
@@ -160,14 +160,14 @@ func dequantizeQ6K() {
 
 // dequantizeNumbers writes the widening of a block taken apart: groups of 16 signed bytes, each with a scale and a minimum.
 func dequantizeNumbers() {
-	TEXT("dequantizeNumbersAVX2", NOSPLIT, "func(dst *float32, src *byte, scale *float32, least *float32, groups int)")
+	TEXT("dequantizeNumbersAVX2", NOSPLIT, "func(dst *float32, src *byte, scale *float32, minimum *float32, groups int)")
 	Pragma("noescape")
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
-	scale, least, n := Load(Param("scale"), GP64()), Load(Param("least"), GP64()), Load(Param("groups"), GP64())
+	scale, minimum, n := Load(Param("scale"), GP64()), Load(Param("minimum"), GP64()), Load(Param("groups"), GP64())
 	loop("group", n, 1, func() {
 		d, m := YMM(), YMM()
 		VBROADCASTSS(at(scale, 0), d)
-		VBROADCASTSS(at(least, 0), m)
+		VBROADCASTSS(at(minimum, 0), m)
 		for i := range 2 {
 			q := YMM()
 			VPMOVSXBD(at(src, 8*i), q)
@@ -178,7 +178,7 @@ func dequantizeNumbers() {
 		}
 		ADDQ(Imm(16), src)
 		ADDQ(Imm(4), scale)
-		ADDQ(Imm(4), least)
+		ADDQ(Imm(4), minimum)
 		ADDQ(Imm(64), dst)
 	})
 	VZEROUPPER()

@@ -1,4 +1,4 @@
-// Command kernelgen writes the assembly of package kernel: go generate ./kernel.
+// Command kernelgen writes the assembly of package kernel: go generate ./internal/kernel.
 //
 //	kernelgen avx2|avxvnni|avx512 -pkg kernel -out FILE.s -stubs FILE.go
 //

@@ -157,12 +157,12 @@ func (o *operands) minima(acc []VecVirtual) {
 	if o.wm == nil {
 		return
 	}
-	least := v.register()
-	VMOVUPS(at(o.wm, 0), least)
+	minimum := v.register()
+	VMOVUPS(at(o.wm, 0), minimum)
 	for i, a := range acc {
 		s := v.register()
 		VBROADCASTSS(disp(o.xs(i), 4), s)
-		VFMADD231PS(s, least, a)
+		VFMADD231PS(s, minimum, a)
 	}
 	add(v.bytes, o.wm)
 }
@@ -222,19 +222,19 @@ func gemmI4(m int) {
 // bits of absolute values have the same order, and a NaN is the largest.
 func blockMost(x Register) (v []VecVirtual, half VecVirtual) {
 	v = vectors(4)
-	most, a := YMM(), YMM()
+	peak, a := YMM(), YMM()
 	for i := range v {
 		VMOVUPS(at(x, 32*i), v[i])
 		if i == 0 {
-			VANDPS(u32(0x7FFFFFFF), v[i], most)
+			VANDPS(u32(0x7FFFFFFF), v[i], peak)
 		} else {
 			VANDPS(u32(0x7FFFFFFF), v[i], a)
-			VPMAXSD(a, most, most)
+			VPMAXSD(a, peak, peak)
 		}
 	}
 	half, other := XMM(), XMM()
-	VEXTRACTI128(Imm(1), most, half)
-	VPMAXSD(most.AsX(), half, half)
+	VEXTRACTI128(Imm(1), peak, half)
+	VPMAXSD(peak.AsX(), half, half)
 	VPSHUFD(Imm(0x4E), half, other)
 	VPMAXSD(other, half, half)
 	VPSHUFD(Imm(0xB1), half, other)
@@ -249,10 +249,10 @@ func roundActivations() {
 	Pragma("noescape")
 	q, xs, x, n := Load(Param("q"), GP64()), Load(Param("xs"), GP64()), Load(Param("x"), GP64()), Load(Param("blocks"), GP64())
 	loop("block", n, 1, func() {
-		v, most := blockMost(x)
+		v, peak := blockMost(x)
 		limit := XMM()
 		VMOVSS(f32(32767), limit)
-		scale, factor := roundScale(most, limit)
+		scale, factor := roundScale(peak, limit)
 		roundBlock(q, xs, 0, v, scale, factor)
 		ADDQ(Imm(64), q)
 		ADDQ(Imm(128), x)
@@ -273,11 +273,11 @@ func roundSuper() {
 		for part := range 4 {
 			p := GP64()
 			LEAQ(at(x, 128*part), p)
-			_, most := blockMost(p)
+			_, peak := blockMost(p)
 			if part == 0 {
-				VMOVDQA(most, all.AsX())
+				VMOVDQA(peak, all.AsX())
 			} else {
-				VMOVDQA(most, next)
+				VMOVDQA(peak, next)
 				VPMAXSD(next, all.AsX(), all.AsX())
 			}
 		}
@@ -300,10 +300,10 @@ func roundSuper() {
 
 // roundScale returns the scale most/limit and its inverse in every word, or 0 if that is not finite: blocks with nothing
 // above 1e-34 are 0.
-func roundScale(most, limit Op) (scale, factor VecVirtual) {
+func roundScale(peak, limit Op) (scale, factor VecVirtual) {
 	scale, inverse, finite := XMM(), XMM(), XMM()
-	VDIVSS(limit, most, scale)
-	VDIVSS(most, limit, inverse)
+	VDIVSS(limit, peak, scale)
+	VDIVSS(peak, limit, inverse)
 	const less = 17
 	VCMPSS(Imm(less), f32(math.Inf(1)), inverse, finite)
 	VANDPS(finite, inverse, inverse)
@@ -385,10 +385,10 @@ func narrowQ8() {
 	Pragma("noescape")
 	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
 	loop("block", n, 1, func() {
-		v, most := blockMost(src)
+		v, peak := blockMost(src)
 		// The inverse of the scale is 0 if it is not finite.
 		scale, inverse, finite := XMM(), XMM(), XMM()
-		VDIVSS(f32(127), most, scale)
+		VDIVSS(f32(127), peak, scale)
 		VMOVSS(f32(1), inverse)
 		VDIVSS(scale, inverse, inverse)
 		const less = 17

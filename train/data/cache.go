@@ -9,7 +9,7 @@ import (
 	"math"
 	"os"
 
-	"jamba/format/mmap"
+	"jamba/internal/mmap"
 )
 
 // A token cache is one file, little-endian:

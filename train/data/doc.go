@@ -3,7 +3,7 @@
 // A data item flows through three stages. [Sources] reads documents from files: plain text, JSON Lines and Parquet.
 // [Load] makes ids of them with a model's tokenizer and chat template and keeps them in a token cache, a file that is
 // mapped into memory and made again only when the sources, the tokenizer or the options have changed. An [Iterator] packs
-// the documents of a [Set], shuffled anew in every epoch, into sequences of a given length.
+// the documents of a [Set], shuffled again in every epoch, into sequences of a given length.
 //
 // # What is trained
 //

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"sync"
 
-	"jamba/format/durable"
+	"jamba/internal/durable"
 	"jamba/text"
 )
 

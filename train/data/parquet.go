@@ -9,7 +9,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"jamba/format/parquet"
+	"jamba/internal/parquet"
 )
 
 // rowReader makes records of a Parquet file's rows, of those columns that documents are made of: strings, and lists of

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"jamba/format/bounded"
+	"jamba/internal/bounded"
 )
 
 // Split says what a document is in a plain text file.

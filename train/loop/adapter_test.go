@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/checkpoint"
 	"jamba/model"
 	"jamba/model/lora"
 )
@@ -35,7 +36,7 @@ func TestResumeAdapter(t *testing.T) {
 			o.Model = m
 			a, err := lora.New(lora.Config{R: 2, Alpha: 4, Targets: []string{"mamba", "experts", "o_proj"}}, m.Modules(), 1)
 			if s, path, errLatest := Latest(o.Dir); errLatest == nil && s.Step > 0 {
-				a, err = lora.Open(path, m.Modules())
+				a, err = checkpoint.OpenAdapter(path, m.Modules())
 			}
 			if err == nil {
 				err = m.Attach(a)
@@ -43,7 +44,7 @@ func TestResumeAdapter(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o.Settings.LR, o.Write = 2e-2, a.Write
+			o.Settings.LR, o.Write = 2e-2, func(dir string) error { return checkpoint.WriteAdapter(dir, a) }
 		}
 	}
 	begin := func(name string, seed uint64) (*Run, error) {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/image/math/fixed"
 	"golang.org/x/image/vector"
 
-	"jamba/format/durable"
+	"jamba/internal/durable"
 )
 
 // point is a loss after so many steps.
@@ -58,24 +58,24 @@ func (l *runLog) picture() image.Image {
 }
 
 type chart struct {
-	image        *image.RGBA
-	first, last  int     // steps
-	lowest, most float64 // losses
+	image           *image.RGBA
+	first, last     int     // steps
+	lowest, highest float64 // losses
 }
 
 func newChart(lines ...[]point) *chart {
-	c := &chart{image: image.NewRGBA(image.Rect(0, 0, chartWidth, chartHeight)), first: math.MaxInt, lowest: math.Inf(1), most: math.Inf(-1)}
+	c := &chart{image: image.NewRGBA(image.Rect(0, 0, chartWidth, chartHeight)), first: math.MaxInt, lowest: math.Inf(1), highest: math.Inf(-1)}
 	draw.Draw(c.image, c.image.Bounds(), image.NewUniform(paper), image.Point{}, draw.Src)
 	for _, line := range lines {
 		for _, p := range line {
 			c.first, c.last = min(c.first, p.step), max(c.last, p.step)
-			c.lowest, c.most = min(c.lowest, p.loss), max(c.most, p.loss)
+			c.lowest, c.highest = min(c.lowest, p.loss), max(c.highest, p.loss)
 		}
 	}
 	c.last = max(c.last, c.first+1)
 	// Never so small that it is lost beside the losses.
-	margin := max(0.02*(c.most-c.lowest), 1e-6, 1e-6*math.Abs(c.most))
-	c.lowest, c.most = c.lowest-margin, c.most+margin
+	margin := max(0.02*(c.highest-c.lowest), 1e-6, 1e-6*math.Abs(c.highest))
+	c.lowest, c.highest = c.lowest-margin, c.highest+margin
 	return c
 }
 
@@ -84,7 +84,7 @@ func (c *chart) x(step int) float64 {
 }
 
 func (c *chart) y(loss float64) float64 {
-	return top + plotHeight*(c.most-loss)/(c.most-c.lowest)
+	return top + plotHeight*(c.highest-loss)/(c.highest-c.lowest)
 }
 
 // ticks returns about n round numbers from lo to hi and the distance between them.
@@ -102,7 +102,7 @@ func ticks(lo, hi float64, n int) (at []float64, distance float64) {
 }
 
 func (c *chart) axes() {
-	losses, distance := ticks(c.lowest, c.most, 8)
+	losses, distance := ticks(c.lowest, c.highest, 8)
 	digits := max(0, int(math.Ceil(-math.Log10(distance)-1e-9)))
 	for _, v := range losses {
 		y := c.y(v)

@@ -11,10 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 
-	"jamba/format/bounded"
-	"jamba/format/durable"
+	"jamba/checkpoint"
 	"jamba/format/safetensors"
-	"jamba/kernel"
+	"jamba/internal/bounded"
+	"jamba/internal/durable"
+	"jamba/internal/kernel"
 	"jamba/model"
 	"jamba/tensor"
 	"jamba/train"
@@ -211,7 +212,7 @@ func WriteNewModel(dir string, m *model.Model, seq int) error {
 }
 
 func writeModel(dir string, m *model.Model, generation map[string]any) error {
-	config, err := m.Config.HF(tensor.F32)
+	config, err := checkpoint.WriteConfig(&m.Config, tensor.F32)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"jamba/format/durable"
+	"jamba/internal/durable"
 	"jamba/train"
 )
 

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"jamba/format/durable"
+	"jamba/internal/durable"
 	"jamba/model"
 	"jamba/train"
 	"jamba/train/data"
@@ -18,8 +18,8 @@ import (
 type Options struct {
 	Dir      string
 	Settings Settings
-	Model    *model.Model           // of model.New or model.OpenForTraining; if it has an adapter, that alone is trained
-	Write    func(dir string) error // writes the files of what is trained into a folder: WriteModel, or lora.Adapter.Write
+	Model    *model.Model           // of model.New or checkpoint.OpenForTraining; if it has an adapter, that alone is trained
+	Write    func(dir string) error // writes the files of what is trained into a folder: WriteModel, or checkpoint.WriteAdapter
 	Data     *data.Dataset          // what Settings.Val leaves of it is trained on, the rest validates
 	Val      *data.Set              // more to validate with; may be nil
 	Bytes    func(id int32) int     // of the text that a token stands for; nil: not known
@@ -72,8 +72,8 @@ func New(o Options, from *State, path string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if most := o.Model.Config.MaxPositionEmbeddings; most > 0 && s.Seq > most && training.Longest() > int64(most) {
-		return nil, fmt.Errorf("seq is %d and a document has %d tokens, but the model is for %d (max_position_embeddings): make seq smaller", s.Seq, training.Longest()+1, most)
+	if limit := o.Model.Config.MaxPositionEmbeddings; limit > 0 && s.Seq > limit && training.Longest() > int64(limit) {
+		return nil, fmt.Errorf("seq is %d and a document has %d tokens, but the model is for %d (max_position_embeddings): make seq smaller", s.Seq, training.Longest()+1, limit)
 	}
 	for _, set := range []*data.Set{rest, o.Val} {
 		if set != nil && set.Examples() > 0 {

@@ -15,7 +15,8 @@ import (
 	"syscall"
 	"testing"
 
-	"jamba/format/durable"
+	"jamba/checkpoint"
+	"jamba/internal/durable"
 	"jamba/model"
 	"jamba/text/tokenizer"
 	"jamba/train"
@@ -149,7 +150,7 @@ func resume(o Options) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.OpenForTraining(path)
+	m, err := checkpoint.OpenForTraining(path)
 	if err != nil {
 		return nil, err
 	}
@@ -263,7 +264,7 @@ func TestNotANumber(t *testing.T) {
 	if err != nil || s.Step != 4 {
 		t.Fatal(s.Step, err)
 	}
-	if _, err := model.OpenForTraining(path); err != nil {
+	if _, err := checkpoint.OpenForTraining(path); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"jamba/kernel/par"
+	"jamba/internal/kernel/par"
 	"jamba/train"
 )
 

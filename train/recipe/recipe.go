@@ -15,7 +15,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"jamba/format/bounded"
+	"jamba/checkpoint"
+	"jamba/internal/bounded"
 	"jamba/model"
 	"jamba/tensor"
 )
@@ -110,7 +111,7 @@ func Parse(b []byte, foreign bool) (Recipe, error) {
 	if err != nil {
 		return r, err
 	}
-	if r.Config, err = model.ParseConfig(file); err != nil {
+	if r.Config, err = checkpoint.ParseConfig(file); err != nil {
 		return r, err
 	}
 	for i, want := range layers {
@@ -119,7 +120,7 @@ func Parse(b []byte, foreign bool) (Recipe, error) {
 		}
 	}
 	// The file has to be written in the end.
-	known, err := r.Config.HF(tensor.F32)
+	known, err := checkpoint.WriteConfig(&r.Config, tensor.F32)
 	if err != nil || foreign {
 		return r, err
 	}

@@ -25,7 +25,7 @@ func TestPresets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			total := m.Sizes.Total()
+			total := m.Sizes().Total()
 			size[variant] = total.Params
 			t.Log(name+variant, total.Params, total.ActiveParams)
 			if got := parameters(&r.Config); got != total.Params {

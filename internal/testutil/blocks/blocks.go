@@ -6,7 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"jamba/kernel/quant"
+	"jamba/internal/kernel/quant"
 	"jamba/tensor"
 )
 

@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"jamba"
-	"jamba/kernel/par"
+	"jamba/internal/kernel/par"
 )
 
 func main() {

@@ -8,7 +8,7 @@ import (
 	"jamba"
 	"jamba/engine"
 	"jamba/engine/sample"
-	"jamba/kernel/par"
+	"jamba/internal/kernel/par"
 	"jamba/model"
 	"jamba/model/state"
 	"jamba/text/chat"

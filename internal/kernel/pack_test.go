@@ -1,0 +1,300 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"jamba/internal/kernel/par"
+	"jamba/tensor"
+)
+
+// rounding returns how many activations share a scale for products with weights of that type, and the largest integer
+// that they become.
+func rounding(d tensor.DType) (block int, limit float32) {
+	switch d {
+	case tensor.Q4_K:
+		return 128, 16383
+	case tensor.Q5_K:
+		return 128, 8191
+	case tensor.Q6_K:
+		return 128, 4095
+	}
+	return 32, 32767
+}
+
+// roundActivations is what the integer kernels are to make of activations: blocks of multiples of a scale, the largest
+// limit times it.
+func roundActivations(x []float32, d tensor.DType) []float64 {
+	block, limit := rounding(d)
+	out := make([]float64, len(x))
+	for b := 0; b < len(x); b += block {
+		most := float32(0)
+		for _, v := range x[b : b+block] {
+			most = max(most, max(v, -v))
+		}
+		if most == 0 {
+			continue
+		}
+		scale, inverse := most/limit, limit/most
+		for i, v := range x[b : b+block] {
+			out[b+i] = math.RoundToEven(float64(v*inverse)) * float64(scale)
+		}
+	}
+	return out
+}
+
+func packedTypes(t *testing.T, f func(t *testing.T, r *rand.Rand, w *Matrix, weights []float32)) {
+	if active.pack == nil {
+		t.Skip("these kernels pack nothing")
+	}
+	for _, d := range dtypes {
+		if !Packs(d) {
+			continue
+		}
+		t.Run(d.String(), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(1, uint64(d)))
+			for _, shape := range [][2]int{{1, 1}, {8, 2}, {23, 3}} {
+				w, weights := randomMatrix(t, r, d, shape[0], shape[1]*max(d.BlockValues(), 32))
+				w.Pack()
+				if !w.Integer() {
+					t.Fatal("not packed")
+				}
+				f(t, r, &w, weights)
+			}
+		})
+	}
+}
+
+func TestPackedMatMul(t *testing.T) {
+	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, weights []float32) {
+		for _, m := range []int{1, 2, 3, 4, 5, 6, 7, 13, 100} {
+			x := random(r, m*w.K)
+			clear(x[:32])
+			x[w.K-1] = 1e6
+			got := make([]float32, m*w.N)
+			MatMul(got, x, w)
+			q := roundActivations(x, w.DType)
+			for i := range m {
+				for j := range w.N {
+					var sum, scale float64
+					row := weights[j*w.K : (j+1)*w.K]
+					most := max(float64(slices.Max(row)), -float64(slices.Min(row)))
+					for k, v := range row {
+						sum += q[i*w.K+k] * float64(v)
+						// With minima the parts of a weight are larger than the weight.
+						scale += math.Abs(q[i*w.K+k]) * most
+					}
+					if e := math.Abs(float64(got[i*w.N+j]) - sum); !(e <= 2e-5*scale+1e-30) {
+						t.Fatalf("[%d, %d]·[%d, %d]: element %d, %d is %v, want %v", m, w.K, w.N, w.K, i, j, got[i*w.N+j], sum)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestPackedInvariance(t *testing.T) {
+	defer par.SetThreads(0)
+	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, _ []float32) {
+		const rows = 72
+		x, want := random(r, rows*w.K), make([]float32, rows*w.N)
+		par.SetThreads(1)
+		for i := range rows {
+			MatMul(want[i*w.N:(i+1)*w.N], x[i*w.K:(i+1)*w.K], w)
+		}
+		for _, threads := range []int{1, 2, 4} {
+			par.SetThreads(threads)
+			for _, m := range invariant(rows) {
+				got := make([]float32, m*w.N)
+				MatMul(got, x[:m*w.K], w)
+				if !slices.Equal(got, want[:m*w.N]) {
+					t.Fatalf("%d rows on %d threads give other bits than one row on one thread", m, threads)
+				}
+			}
+		}
+	})
+}
+
+// TestPackedWide asserts that products of many rows have the bits of the same rows by themselves: with parts of tiles, of
+// pairs of panels and of what is widened at a time, and on any number of threads.
+func TestPackedWide(t *testing.T) {
+	if active.pack == nil {
+		t.Skip("these kernels pack nothing")
+	}
+	defer par.SetThreads(0)
+	for _, d := range dtypes {
+		if !Packs(d) {
+			continue
+		}
+		r := rand.New(rand.NewPCG(7, uint64(d)))
+		unit := max(32, d.BlockValues())
+		for _, s := range [][3]int{
+			{wideFrom, 1, 32},
+			{wideFrom + 1, 8, 96},
+			{29, 16, wideK},
+			{30, 17, wideK + 32},
+			{31, 40, 2 * wideK},
+			{47, 25, 2*wideK + 256},
+			{wideBlock - 1, 9, 256},
+			{wideBlock, 24, 64},
+			{wideBlock + 1, 33, 800},
+			{2*wideBlock + 7, 16, 1024},
+		} {
+			m, n, k := s[0], s[1], (s[2]+unit-1)/unit*unit
+			w, _ := randomMatrix(t, r, d, n, k)
+			w.Pack()
+			x, want := random(r, m*k), make([]float32, m*n)
+			for i := range m {
+				MatMul(want[i*n:(i+1)*n], x[i*k:(i+1)*k], &w)
+			}
+			for threads := 1; threads <= 3; threads++ {
+				par.SetThreads(threads)
+				got := random(r, m*n) // to be overwritten
+				MatMul(got, x, &w)
+				if !slices.Equal(got, want) {
+					t.Fatalf("%v [%d, %d]·[%d, %d] on %d threads: other bits than row by row", d, m, k, n, k, threads)
+				}
+			}
+		}
+	}
+}
+
+// TestPackedLargest asserts that sums of the largest integers do not overflow: all bits of the weights set, or, of
+// Q6_K, the lowest weights with the lowest scales, times activations that are equal.
+func TestPackedLargest(t *testing.T) {
+	if active.pack == nil {
+		t.Skip("these kernels pack nothing")
+	}
+	const half = 1 // as a float16 its least, so that products stay finite
+	for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q5_1, tensor.Q4_1, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K} {
+		const n, k = 9, 1024
+		data := make([]byte, n*k/d.BlockValues()*d.BlockBytes())
+		for b := 0; b < len(data); b += d.BlockBytes() {
+			block := data[b : b+d.BlockBytes()]
+			halves := block[:2] // where the scale lies, and the minimum's after it
+			switch d {
+			case tensor.Q8_0:
+				for i := range block {
+					block[i] = 0x80
+				}
+			case tensor.Q6_K:
+				for i := 192; i < 208; i++ {
+					block[i] = 0x80
+				}
+				halves = block[208:210]
+			default:
+				for i := range block {
+					block[i] = 0xFF
+				}
+				halves = block[:4]
+				halves[2], halves[3] = 0, 0
+			}
+			halves[0], halves[1] = half, 0
+		}
+		w, err := NewMatrix(tensor.Tensor{DType: d, Shape: []int{n, k}, Data: data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		weights := make([]float32, k)
+		w.Row(weights, n-1)
+		w.Pack()
+		for _, m := range []int{1, 2, 3, 4, 5, 6, 7, 8, wideFrom} {
+			for _, v := range []float32{1, -1} {
+				x, got := make([]float32, m*k), make([]float32, m*n)
+				var want float64
+				for i := range x {
+					x[i] = v
+				}
+				for _, weight := range weights {
+					want += float64(v * weight)
+				}
+				MatMul(got, x, &w)
+				for i, y := range got {
+					if !(math.Abs(float64(y)-want) <= 1e-6*math.Abs(want)) {
+						t.Fatalf("%v, %d rows: element %d is %v, want %v", d, m, i, y, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestPackedTiny asserts that activations whose scale has no finite inverse count as zeroes, and their neighbours not.
+func TestPackedTiny(t *testing.T) {
+	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, weights []float32) {
+		_, limit := rounding(w.DType)
+		x, got := make([]float32, w.K), make([]float32, w.N)
+		for _, most := range []float32{0x1p-149, 1e-40, 1e-38, 1e-36, 9e-35 * limit / 32767} {
+			for i := range x {
+				x[i] = most * (2*r.Float32() - 1)
+			}
+			x[0] = most
+			MatMul(got, x, w)
+			for j, v := range got {
+				if v != 0 {
+					t.Fatalf("activations of up to %v: column %d is %v", most, j, v)
+				}
+			}
+		}
+		x[w.K-1] = 1
+		MatMul(got, x, w)
+		for j, v := range got {
+			row := weights[j*w.K : (j+1)*w.K]
+			if want, scale := row[w.K-1], max(slices.Max(row), -slices.Min(row)); !(max(v-want, want-v) <= 3/limit*scale) {
+				t.Fatalf("one activation of 1 gives %v, want %v", v, want)
+			}
+		}
+	})
+}
+
+// TestPackedStays asserts that a packed matrix gives the same products when another tier is in use.
+func TestPackedStays(t *testing.T) {
+	defer func(old *table) { active = old }(active)
+	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, _ []float32) {
+		x, want, got := random(r, 3*w.K), make([]float32, 3*w.N), make([]float32, 3*w.N)
+		MatMul(want, x, w)
+		for _, other := range tiers {
+			packer := active
+			active = other
+			MatMul(got, x, w)
+			active = packer
+			if !slices.Equal(got, want) {
+				t.Fatalf("other products with %s in use", other.name)
+			}
+		}
+	})
+}
+
+func TestQuantizeNonFinite(t *testing.T) {
+	const n, k = 40, 64
+	v := make([]float32, n*k)
+	v[7*k+5], v[20*k] = float32(math.NaN()), float32(math.Inf(1))
+	w, err := NewMatrix(tensor.FromFloat32s("w", v, n, k))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Quantize(tensor.Q8_0, nil)
+	if err == nil || !strings.HasPrefix(err.Error(), "row 7: ") || strings.Contains(err.Error(), "20") {
+		t.Errorf("a NaN in row 7 and an infinity in row 20 give %v", err)
+	}
+	if w.DType != tensor.F32 {
+		t.Errorf("the matrix is %v now", w.DType)
+	}
+}
+
+// TestPackedNonFinite asserts that what is no number stays none: the model stops on it.
+func TestPackedNonFinite(t *testing.T) {
+	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, _ []float32) {
+		for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+			x, got := random(r, w.K), make([]float32, w.N)
+			x[w.K/2] = float32(v)
+			MatMul(got, x, w)
+			if Finite(got) {
+				t.Fatalf("%v among the activations gives the finite %v", v, got)
+			}
+		}
+	})
+}
