@@ -202,7 +202,7 @@ func (t *Tokenizer) find(at AddedToken, b *budget) {
 		return
 	}
 	// What a normalizer makes of the token may be long; it takes memory for each byte.
-	if content := t.normalize(at.Content, b); b.spend(wordWork * len(content)) {
+	if content := t.normalize(at.Content, true, b); b.spend(wordWork * len(content)) {
 		t.prepared.add(content, e)
 	}
 }

@@ -30,6 +30,16 @@ func expand(parts []templatePart, first, second []int32, b *budget) []int32 {
 	return out
 }
 
+// texts counts the places of texts.
+func texts(parts []templatePart) (n int) {
+	for _, p := range parts {
+		if p.seq != 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // frame makes the single and pair templates that put bos before and eos after each text where they are
 // asked for; -1 leaves one out.
 func frame(bos, eos int32) (single, pair []templatePart) {
