@@ -14,7 +14,7 @@ import (
 // the text allows, if the text has a stretch of more than 8 MiB in which any two neighbours may merge, or if the
 // file names an unknown token that it does not have and the text needs it. Memory beyond the ids is that of Parts.
 func (t *Tokenizer) Encode(text string, special bool) ([]int32, error) {
-	return gather(t.Parts(text, special))
+	return Gather(t.Parts(text, special))
 }
 
 // Parts yields the ids of Encode a few thousand at a time; the next ones take their memory. An error is the last that it
@@ -36,7 +36,7 @@ func (t *Tokenizer) parts(text string, literal func(at int) bool, special bool, 
 		case !special:
 			t.encode(out, text, literal)
 		case texts(t.single) > 1:
-			ids, err := gather(t.parts(text, literal, false, part))
+			ids, err := Gather(t.parts(text, literal, false, part))
 			if err != nil {
 				yield(nil, err)
 				return
@@ -80,8 +80,8 @@ func (t *Tokenizer) EncodePair(first, second string, special bool) ([]int32, err
 	return ids, nil
 }
 
-// gather returns all that is yielded. It grows by what is there: a slice that grows by doubling leaves as much behind.
-func gather(parts iter.Seq2[[]int32, error]) ([]int32, error) {
+// Gather returns all that is yielded. It grows by what is there: a slice that grows by doubling leaves as much behind.
+func Gather(parts iter.Seq2[[]int32, error]) ([]int32, error) {
 	var all [][]int32
 	for ids, err := range parts {
 		if err != nil {

@@ -66,7 +66,7 @@ func (g *Guard) Token(s string) string {
 // EncodeLiteral is Encode for a text parts of which are only to be read: a control token, as Guard has them, of which any
 // byte is literal is not recognised, and what is written there is encoded as any text. A nil literal is true everywhere.
 func (t *Tokenizer) EncodeLiteral(text string, literal func(at int) bool, special bool) ([]int32, error) {
-	return gather(t.LiteralParts(text, literal, special))
+	return Gather(t.LiteralParts(text, literal, special))
 }
 
 // LiteralParts yields the ids of EncodeLiteral as [Tokenizer.Parts] does those of Encode.

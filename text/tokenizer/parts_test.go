@@ -110,7 +110,7 @@ func TestPartsAreTheWhole(t *testing.T) {
 	for k, name := range slices.Sorted(maps.Keys(kinds)) {
 		tk, cuts := kinds[name], 0
 		encode := func(text string, literal func(int) bool, part int) ([]int32, error) {
-			return gather(tk.parts(text, literal, literal == nil, part))
+			return Gather(tk.parts(text, literal, literal == nil, part))
 		}
 		for i := range texts {
 			text := cuttable().Example(k*texts + i)
