@@ -42,13 +42,24 @@ func Within(parts Parts, limit int) ([]int32, error) {
 func (t *Text) Encode(s string) ([]int32, error) { return All(t.Parts(s)) }
 
 // Parts yields the ids of Encode.
-func (t *Text) Parts(s string) Parts {
-	special := true
+func (t *Text) Parts(s string) Parts { return t.Tokenizer.Parts(s, t.special(s)) }
+
+// Around returns the ids that Encode puts before and after those of the text itself; ok is false if they do not stand around
+// it once.
+func (t *Text) Around(s string) (before, after []int32, ok bool) {
+	if !t.special(s) {
+		return nil, nil, true
+	}
+	return t.Tokenizer.Around()
+}
+
+// special tells whether a text needs special tokens.
+func (t *Text) special(s string) bool {
 	if bos, ok := t.Tokenizer.BOS(); ok && t.Tokenizer.AddsBOS() {
 		token, _ := t.Tokenizer.Token(bos)
-		special = token == "" || !strings.HasPrefix(s, token)
+		return token == "" || !strings.HasPrefix(s, token)
 	}
-	return t.Tokenizer.Parts(s, special)
+	return true
 }
 
 // LiteralParts is Parts for a text whose control tokens are only what they look like: text.
