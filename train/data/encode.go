@@ -3,6 +3,7 @@ package data
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"jamba/text"
@@ -118,6 +119,7 @@ func (e *encoder) record(r recorder, d Document) error {
 }
 
 func (e *encoder) write(r recorder, d Document) error {
+	collect(d.bytes)
 	switch {
 	case d.IDs != nil:
 		return e.recordIDs(r, d)
@@ -135,6 +137,7 @@ func (e *encoder) write(r recorder, d Document) error {
 		if err != nil {
 			return err
 		}
+		collect(d.bytes)
 		for _, c := range conversations {
 			if err := e.conversation(r, c); err != nil {
 				return err
@@ -158,6 +161,14 @@ func (e *encoder) write(r recorder, d Document) error {
 		}
 	}
 	return e.finish(r, last)
+}
+
+// collect frees what making something of a long document left behind, which is several times as large: the collector would let
+// as much again be taken before it looks.
+func collect(bytes int) {
+	if bytes > windowBytes {
+		runtime.GC()
+	}
 }
 
 // finish ends a text with the token that ends one, unless that is there.

@@ -80,6 +80,7 @@ func names(all []string) string {
 
 // parseLine reads a document from a line of JSON.
 func parseLine(b []byte, replaceUTF8 bool) (Document, error) {
+	collect(len(b))
 	b = bytes.TrimPrefix(b, byteOrderMark)
 	if !utf8.Valid(b) {
 		s, err := valid(string(b), replaceUTF8)
@@ -141,12 +142,14 @@ func parts(b []byte, of string) (n int) {
 	return n
 }
 
-// list reads the messages of a field.
+// list takes the messages of a field out.
 func (r record) list(name, want string) ([]json.RawMessage, error) {
 	if parts(r[name], ",:[{") > maxParts {
 		return nil, fmt.Errorf("%s: it has more than %d parts", name, maxParts)
 	}
-	return decode[[]json.RawMessage](r, name, want)
+	list, err := decode[[]json.RawMessage](r, name, want)
+	delete(r, name) // the list is another copy
+	return list, err
 }
 
 // decode reads a field.
@@ -203,6 +206,8 @@ func promptDocument(r record) (Document, error) {
 	}
 	prompt, err := decode[string](r, "prompt", "a string or a list of messages")
 	completion, err2 := decode[string](r, "completion", "a string, as the prompt is")
+	clear(r)
+	collect(len(prompt) + len(completion))
 	return Document{Text: prompt + completion, Given: len(prompt)}, errors.Join(err, err2)
 }
 
@@ -262,7 +267,11 @@ func chatOf(r record, messages []json.RawMessage) (Document, error) {
 		}
 		messages = slices.Insert(messages, 0, first)
 	}
-	b := []byte(`{"messages":[`)
+	size := 100 + len(messages) + len(r["tools"]) + len(r["documents"])
+	for _, m := range messages {
+		size += len(m)
+	}
+	b := append(make([]byte, 0, size), `{"messages":[`...)
 	for i, m := range messages {
 		if i > 0 {
 			b = append(b, ',')
@@ -279,6 +288,7 @@ func chatOf(r record, messages []json.RawMessage) (Document, error) {
 		}
 	}
 	b = append(b, '}')
+	collect(len(b))
 	c := new(chat.Request)
 	if err := json.Unmarshal(b, c); err != nil {
 		return Document{}, err

@@ -141,7 +141,7 @@ func (o *Options) fill(ctx context.Context, w *writer, e *encoder) error {
 		}
 	}
 	var window []Document
-	size := 0
+	size, longest := 0, 0
 	failed := func(d Document, err error) error {
 		err = fmt.Errorf("%s: %w", d.Place, err)
 		if !o.SkipCorrupt {
@@ -173,6 +173,7 @@ func (o *Options) fill(ctx context.Context, w *writer, e *encoder) error {
 		if err != nil {
 			return err
 		}
+		longest = max(longest, d.bytes)
 		if d.bytes > windowBytes { // its ids go to the file as they are made
 			if err := flush(); err != nil {
 				return err
@@ -194,6 +195,7 @@ func (o *Options) fill(ctx context.Context, w *writer, e *encoder) error {
 	if err := flush(); err != nil {
 		return err
 	}
+	collect(longest)
 	if len(w.starts) == 0 {
 		return fmt.Errorf("%s: no documents in %d files", strings.Join(o.Paths[:min(len(o.Paths), 3)], ", "), len(o.Paths))
 	}
