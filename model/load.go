@@ -205,9 +205,13 @@ func (l *loader) model(c Config) *Model {
 	l.used[l.names.lmHead] = true
 	m.Sizes.Head = l.take()
 	m.params = l.params
+	l.used[ropeFactors] = slices.ContainsFunc(c.Layers, func(layer Layer) bool {
+		a := layer.Attention
+		return a != nil && a.RoPE != nil && a.RoPE.FreqFactors != nil // read with the settings
+	})
 	for _, name := range l.source.Names() {
 		// Old checkpoints carry the rotary frequencies, which follow from the settings.
-		if !l.used[name] && name != ropeFactors && !strings.HasSuffix(name, "rotary_emb.inv_freq") {
+		if !l.used[name] && !strings.HasSuffix(name, "rotary_emb.inv_freq") {
 			m.Unused = append(m.Unused, name)
 		}
 	}
