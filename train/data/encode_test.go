@@ -25,8 +25,17 @@ func TestRecordedIsEncoded(t *testing.T) {
 	talk := chat.NewRequest(chat.Message{Role: "user", Content: long}, chat.Message{Role: "assistant", Content: "Yes. " + long})
 	talk.AddGenerationPrompt = false
 	documents := []Document{
-		{Text: "Short."}, {Text: long}, {IDs: []int32{1, 2, 3}, Labels: []int32{1, Ignore, 3}}, {Text: long + long, Given: len(long)}, {Text: long, Given: 10},
-		{IDs: []int32{1, -1}}, {Chat: &talk}, {Text: long + "\xff", Given: 7}, {IDs: []int32{4000000}}, {Text: ""}, {Text: "x"},
+		{Text: "Short."},
+		{Text: long},
+		{IDs: []int32{1, 2, 3}, Labels: []int32{1, Ignore, 3}},
+		{Text: long + long, Given: len(long)},
+		{Text: long, Given: 10},
+		{IDs: []int32{1, -1}},
+		{Chat: &talk},
+		{Text: long + "\xff", Given: 7},
+		{IDs: []int32{4000000}},
+		{Text: ""},
+		{Text: "x"},
 	}
 	path := filepath.Join(t.TempDir(), "x.tokens")
 	f, err := os.Create(path)
