@@ -25,7 +25,7 @@ import (
 // Each part begins at a multiple of 8.
 const (
 	magic      = "JAMBATOK"
-	version    = 2
+	version    = 3
 	headerSize = 128
 
 	atVersion, atWidth, atVocab, atDocuments, atTokens, atTrained, atSkipped, atMasked, atKey = 8, 12, 16, 24, 32, 40, 48, 56, 64

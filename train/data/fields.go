@@ -32,7 +32,7 @@ var forms = []form{
 	}},
 	{[]string{"conversations"}, []string{"system", "tools", "documents"}, func(r record) (Document, error) { return chatDocument(r, "conversations") }},
 	{[]string{"prompt", "completion"}, nil, promptDocument},
-	{[]string{"instruction", "output"}, []string{"input", "system"}, instructionDocument},
+	{[]string{"instruction", "output"}, []string{"input", "system", "history"}, instructionDocument},
 	{[]string{"text"}, nil, func(r record) (Document, error) { return textDocument(r, "text") }},
 	{[]string{"content"}, nil, func(r record) (Document, error) { return textDocument(r, "content") }},
 }
@@ -211,23 +211,36 @@ func promptDocument(r record) (Document, error) {
 	return Document{Text: prompt + completion, Given: len(prompt)}, errors.Join(err, err2)
 }
 
-// instructionDocument reads what Alpaca's data have: an instruction, perhaps with an input, and the answer.
+// instructionDocument reads what Alpaca's data have: an instruction, perhaps with an input, and the answer; history, if there
+// is any, are pairs of the instructions and answers before.
 func instructionDocument(r record) (Document, error) {
 	const text = "a string"
 	instruction, err := decode[string](r, "instruction", text)
 	input, err2 := decode[string](r, "input", text)
 	output, err3 := decode[string](r, "output", text)
 	system, err4 := decode[string](r, "system", text)
-	if err := errors.Join(err, err2, err3, err4); err != nil {
+	pairs, err5 := r.list("history", "a list of pairs of texts")
+	if err := errors.Join(err, err2, err3, err4, err5); err != nil {
 		return Document{}, err
 	}
 	if input != "" {
 		instruction += "\n\n" + input
 	}
-	messages := []chat.Message{{Role: "user", Content: instruction}, {Role: "assistant", Content: output}}
+	var messages []chat.Message
 	if system != "" {
-		messages = append([]chat.Message{{Role: "system", Content: system}}, messages...)
+		messages = append(messages, chat.Message{Role: "system", Content: system})
 	}
+	turn := func(asked, said string) {
+		messages = append(messages, chat.Message{Role: "user", Content: asked}, chat.Message{Role: "assistant", Content: said})
+	}
+	for i, raw := range pairs {
+		var pair []*string
+		if err := json.Unmarshal(raw, &pair); err != nil || len(pair) != 2 || pair[0] == nil || pair[1] == nil {
+			return Document{}, fmt.Errorf("history[%d]: want a pair of texts, an instruction and its answer", i)
+		}
+		turn(*pair[0], *pair[1])
+	}
+	turn(instruction, output)
 	request := chat.NewRequest(messages...)
 	request.AddGenerationPrompt = false
 	return Document{Chat: &request}, nil
