@@ -28,7 +28,7 @@ type EmbedOptions struct {
 // Embed returns a vector for each text, of as many numbers as the model's hidden size. Texts are computed together. The
 // models at hand are trained to predict tokens, not for embeddings: similar texts have similar vectors, no more.
 func (m *Model) Embed(ctx context.Context, texts []string, o EmbedOptions) ([][]float32, error) {
-	return m.embedAll(ctx, len(texts), o, func(i int) ([]int32, error) { return m.text.Encode(texts[i]) })
+	return m.embedAll(ctx, len(texts), o, func(i int) ([]int32, error) { return m.within(m.text.Parts(texts[i])) })
 }
 
 // EmbedIDs is Embed for texts of token ids, which are taken as they are.

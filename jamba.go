@@ -244,15 +244,10 @@ func (s *Session) Close() { s.engine.Close() }
 // Generate continues prompt and yields the answer piece by piece; the last piece has Finish and Stats. An error ends
 // it, ctx.Err() if that was why; the session can be used on. Options that are out of range are an error.
 func (s *Session) Generate(ctx context.Context, prompt string, o Options) iter.Seq2[Piece, error] {
-	encode := s.model.text.Encode
 	if o.LiteralContent {
-		encode = s.model.text.EncodeLiteral
+		return s.runParts(ctx, s.model.text.LiteralParts(prompt), o)
 	}
-	ids, err := encode(prompt)
-	if err != nil {
-		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
-	}
-	return s.run(ctx, ids, o)
+	return s.runParts(ctx, s.model.text.Parts(prompt), o)
 }
 
 // GenerateIDs is Generate for a prompt of token ids, which is taken as it is.
@@ -279,21 +274,26 @@ func (s *Session) ChatJSON(ctx context.Context, conversation []byte, o Options) 
 
 // chat answers a request, unless it comes with an error.
 func (s *Session) chat(ctx context.Context, r chat.Request, err error, o Options) iter.Seq2[Piece, error] {
-	fail := func(err error) iter.Seq2[Piece, error] {
+	switch {
+	case err != nil:
+		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
+	case o.LiteralContent:
+		return s.runParts(ctx, s.model.text.ChatLiteralParts(r), o)
+	}
+	return s.runParts(ctx, s.model.text.ChatParts(r), o)
+}
+
+// runParts answers a prompt, of which no more is encoded than the context has room for.
+func (s *Session) runParts(ctx context.Context, prompt text.Parts, o Options) iter.Seq2[Piece, error] {
+	ids, err := s.model.within(prompt)
+	if err != nil {
 		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
 	}
-	if err != nil {
-		return fail(err)
-	}
-	encode := s.model.text.EncodeChat
-	if o.LiteralContent {
-		encode = s.model.text.EncodeChatLiteral
-	}
-	ids, err := encode(r)
-	if err != nil {
-		return fail(fmt.Errorf("chat template: %w", err))
-	}
 	return s.run(ctx, ids, o)
+}
+
+func (m *Model) within(prompt text.Parts) ([]int32, error) {
+	return text.Within(prompt, m.network.Config.MaxPositionEmbeddings)
 }
 
 func (s *Session) run(ctx context.Context, ids []int32, o Options) iter.Seq2[Piece, error] {

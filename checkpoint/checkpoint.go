@@ -192,10 +192,14 @@ func (c *Checkpoint) load(load func(model.Source) (*model.Model, error)) (*model
 		return nil, fmt.Errorf("%s: %w", c.Path, err)
 	}
 	src.used[c.names.Head] = true
+	// They are read with the settings.
+	src.used[param.RopeFactors] = slices.ContainsFunc(c.Config.Layers, func(l model.Layer) bool {
+		return l.Attention != nil && l.Attention.RoPE != nil && l.Attention.RoPE.FreqFactors != nil
+	})
 	var unused []string
 	for _, name := range c.tensors.Names() {
 		// Old checkpoints carry the rotary frequencies, which follow from the settings.
-		if !src.used[name] && name != param.RopeFactors && !strings.HasSuffix(name, "rotary_emb.inv_freq") {
+		if !src.used[name] && !strings.HasSuffix(name, "rotary_emb.inv_freq") {
 			unused = append(unused, name)
 		}
 	}

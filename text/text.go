@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"jamba/format/gguf"
@@ -85,51 +84,6 @@ func templates(m gguf.Metadata) map[string]string {
 		}
 	}
 	return sources
-}
-
-// Encode returns the ids of a text that a person wrote. The special tokens that begin a text are added, unless the
-// text begins with the first of them already. Errors are those of [tokenizer.Tokenizer.Encode].
-func (t *Text) Encode(s string) ([]int32, error) {
-	special := true
-	if bos, ok := t.Tokenizer.BOS(); ok && t.Tokenizer.AddsBOS() {
-		token, _ := t.Tokenizer.Token(bos)
-		special = token == "" || !strings.HasPrefix(s, token)
-	}
-	return t.Tokenizer.Encode(s, special)
-}
-
-// EncodeChat renders a conversation and returns its ids. The template writes all special tokens itself, so none is
-// added. It is an error if the model has no chat template.
-func (t *Text) EncodeChat(r chat.Request) ([]int32, error) {
-	if t.Templates == nil {
-		return nil, errors.New("the model has no chat template")
-	}
-	s, err := t.Templates.Render(r)
-	if err != nil {
-		return nil, err
-	}
-	return t.Tokenizer.Encode(s, false)
-}
-
-// EncodeLiteral is Encode for a text whose control tokens are only what they look like: text.
-func (t *Text) EncodeLiteral(s string) ([]int32, error) {
-	return t.Tokenizer.EncodeLiteral(s, nil, true)
-}
-
-// EncodeChatLiteral is EncodeChat for messages, tools and documents whose control tokens are text; those of the template are
-// what they are. It is an error if the template does something to them that hides which are which.
-func (t *Text) EncodeChatLiteral(r chat.Request) ([]int32, error) {
-	if t.Templates == nil {
-		return nil, errors.New("the model has no chat template")
-	}
-	s, literal, err := t.Templates.RenderLiteral(r, t.Tokenizer.Guard())
-	if err != nil {
-		return nil, err
-	}
-	return t.Tokenizer.EncodeLiteral(s, func(at int) bool {
-		_, ok := slices.BinarySearch(literal, at)
-		return ok
-	}, false)
 }
 
 // vocabulary reads the tokenizer's part of a GGUF file's metadata.

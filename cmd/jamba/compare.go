@@ -196,8 +196,13 @@ func (c *compareCmd) ids(s *streams, path, with string) (ids []int32, err error)
 		if err != nil {
 			return nil, err
 		}
-		if ids, err = t.Encode(string(b)); err != nil {
-			return nil, err
+		for part, err := range t.Parts(string(b)) {
+			if err != nil {
+				return nil, err
+			}
+			if ids = append(ids, part...); c.First > 0 && len(ids) >= c.First {
+				break
+			}
 		}
 	}
 	if c.First > 0 && c.First < len(ids) {

@@ -99,7 +99,7 @@ func long(n int) string { return strings.Repeat("long ", n/5) }
 
 func hostileCases() []hostileCase {
 	return slices.Concat(hostileSpecial(), hostileSettings(), hostileTokenizers(), hostileTemplates(), hostileWeights(),
-		hostileGGUF(), hostileAdapters(), hostileData())
+		hostileGGUF(), hostileAdapters(), hostileData(), hostileTexts())
 }
 
 // TestHostile runs the command on the corpus. Each case has 2 s of processor time and 256 MiB beside the size of its

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"unicode"
@@ -63,24 +64,25 @@ func (c *tokenizeCmd) Run(s *streams) error {
 		_, err = io.WriteString(s.out, shown(s.out, decoded))
 		return err
 	}
-	ids, err := t.Tokenizer.Encode(input, !c.NoSpecial)
-	if err != nil {
-		return err
-	}
+	begin, between, end := "", " ", "\n"
 	if c.JSON {
-		if ids == nil {
-			ids = []int32{}
-		}
-		return writeJSON(s.out, ids)
+		begin, between, end = "[", ",", "]\n"
 	}
-	w := bufio.NewWriter(s.out)
-	for i, id := range ids {
-		if i > 0 {
-			w.WriteString(" ")
+	w := bufio.NewWriterSize(s.out, 1<<16)
+	w.WriteString(begin)
+	n := 0
+	for ids, err := range t.Tokenizer.Parts(input, !c.NoSpecial) {
+		if err != nil {
+			return err
 		}
-		w.WriteString(strconv.Itoa(int(id)))
+		for _, id := range ids {
+			if n++; n > 1 {
+				w.WriteString(between)
+			}
+			w.WriteString(strconv.Itoa(int(id)))
+		}
 	}
-	w.WriteString("\n")
+	w.WriteString(end)
 	return w.Flush()
 }
 
@@ -89,11 +91,38 @@ func argument(arg *string, s *streams) (string, error) {
 	if arg != nil && *arg != "-" {
 		return *arg, nil
 	}
-	var b strings.Builder // holds one copy of a long text
-	if _, err := io.Copy(&b, s.in); err != nil {
-		return "", fmt.Errorf("standard input: %w", err)
+	return readText(s.in)
+}
+
+// readText reads a text to its end.
+func readText(in io.Reader) (string, error) {
+	if f, ok := in.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			var b strings.Builder
+			b.Grow(int(min(info.Size(), maxInput)))
+			_, err := io.Copy(&b, in)
+			return b.String(), inputError(err)
+		}
 	}
-	return b.String(), nil
+	var parts []string // a buffer that grows would leave as much behind
+	for {
+		var b strings.Builder
+		b.Grow(1 << 20)
+		switch _, err := io.CopyN(&b, in, 1<<20); {
+		case err == io.EOF:
+			return strings.Join(append(parts, b.String()), ""), nil
+		case err != nil:
+			return "", inputError(err)
+		}
+		parts = append(parts, b.String())
+	}
+}
+
+func inputError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("standard input: %w", err)
 }
 
 // parseIDs reads token ids: a JSON array, or numbers between spaces or commas.

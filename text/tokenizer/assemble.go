@@ -32,13 +32,14 @@ func (a *assembly) finish(cfg Config, hasTemplate bool) (*Tokenizer, error) {
 	t.special = map[string]string{}
 	maps.Copy(t.special, cfg.Special)
 	a.added = append(a.added, cfg.Added...)
-	a.nameSpecial()
+	a.nameSpecial(cfg.Extra)
 	if err := a.number(); err != nil {
 		return nil, err
 	}
 	if err := a.match(); err != nil {
 		return nil, err
 	}
+	t.warnExtra(cfg.Extra)
 	t.bos, t.eos = t.named("bos_token"), t.named("eos_token")
 	t.pad, t.unk = t.named("pad_token"), t.named("unk_token")
 	if !hasTemplate {
@@ -55,6 +56,30 @@ func (a *assembly) finish(cfg Config, hasTemplate bool) (*Tokenizer, error) {
 		return nil, err
 	}
 	return t, a.checkDecoders()
+}
+
+// warnExtra names special tokens that have no id. The reference gives them new ones at the end of the vocabulary, for which a
+// model has no embeddings unless it was resized.
+func (t *Tokenizer) warnExtra(contents []string) {
+	var lacking []string
+	for _, content := range contents {
+		if _, ok := t.ID(content); !ok && !slices.Contains(lacking, content) {
+			lacking = append(lacking, content)
+		}
+	}
+	if n := len(lacking); n > 0 {
+		shown := ""
+		for i, content := range lacking[:min(n, 5)] {
+			if i > 0 {
+				shown += ", "
+			}
+			shown += fmt.Sprintf("%.40q", content)
+		}
+		if n > 5 {
+			shown += fmt.Sprintf(" and %d more", n-5)
+		}
+		t.warn("tokenizer_config.json: special tokens that the vocabulary does not have are read as text, where the reference gives them new ids: %s", shown)
+	}
 }
 
 // checkDecoders fits the decoders together and sees to it that decoding, which knows no errors, is bounded.
@@ -105,10 +130,13 @@ func (a *assembly) budget() *budget {
 	return newBudget(size)
 }
 
-// nameSpecial makes added tokens of the named special tokens that are only in the model's vocabulary.
-func (a *assembly) nameSpecial() {
+// nameSpecial makes added tokens of the special tokens that are only in the model's vocabulary: those with a name, and extra.
+func (a *assembly) nameSpecial(extra []string) {
+	var contents []string
 	for _, name := range slices.Sorted(maps.Keys(a.t.special)) {
-		content := a.t.special[name]
+		contents = append(contents, a.t.special[name])
+	}
+	for _, content := range append(contents, extra...) {
 		isAdded := slices.ContainsFunc(a.added, func(t AddedToken) bool { return t.Content == content })
 		if id, ok := a.t.model.id(content); ok && !isAdded {
 			a.added = append(a.added, AddedToken{ID: id, Content: content, Special: true})
@@ -202,7 +230,7 @@ func (t *Tokenizer) find(at AddedToken, b *budget) {
 		return
 	}
 	// What a normalizer makes of the token may be long; it takes memory for each byte.
-	if content := t.normalize(at.Content, b); b.spend(wordWork * len(content)) {
+	if content := t.normalize(at.Content, true, b); b.spend(wordWork * len(content)) {
 		t.prepared.add(content, e)
 	}
 }

@@ -75,7 +75,7 @@ func TestCharsmap(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, text := range c.Texts {
-			if got := hf.normalize(text, newBudget(len(text))); got != c.Normalized[i] {
+			if got := hf.normalize(text, true, newBudget(len(text))); got != c.Normalized[i] {
 				t.Errorf("%s: %q is normalized to %q, want %q", c.Rule, text, got, c.Normalized[i])
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ type AddedToken struct {
 type Config struct {
 	Special map[string]string // contents by name: bos_token, eos_token, unk_token, pad_token, …
 	Added   []AddedToken
+	Extra   []string // contents of further special tokens
 
 	// AddBOS and AddEOS ask for the tokens around a text. A tokenizer.json decides this itself, by its
 	// post-processor; for tokenizer.model nil is BOS alone.
@@ -105,11 +107,37 @@ func (c *Config) ParseSpecialTokensMap(data []byte) error {
 	return nil
 }
 
+// addExtra takes special tokens from a list of strings and objects with a content, or from an object of them.
+func (c *Config) addExtra(raw json.RawMessage) (isList bool) {
+	var list []json.RawMessage
+	var object map[string]json.RawMessage
+	isList = json.Unmarshal(raw, &list) == nil
+	if !isList && json.Unmarshal(raw, &object) == nil {
+		for _, name := range slices.Sorted(maps.Keys(object)) {
+			list = append(list, object[name])
+		}
+	}
+	for _, raw := range list {
+		var content string
+		var o struct{ Content string }
+		if json.Unmarshal(raw, &content) != nil && json.Unmarshal(raw, &o) == nil {
+			content = o.Content
+		}
+		if content != "" {
+			c.Extra = append(c.Extra, content)
+		}
+	}
+	return isList
+}
+
 // addSpecial reads the named special tokens of a JSON object: strings or objects with a content.
 func (c *Config) addSpecial(data []byte) error {
 	var j map[string]json.RawMessage
 	if err := json.Unmarshal(data, &j); err != nil {
 		return err
+	}
+	if !c.addExtra(j["extra_special_tokens"]) { // a list is the newer name of the other
+		c.addExtra(j["additional_special_tokens"])
 	}
 	for _, name := range specialTokenNames {
 		raw, ok := j[name]

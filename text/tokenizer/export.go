@@ -221,7 +221,7 @@ func (t *Tokenizer) exportSpaces(g *GGUF) error {
 	prepare := func(s string) string {
 		b := newBudget(len(s))
 		var out strings.Builder
-		preTokenize(t.preTokenizers, piece{plain.normalize(s, b), true}, b, func(p piece) { out.WriteString(p.s) })
+		preTokenize(t.preTokenizers, piece{plain.normalize(s, true, b), true}, b, func(p piece) { out.WriteString(p.s) })
 		return out.String()
 	}
 	prefix, collapse := false, false

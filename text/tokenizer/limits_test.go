@@ -189,7 +189,7 @@ func TestBorders(t *testing.T) {
 				s := text[from : from+longWord+rapid.IntRange(1, longWord).Draw(t, "length")]
 				var want []int32
 				b := newBudget(len(s))
-				s = tk.normalize(s, b)
+				s = tk.normalize(s, true, b)
 				switch m := tk.model.(type) {
 				case *bpe:
 					want = m.mergeWord(nil, m.spell(s), b)

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"iter"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -65,15 +66,15 @@ func (g *Guard) Token(s string) string {
 // EncodeLiteral is Encode for a text parts of which are only to be read: a control token, as Guard has them, of which any
 // byte is literal is not recognised, and what is written there is encoded as any text. A nil literal is true everywhere.
 func (t *Tokenizer) EncodeLiteral(text string, literal func(at int) bool, special bool) ([]int32, error) {
+	return Gather(t.LiteralParts(text, literal, special))
+}
+
+// LiteralParts yields the ids of EncodeLiteral as [Tokenizer.Parts] does those of Encode.
+func (t *Tokenizer) LiteralParts(text string, literal func(at int) bool, special bool) iter.Seq2[[]int32, error] {
 	if literal == nil {
 		literal = func(int) bool { return true }
 	}
-	b := newBudget(len(text))
-	ids := t.encode(nil, text, b, literal)
-	if special {
-		ids = expand(t.single, ids, nil, b)
-	}
-	return done(ids, b)
+	return t.parts(text, literal, special, textPart)
 }
 
 // guarded returns which matches are not to be recognised; nil if literal is nil: all are.
@@ -120,7 +121,7 @@ func (t *Tokenizer) literalInside(g *Guard, s, n string, b *budget, literal func
 	}
 	var back strings.Builder
 	at := map[int]bool{}
-	parts := strings.Split(t.normalize(marked.String(), b), string(mark))
+	parts := strings.Split(t.normalize(marked.String(), true, b), string(mark))
 	if len(parts) != len(was)+1 {
 		return all
 	}

@@ -9,6 +9,7 @@ import (
 // A matcher finds the added tokens in a text: the leftmost, among those the longest.
 type matcher struct {
 	entries []matchEntry
+	texts   []string // of the entries
 	trie    trie
 }
 
@@ -23,7 +24,7 @@ func (m *matcher) add(pattern string, e matchEntry) {
 		return
 	}
 	if m.trie.insert(pattern, int32(len(m.entries))) {
-		m.entries = append(m.entries, e)
+		m.entries, m.texts = append(m.entries, e), append(m.texts, pattern)
 	}
 }
 

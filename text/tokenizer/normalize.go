@@ -11,6 +11,9 @@ import (
 // A normalizer prepares a stretch of text between added tokens.
 type normalizer interface {
 	normalize(s string, b *budget) string
+	// across tells what becomes of a seam, and whether what is done on its two sides is independent. A normalizer that does
+	// something where a text begins has another, rest, for a text that goes on.
+	across(s seam) (seam, bool)
 }
 
 type (
@@ -23,8 +26,11 @@ type (
 	prependNormalizer string
 	// stripNormalizer removes white space at the ends.
 	stripNormalizer struct{ left, right bool }
-	// mapNormalizer applies a function that makes a text at most twice as long.
+	// mapNormalizer applies a function that goes rune by rune and makes a text at most twice as long.
 	mapNormalizer func(string) string
+	// collapseNormalizer is SentencePiece's remove_extra_whitespaces: no spaces at the ends, single ones within. escape tells
+	// that spaces will be written as "▁", goesOn that something stands before the text.
+	collapseNormalizer struct{ escape, goesOn bool }
 	// formNormalizer brings a text into a Unicode form. It follows golang.org/x/text, which breaks runs of more than 30
 	// non-starters with U+034F (Unicode TR #15, Stream-Safe Text Format), the one place where it differs from other
 	// implementations.
@@ -133,18 +139,21 @@ func stripAccents(s string) string {
 	})
 }
 
-// collapseSpaces is SentencePiece's remove_extra_whitespaces: no spaces at the ends, single ones within. escape tells that
-// spaces will be written as "▁".
-func collapseSpaces(s string, escape bool) string {
-	s = strings.TrimLeft(s, " ")
-	var b strings.Builder
-	b.Grow(len(s))
+func (n collapseNormalizer) normalize(s string, b *budget) string {
+	if !b.spend(len(s) * mapWork) {
+		return s
+	}
+	if !n.goesOn {
+		s = strings.TrimLeft(s, " ")
+	}
+	var out strings.Builder
+	out.Grow(len(s))
 	for i := range len(s) {
-		if s[i] != ' ' || s[i-1] != ' ' {
-			b.WriteByte(s[i])
+		if s[i] != ' ' || i == 0 || s[i-1] != ' ' {
+			out.WriteByte(s[i])
 		}
 	}
-	return trimSpaces(b.String(), escape)
+	return trimSpaces(out.String(), n.escape)
 }
 
 // trimSpaces removes spaces at the end. SentencePiece does so after it has written them as "▁", so a "▁" of the text

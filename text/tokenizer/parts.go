@@ -262,7 +262,7 @@ func (p *parts) preTokenizer(raw json.RawMessage, path string, depth int) error 
 		}
 		add(splitter{pattern: charIs(isPunctuation), behavior: j.Behavior})
 	case "Whitespace":
-		add(splitter{pattern: scanWords{}, behavior: removed, invert: true})
+		add(splitter{pattern: scanWords{wordNeighbours}, behavior: removed, invert: true})
 		return strict(raw, path, &struct{ Type string }{})
 	case "WhitespaceSplit":
 		add(splitter{pattern: charIs(unicode.IsSpace), behavior: removed})

@@ -15,6 +15,17 @@ type pattern interface {
 	// each yields the matches from left to right, without overlaps, as byte offsets. A regular expression that takes
 	// too long ends b.
 	each(s string, b *budget, yield func(lo, hi int))
+	neighbours
+}
+
+// neighbours tell what stands side by side in the matches of a pattern.
+type neighbours interface {
+	// Apart reports that nothing which a match, or an attempt at one, looks at goes from left on to right.
+	Apart(left, right rune) bool
+	// Holds reports that r is part of a match wherever it stands.
+	Holds(r rune) bool
+	// Touches reports that r may be part of a match.
+	Touches(r rune) bool
 }
 
 // literal matches a fixed, non-empty string.
@@ -31,6 +42,17 @@ func (l literal) each(s string, _ *budget, yield func(lo, hi int)) {
 	}
 }
 
+// Apart reports whether the two are no neighbours in the string.
+func (l literal) Apart(left, right rune) bool {
+	return !strings.Contains(string(l), string(left)+string(right))
+}
+
+// Holds reports whether r is the string.
+func (l literal) Holds(r rune) bool { return string(l) == string(r) }
+
+// Touches reports whether the string has r.
+func (l literal) Touches(r rune) bool { return strings.ContainsRune(string(l), r) }
+
 // charIs matches every single character of a class.
 type charIs func(r rune) bool
 
@@ -43,6 +65,15 @@ func (c charIs) each(s string, _ *budget, yield func(lo, hi int)) {
 		at += n
 	}
 }
+
+// Apart is true: a match is one character.
+func (c charIs) Apart(_, _ rune) bool { return true }
+
+// Holds reports whether r is of the class.
+func (c charIs) Holds(r rune) bool { return c(r) }
+
+// Touches reports whether r is of the class.
+func (c charIs) Touches(r rune) bool { return c(r) }
 
 // each of a scanner yields tokens that cover the text.
 func (f scanner) each(s string, _ *budget, yield func(lo, hi int)) {
@@ -57,6 +88,25 @@ func (f scanner) each(s string, _ *budget, yield func(lo, hi int)) {
 type regex struct {
 	expr string
 	re   *regexp2.Regexp
+	near
+}
+
+// near are the neighbours in an expression, found out when they are asked for.
+type near func() *onig.Neighbours
+
+// Apart is that of the expression.
+func (n near) Apart(left, right rune) bool { return n().Apart(left, right) }
+
+// Holds is that of the expression.
+func (n near) Holds(r rune) bool { return n().Holds(r) }
+
+// Touches is that of the expression.
+func (n near) Touches(r rune) bool { return n().Touches(r) }
+
+// scanned is a scanner with the expression that it stands for.
+type scanned struct {
+	scanner
+	near
 }
 
 const maxPattern = 1 << 14 // bytes of a regular expression
@@ -70,7 +120,7 @@ func newPattern(path, expr string) (pattern, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: regular expression %.100q: %w", path, expr, err)
 	}
-	return regex{expr, re}, nil
+	return regex{expr, re, onig.Lazily(expr)}, nil
 }
 
 func compile(expr string) (re *regexp2.Regexp, err error) {

@@ -26,11 +26,13 @@ const (
 
 // wellKnown are hand-written forms of regular expressions, about ten times as fast.
 var wellKnown = map[string]pattern{
-	gpt2Pattern:   scanner(scanGPT2),
-	llama3Pattern: scanner(func(s string) int { return scanCL(s, 3) }),
-	qwen2Pattern:  scanner(func(s string) int { return scanCL(s, 1) }),
+	gpt2Pattern:   gpt2Words,
+	llama3Pattern: scanned{func(s string) int { return scanCL(s, 3) }, onig.Lazily(llama3Pattern)},
+	qwen2Pattern:  scanned{func(s string) int { return scanCL(s, 1) }, onig.Lazily(qwen2Pattern)},
 	digitPattern:  charIs(func(r rune) bool { return runeClass(r) == number }),
 }
+
+var gpt2Words = scanned{scanGPT2, onig.Lazily(gpt2Pattern)}
 
 type class uint8
 

@@ -33,7 +33,7 @@ func TestWellKnownPatterns(t *testing.T) {
 		}
 		rapid.Check(t, func(t *rapid.T) {
 			s := trickyText().Draw(t, "text")
-			got, want := all(fast, s), all(regex{`(a|aa)+$|b`, re}, s)
+			got, want := all(fast, s), all(regex{`(a|aa)+$|b`, re, nil}, s)
 			if !slices.Equal(got, want) {
 				t.Fatalf("%q on %q: %v, want %v", expr, s, got, want)
 			}
@@ -50,7 +50,7 @@ func TestRegexTimeLimit(t *testing.T) {
 	re.MatchTimeout = 1 << 20 // about a millisecond
 	s := "b" + strings.Repeat("a", 100) + "!"
 	b := newBudget(len(s))
-	splitter{pattern: regex{`(a|aa)+$|b`, re}, behavior: isolated}.split(piece{s: s}, b, func(p piece) {
+	splitter{pattern: regex{`(a|aa)+$|b`, re, nil}, behavior: isolated}.split(piece{s: s}, b, func(p piece) {
 		if p.s != "b" {
 			t.Errorf("piece %q", p.s)
 		}

@@ -3,12 +3,17 @@ package tokenizer
 import (
 	"strings"
 	"unicode"
+
+	"jamba/text/tokenizer/onig"
 )
 
 // A preTokenizer splits pieces into smaller ones.
 type preTokenizer interface {
 	// split yields the parts of p. Empty parts are left out.
 	split(p piece, b *budget, yield func(piece))
+	// across tells what becomes of a seam within a piece, whether the piece is always split there, and whether what is done on
+	// its two sides is independent.
+	across(s seam) (_ seam, splits, ok bool)
 }
 
 // behavior tells what becomes of the matches of a split.
@@ -129,7 +134,7 @@ func (bl byteLevelSplitter) split(p piece, b *budget, yield func(piece)) {
 		}
 	}
 	if bl.useRegex {
-		splitter{pattern: scanner(scanGPT2), behavior: isolated}.split(p, b, yield)
+		splitter{pattern: gpt2Words, behavior: isolated}.split(p, b, yield)
 		return
 	}
 	yield(p)
@@ -169,7 +174,9 @@ func isPunctuation(r rune) bool {
 }
 
 // scanWords is the pattern \w+|[^\w\s]+.
-type scanWords struct{}
+type scanWords struct{ near }
+
+var wordNeighbours near = onig.Lazily(`\w+|[^\w\s]+`)
 
 func (scanWords) each(s string, _ *budget, yield func(lo, hi int)) {
 	const (

@@ -79,7 +79,7 @@ func (v *spmVocab) steps(t *Tokenizer, user *trie) {
 	case v.chars != nil:
 		t.normalizers = append(t.normalizers, spmCharsNormalizer{v.chars, user, v.removeExtra, v.escape})
 	case v.removeExtra:
-		t.normalizers = append(t.normalizers, mapNormalizer(func(s string) string { return collapseSpaces(s, v.escape) }))
+		t.normalizers = append(t.normalizers, collapseNormalizer{escape: v.escape})
 	}
 	if v.escape {
 		mark = metaChar
@@ -166,13 +166,18 @@ func (m *spm) encode(dst []int32, s string, b *budget) []int32 {
 		}
 		return dst
 	}
+	m.findBorders()
+	m.borders.cut(s, b, m.char, func(part string) { dst = m.mergeWord(dst, part) })
+	return dst
+}
+
+// findBorders looks at the pieces.
+func (m *spm) findBorders() {
 	m.borders.once.Do(func() {
 		for p := range m.ids {
 			m.borders.within(p)
 		}
 	})
-	m.borders.cut(s, b, m.char, func(part string) { dst = m.mergeWord(dst, part) })
-	return dst
 }
 
 // char returns the first character of s, -1 if it is no piece, and its length.

@@ -30,6 +30,32 @@ func expand(parts []templatePart, first, second []int32, b *budget) []int32 {
 	return out
 }
 
+// texts counts the places of texts.
+func texts(parts []templatePart) (n int) {
+	for _, p := range parts {
+		if p.seq != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Around returns the ids that Encode with special set puts before and after those of a text; ok is false if the file's
+// template does not have the text once.
+func (t *Tokenizer) Around() (before, after []int32, ok bool) {
+	for _, p := range t.single {
+		switch {
+		case p.seq != 0:
+			ok = true
+		case ok:
+			after = append(after, p.ids...)
+		default:
+			before = append(before, p.ids...)
+		}
+	}
+	return before, after, texts(t.single) == 1
+}
+
 // frame makes the single and pair templates that put bos before and eos after each text where they are
 // asked for; -1 leaves one out.
 func frame(bos, eos int32) (single, pair []templatePart) {

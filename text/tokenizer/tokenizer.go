@@ -38,6 +38,8 @@ type token struct {
 type model interface {
 	// encode appends the ids of s to dst.
 	encode(dst []int32, s string, b *budget) []int32
+	// apart reports that a piece, cut between two such characters, has the same tokens.
+	apart(left, right rune) bool
 	// id finds a token of the model by its spelling in the vocabulary.
 	id(token string) (int32, bool)
 }
@@ -46,94 +48,6 @@ type model interface {
 type piece struct {
 	s     string
 	first bool // it begins where the text begins
-}
-
-// Encode returns the ids of text. Added tokens written out in the text are always recognised; special
-// asks for the ids which the file's template puts around a text, such as the beginning-of-sequence token.
-//
-// It is an error if the file's regular expressions or normalizers cost more than a bound in proportion to
-// the text allows, if the text has a stretch of more than 8 MiB in which any two neighbours may merge, or if the
-// file names an unknown token that it does not have and the text needs it. Memory beyond the ids is that of
-// the normalized text, if it is another.
-func (t *Tokenizer) Encode(text string, special bool) ([]int32, error) {
-	b := newBudget(len(text))
-	ids := t.encode(nil, text, b, nil)
-	if special {
-		ids = expand(t.single, ids, nil, b)
-	}
-	return done(ids, b)
-}
-
-// EncodePair returns the ids of two texts, first before second, joined by the file's template for pairs when
-// special is set. Errors are those of Encode.
-func (t *Tokenizer) EncodePair(first, second string, special bool) ([]int32, error) {
-	b := newBudget(len(first) + len(second))
-	idsA, idsB := t.encode(nil, first, b, nil), t.encode(nil, second, b, nil)
-	if !special {
-		return done(append(idsA, idsB...), b)
-	}
-	return done(expand(t.pair, idsA, idsB, b), b)
-}
-
-// done is the end of a call.
-func done(ids []int32, b *budget) ([]int32, error) {
-	if b.err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", b.err)
-	}
-	return ids, nil
-}
-
-// encode appends the ids of text. Where literal, unless it is nil, is true, text has no control tokens; see EncodeLiteral.
-func (t *Tokenizer) encode(dst []int32, text string, b *budget, literal func(at int) bool) []int32 {
-	var g *Guard
-	if literal != nil {
-		g = t.Guard()
-	}
-	t.raw.splitUnless(text, b, t.guarded(literal), func(id int32, lo, hi int) {
-		if id >= 0 {
-			dst = append(dst, id)
-			return
-		}
-		s := t.normalize(text[lo:hi], b)
-		var inside func(at int) bool
-		if literal != nil {
-			inside = t.literalInside(g, text[lo:hi], s, b, func(at int) bool { return literal(lo + at) })
-		}
-		t.prepared.splitUnless(s, b, t.guarded(inside), func(id int32, l, h int) {
-			if id >= 0 {
-				dst = append(dst, id)
-				return
-			}
-			preTokenize(t.preTokenizers, piece{s[l:h], lo == 0 && l == 0}, b, func(p piece) {
-				dst = t.model.encode(dst, p.s, b)
-				b.fits(len(dst))
-			})
-		})
-	})
-	return dst
-}
-
-// normalize prepares a stretch of text.
-func (t *Tokenizer) normalize(s string, b *budget) string {
-	for _, n := range t.normalizers {
-		if s = n.normalize(s, b); b.failed() || !b.fits(len(s)) {
-			return ""
-		}
-	}
-	return s
-}
-
-// preTokenize yields the pieces of p one after the other: there is no list of them, which would be larger than the text.
-func preTokenize(pts []preTokenizer, p piece, b *budget, yield func(piece)) {
-	for _, pt := range slices.Backward(pts) {
-		next := yield
-		yield = func(p piece) {
-			if b.spend(splitWork+len(p.s)) && b.fits(len(p.s)) {
-				pt.split(p, b, next)
-			}
-		}
-	}
-	yield(p)
 }
 
 // Decode returns the text of ids; skipSpecial leaves special tokens out. Ids the vocabulary does not have

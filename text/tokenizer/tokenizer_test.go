@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"jamba/internal/testutil"
 )
 
 func TestFacts(t *testing.T) {
@@ -190,7 +192,8 @@ func TestLoad(t *testing.T) {
 				"tokenizer_config.json":   `{"bos_token": "<unk>", "add_bos_token": true}`,
 				"special_tokens_map.json": `{"bos_token": "a", "eos_token": "</s>", "additional_special_tokens": ["b"]}`,
 			},
-			ids: []int32{3}, special: map[string]string{"bos_token": "<unk>", "eos_token": "</s>"},
+			// As in the reference "b" is looked for before the model's "ab".
+			ids: []int32{1, 2}, special: map[string]string{"bos_token": "<unk>", "eos_token": "</s>"},
 		},
 		{
 			name: "added tokens of the configuration", files: map[string]string{
@@ -247,6 +250,43 @@ func TestLoad(t *testing.T) {
 		}
 		if !maps.Equal(tk.SpecialTokens(), c.special) {
 			t.Errorf("%s: special tokens %v, want %v", c.name, tk.SpecialTokens(), c.special)
+		}
+	}
+}
+
+// Special tokens without a name of their own that have an id are found in texts, as in the reference (transformers 5.24);
+// those that have none are told.
+func TestExtraSpecialTokens(t *testing.T) {
+	for config, want := range map[string]struct {
+		th      bool
+		warning string
+	}{
+		`{}`:                                                         {},
+		`{"additional_special_tokens": ["th"]}`:                      {th: true},
+		`{"extra_special_tokens": {"q": "th"}}`:                      {th: true},
+		`{"extra_special_tokens": ["th"]}`:                           {th: true},
+		`{"extra_special_tokens": {"q": {"content": "th"}}}`:         {th: true},
+		`{"additional_special_tokens": ["<|x|>", "<|y|>", "<|x|>"]}`: {warning: `"<|x|>", "<|y|>"`},
+		`{"additional_special_tokens": ["<|x|>"], "extra_special_tokens": ["<|y|>"]}`:   {warning: `: "<|y|>"`},
+		`{"additional_special_tokens": ["<|x|>"], "extra_special_tokens": {"i": "th"}}`: {th: true, warning: `: "<|x|>"`},
+	} {
+		c, err := ParseConfig([]byte(config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(testutil.Golden("tokenizer", "gpt2-style", "tokenizer.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tk, err := FromJSON(data, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Equal(spell(tk, encode(t, tk, "other", false)), []string{"o", "th", "er"}); got != want.th {
+			t.Errorf("%s: %q", config, spell(tk, encode(t, tk, "other", false)))
+		}
+		if w := strings.Join(tk.Warnings(), "; "); (w == "") != (want.warning == "") || !strings.HasSuffix(w, want.warning) {
+			t.Errorf("%s: warning %q", config, w)
 		}
 	}
 }

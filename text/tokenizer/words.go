@@ -98,9 +98,9 @@ func count(counts map[string]int64, word string) {
 func (o *TrainOptions) scanner() scanner {
 	switch o.Kind {
 	case KindLlama3:
-		return wellKnown[llama3Pattern].(scanner)
+		return wellKnown[llama3Pattern].(scanned).scanner
 	case KindGPT2:
-		return wellKnown[gpt2Pattern].(scanner)
+		return gpt2Words.scanner
 	}
 	return scanMeta
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/fnv"
+	"io"
 	"math"
 	"os"
 
@@ -23,7 +25,7 @@ import (
 // Each part begins at a multiple of 8.
 const (
 	magic      = "JAMBATOK"
-	version    = 2
+	version    = 3
 	headerSize = 128
 
 	atVersion, atWidth, atVocab, atDocuments, atTokens, atTrained, atSkipped, atMasked, atKey = 8, 12, 16, 24, 32, 40, 48, 56, 64
@@ -69,6 +71,7 @@ type writer struct {
 	masked  bool
 	starts  []int64
 	hashes  []uint64
+	hash    hash.Hash64 // of the document at hand
 }
 
 func newWriter(f *os.File, key [32]byte, vocab int) *writer {
@@ -77,28 +80,31 @@ func newWriter(f *os.File, key [32]byte, vocab int) *writer {
 	return w
 }
 
-// add writes a document.
-func (w *writer) add(e encoded) error {
+func (w *writer) begin() error {
 	if len(w.starts) == math.MaxUint32 {
 		return errors.New("more documents than a token cache can have")
 	}
-	w.starts = append(w.starts, w.tokens)
-	h := fnv.New64a()
+	w.starts, w.hash = append(w.starts, w.tokens), fnv.New64a()
+	return nil
+}
+
+func (w *writer) add(ids []int32, trained []bool) error {
+	start := w.starts[len(w.starts)-1]
 	var b [4]byte
 	wide := widthOf(w.vocab)
-	for i, id := range e.ids {
+	for i, id := range ids {
 		if id < 0 || int(id) >= w.vocab {
 			return fmt.Errorf("token id %d is not in the vocabulary of %d", id, w.vocab)
 		}
 		binary.LittleEndian.PutUint32(b[:], uint32(id))
-		h.Write(b[:])
+		w.hash.Write(b[:])
 		w.w.Write(b[:wide])
 		if w.tokens%8 == 0 {
 			w.mask = append(w.mask, 0)
 		}
-		if e.trained == nil || e.trained[i] {
+		if trained == nil || trained[i] {
 			w.mask[len(w.mask)-1] |= 1 << (w.tokens % 8)
-			if i > 0 {
+			if w.tokens > start {
 				w.trained++
 			}
 		} else {
@@ -106,8 +112,41 @@ func (w *writer) add(e encoded) error {
 		}
 		w.tokens++
 	}
-	w.hashes = append(w.hashes, mix(h.Sum64()))
-	return nil
+	return tooMany(w.tokens - start)
+}
+
+func (w *writer) end() { w.hashes = append(w.hashes, mix(w.hash.Sum64())) }
+
+func (w *writer) mark() func() error {
+	tokens, trained, masked, starts, hashes := w.tokens, w.trained, w.masked, len(w.starts), len(w.hashes)
+	return func() error {
+		w.tokens, w.trained, w.masked, w.starts, w.hashes = tokens, trained, masked, w.starts[:starts], w.hashes[:hashes]
+		w.mask = w.mask[:(tokens+7)/8]
+		if n := len(w.mask); tokens%8 != 0 {
+			w.mask[n-1] &= 1<<(tokens%8) - 1
+		}
+		if err := w.w.Flush(); err != nil {
+			return err
+		}
+		end := headerSize + widthOf(w.vocab)*tokens
+		if err := w.f.Truncate(end); err != nil {
+			return err
+		}
+		_, err := w.f.Seek(end, io.SeekStart)
+		return err
+	}
+}
+
+// document writes a document that is encoded.
+func (w *writer) document(e encoded) error {
+	err := w.begin()
+	if err == nil {
+		err = w.add(e.ids, e.trained)
+	}
+	if err == nil {
+		w.end()
+	}
+	return err
 }
 
 // mix spreads a hash over all its bits (the finalizer of SplitMix64, Steele, Lea, Flood 2014).

@@ -1,18 +1,26 @@
 package data
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync/atomic"
 
 	"jamba/text"
-	"jamba/text/tokenizer"
 )
 
 // encoder makes ids of documents. Several goroutines may use it at once.
 type encoder struct {
 	text  *text.Text // nil: there is no tokenizer, and documents are input_ids
 	vocab int        // without a tokenizer: the number of tokens
+
+	spellings []atomic.Pointer[[]byte] // of tokens, as they are asked for
+}
+
+func newEncoder(t *text.Text, vocab int) *encoder {
+	e := &encoder{text: t, vocab: vocab}
+	e.spellings = make([]atomic.Pointer[[]byte], e.size())
+	return e
 }
 
 func (e *encoder) size() int {
@@ -22,129 +30,178 @@ func (e *encoder) size() int {
 	return e.text.Tokenizer.VocabSize()
 }
 
+// spelling returns the bytes of a token.
+func (e *encoder) spelling(id int32) []byte {
+	known := &e.spellings[id]
+	if b := known.Load(); b != nil {
+		return *b
+	}
+	b := e.text.Tokenizer.TokenBytes(id)
+	known.Store(&b)
+	return b
+}
+
+// recorder takes the ids of documents as they are made: those of a long one are not held in memory.
+type recorder interface {
+	// begin begins a document.
+	begin() error
+	// add takes ids of it, and which of them are to be predicted; nil: all. Both are the caller's.
+	add(ids []int32, trained []bool) error
+	// end ends it.
+	end()
+	// mark returns what goes back to where it was called.
+	mark() (undo func() error)
+}
+
 // encoded is a document as it is trained.
 type encoded struct {
 	ids     []int32
 	trained []bool // which ids are to be predicted; nil: all
 }
 
+// memory records documents in memory.
+type memory []encoded
+
+func (m *memory) begin() error {
+	*m = append(*m, encoded{})
+	return nil
+}
+
+func (m *memory) add(ids []int32, trained []bool) error {
+	e := &(*m)[len(*m)-1]
+	if trained != nil || e.trained != nil {
+		for len(e.trained) < len(e.ids) {
+			e.trained = append(e.trained, true)
+		}
+		for i := range ids {
+			e.trained = append(e.trained, trained == nil || trained[i])
+		}
+	}
+	e.ids = append(e.ids, ids...)
+	return tooMany(int64(len(e.ids)))
+}
+
+func (m *memory) end() {}
+
+func (m *memory) mark() func() error {
+	n := len(*m)
+	return func() error {
+		*m = (*m)[:n]
+		return nil
+	}
+}
+
+func tooMany(tokens int64) error {
+	if tokens > maxTokens {
+		return fmt.Errorf("document of more than %d tokens, which are the most that are supported", maxTokens)
+	}
+	return nil
+}
+
 var errNoTemplate = errors.New("messages: the model has no chat template; to make a tokenizer with one: jamba tokenizer train --chat; to give a model one, put a chat_template.jinja into its folder")
 
-// encode makes ids of a document; several, if a conversation has to be shown in several ways.
+// encode returns the ids of a document; several, if a conversation has to be shown in several ways.
 func (e *encoder) encode(d Document) ([]encoded, error) {
-	var all []encoded
+	var m memory
+	err := e.record(&m, d)
+	return m, err
+}
+
+// record makes ids of a document; several, if a conversation has to be shown in several ways. After an error nothing of them
+// is recorded.
+func (e *encoder) record(r recorder, d Document) error {
+	undo := r.mark()
+	err := e.write(r, d)
+	if err != nil {
+		return errors.Join(err, undo())
+	}
+	return nil
+}
+
+func (e *encoder) write(r recorder, d Document) error {
+	collect(d.bytes)
 	switch {
 	case d.IDs != nil:
-		size := e.size()
-		for i, id := range d.IDs {
-			if id < 0 || int(id) >= size {
-				return nil, fmt.Errorf("input_ids[%d] is %d, the vocabulary has %d", i, id, size)
-			}
-		}
-		one := encoded{ids: d.IDs}
-		if d.Labels != nil {
-			one.trained = make([]bool, len(d.Labels))
-			for i, label := range d.Labels {
-				one.trained[i] = label != Ignore
-			}
-		}
-		all = []encoded{one}
+		return e.recordIDs(r, d)
 	case e.text == nil:
-		return nil, errors.New("the model has no tokenizer: documents have to be input_ids")
+		return errors.New("the model has no tokenizer: documents have to be input_ids")
 	case d.Chat != nil:
 		if e.text.Templates == nil {
-			return nil, errNoTemplate
+			return errNoTemplate
 		}
 		template, err := e.text.Templates.For(*d.Chat)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		conversations, err := renderTurns(template, *d.Chat, d.Given)
 		if err != nil {
-			return nil, err
+			return err
 		}
+		collect(d.bytes)
 		for _, c := range conversations {
-			one, err := align(e.text.Tokenizer, c)
-			if err != nil {
-				return nil, err
+			if err := e.conversation(r, c); err != nil {
+				return err
 			}
-			all = append(all, one)
 		}
-	default:
-		ids, err := e.text.Encode(d.Text)
+		return nil
+	case d.Given > 0:
+		return e.completion(r, d)
+	}
+	if err := r.begin(); err != nil {
+		return err
+	}
+	last := int32(-1)
+	for ids, err := range e.text.Parts(d.Text) {
+		if err == nil {
+			last = ids[len(ids)-1]
+			err = r.add(ids, nil)
+		}
 		if err != nil {
-			return nil, err
-		}
-		if eos, ok := e.text.Tokenizer.EOS(); ok && (len(ids) == 0 || ids[len(ids)-1] != eos) {
-			ids = append(ids, eos)
-		}
-		one, err := e.completion(d, ids)
-		if err != nil {
-			return nil, err
-		}
-		all = []encoded{one}
-	}
-	for _, one := range all {
-		if len(one.ids) > maxTokens {
-			return nil, fmt.Errorf("document of %d tokens, at most %d are supported", len(one.ids), maxTokens)
+			return err
 		}
 	}
-	return all, nil
+	return e.finish(r, last)
 }
 
-// align makes the ids of a conversation, the same that the model is given when it goes on with it, and finds those that
-// belong to what is trained: tokens that begin there. A token that begins before is part of the prompt.
-func align(t *tokenizer.Tokenizer, c conversation) (e encoded, err error) {
-	if e.ids, err = t.Encode(c.text, false); err != nil {
-		return e, err
+// collect frees what making something of a long document left behind, which is several times as large: the collector would let
+// as much again be taken before it looks.
+func collect(bytes int) {
+	if bytes > windowBytes {
+		runtime.GC()
 	}
-	e.trained = make([]bool, len(e.ids))
-	at := 0
-	for i, id := range e.ids {
-		b := t.TokenBytes(id)
-		rest := c.text[at:]
-		switch {
-		case len(b) <= len(rest) && rest[:len(b)] == string(b):
-		case len(b) > 0 && b[0] == ' ' && len(b)-1 <= len(rest) && rest[:len(b)-1] == string(b[1:]):
-			b = b[1:] // the space that some tokenizers put before a text
-		default:
-			return segments(t, c)
-		}
-		e.trained[i] = c.trains(at)
-		at += len(b)
-	}
-	if at != len(c.text) {
-		return segments(t, c)
-	}
-	return e, nil
 }
 
-// trains tells whether the byte at is trained.
-func (c *conversation) trains(at int) bool {
-	for _, s := range c.trained {
-		if s[0] <= at && at < s[1] {
-			return true
+// finish ends a text with the token that ends one, unless that is there.
+func (e *encoder) finish(r recorder, last int32) error {
+	if eos, ok := e.text.Tokenizer.EOS(); ok && last != eos {
+		if err := r.add([]int32{eos}, nil); err != nil {
+			return err
 		}
 	}
-	return false
+	r.end()
+	return nil
 }
 
-// segments makes the ids part by part, for tokenizers whose tokens do not spell the text, such as those that lack
-// characters of it.
-func segments(t *tokenizer.Tokenizer, c conversation) (e encoded, err error) {
-	add := func(text string, trained bool) {
-		ids, failed := t.Encode(text, false)
-		err = cmp.Or(err, failed)
-		for _, id := range ids {
-			e.ids, e.trained = append(e.ids, id), append(e.trained, trained)
+func (e *encoder) recordIDs(r recorder, d Document) error {
+	size := e.size()
+	for i, id := range d.IDs {
+		if id < 0 || int(id) >= size {
+			return fmt.Errorf("input_ids[%d] is %d, the vocabulary has %d", i, id, size)
 		}
 	}
-	at := 0
-	for _, s := range c.trained {
-		add(c.text[at:s[0]], false)
-		add(c.text[s[0]:s[1]], true)
-		at = s[1]
+	var trained []bool
+	if d.Labels != nil {
+		trained = make([]bool, len(d.Labels))
+		for i, label := range d.Labels {
+			trained[i] = label != Ignore
+		}
 	}
-	add(c.text[at:], false)
-	return e, err
+	if err := r.begin(); err != nil {
+		return err
+	}
+	if err := r.add(d.IDs, trained); err != nil {
+		return err
+	}
+	r.end()
+	return nil
 }

@@ -32,7 +32,7 @@ var forms = []form{
 	}},
 	{[]string{"conversations"}, []string{"system", "tools", "documents"}, func(r record) (Document, error) { return chatDocument(r, "conversations") }},
 	{[]string{"prompt", "completion"}, nil, promptDocument},
-	{[]string{"instruction", "output"}, []string{"input", "system"}, instructionDocument},
+	{[]string{"instruction", "output"}, []string{"input", "system", "history"}, instructionDocument},
 	{[]string{"text"}, nil, func(r record) (Document, error) { return textDocument(r, "text") }},
 	{[]string{"content"}, nil, func(r record) (Document, error) { return textDocument(r, "content") }},
 }
@@ -80,6 +80,7 @@ func names(all []string) string {
 
 // parseLine reads a document from a line of JSON.
 func parseLine(b []byte, replaceUTF8 bool) (Document, error) {
+	collect(len(b))
 	b = bytes.TrimPrefix(b, byteOrderMark)
 	if !utf8.Valid(b) {
 		s, err := valid(string(b), replaceUTF8)
@@ -141,12 +142,14 @@ func parts(b []byte, of string) (n int) {
 	return n
 }
 
-// list reads the messages of a field.
+// list takes the messages of a field out.
 func (r record) list(name, want string) ([]json.RawMessage, error) {
 	if parts(r[name], ",:[{") > maxParts {
 		return nil, fmt.Errorf("%s: it has more than %d parts", name, maxParts)
 	}
-	return decode[[]json.RawMessage](r, name, want)
+	list, err := decode[[]json.RawMessage](r, name, want)
+	delete(r, name) // the list is another copy
+	return list, err
 }
 
 // decode reads a field.
@@ -203,26 +206,41 @@ func promptDocument(r record) (Document, error) {
 	}
 	prompt, err := decode[string](r, "prompt", "a string or a list of messages")
 	completion, err2 := decode[string](r, "completion", "a string, as the prompt is")
+	clear(r)
+	collect(len(prompt) + len(completion))
 	return Document{Text: prompt + completion, Given: len(prompt)}, errors.Join(err, err2)
 }
 
-// instructionDocument reads what Alpaca's data have: an instruction, perhaps with an input, and the answer.
+// instructionDocument reads what Alpaca's data have: an instruction, perhaps with an input, and the answer; history, if there
+// is any, are pairs of the instructions and answers before.
 func instructionDocument(r record) (Document, error) {
 	const text = "a string"
 	instruction, err := decode[string](r, "instruction", text)
 	input, err2 := decode[string](r, "input", text)
 	output, err3 := decode[string](r, "output", text)
 	system, err4 := decode[string](r, "system", text)
-	if err := errors.Join(err, err2, err3, err4); err != nil {
+	pairs, err5 := r.list("history", "a list of pairs of texts")
+	if err := errors.Join(err, err2, err3, err4, err5); err != nil {
 		return Document{}, err
 	}
 	if input != "" {
 		instruction += "\n\n" + input
 	}
-	messages := []chat.Message{{Role: "user", Content: instruction}, {Role: "assistant", Content: output}}
+	var messages []chat.Message
 	if system != "" {
-		messages = append([]chat.Message{{Role: "system", Content: system}}, messages...)
+		messages = append(messages, chat.Message{Role: "system", Content: system})
 	}
+	turn := func(asked, said string) {
+		messages = append(messages, chat.Message{Role: "user", Content: asked}, chat.Message{Role: "assistant", Content: said})
+	}
+	for i, raw := range pairs {
+		var pair []*string
+		if err := json.Unmarshal(raw, &pair); err != nil || len(pair) != 2 || pair[0] == nil || pair[1] == nil {
+			return Document{}, fmt.Errorf("history[%d]: want a pair of texts, an instruction and its answer", i)
+		}
+		turn(*pair[0], *pair[1])
+	}
+	turn(instruction, output)
 	request := chat.NewRequest(messages...)
 	request.AddGenerationPrompt = false
 	return Document{Chat: &request}, nil
@@ -262,7 +280,11 @@ func chatOf(r record, messages []json.RawMessage) (Document, error) {
 		}
 		messages = slices.Insert(messages, 0, first)
 	}
-	b := []byte(`{"messages":[`)
+	size := 100 + len(messages) + len(r["tools"]) + len(r["documents"])
+	for _, m := range messages {
+		size += len(m)
+	}
+	b := append(make([]byte, 0, size), `{"messages":[`...)
 	for i, m := range messages {
 		if i > 0 {
 			b = append(b, ',')
@@ -279,6 +301,7 @@ func chatOf(r record, messages []json.RawMessage) (Document, error) {
 		}
 	}
 	b = append(b, '}')
+	collect(len(b))
 	c := new(chat.Request)
 	if err := json.Unmarshal(b, c); err != nil {
 		return Document{}, err

@@ -71,7 +71,12 @@ func TestKinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pairs, err := os.ReadFile(filepath.Join("testdata", "history.parquet")) // testdata/make_history.py
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct{ name, content, want string }{
+		{"h.parquet", string(pairs), "error h.parquet: the column history holds lists of lists, which are not read from Parquet"},
 		{"a.txt", bom + "one", `a.txt:1 "one"`},
 		{"a.TXT", "{curly} prose", `a.TXT:1 "{curly} prose"`},
 		{"a.txt", "[Illustration: a ship]\n\nChapter 1", `a.txt:1 "[Illustration: a ship]\n\nChapter 1"`},
@@ -112,6 +117,11 @@ func TestKinds(t *testing.T) {
 		{"a.jsonl", `{"conversations": [{"from": "tool", "value": "x"}]}`, `error a.jsonl:1: messages[0]: it is from "tool"; `},
 		{"a.jsonl", `{"conversations": [{"from": "human", "value": "x"}], "system": "Be brief."}`, `a.jsonl:1 chat ["Be brief." "x"]`},
 		{"a.jsonl", `{"conversations": [{"from": "system", "value": "No."}, {"from": "human", "value": "x"}], "system": "Be brief."}`, `a.jsonl:1 chat ["No." "x"]`},
+		{"a.jsonl", `{"instruction": "b", "output": "B", "system": "S", "history": [["a", "A"], ["c", "C"]]}`, `a.jsonl:1 chat ["S" "a" "A" "c" "C" "b" "B"]`},
+		{"a.jsonl", `{"instruction": "b", "output": "B", "history": null}`, `a.jsonl:1 chat ["b" "B"]`},
+		{"a.jsonl", `{"instruction": "b", "output": "B", "history": []}`, `a.jsonl:1 chat ["b" "B"]`},
+		{"a.jsonl", `{"instruction": "b", "output": "B", "history": [["a"]]}`, `error a.jsonl:1: history[0]: want a pair of texts, an instruction and its answer`},
+		{"a.jsonl", `{"instruction": "b", "output": "B", "history": "a"}`, `error a.jsonl:1: history: found a JSON string, want a list of pairs of texts`},
 		{"a.jsonl", `{"Text": "a"}`, "error a.jsonl:1: none of "},
 		{"a.csv", "text\none", "error a.csv: the ending .csv is not known: .txt, .md, .rst, .tex and .log are plain text, .jsonl, .ndjson and .json hold objects, .parquet rows, all but .parquet perhaps with .gz or .zst; name it so, or say --plain-text"},
 		{"a.yaml", "text: one", "error a.yaml: the ending .yaml is not known"},

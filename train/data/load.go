@@ -42,12 +42,13 @@ func Load(ctx context.Context, dir string, o Options) (*Dataset, error) {
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return d, err
 	}
-	e := &encoder{vocab: o.VocabSize}
+	var t *text.Text
 	if o.Tokenizer != "" {
-		if e.text, err = text.Open(o.Tokenizer); err != nil {
+		if t, err = text.Open(o.Tokenizer); err != nil {
 			return nil, err
 		}
 	}
+	e := newEncoder(t, o.VocabSize)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
@@ -140,19 +141,22 @@ func (o *Options) fill(ctx context.Context, w *writer, e *encoder) error {
 		}
 	}
 	var window []Document
-	size := 0
+	size, longest := 0, 0
+	failed := func(d Document, err error) error {
+		err = fmt.Errorf("%s: %w", d.Place, err)
+		if !o.SkipCorrupt {
+			return err
+		}
+		s.Corrupt(err)
+		return nil
+	}
 	flush := func() error {
 		err := encodeAll(e, window, func(d Document, all []encoded, err error) error {
 			if err != nil {
-				err = fmt.Errorf("%s: %w", d.Place, err)
-				if !o.SkipCorrupt {
-					return err
-				}
-				s.Corrupt(err)
-				return nil
+				return failed(d, err)
 			}
 			for _, one := range all {
-				if err := w.add(one); err != nil {
+				if err := w.document(one); err != nil {
 					return err
 				}
 			}
@@ -169,6 +173,18 @@ func (o *Options) fill(ctx context.Context, w *writer, e *encoder) error {
 		if err != nil {
 			return err
 		}
+		longest = max(longest, d.bytes)
+		if d.bytes > windowBytes { // its ids go to the file as they are made
+			if err := flush(); err != nil {
+				return err
+			}
+			if err := e.record(w, d); err != nil {
+				if err := failed(d, err); err != nil {
+					return err
+				}
+			}
+			continue
+		}
 		window = append(window, d)
 		if size += d.bytes; len(window) == windowDocuments || size > windowBytes {
 			if err := flush(); err != nil {
@@ -179,6 +195,7 @@ func (o *Options) fill(ctx context.Context, w *writer, e *encoder) error {
 	if err := flush(); err != nil {
 		return err
 	}
+	collect(longest)
 	if len(w.starts) == 0 {
 		return fmt.Errorf("%s: no documents in %d files", strings.Join(o.Paths[:min(len(o.Paths), 3)], ", "), len(o.Paths))
 	}

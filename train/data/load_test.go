@@ -83,7 +83,7 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := encoder{text: tk}
+	e := newEncoder(tk, 0)
 	var want [][]int32
 	trained, tokens := int64(0), int64(0)
 	for doc, err := range o.Documents {
@@ -219,12 +219,12 @@ func TestWideIDs(t *testing.T) {
 			t.Fatal(err)
 		}
 		ids := []int32{0, int32(vocab) - 1, 1}
-		if newWriter(f, [32]byte{7}, vocab).add(encoded{ids: []int32{int32(vocab)}}) == nil {
+		if newWriter(f, [32]byte{7}, vocab).document(encoded{ids: []int32{int32(vocab)}}) == nil {
 			t.Error("an id beyond the vocabulary is written")
 		}
 		w := newWriter(f, [32]byte{7}, vocab)
 		for _, e := range []encoded{{ids: ids}, {ids: nil}, {ids: ids, trained: []bool{false, true, false}}} {
-			if err := w.add(e); err != nil {
+			if err := w.document(e); err != nil {
 				t.Fatal(err)
 			}
 		}

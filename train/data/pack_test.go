@@ -26,7 +26,7 @@ func made(t rapid.TB, path string, lengths []int) *Dataset {
 			e.ids, e.trained = append(e.ids, next), append(e.trained, next%7 != 3)
 			next++
 		}
-		if err := w.add(e); err != nil {
+		if err := w.document(e); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 type rowReader struct {
 	fields  []*rowField
 	replace bool // invalid UTF-8
+	pairs   bool // there is a column of lists of lists that would be turns of a conversation
 }
 
 // rowField is a column, or the columns of a list of messages.
@@ -51,6 +52,9 @@ func (s *Sources) parquet(path string, file *os.File, p *progress, yield func(Do
 			all = append(all, l.String())
 		}
 		return s.failed(&corrupt{path, fmt.Errorf("none of the columns %s is there; the columns are %s", knownFields, names(all))}, yield)
+	}
+	if rows.pairs {
+		return s.failed(&corrupt{path, errors.New("the column history holds lists of lists, which are not read from Parquet; drop it, or write the rows as .jsonl")}, yield)
 	}
 	part := info.Size() / max(f.Rows, 1)
 	for n := 1; ; n++ {
@@ -97,6 +101,7 @@ func newRowReader(f *parquet.File, replace bool) *rowReader {
 		within := l.Path[l.Repeated+1:]
 		switch {
 		case l.Repeated < 0 && len(l.Path) > 1 || l.MaxRep > 1 || len(within) > 2:
+			r.pairs = r.pairs || l.Path[0] == "history"
 			known = false
 		case l.Repeated >= 0 && len(within) > 0 && !(len(within) == 1 && slices.Contains(elements, within[0])):
 			part.key = within[len(within)-1]

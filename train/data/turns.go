@@ -3,6 +3,7 @@ package data
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -16,8 +17,8 @@ type conversation struct {
 	trained [][2]int // what the assistant says, from and to in bytes, in order
 }
 
-// maxMessages bounds a conversation, whose beginnings are rendered one by one.
-const maxMessages = 1000
+// maxMessages bounds a conversation.
+const maxMessages = 20_000
 
 // renderTurns renders a conversation for training. If the template marks with {% generation %} what the model is to
 // generate, that is trained. Otherwise a turn of the assistant is what follows the prompt that the template makes of the
@@ -46,20 +47,11 @@ func renderTurns(t *chat.Template, r chat.Request, given int) ([]conversation, e
 			}
 			return []conversation{{text, generated}}, nil
 		}
-		v := conversation{text: text}
-		var later []int
-		for _, i := range todo {
-			span, err := c.turn(i, i == last, text)
-			switch {
-			case err == nil:
-				v.trained = append(v.trained, span)
-			case i == last:
-				return nil, fmt.Errorf("messages[%d]: %w", i, err)
-			default:
-				later = append(later, i)
-			}
+		spans, later, err := c.find(todo, text)
+		if err != nil {
+			return nil, err
 		}
-		all, todo = append(all, v), later
+		all, todo = append(all, conversation{text, spans}), later
 	}
 	slices.Reverse(all)
 	return all, nil
@@ -71,10 +63,42 @@ type turns struct {
 	request   chat.Request
 	messages  []any
 	assistant []int // indices of its messages
+	work      *work
+	known     map[beginning]shown
+}
+
+// beginning is the first messages of a conversation, perhaps with what begins an answer.
+type beginning struct {
+	messages int
+	prompt   bool
+}
+
+// shown is what the template makes of a beginning, by its length and a hash: several texts are held against it.
+type shown struct {
+	length int
+	sum    uint64
+	err    error
+}
+
+var seed = maphash.MakeSeed()
+
+// begins returns how much of the text the template makes of the first n messages; ok is false if the text begins otherwise.
+func (c *turns) begins(text string, n int, prompt bool) (length int, ok bool, err error) {
+	b := beginning{n, prompt}
+	s, known := c.known[b]
+	if !known {
+		rendered, _, err := c.render(n, prompt)
+		s = shown{len(rendered), maphash.String(seed, rendered), err}
+		if c.known == nil {
+			c.known = map[beginning]shown{}
+		}
+		c.known[b] = s
+	}
+	return s.length, s.err == nil && s.length <= len(text) && maphash.String(seed, text[:s.length]) == s.sum, s.err
 }
 
 func readTurns(r chat.Request, given int) (*turns, error) {
-	c := &turns{request: r}
+	c := &turns{request: r, work: new(work)}
 	if r.Messages == nil || r.Messages.Len() > maxMessages {
 		return nil, fmt.Errorf("messages: want 1 to %d", maxMessages)
 	}
@@ -114,36 +138,42 @@ func (c *turns) after(given int, text string, spans [][2]int) ([][2]int, error) 
 func (c *turns) render(n int, prompt bool) (string, [][2]int, error) {
 	r := c.request
 	r.Messages, r.AddGenerationPrompt = jinja.NewList(c.messages[:n]...), prompt
-	return c.template.RenderGenerated(r)
+	text, generated, err := c.template.RenderGenerated(r)
+	if err == nil {
+		err = c.work.add(n, len(text))
+	}
+	return text, generated, err
 }
 
 // turn finds message i, one of the assistant, in the text.
 func (c *turns) turn(i int, last bool, text string) (span [2]int, err error) {
-	end := text
+	end := len(text)
 	if !last {
-		if end, _, err = c.render(i+1, false); err != nil {
+		n, ok, err := c.begins(text, i+1, false)
+		switch {
+		case err != nil:
 			return span, err
-		}
-		if !strings.HasPrefix(text, end) {
+		case !ok:
 			return span, errors.New("the chat template shows the turn differently once others follow")
 		}
+		end = n
 	}
 	start, err := c.head(i, text)
 	if err != nil {
 		return span, err
 	}
-	if start >= len(end) {
+	if start >= end {
 		return span, errors.New("the chat template shows nothing of it")
 	}
-	return [2]int{start, len(end)}, nil
+	return [2]int{start, end}, nil
 }
 
 // head returns where in the text the model begins to write message i: after the prompt, or, if the text does not go on
 // from it, after what stands before every content that the message could have.
 func (c *turns) head(i int, text string) (int, error) {
 	if i > 0 {
-		if prompt, _, err := c.render(i, true); err == nil && strings.HasPrefix(text, prompt) {
-			return len(prompt), nil
+		if n, ok, _ := c.begins(text, i, true); ok {
+			return n, nil
 		}
 	}
 	with := func(content string) (string, error) {
@@ -152,7 +182,11 @@ func (c *turns) head(i int, text string) (int, error) {
 		d.Set("content", content)
 		r := c.request
 		r.Messages, r.AddGenerationPrompt = jinja.NewList(append(slices.Clone(c.messages[:i]), d)...), false
-		return c.template.Render(r)
+		text, err := c.template.Render(r)
+		if err == nil {
+			err = c.work.add(i, len(text))
+		}
+		return text, err
 	}
 	a, err := with("a")
 	if err != nil {

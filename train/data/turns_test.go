@@ -176,7 +176,7 @@ func TestTurnsOfGoldens(t *testing.T) {
 		found++
 		var trained, rest strings.Builder
 		for _, c := range all {
-			e, err := align(tk, c)
+			e, err := aligned(tk, c)
 			want, wantErr := tk.Encode(c.text, false)
 			if !slices.Equal(e.ids, want) || err != nil || wantErr != nil {
 				t.Errorf("%s %s: ids %v, want %v, errors %v, %v", g.Template, g.Case, e.ids, want, err, wantErr)
@@ -211,6 +211,15 @@ func TestTurnsOfGoldens(t *testing.T) {
 	}
 }
 
+// aligned encodes a conversation.
+func aligned(tk *tokenizer.Tokenizer, c conversation) (encoded, error) {
+	var m memory
+	if err := newEncoder(&text.Text{Tokenizer: tk}, 0).conversation(&m, c); err != nil {
+		return encoded{}, err
+	}
+	return m[0], nil
+}
+
 // A tokenizer that cannot spell the text is given it part by part.
 func TestAlign(t *testing.T) {
 	for _, style := range []string{"jamba-style", "llama2-style", "gpt2-style", "cl100k-style"} {
@@ -220,7 +229,7 @@ func TestAlign(t *testing.T) {
 		}
 		for _, s := range []string{"Question: why?  Answer: because.", "Is ▁ a space?  It looks so."} {
 			at := strings.LastIndex(s, "  ") + 1
-			e, err := align(tk, conversation{s, [][2]int{{at, len(s)}}})
+			e, err := aligned(tk, conversation{s, [][2]int{{at, len(s)}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -243,7 +252,7 @@ func TestEncodeText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := encoder{text: tk}
+	e := newEncoder(tk, 0)
 	all, err := e.encode(Document{Text: "Hello"})
 	if err != nil || len(all) != 1 {
 		t.Fatal(all, err)
