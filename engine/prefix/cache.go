@@ -85,19 +85,22 @@ type entry struct {
 	own   int64 // bytes that no other entry shares
 	pins  int   // of Hits
 	path  *Path // that a rolling one is of
+	other bool  // its conversation comes back by the other kind
 }
 
 // insert puts a snapshot, which it owns from then on, at a node. It returns the node's entry, nil if there is no room.
-func (c *Cache) insert(n *node, s *state.State, kind Kind) *entry {
+func (c *Cache) insert(n *node, s *state.State, kind Kind, other bool) *entry {
 	if e := n.entry; e != nil {
 		s.Free()
+		n.count(e.kind, -1)
 		e.kind = max(e.kind, kind)
+		n.count(e.kind, 1)
 		return e
 	}
 	c.ids++
-	e := &entry{id: c.ids, at: len(c.entries), node: n, state: s, kind: kind, last: c.clock}
+	e := &entry{id: c.ids, at: len(c.entries), node: n, state: s, kind: kind, last: c.clock, other: other}
 	n.entry, n.evicted = e, false
-	n.count(1, 0)
+	n.count(kind, 1)
 	c.entries = append(c.entries, e)
 	c.byID[e.id] = e
 	all := c.charge(e)
@@ -121,7 +124,7 @@ func (c *Cache) insert(n *node, s *state.State, kind Kind) *entry {
 func (c *Cache) drop(e *entry) {
 	c.discharge(e)
 	e.node.entry = nil
-	e.node.count(-1, 0)
+	e.node.count(e.kind, -1)
 	last := c.entries[len(c.entries)-1]
 	c.entries[e.at], last.at = last, e.at
 	c.entries = c.entries[:len(c.entries)-1]

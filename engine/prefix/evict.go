@@ -5,29 +5,54 @@ import (
 	"math"
 )
 
-// Policy gives the worth of a snapshot: the least goes first. replay is how many tokens have to be computed again without
-// it, bytes what it alone takes, age how many requests came since it was made or used, at least 1.
-type Policy func(replay int, bytes, age int64) float64
+// Use is what is known of a snapshot's use.
+type Use struct {
+	Replay   int   // tokens that have to be computed again without it
+	Bytes    int64 // what it alone takes
+	Age      int64 // requests that came since it was made or used, at least 1
+	Unlikely bool  // to be used again
+}
+
+// Policy gives the worth of a snapshot: the least goes first.
+type Policy func(Use) float64
+
+// unlikely is how many times older a snapshot counts that is not likely to be used again.
+const unlikely = 16
 
 // ByReplay is tokens to replay by bytes freed by age.
-func ByReplay(replay int, bytes, age int64) float64 {
-	if replay == 0 {
+func ByReplay(u Use) float64 {
+	if u.Replay == 0 {
 		return 0
 	}
-	return float64(replay) / float64(bytes) / float64(age)
+	if u.Unlikely {
+		u.Age *= unlikely
+	}
+	return float64(u.Replay) / float64(u.Bytes) / float64(u.Age)
 }
 
 // ByAge is the least recently used.
-func ByAge(_ int, _, age int64) float64 { return -float64(age) }
+func ByAge(u Use) float64 { return -float64(u.Age) }
 
 // worth returns what an entry is worth.
 func (c *Cache) worth(e *entry) float64 {
 	n := e.node
-	replay := n.depth - n.base()
+	u := Use{Replay: n.depth - n.base(), Bytes: e.own, Age: c.clock - e.last + 1, Unlikely: e.other || n.passed()}
 	if c.cuts && n.entries > 1 {
-		replay = 0 // one below can be cut back
+		u.Replay = 0 // one below can be cut back
 	}
-	return c.options.Policy(replay, e.own, c.clock-e.last+1)
+	return c.options.Policy(u)
+}
+
+// passed reports whether the conversation of a snapshot has gone on and left one further on, and no other part here. That
+// of an answer's end does not count: it may not come back as it was.
+func (n *node) passed() bool {
+	if len(n.children) != 1 {
+		return false
+	}
+	for _, next := range n.children {
+		return next.entries > next.ends
+	}
+	return false
 }
 
 // worst returns the entry that is to go first of those that may go and that want selects, nil if there is none.
@@ -50,7 +75,7 @@ func (c *Cache) worst(want func(*entry) bool) (worst *entry) {
 
 // evict frees a snapshot to make room.
 func (c *Cache) evict(e *entry) {
-	e.node.evicted = true
+	e.node.evicted, e.node.had = true, e.kind
 	c.drop(e)
 	c.count(func(s *Stats) { s.Evictions++ })
 }

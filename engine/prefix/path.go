@@ -19,6 +19,7 @@ type Path struct {
 	number  int64 // in the order of announcement
 	done    int   // tokens that are computed
 	rolling *entry
+	via     Kind // of the deepest snapshot on the way, be it evicted: how the conversation came back
 }
 
 // Announce makes a request's prompt known, so that others find it while it is computed. tokens is not to be changed until
@@ -33,10 +34,25 @@ func (c *Cache) Announce(r Root, tokens []int32) *Path {
 	p := &Path{cache: c, root: root, tokens: tokens, number: c.ids}
 	_, p.Known = root.walk(tokens)
 	p.tail = c.grow(root, tokens)
-	p.tail.count(0, 1)
+	p.tail.announce(1)
+	p.via = p.cameBy()
 	c.paths = append(c.paths, p)
 	c.forget(c.options.Known)
 	return p
+}
+
+// cameBy returns the kind of the deepest snapshot on the way that there is or was.
+func (p *Path) cameBy() Kind {
+	for n := p.tail; n.parent != nil; n = n.parent {
+		switch {
+		case n.depth >= len(p.tokens):
+		case n.entry != nil:
+			return n.entry.kind
+		case n.evicted:
+			return n.had
+		}
+	}
+	return Rolling
 }
 
 func (c *Cache) grow(root *node, tokens []int32) *node {
@@ -53,7 +69,7 @@ func (p *Path) Retire() {
 		return
 	}
 	c.paths = slices.Delete(c.paths, i, i+1)
-	p.tail.count(0, -1)
+	p.tail.announce(-1)
 	if p.rolling != nil {
 		p.rolling.path = nil
 		p.rolling = nil
@@ -103,7 +119,7 @@ func (p *Path) Insert(tokens []int32, s *state.State, kind Kind) {
 		c.drop(old)
 	}
 	there := n.entry != nil
-	e := c.insert(n, s, kind)
+	e := c.insert(n, s, kind, p.via == Turn && kind == End || p.via == End && kind == Turn)
 	if e != nil && !there && kind == Rolling {
 		e.path, p.rolling = p, e
 	}

@@ -25,7 +25,9 @@ type node struct {
 	entry   *entry
 	file    *file
 	evicted bool  // it had a snapshot
+	had     Kind  // of that
 	entries int   // snapshots here and below
+	ends    int   // those of them at ends of answers
 	paths   int   // announced paths that end here or below
 	seen    int64 // when a request came by, by Cache.clock
 }
@@ -77,7 +79,7 @@ func (n *node) grow(tokens []int32, now int64) (end *node, added int) {
 
 // split puts a node behind the first k tokens of n's label. Both parts get memory of their own, so that either can go.
 func (n *node) split(k int) *node {
-	mid := &node{root: n.root, parent: n.parent, label: slices.Clone(n.label[:k]), depth: n.parent.depth + k, entries: n.entries, paths: n.paths, seen: n.seen}
+	mid := &node{root: n.root, parent: n.parent, label: slices.Clone(n.label[:k]), depth: n.parent.depth + k, entries: n.entries, ends: n.ends, paths: n.paths, seen: n.seen}
 	n.parent.adopt(mid)
 	n.label, n.parent = slices.Clone(n.label[k:]), mid
 	mid.adopt(n)
@@ -91,11 +93,20 @@ func (n *node) adopt(child *node) {
 	n.children[child.label[0]] = child
 }
 
-// count adds to the numbers of snapshots and paths of n and all above it.
-func (n *node) count(entries, paths int) {
+// count adds to the number of snapshots of n and all above it.
+func (n *node) count(kind Kind, by int) {
 	for ; n != nil; n = n.parent {
-		n.entries += entries
-		n.paths += paths
+		n.entries += by
+		if kind == End {
+			n.ends += by
+		}
+	}
+}
+
+// announce adds to the number of paths of n and all above it.
+func (n *node) announce(by int) {
+	for ; n != nil; n = n.parent {
+		n.paths += by
 	}
 }
 
@@ -125,15 +136,6 @@ func (n *node) below() *entry {
 		}
 	}
 	return best
-}
-
-// tokens returns the way to n.
-func (n *node) tokens() []int32 {
-	all := make([]int32, n.depth)
-	for ; n.parent != nil; n = n.parent {
-		copy(all[n.parent.depth:], n.label)
-	}
-	return all
 }
 
 // bare reports whether n may be forgotten: nothing is below it, ends there or is kept there.
