@@ -67,11 +67,15 @@ func New(arena *state.Arena, o Options) *Cache {
 	return c
 }
 
-// Close frees all snapshots.
-func (c *Cache) Close() {
+// Close frees all snapshots, once those are on the disk that are on their way there.
+func (c *Cache) Close() (err error) {
+	if c.options.Disk != nil {
+		err = c.options.Disk.close()
+	}
 	for len(c.entries) > 0 {
 		c.drop(c.entries[len(c.entries)-1])
 	}
+	return err
 }
 
 // entry is a snapshot in memory.

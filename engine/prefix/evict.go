@@ -118,6 +118,11 @@ func (c *Cache) Evict(need int64) (freed int64) {
 		freed += e.state.Exclusive()
 		c.evict(e)
 	}
+	if d := c.options.Disk; d != nil && freed < need {
+		before := c.arena.Used()
+		d.abandon()
+		freed += before - c.arena.Used()
+	}
 	return freed
 }
 

@@ -13,11 +13,12 @@ const (
 	Beginning        // no snapshot begins with the same two tokens
 	Differs          // the tokens differ before the first snapshot
 	Evicted          // there was a snapshot
+	Lost             // it was on the disk and could not be read
 	Underway         // the beginning is known from requests that left no snapshot there, or not yet
 	Reasons          // how many there are
 )
 
-var reasonNames = [...]string{"found", "empty", "other salt or adapter", "no common beginning", "tokens differ", "evicted", "no snapshot yet"}
+var reasonNames = [...]string{"found", "empty", "other salt or adapter", "no common beginning", "tokens differ", "evicted", "unreadable on the disk", "no snapshot yet"}
 
 func (r Reason) String() string { return reasonNames[r] }
 
@@ -25,11 +26,14 @@ func (r Reason) String() string { return reasonNames[r] }
 type Hit struct {
 	Pos    int // tokens that need not be computed, less than the prompt's; 0: all need be
 	Kind   Kind
+	Disk   bool // it has to be read from the disk first
 	Reason Reason
 	Known  int // tokens of the prompt that were known when it was announced
 
 	path  *Path
 	entry *entry
+	at    int   // where its state is cut back to
+	file  *node // that has a deeper one on the disk
 }
 
 // Match returns the deepest snapshot that the request can go on from: at least one token is left, whose pass gives logits.
@@ -39,20 +43,30 @@ func (p *Path) Match() *Hit {
 	for n := p.tail; n.parent != nil && h.entry == nil; n = n.parent {
 		switch pos := min(n.depth, last); {
 		case n.depth <= last && n.entry != nil:
-			h.entry, h.Pos = n.entry, n.depth
-		case c.cuts && n.entries > 0 && pos > n.parent.depth:
-			if e := n.below(); e.state.Reaches(pos) {
-				h.entry, h.Pos = e, pos
-			}
+			h.entry, h.at = n.entry, n.depth
+			h.found(n.depth, n.entry.kind)
+		case c.cuts && n.entries > 0 && pos > n.parent.depth && n.below().state.Reaches(pos):
+			h.entry, h.at = n.below(), pos
+			h.found(pos, h.entry.kind)
+		case n.depth <= last && h.file == nil && n.onDisk(c.options.Disk) != nil:
+			h.file, h.Disk = n, true
+			h.found(n.depth, n.had)
 		}
 	}
-	if h.entry == nil {
+	if h.Pos == 0 {
 		h.Reason = p.reason()
-		return h
 	}
-	h.Kind = h.entry.kind
-	h.entry.pins++
+	if h.entry != nil {
+		h.entry.pins++
+	}
 	return h
+}
+
+// found notes the deepest place.
+func (h *Hit) found(pos int, kind Kind) {
+	if pos > h.Pos {
+		h.Pos, h.Kind = pos, kind
+	}
 }
 
 // reason says why there is no snapshot on the way.
@@ -80,16 +94,26 @@ func (p *Path) reason() Reason {
 }
 
 // Take returns the state to go on from, the caller's, and counts the request. Its Pos is how many tokens need not be
-// computed: that of the Hit, or of an empty sequence. Only the snapshot that was used counts as such, not those above it.
+// computed: that of the Hit; or less, if what is on the disk proves damaged or there is no room for it; or that of an empty
+// sequence. Only the snapshot that was used counts as such, not those above it.
 func (h *Hit) Take() *state.State {
 	c := h.path.cache
 	c.clock++
-	s := c.arena.New()
-	if e := h.entry; e != nil {
-		s, _ = e.state.ForkAt(h.Pos) // Match has asked
-		e.last = c.clock
+	var s *state.State
+	if h.file != nil && h.file.onDisk(c.options.Disk) != nil {
+		s = c.load(h.file)
 	}
-	h.Release()
+	if s == nil && h.entry != nil {
+		s, _ = h.entry.state.ForkAt(h.at) // Match has asked
+		h.entry.last = c.clock
+		c.spill(h.entry.node, h.path.tokens, h.entry.state, h.entry.kind)
+	}
+	if s == nil {
+		s = c.arena.New()
+	}
+	if h.Release(); h.Pos > 0 && s.Pos() == 0 {
+		h.Reason = Lost
+	}
 	c.count(func(t *Stats) { t.request(h, s.Pos()) })
 	return s
 }

@@ -25,10 +25,12 @@ type Path struct {
 // Announce makes a request's prompt known, so that others find it while it is computed. tokens is not to be changed until
 // Retire, which is to be called in any case.
 func (c *Cache) Announce(r Root, tokens []int32) *Path {
+	c.collect()
 	root := c.roots[r]
 	if root == nil {
 		root = &node{root: r}
 		c.roots[r] = root
+		c.takeUp(root)
 	}
 	c.ids++
 	p := &Path{cache: c, root: root, tokens: tokens, number: c.ids}
@@ -119,6 +121,7 @@ func (p *Path) Insert(tokens []int32, s *state.State, kind Kind) {
 		c.drop(old)
 	}
 	there := n.entry != nil
+	c.spill(n, tokens, s, kind)
 	e := c.insert(n, s, kind, p.via == Turn && kind == End || p.via == End && kind == Turn)
 	if e != nil && !there && kind == Rolling {
 		e.path, p.rolling = p, e

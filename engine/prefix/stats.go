@@ -10,13 +10,19 @@ type Stats struct {
 	Snapshots int   `json:"snapshots"`
 	Bytes     int64 `json:"bytes"`
 	Evictions int64 `json:"evictions"`
+
+	Disk DiskStats `json:"disk"`
 }
 
 // Stats returns the counts. It may be called by any goroutine.
 func (c *Cache) Stats() Stats {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.stats
+	s := c.stats
+	c.mu.Unlock()
+	if c.options.Disk != nil {
+		s.Disk = c.options.Disk.Stats()
+	}
+	return s
 }
 
 // count changes the counts, if change is set, and brings what is held up to date.

@@ -24,6 +24,7 @@ type node struct {
 
 	entry   *entry
 	file    *file
+	spilled bool  // a snapshot is on its way to the disk
 	evicted bool  // it had a snapshot
 	had     Kind  // of that
 	entries int   // snapshots here and below
@@ -148,7 +149,7 @@ func (c *Cache) forget(limit int) {
 	for c.known > limit {
 		var leaves []*node
 		for _, r := range c.roots {
-			leaves = r.leaves(leaves)
+			leaves = r.leaves(leaves, c.options.Disk)
 		}
 		if len(leaves) == 0 {
 			return
@@ -164,12 +165,13 @@ func (c *Cache) forget(limit int) {
 }
 
 // leaves appends the bare nodes at and below n.
-func (n *node) leaves(to []*node) []*node {
+func (n *node) leaves(to []*node, d *Disk) []*node {
+	n.onDisk(d) // it may be gone
 	if n.bare() {
 		return append(to, n)
 	}
 	for _, c := range n.children {
-		to = c.leaves(to)
+		to = c.leaves(to, d)
 	}
 	return to
 }
