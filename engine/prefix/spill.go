@@ -76,8 +76,11 @@ func (c *Cache) load(n *node) *state.State {
 		}
 		// There was no room for it.
 		need := state.Bytes(c.arena.Specs(), n.depth) - max(0, c.arena.Limit()-c.arena.Used())
+		if c.Evictable() < need {
+			d.abandon()
+		}
 		if need <= 0 || c.Evictable() < need {
-			return nil
+			return nil // the others are worth more than nothing
 		}
 		c.Evict(need)
 	}
