@@ -261,6 +261,9 @@ func (d *Disk) fill(w *os.File, f *file, j *job) error {
 // load reads a file's snapshot into the arena. A file that is no good is removed, which one that only does not fit in is
 // not.
 func (d *Disk) load(f *file, arena *state.Arena) (*state.State, error) {
+	if !d.there(f) {
+		return nil, os.ErrNotExist
+	}
 	s, err := load(filepath.Join(d.dir, f.name), f.name, d.options.Model, arena)
 	d.mu.Lock()
 	defer d.mu.Unlock()

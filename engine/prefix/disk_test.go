@@ -53,7 +53,19 @@ func (c *shelfTest) serve(t *testing.T, r Root, tokens []int32, cuts ...int) int
 	t.Helper()
 	p := c.Announce(r, tokens)
 	defer p.Retire()
-	s := p.Match().Take()
+	again := p.Match()
+	again.Fetch()
+	again.Release()
+	h, done := p.Match(), make(chan struct{})
+	go func() {
+		defer close(done)
+		if len(tokens)%2 == 0 {
+			h.Fetch()
+		}
+	}()
+	p.Match().Release()
+	<-done
+	s := h.Take()
 	defer s.Free()
 	found := s.Pos()
 	check(t, s, tokens[:found])

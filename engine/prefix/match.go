@@ -33,7 +33,10 @@ type Hit struct {
 	path  *Path
 	entry *entry
 	at    int   // where its state is cut back to
-	file  *node // that has a deeper one on the disk
+	file  *file // with a deeper one
+	depth int   // of that
+
+	fetched *state.State // of file
 }
 
 // Match returns the deepest snapshot that the request can go on from: at least one token is left, whose pass gives logits.
@@ -49,7 +52,7 @@ func (p *Path) Match() *Hit {
 			h.entry, h.at = n.below(), pos
 			h.found(pos, h.entry.kind)
 		case n.depth <= last && h.file == nil && n.onDisk(c.options.Disk) != nil:
-			h.file, h.Disk = n, true
+			h.file, h.depth, h.Disk = n.file, n.depth, true
 			h.found(n.depth, n.had)
 		}
 	}
@@ -100,8 +103,8 @@ func (h *Hit) Take() *state.State {
 	c := h.path.cache
 	c.clock++
 	var s *state.State
-	if h.file != nil && h.file.onDisk(c.options.Disk) != nil {
-		s = c.load(h.file)
+	if h.file != nil {
+		s = h.load()
 	}
 	if s == nil && h.entry != nil {
 		s, _ = h.entry.state.ForkAt(h.at) // Match has asked
@@ -118,8 +121,21 @@ func (h *Hit) Take() *state.State {
 	return s
 }
 
+// Fetch reads a snapshot that is on the disk, if there is room for it, so that Take need not. It alone of all may be called
+// by another goroutine, which has to be done before Take or Release.
+func (h *Hit) Fetch() {
+	if h.file != nil && h.fetched == nil {
+		c := h.path.cache
+		h.fetched, _ = c.options.Disk.load(h.file, c.arena) // Take tries again
+	}
+}
+
 // Release lets go of the snapshot.
 func (h *Hit) Release() {
+	if h.fetched != nil {
+		h.fetched.Free()
+		h.fetched = nil
+	}
 	if h.entry != nil {
 		h.entry.pins--
 		h.entry = nil

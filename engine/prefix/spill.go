@@ -59,30 +59,28 @@ func (n *node) onDisk(d *Disk) *file {
 	return n.file
 }
 
-// load reads a snapshot from the disk, puts it at its node and returns a Fork; nil if that cannot be.
-func (c *Cache) load(n *node) *state.State {
+// load reads a hit's snapshot from the disk, keeps it in memory and returns a Fork; nil if that cannot be.
+func (h *Hit) load() *state.State {
+	c := h.path.cache
 	d := c.options.Disk
-	for range 2 {
-		s, err := d.load(n.file, c.arena)
-		if err == nil {
-			fork := s.Fork()
-			if e := c.insert(n, s, n.had, false); e != nil {
-				e.last = c.clock
-			}
-			return fork
-		}
-		if n.onDisk(d) == nil {
-			return nil
-		}
+	if h.Fetch(); h.fetched == nil && d.there(h.file) {
 		// There was no room for it.
-		need := state.Bytes(c.arena.Specs(), n.depth) - max(0, c.arena.Limit()-c.arena.Used())
+		need := state.Bytes(c.arena.Specs(), h.depth) - max(0, c.arena.Limit()-c.arena.Used())
 		if c.Evictable() < need {
 			d.abandon()
 		}
-		if need <= 0 || c.Evictable() < need {
-			return nil // the others are worth more than nothing
+		if need > 0 && c.Evictable() >= need { // the others go only if that is enough
+			c.Evict(need)
+			h.Fetch()
 		}
-		c.Evict(need)
 	}
-	return nil
+	if h.fetched == nil {
+		return nil
+	}
+	fork := h.fetched.Fork()
+	if e := c.insert(c.grow(h.path.root, h.path.tokens[:h.depth]), h.fetched, h.Kind, false); e != nil {
+		e.last = c.clock
+	}
+	h.fetched = nil // the cache's
+	return fork
 }
