@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -335,5 +336,25 @@ func TestWriteFails(t *testing.T) {
 	}
 	if _, err := OpenDisk(filepath.Join(dir, "\x00"), DiskOptions{}); err == nil || errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
+	}
+}
+
+// TestHostileSizes expects that what a header says is held against the file's size and a bound before memory is taken for
+// it. The second file is sparse: it has the bytes.
+func TestHostileSizes(t *testing.T) {
+	header := (&book{tokens: []int32{1}}).header([32]byte{})
+	for _, test := range []struct {
+		tokens string
+		size   int64
+	}{{"\x00\x00\xff\x00", 1000}, {"\xff\xff\xff\xff", 1 << 40}} {
+		bad := append(slices.Clone(header), make([]byte, 1000)...)
+		copy(bad[fixedBytes-4:], test.tokens)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := readBook(bytes.NewReader(bad), test.size, [32]byte{})
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; err == nil || n > 1<<20 {
+			t.Errorf("%v; %d bytes were taken", err, n)
+		}
 	}
 }

@@ -159,7 +159,11 @@ func TestWindow(t *testing.T) {
 	p.Retire()
 	for _, test := range []struct{ n, want int }{{1000, 999}, {900, 899}, {812, 811}, {600, 0}, {20, 0}} {
 		p := c.Announce(Root{}, append(prompt(test.n-1), 9999))
-		s := p.Match().Take()
+		h := p.Match()
+		if h.Pos != test.want {
+			t.Errorf("%d of %d tokens are found, want %d", h.Pos, test.n, test.want)
+		}
+		s := h.Take()
 		check(t, s, tokens[:test.want])
 		s.Free()
 		p.Retire()
