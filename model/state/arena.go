@@ -25,7 +25,9 @@ type Arena struct {
 	used  int64
 	pages [][]*page // free ones of each group
 	slots []*slot   // free ones
-	ids   int
+	ids   int       // the last page's
+	// The last slot's, below zero.
+	slotIDs int
 }
 
 // mambaAt says where a layer's states lie in a slot.
@@ -41,6 +43,7 @@ type page struct {
 
 // slot is the states of all Mamba layers at one position of a sequence.
 type slot struct {
+	id   int
 	refs int
 	data []float32
 }
@@ -108,7 +111,8 @@ func (a *Arena) take(pages []*page, groups []int, slots []*slot) error {
 		if n := len(a.slots); n > 0 {
 			slots[i], a.slots = a.slots[n-1], a.slots[:n-1]
 		} else {
-			slots[i] = &slot{data: make([]float32, a.slotSize)}
+			a.slotIDs--
+			slots[i] = &slot{id: a.slotIDs, data: make([]float32, a.slotSize)}
 		}
 		slots[i].refs = 1
 	}
