@@ -54,7 +54,7 @@ func TestAdapters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		opened, err := jamba.OpenWith(path, jamba.OpenOptions{Precision: jamba.Fast, Adapter: dir})
+		opened, err := jamba.OpenWith(path, jamba.OpenOptions{Options: checkpoint.Options{Precision: jamba.Fast, Adapter: dir}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,13 +79,11 @@ func TestAdapters(t *testing.T) {
 		all.Go(func() {
 			// A session that changes its adapter begins again.
 			s := m.NewSession()
-			defer s.Close()
 			for _, c := range []choice{choices[(i+1)%3], choices[i%3]} {
 				prompt := "Seven tree green, the blue house"[i:]
 				got, err := answer(m, s, prompt, c.adapter)
 				own := c.opened.NewSession()
 				want, wantErr := answer(c.opened, own, prompt, nil)
-				own.Close()
 				if answers[i] = got; errors.Join(err, wantErr) != nil || !slices.Equal(got, want) {
 					t.Errorf("prompt %q, adapter %d:\n got %q %v\nwant %q %v", prompt, i%3, got, err, want, wantErr)
 				}

@@ -18,7 +18,7 @@ import (
 
 func openE2E(t testing.TB) *jamba.Model {
 	t.Helper()
-	m, err := jamba.OpenWith(testutil.Golden("e2e", "model"), checkpoint.Options{Precision: model.Exact})
+	m, err := jamba.OpenWith(testutil.Golden("e2e", "model"), jamba.OpenOptions{Options: checkpoint.Options{Precision: model.Exact}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,13 +9,12 @@ import (
 	"testing"
 
 	"jamba"
-	"jamba/checkpoint"
 	"jamba/model"
 )
 
 // TestEmbed compares with the final hidden states that a probe sees, which the model's goldens hold to the reference.
 func TestEmbed(t *testing.T) {
-	m, err := jamba.OpenWith(path, checkpoint.Options{})
+	m, err := jamba.OpenWith(path, jamba.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,9 +15,11 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
 
 	"jamba/checkpoint"
 	"jamba/engine"
+	"jamba/engine/prefix"
 	"jamba/engine/sample"
 	"jamba/model"
 	"jamba/text"
@@ -35,6 +37,7 @@ type Model struct {
 	ends       []int32  // tokens that end an answer
 	padded     []int32  // rows of the vocabulary that only fill it up
 	warnings   []string // of generation settings and the tokenizer
+	hash       func() ([32]byte, error)
 }
 
 // The types of the parts below that callers meet.
@@ -51,8 +54,12 @@ type (
 	Logprob = sample.Logprob
 	// Adapter is a low-rank adapter (LoRA) that Options can name; see Model.OpenAdapter.
 	Adapter = model.Adapter
-	// OpenOptions say how to open a model.
-	OpenOptions = checkpoint.Options
+	// Constraint steers an answer token by token.
+	Constraint = engine.Constraint
+	// Counters tell what a model's requests have come to.
+	Counters = engine.Counters
+	// EngineOptions are the bounds of what is computed together.
+	EngineOptions = engine.Options
 )
 
 // The choices of OpenOptions.Precision.
@@ -75,6 +82,17 @@ var (
 	ErrClosed = engine.ErrClosed // the model is closed
 )
 
+// OpenOptions say how to open a model.
+type OpenOptions struct {
+	checkpoint.Options               // of the weights
+	Engine             EngineOptions // of the requests
+	// StateDir, if set, is a folder in which what was computed for prompts is kept, so that a program which is started again need
+	// not compute it again. At most StateBytes are used; 0: 16 GiB.
+	StateDir   string
+	StateBytes int64
+	Warn       func(error) // told of files in StateDir that cannot be used; nil: nobody
+}
+
 // Options say how to answer. Model.Defaults gives those that the model asks for; the zero value is the most likely
 // answer, of any length.
 type Options struct {
@@ -89,11 +107,24 @@ type Options struct {
 	Logprobs  bool                  // give the log-probability of each token
 	TopTokens int                   // and those of the n most likely ones
 	Progress  func(done, total int) // called while the prompt is computed
+	// Constraint, in place of Mask, may also say what comes next, or take back up to Undo tokens; so many are held back from the reader.
+	Constraint Constraint
+	Undo       int
 	// Adapter is what to compute with; nil: the model as it was opened. Answers with different adapters are computed together. A
 	// session that changes its adapter begins again.
 	Adapter *Adapter
 	// Tools and Documents are what the chat template is told of, each an object in JSON as OpenAI's API has it.
 	Tools, Documents []json.RawMessage
+	// Priority brings a request forward: a level counts as having come 10 seconds earlier. It matters where requests wait.
+	Priority int
+	// Salt separates requests: what was computed for one is used for others of the same salt alone.
+	Salt string
+	// Breakpoints are positions of a prompt of token ids which later prompts may begin with: what is computed up to there is
+	// kept. Those of chats are found by themselves.
+	Breakpoints []int
+	// Lookup guesses what comes next from the text before, where that turns out to be faster: answers that repeat their prompts
+	// are. The answer is the same.
+	Lookup bool
 	// EndRepetition ends an answer that only repeats itself.
 	EndRepetition bool
 	// LiteralContent takes control tokens that are written out in prompts and messages for text. The reference does not.
@@ -103,7 +134,7 @@ type Options struct {
 // Open opens the model at path, a folder in Hugging Face layout or a .gguf file, for the fast pass.
 // Errors name the file and what is wrong with it.
 func Open(path string) (*Model, error) {
-	return OpenWith(path, OpenOptions{Precision: Fast})
+	return OpenWith(path, OpenOptions{Options: checkpoint.Options{Precision: Fast}})
 }
 
 // OpenWith is Open with options. The exact pass maps the weights and does not read them.
@@ -113,16 +144,19 @@ func OpenWith(path string, o OpenOptions) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{checkpoint: c}
-	if m.network, err = c.Model(o); err == nil {
+	if m.network, err = c.Model(o.Options); err == nil {
 		if m.text, err = c.Text(); err == nil {
 			err = m.readGeneration()
 		}
+	}
+	if m.hash = sync.OnceValues(func() ([32]byte, error) { return networkHash(c, m.network, o.Adapter) }); err == nil && o.StateDir != "" {
+		err = m.openStates(&o)
 	}
 	if err != nil {
 		c.Close()
 		return nil, err
 	}
-	m.engine = engine.ForModel(m.network)
+	m.engine = engine.ForModel(m.network, o.Engine)
 	return m, nil
 }
 
@@ -137,6 +171,9 @@ func (m *Model) Network() *model.Model { return m.network }
 
 // Checkpoint returns what the model was opened from.
 func (m *Model) Checkpoint() *checkpoint.Checkpoint { return m.checkpoint }
+
+// Counters returns what the model's requests have come to so far.
+func (m *Model) Counters() Counters { return m.engine.Counters() }
 
 // Text returns the model's tokenizer and chat templates.
 func (m *Model) Text() *text.Text { return m.text }
@@ -199,47 +236,33 @@ func (m *Model) CanChat() bool { return m.text.Templates != nil }
 
 // Generate continues prompt. See Session.Generate.
 func (m *Model) Generate(ctx context.Context, prompt string, o Options) iter.Seq2[Piece, error] {
-	return m.once(func(s *Session) iter.Seq2[Piece, error] { return s.Generate(ctx, prompt, o) })
+	return m.NewSession().Generate(ctx, prompt, o)
 }
 
 // GenerateIDs continues a prompt of token ids. See Session.GenerateIDs.
 func (m *Model) GenerateIDs(ctx context.Context, prompt []int32, o Options) iter.Seq2[Piece, error] {
-	return m.once(func(s *Session) iter.Seq2[Piece, error] { return s.GenerateIDs(ctx, prompt, o) })
+	return m.NewSession().GenerateIDs(ctx, prompt, o)
 }
 
 // Chat answers messages. See Session.Chat.
 func (m *Model) Chat(ctx context.Context, messages []Message, o Options) iter.Seq2[Piece, error] {
-	return m.once(func(s *Session) iter.Seq2[Piece, error] { return s.Chat(ctx, messages, o) })
+	return m.NewSession().Chat(ctx, messages, o)
 }
 
 // ChatJSON answers a conversation in JSON. See Session.ChatJSON.
 func (m *Model) ChatJSON(ctx context.Context, conversation []byte, o Options) iter.Seq2[Piece, error] {
-	return m.once(func(s *Session) iter.Seq2[Piece, error] { return s.ChatJSON(ctx, conversation, o) })
+	return m.NewSession().ChatJSON(ctx, conversation, o)
 }
 
-// once answers in a session that is closed then.
-func (m *Model) once(f func(*Session) iter.Seq2[Piece, error]) iter.Seq2[Piece, error] {
-	return func(yield func(Piece, error) bool) {
-		s := m.NewSession()
-		defer s.Close()
-		f(s)(yield)
-	}
-}
-
-// Session is one text or conversation that goes on. What was computed for its beginning is kept. It is not safe for
-// concurrent use.
+// Session is one text or conversation that goes on. What was computed for its beginning is kept, as for all of a model's
+// requests, as long as there is memory; a Session can also be saved. It is not safe for concurrent use.
 type Session struct {
-	model  *Model
-	engine *engine.Session
+	model *Model
+	text  engine.Sequence // what was computed last
 }
 
 // NewSession returns an empty session.
-func (m *Model) NewSession() *Session {
-	return &Session{m, m.engine.NewSession()}
-}
-
-// Close frees the session's memory; if it is not called, that happens some time after the session is out of reach.
-func (s *Session) Close() { s.engine.Close() }
+func (m *Model) NewSession() *Session { return &Session{model: m} }
 
 // Generate continues prompt and yields the answer piece by piece; the last piece has Finish and Stats. An error ends
 // it, ctx.Err() if that was why; the session can be used on. Options that are out of range are an error.
@@ -252,7 +275,7 @@ func (s *Session) Generate(ctx context.Context, prompt string, o Options) iter.S
 
 // GenerateIDs is Generate for a prompt of token ids, which is taken as it is.
 func (s *Session) GenerateIDs(ctx context.Context, prompt []int32, o Options) iter.Seq2[Piece, error] {
-	return s.run(ctx, prompt, o)
+	return s.run(ctx, prompt, text.Marks{}, o)
 }
 
 // Chat answers the last of messages, as the model's chat template puts them, and yields the answer as Generate does.
@@ -274,13 +297,18 @@ func (s *Session) ChatJSON(ctx context.Context, conversation []byte, o Options) 
 
 // chat answers a request, unless it comes with an error.
 func (s *Session) chat(ctx context.Context, r chat.Request, err error, o Options) iter.Seq2[Piece, error] {
-	switch {
-	case err != nil:
-		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
-	case o.LiteralContent:
-		return s.runParts(ctx, s.model.text.ChatLiteralParts(r), o)
+	var ids []int32
+	encode := s.model.text.ChatParts
+	if o.LiteralContent {
+		encode = s.model.text.ChatLiteralParts
 	}
-	return s.runParts(ctx, s.model.text.ChatParts(r), o)
+	if err == nil {
+		ids, err = s.model.within(encode(r))
+	}
+	if err != nil {
+		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
+	}
+	return s.run(ctx, ids, text.ChatMarks(r, ids, encode), o)
 }
 
 // runParts answers a prompt, of which no more is encoded than the context has room for.
@@ -289,24 +317,47 @@ func (s *Session) runParts(ctx context.Context, prompt text.Parts, o Options) it
 	if err != nil {
 		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
 	}
-	return s.run(ctx, ids, o)
+	return s.run(ctx, ids, text.Marks{}, o)
 }
 
 func (m *Model) within(prompt text.Parts) ([]int32, error) {
 	return text.Within(prompt, m.network.Config.MaxPositionEmbeddings)
 }
 
-func (s *Session) run(ctx context.Context, ids []int32, o Options) iter.Seq2[Piece, error] {
+func (s *Session) run(ctx context.Context, prompt []int32, marks text.Marks, o Options) iter.Seq2[Piece, error] {
 	m := s.model
 	if err := m.validate(&o); err != nil {
 		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
 	}
-	return s.engine.Generate(ctx, engine.Request{
-		Prompt: ids, MaxTokens: o.MaxTokens, StopTokens: slices.Concat(m.ends, o.StopIDs), Stop: o.Stop, Padded: m.padded, Sample: o.Sampling,
+	r := engine.Request{
+		Prompt: prompt, MaxTokens: o.MaxTokens, StopTokens: slices.Concat(m.ends, o.StopIDs), Stop: o.Stop, Padded: m.padded, Sample: o.Sampling,
 		Logprobs: o.Logprobs, TopTokens: o.TopTokens, Text: m.text.Tokenizer.Stream(true), Progress: o.Progress,
-		EndRepetition: o.EndRepetition, Mask: o.Mask, Adapter: o.Adapter,
-	})
+		EndRepetition: o.EndRepetition, Adapter: o.Adapter, Constraint: o.Constraint, Undo: o.Undo, Priority: o.Priority, Salt: o.Salt,
+		Marks: prefix.Marks{Borders: marks.Borders, Turn: marks.Turn, Breakpoints: o.Breakpoints},
+	}
+	if o.Mask != nil {
+		r.Constraint = engine.Mask(o.Mask)
+	}
+	if o.Lookup {
+		r.Lookup, r.Ahead = true, lookupAhead
+	}
+	return func(yield func(Piece, error) bool) {
+		s.text = r.Sequence(nil)
+		var answer []int32
+		for piece, err := range m.engine.Generate(ctx, r) {
+			if err == nil && piece.Finish == "" {
+				answer = append(answer, piece.ID)
+				s.text = r.Sequence(answer)
+			}
+			if !yield(piece, err) {
+				return
+			}
+		}
+	}
 }
+
+// lookupAhead is how many tokens an answer with Options.Lookup may be ahead of its reader.
+const lookupAhead = 8
 
 // validate checks options, and says so if it is the model's files that are wrong.
 func (m *Model) validate(o *Options) error {

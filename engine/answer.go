@@ -27,6 +27,7 @@ func (a *answer) read(yield func(Piece, error) bool) (Piece, error) {
 		ev := a.receive()
 		if now := time.Now(); first {
 			a.stats.Prefill = now.Sub(a.start)
+			a.stats.ReusedTokens = a.reused
 			a.start = now
 		}
 		if ev.err != nil {

@@ -54,18 +54,15 @@ func (e *embedding) add(hidden []float32, n int) {
 // Embed returns the embedding [M] of a text's tokens, computed together with what else the engine has to do, with an adapter if
 // it is not nil.
 func (e *Engine) Embed(ctx context.Context, tokens []int32, p Pooling, a *model.Adapter) ([]float32, error) {
+	sum := &embedding{pooling: p}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := e.NewSession()
-	defer s.Close()
-	sum := &embedding{pooling: p}
-	q, err := s.begin(ctx, &Request{Prompt: tokens, Adapter: a}, sum)
+	s, err := e.request(ctx, &Request{Prompt: tokens, Adapter: a, embedding: sum}, goalEmbedding)
 	if err != nil {
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, e.nudge)
-	defer stop()
-	if ev := <-q.events; ev.err != nil {
+	context.AfterFunc(ctx, e.nudge)
+	if ev := <-s.events; ev.err != nil {
 		return nil, ev.err
 	}
 	mean := make([]float32, len(sum.sum))

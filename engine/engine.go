@@ -3,11 +3,11 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"jamba/engine/prefix"
 	"jamba/internal/kernel/par"
 	"jamba/model"
 	"jamba/model/state"
@@ -20,9 +20,15 @@ type Network interface {
 
 // Options are the bounds of an Engine.
 type Options struct {
-	Context int // tokens of the longest sequence; 0: no bound
-	Chunk   int // tokens of a pass, at least one for each sequence; 0: 512
-	Waiting int // requests that may wait; 0: 1024
+	Context int   // tokens of the longest sequence; 0: no bound
+	Chunk   int   // tokens of a pass, at least one for each sequence; 0: 512
+	Waiting int   // requests that may wait; 0: 1024
+	Running int   // requests that are computed at a time; 0: 256
+	Cache   int64 // bytes that states kept for later requests may take; 0: all that is free; less: none are kept
+	// Stretch is how much longer than without prompts a pass may take beside answers, so that long prompts do not stall them;
+	// 0: 2.
+	Stretch float64
+	Disk    *prefix.Disk // where states are kept across restarts; nil: nowhere
 }
 
 // chunk is how many tokens of prompts are computed at once: enough to read weights seldom, few enough for the pass's
@@ -35,9 +41,9 @@ var (
 	ErrBusy   = errors.New("too many requests are waiting")
 )
 
-// Engine computes the answers of many sequences. One goroutine owns the network: it makes each pass of the next tokens of
-// all sequences whose readers want some, and of a stretch of a prompt. Readers are served through channels and hold up
-// nobody but themselves.
+// Engine computes the answers of many sequences. One goroutine owns the network and the cache: it makes each pass of the next
+// tokens of all sequences whose readers want some, and of stretches of prompts. Readers are served through channels and hold
+// up nobody but themselves.
 type Engine struct {
 	network Network
 	arena   *state.Arena
@@ -45,39 +51,57 @@ type Engine struct {
 
 	mu      sync.Mutex
 	closed  bool
-	waiting []*sequence // not begun
+	inbox   []*sequence // submitted, not seen by the goroutine
+	jobs    []func()
+	queued  int // those and the goroutine's waiting ones
+	counted Counters
 	wake    chan struct{}
+	ctx     context.Context // of all passes
+	cancel  context.CancelFunc
 	done    chan struct{}
 
 	// Of the goroutine alone.
-	running []*sequence // begun, in the order in which they came
+	cache   *prefix.Cache
+	waiting []*sequence // not begun or preempted, the next first
+	running []*sequence // begun, in the order of their ranks
 	step    []*sequence // those in the pass at hand
 	spans   []model.Span
+	pace    pace
+	reading sync.WaitGroup // states from the disk
 
 	patience *time.Timer
 }
 
 // New returns an Engine over a network whose sequences live in arena. Close ends it.
 func New(n Network, arena *state.Arena, o Options) *Engine {
-	if o.Chunk == 0 {
-		o.Chunk = chunk
+	setDefault(&o.Chunk, chunk)
+	setDefault(&o.Waiting, 1024)
+	setDefault(&o.Running, 256)
+	setDefault(&o.Stretch, 2)
+	e := &Engine{
+		network: n, arena: arena, options: o, wake: make(chan struct{}, 1), done: make(chan struct{}), patience: time.NewTimer(0),
+		cache: newCache(arena, &o),
 	}
-	if o.Waiting == 0 {
-		o.Waiting = 1024
-	}
-	e := &Engine{network: n, arena: arena, options: o, wake: make(chan struct{}, 1), done: make(chan struct{}), patience: time.NewTimer(0)}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
 	go e.run()
 	return e
 }
 
-// ForModel returns an Engine over m, with as much memory for sequences as the system has free.
-func ForModel(m *model.Model) *Engine {
+func setDefault[T int | float64](v *T, to T) {
+	if *v == 0 {
+		*v = to
+	}
+}
+
+// ForModel returns an Engine over m, with as much memory for sequences as the system has free if o.Memory is 0.
+func ForModel(m *model.Model, o Options) *Engine {
 	free, known := state.Available()
 	if !known {
 		free = 0
 	}
+	o.Context = m.Config.MaxPositionEmbeddings
 	p := m.NewPass()
-	e := New(p, state.NewArena(m.StateSpecs(), free), Options{Context: m.Config.MaxPositionEmbeddings})
+	e := New(p, state.NewArena(m.StateSpecs(), free), o)
 	p.Progress = e.layerDone
 	return e
 }
@@ -90,6 +114,7 @@ func (e *Engine) Close() {
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
+	e.cancel()
 	e.nudge()
 	<-e.done
 }
@@ -109,10 +134,12 @@ func (e *Engine) submit(s *sequence) error {
 	switch {
 	case e.closed:
 		return ErrClosed
-	case len(e.waiting) >= e.options.Waiting:
+	case e.queued >= e.options.Waiting:
 		return ErrBusy
 	}
-	e.waiting = append(e.waiting, s)
+	s.rank = time.Now().Add(-time.Duration(s.request.Priority) * priorityStep)
+	e.inbox = append(e.inbox, s)
+	e.queued++
 	e.nudge()
 	return nil
 }
@@ -120,147 +147,118 @@ func (e *Engine) submit(s *sequence) error {
 // run is the goroutine that owns the network.
 func (e *Engine) run() {
 	defer close(e.done)
-	for e.admit() {
-		if !e.pick() {
-			<-e.wake
+	for e.collect() {
+		e.sweep()
+		e.runJobs()
+		e.admit()
+		if !e.layOut() {
+			e.sleep()
 			continue
 		}
-		results := e.network.Forward(context.Background(), e.spans...)
+		start := time.Now()
+		results := e.network.Forward(e.ctx, e.spans...)
+		e.learn(time.Since(start))
 		e.take(results)
 		e.await()
 	}
-	for _, s := range e.running {
+	e.reading.Wait()
+	for _, s := range append(e.waiting, e.running...) {
+		e.leave(s, prefix.Rolling)
 		s.send(event{err: ErrClosed})
 	}
+	e.runJobs()
+	e.cache.Close()
 }
 
-// admit ends the sequences whose contexts have ended, and begins those that wait and for which there is memory, the first
-// that came first. It returns false once the engine is closed.
-func (e *Engine) admit() bool {
+// sleep waits for something to do. Those that wait for memory get that of readers who stay away.
+func (e *Engine) sleep() {
+	if len(e.waiting) == 0 || len(e.running) == 0 {
+		<-e.wake
+		return
+	}
+	select {
+	case <-e.wake:
+	case <-time.After(idle):
+	}
+}
+
+// do calls f between two passes, when nothing else uses the cache.
+func (e *Engine) do(f func()) error {
+	done := make(chan struct{})
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.closed {
-		for _, s := range e.waiting {
-			s.send(event{err: ErrClosed})
-		}
-		e.waiting = nil
-		return false
+		e.mu.Unlock()
+		return ErrClosed
 	}
-	e.waiting = slices.DeleteFunc(e.waiting, func(s *sequence) bool {
-		err := s.ctx.Err()
-		if err != nil {
-			s.send(event{err: err})
-		}
-		return err != nil
-	})
-	e.running = slices.DeleteFunc(e.running, func(s *sequence) bool {
-		err := s.ctx.Err()
-		if err != nil {
-			s.send(event{err: err})
-		}
-		return err != nil
-	})
-	for len(e.waiting) > 0 {
-		s := e.waiting[0]
-		if err := e.room(s); err != nil {
-			if len(e.running) > 0 {
-				break // for those that run to end
-			}
-			s.send(event{err: err})
-		} else {
-			e.running = append(e.running, s)
-			if len(s.todo) == 0 { // all of the prompt was computed before
-				s.answering = true
-				s.pick(s.logits)
-				e.deliver(s)
-			}
-		}
-		e.waiting = slices.Delete(e.waiting, 0, 1)
-	}
-	return true
-}
-
-// room returns an error if a sequence may come to take more memory than is free and promised to no other.
-func (e *Engine) room(s *sequence) error {
-	specs := e.arena.Specs()
-	own := state.Bytes(specs, s.state.Pos())
-	if s.state.Pos() == 0 {
-		own = 0
-	}
-	s.promise = max(0, state.Bytes(specs, s.need)-own) + state.SlotBytes(specs)
-	if limit := e.arena.Limit(); limit > 0 && s.promise > limit-e.arena.Used()-e.outstanding() {
-		return tooLarge(s.need, s.promise, limit-e.arena.Used()-e.outstanding())
-	}
+	e.jobs = append(e.jobs, func() { f(); close(done) })
+	e.mu.Unlock()
+	e.nudge()
+	<-done
 	return nil
 }
 
-// outstanding returns what is promised to running sequences and not taken yet.
-func (e *Engine) outstanding() (n int64) {
-	for _, s := range e.running {
-		n += max(0, s.promise-s.taken(e.arena.Specs()))
+func (e *Engine) runJobs() {
+	e.mu.Lock()
+	jobs := e.jobs
+	e.jobs = nil
+	e.mu.Unlock()
+	for _, f := range jobs {
+		f()
 	}
-	return n
 }
 
-func tooLarge(tokens int, need, free int64) error {
-	const gib = 1 << 30
-	return fmt.Errorf("a context of %d tokens needs %.1f GiB of memory, %.1f GiB are free; shorten the prompt or the answer (--max-tokens)",
-		tokens, float64(need)/gib, float64(max(0, free))/gib)
-}
-
-// pick lays out the next pass: the next token of each sequence that has an answer, then prompts, the first that came first,
-// as far as the bound of tokens goes. It returns false if there is nothing to do.
-func (e *Engine) pick() bool {
-	e.step, e.spans = e.step[:0], e.spans[:0]
-	budget := e.options.Chunk
-	add := func(s *sequence, n int) {
-		// Those of one adapter stand together, so that its product is one.
-		at := len(e.step)
-		for at > 0 && e.step[at-1].request.Adapter != s.request.Adapter {
-			at--
-		}
-		if at == 0 {
-			at = len(e.step)
-		}
-		e.step = slices.Insert(e.step, at, s)
-		e.spans = slices.Insert(e.spans, at, model.Span{Context: s.ctx, State: s.state, Tokens: s.todo[:n], Want: s.want(n), Adapter: s.request.Adapter})
-		budget -= n
+// collect takes over what was submitted. It returns false once the engine is closed.
+func (e *Engine) collect() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range e.inbox {
+		e.waiting = insert(e.waiting, s)
 	}
-	for _, s := range e.running {
-		if s.answering && s.wanted.Load() > 0 {
-			add(s, 1)
-		}
-	}
-	for _, s := range e.running {
-		if n := min(budget, len(s.todo)); !s.answering && n > 0 && s.wanted.Load() > 0 {
-			add(s, n)
-		}
-	}
-	return len(e.step) > 0
+	e.inbox = e.inbox[:0]
+	e.count()
+	return !e.closed
 }
 
 // take goes on from the results of a pass: tokens are picked, and sequences that have ended are given back.
 func (e *Engine) take(results []model.Result) {
 	par.For(len(e.step), 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			e.step[i].advance(&results[i], len(e.spans[i].Tokens))
+			e.step[i].advance(&results[i], &e.spans[i])
 		}
 	})
-	for _, s := range e.step {
+	e.tally()
+	for i, s := range e.step {
+		e.keep(s, results[i].Kept)
+		if s.last != nil && errors.Is(s.last.err, state.ErrFull) && len(e.running) > 1 {
+			s.last = nil
+			e.preempt(s) // somebody else took the memory
+			continue
+		}
 		e.deliver(s)
 	}
 }
 
-// deliver sends what a sequence has for its reader. With the last event its state is its session's again.
+// deliver sends what a sequence has for its reader, as far as it is wanted and stays.
 func (e *Engine) deliver(s *sequence) {
-	switch {
-	case s.last != nil:
-		e.running = slices.DeleteFunc(e.running, func(r *sequence) bool { return r == s })
-		s.send(*s.last)
-	case s.next != nil:
+	held := s.request.Undo
+	if s.last != nil {
+		held = 0
+		e.leave(s, s.kindOfEnd(s.last.err)) // however long the reader takes
+	}
+	sent := 0
+	for len(s.next)-sent > held && s.wanted.Load() > 0 {
 		s.wanted.Add(-1)
-		s.send(*s.next)
-		s.next = nil
+		s.away.Store(time.Now().UnixNano())
+		s.send(s.next[sent])
+		sent++
+	}
+	if s.next = slices.Delete(s.next, 0, sent); sent > 0 {
+		e.mu.Lock()
+		e.counted.AnswerTokens += int64(sent)
+		e.mu.Unlock()
+	}
+	if s.last != nil && len(s.next) == 0 {
+		e.end(s, *s.last)
 	}
 }
 
@@ -270,7 +268,10 @@ const patience = 200 * time.Microsecond
 
 // await waits for the readers of the pass at hand to ask for more.
 func (e *Engine) await() {
-	if len(e.running) < 2 {
+	e.mu.Lock()
+	alone := len(e.running)+e.queued < 2
+	e.mu.Unlock()
+	if alone {
 		return
 	}
 	e.patience.Reset(patience)
@@ -290,7 +291,7 @@ func (e *Engine) await() {
 // layerDone tells the sequences whose prompts are in the pass at hand how far it is.
 func (e *Engine) layerDone(layer, layers int) {
 	for i, s := range e.step {
-		if !s.answering {
+		if !s.answering && !s.again {
 			s.tell(s.fed+len(e.spans[i].Tokens)*layer/layers, s.total)
 		}
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"jamba/engine/prefix"
 	"jamba/engine/sample"
 	"jamba/model"
 )
@@ -16,19 +17,23 @@ type Request struct {
 	Padded     []int32  // ids that are never picked, ascending
 	Sample     sample.Params
 	Adapter    *model.Adapter // to compute with; nil: the model's own, if it has one
-	// Mask, if set, may change the logits [vocab] of the next token before it is picked, most often to -Inf for tokens that are
-	// not allowed; answer are the tokens so far. It runs beside those of other sequences and must not keep its arguments. If it
-	// leaves no token, the answer ends with an error.
-	Mask      func(answer []int32, logits []float32)
-	Logprobs  bool // give log-probabilities, of the logits before Mask
-	TopTokens int  // with those of the n most likely tokens
+	Priority   int            // higher: sooner; a level counts as having come 10 seconds earlier
+	Salt       string         // nothing is shared with requests of another salt
+	Marks      prefix.Marks   // of Prompt, which later requests may begin like: states are kept there
+	Lookup     bool           // guess from the text before what comes next, where that is faster; the answer is the same
+	Constraint Constraint     // what may come next; nil: all
+	Undo       int            // how many tokens Constraint may take back; so many are held back from the reader
+	Logprobs   bool           // give log-probabilities, of the logits before Constraint
+	TopTokens  int            // with those of the n most likely tokens
 	// EndRepetition ends an answer that only repeats itself; see repetition.
 	EndRepetition bool
 	Text          Detokenizer
 	Progress      func(done, total int) // called while the prompt is computed; may be nil
-	// Ahead is how many tokens are computed before the reader asks for them. With 0 a session has seen no token that the
-	// reader has not.
+	// Ahead is how many tokens are computed before the reader asks for them. With 0 none is
+	// computed that the reader does not take.
 	Ahead int
+
+	embedding *embedding // to be filled
 }
 
 // Detokenizer turns the answer's tokens into text, piece by piece and never within a character.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"jamba/engine/prefix"
 	"jamba/engine/sample"
 	"jamba/model"
 	"jamba/model/state"
@@ -26,8 +26,9 @@ import (
 // keys. The token bad has numbers that are none.
 type double struct {
 	mu     sync.Mutex
-	passes [][]int // rows of each span of each pass
-	delay  time.Duration
+	passes [][]int       // rows of each span of each pass
+	delay  time.Duration // of a pass
+	perRow time.Duration // in addition
 	layer  func(layer, layers int)
 	torn   bool // spans of one adapter stood apart in a pass
 }
@@ -61,6 +62,11 @@ func (d *double) Forward(_ context.Context, spans ...model.Span) []model.Result 
 			results[i].Err = err
 			continue
 		}
+		if _, h := s.State.Mamba(1); at > 0 && h[0] != digest(s.State, at) {
+			results[i].Err = errStale
+			s.State.Rollback()
+			continue
+		}
 		failed := false
 		for j, id := range s.Tokens {
 			_ = s.State.KV(0).Store(at+j, []float32{float32(id)}, []float32{float32(slices.Index(adapters, s.Adapter))})
@@ -71,30 +77,62 @@ func (d *double) Forward(_ context.Context, spans ...model.Span) []model.Result 
 			results[i].Err = errors.New("not a number")
 			continue
 		}
+		_, cuts := s.State.Cuts(1, nil, nil)
+		for _, c := range cuts {
+			c.To[0] = digest(s.State, at+c.Row)
+		}
 		results[i].Kept = s.State.Commit()
-		if s.Want == model.LastLogits {
-			results[i].Logits = logitsOf(s.State)
+		switch s.Want {
+		case model.LastLogits:
+			results[i].Logits = logitsOf(s.State, s.State.Pos())
+		case model.AllLogits:
+			for j := range s.Tokens {
+				results[i].Logits = append(results[i].Logits, logitsOf(s.State, at+j+1)...)
+			}
 		}
 	}
 	if d.layer != nil {
 		d.layer(1, 2)
 		d.layer(2, 2)
 	}
-	time.Sleep(d.delay)
+	n := 0
+	for _, r := range rows {
+		n += r
+	}
+	time.Sleep(d.delay + time.Duration(n)*d.perRow)
 	d.mu.Lock()
 	d.passes = append(d.passes, rows)
 	d.mu.Unlock()
 	return results
 }
 
-func logitsOf(s *state.State) []float32 {
-	h := fnv.New64a()
-	for pos := range s.Pos() {
+// errStale is the error of a state whose parts are of different positions.
+var errStale = errors.New("the state of Mamba is not that of the keys")
+
+// digest returns what follows from the first n tokens of a sequence.
+func digest(s *state.State, n int) float32 {
+	h := fnv.New32a()
+	for pos := range n {
 		k, v := s.KV(0).At(pos, 0)
 		fmt.Fprint(h, k[0], v[0], ",")
 	}
+	return float32(h.Sum32() >> 8) // 24 bits, exact
+}
+
+// logitsOf returns the logits after n tokens: most often those of what came after the last place with the same three tokens,
+// else those of any token but bad.
+func logitsOf(s *state.State, n int) []float32 {
+	sum := uint32(digest(s, n))
+	next := sum % (vocab - 1)
+	key := func(pos int) float32 { k, _ := s.KV(0).At(pos, 0); return k[0] }
+	for pos := n - 4; pos >= 0 && sum%5 > 0; pos-- {
+		if key(pos) == key(n-3) && key(pos+1) == key(n-2) && key(pos+2) == key(n-1) {
+			next = uint32(key(pos + 3))
+			break
+		}
+	}
 	logits := make([]float32, vocab)
-	logits[h.Sum64()%(vocab-1)] = 1 // never bad
+	logits[next] = 1
 	return logits
 }
 
@@ -121,28 +159,40 @@ func newDouble(limit int64, o Options) (*Engine, *double) {
 	return e, d
 }
 
-// TestAnyRequests lets requests of all kinds come, go, stall and fail at random, several sessions at once, and expects each to
-// be answered as it is alone; afterwards nothing is in use.
+// TestAnyRequests lets requests of all kinds come, go, stall and fail at random, several sessions at once, many of which begin
+// alike, with so little memory now and then that they drive each other out, and expects each to be answered as it is alone;
+// afterwards nothing is in use but what is kept for later.
 func TestAnyRequests(t *testing.T) {
+	var counts Counters
 	rapid.Check(t, func(t *rapid.T) {
-		o := Options{Context: rapid.SampledFrom([]int{0, 700}).Draw(t, "context"), Chunk: rapid.SampledFrom([]int{1, 3, 64, 512}).Draw(t, "chunk")}
-		e, d := newDouble(rapid.SampledFrom([]int64{0, 20 << 10}).Draw(t, "limit"), o)
+		o := Options{
+			Context: rapid.SampledFrom([]int{0, 700}).Draw(t, "context"), Chunk: rapid.SampledFrom([]int{1, 3, 64, 512}).Draw(t, "chunk"),
+			Cache: rapid.SampledFrom([]int64{-1, 0, 10 << 10}).Draw(t, "cache"), Running: rapid.SampledFrom([]int{0, 2}).Draw(t, "running"),
+		}
+		e, d := newDouble(rapid.SampledFrom([]int64{0, 8 << 10, 20 << 10}).Draw(t, "limit"), o)
 		type plan struct {
 			prompt             []int32
+			marks              prefix.Marks
 			max, leave, cancel int
-			ahead              int
+			ahead, priority    int
+			lookup             bool
+			undo               int
 			broken             bool
 			adapter            int
 		}
+		beginnings := rapid.SliceOfN(rapid.SliceOfN(rapid.Int32Range(0, vocab-2), 1, 200), 1, 2).Draw(t, "beginnings")
 		var plans [][]plan
-		for range rapid.IntRange(1, 5).Draw(t, "sessions") {
+		for range rapid.IntRange(1, 6).Draw(t, "sessions") {
 			var own []plan
 			for range rapid.IntRange(1, 3).Draw(t, "requests") {
+				prompt := slices.Concat(rapid.SampledFrom(beginnings).Draw(t, "beginning"), rapid.SliceOfN(rapid.Int32Range(0, vocab-2), 1, 150).Draw(t, "prompt"))
 				own = append(own, plan{
-					prompt: rapid.SliceOfN(rapid.Int32Range(0, vocab-2), 1, 300).Draw(t, "prompt"), max: rapid.IntRange(1, 40).Draw(t, "max"),
+					prompt: prompt, max: rapid.IntRange(1, 40).Draw(t, "max"),
+					marks: prefix.Marks{Borders: []int{rapid.IntRange(0, 400).Draw(t, "border")}, Turn: rapid.IntRange(0, 400).Draw(t, "turn")},
 					leave: rapid.SampledFrom([]int{-1, -1, 0, 5}).Draw(t, "leave"), cancel: rapid.SampledFrom([]int{-1, -1, 0, 3}).Draw(t, "cancel"),
-					ahead: rapid.SampledFrom([]int{0, 0, 7}).Draw(t, "ahead"), broken: rapid.IntRange(0, 5).Draw(t, "broken") == 0,
-					adapter: rapid.IntRange(0, len(adapters)-1).Draw(t, "adapter"),
+					ahead: rapid.SampledFrom([]int{0, 0, 7}).Draw(t, "ahead"), priority: rapid.IntRange(0, 2).Draw(t, "priority"),
+					lookup: rapid.Bool().Draw(t, "lookup"), undo: rapid.SampledFrom([]int{0, 0, 1, 4}).Draw(t, "undo"),
+					broken: rapid.IntRange(0, 5).Draw(t, "broken") == 0, adapter: rapid.IntRange(0, len(adapters)-1).Draw(t, "adapter"),
 				})
 			}
 			plans = append(plans, own)
@@ -151,8 +201,6 @@ func TestAnyRequests(t *testing.T) {
 		errs := make(chan error, 100)
 		for _, own := range plans {
 			all.Go(func() {
-				s := e.NewSession()
-				defer s.Close()
 				var before []int32
 				for i, p := range own {
 					prompt := p.prompt
@@ -163,11 +211,18 @@ func TestAnyRequests(t *testing.T) {
 						prompt = append(slices.Clone(prompt), bad)
 					}
 					ctx, cancel := context.WithCancel(context.Background())
+					r := Request{
+						Prompt: prompt, Marks: p.marks, MaxTokens: p.max, Text: spell{}, Ahead: p.ahead, Adapter: adapters[p.adapter], Priority: p.priority,
+						Lookup: p.lookup,
+					}
+					if p.undo > 0 {
+						r.Undo, r.Constraint = p.undo, &wavering{back: p.undo}
+					}
 					var got []int32
 					var err error
 					ended := false
-					for piece, e := range s.Generate(ctx, Request{Prompt: prompt, MaxTokens: p.max, Text: spell{}, Ahead: p.ahead, Adapter: adapters[p.adapter]}) {
-						if err = e; err != nil || piece.Finish != "" {
+					for piece, fail := range e.Generate(ctx, r) {
+						if err = fail; err != nil || piece.Finish != "" {
 							ended = true
 							continue
 						}
@@ -189,6 +244,8 @@ func TestAnyRequests(t *testing.T) {
 						errs <- fmt.Errorf("%v: got %v, want %v", p, got, want)
 					case p.broken && (err == nil || len(got) > 0):
 						errs <- fmt.Errorf("%v: a broken prompt was answered: %v", p, err)
+					case errors.Is(err, errStale):
+						errs <- err
 					case !p.broken && ended && err == nil && p.leave < 0 && p.cancel < 0 && len(got) != p.max && (o.Context == 0 || len(prompt)+len(got) != o.Context):
 						errs <- fmt.Errorf("%v: %d tokens", p, len(got))
 					case err != nil && !p.broken && !errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "needs") && !strings.Contains(err.Error(), "the model's context"):
@@ -205,14 +262,43 @@ func TestAnyRequests(t *testing.T) {
 		for err := range errs {
 			t.Error(err)
 		}
-		if n := e.Arena().Used(); n != 0 {
-			t.Errorf("%d bytes are in use afterwards", n)
-		}
-		e.Close()
+		c := e.Counters()
+		cleared(t, e)
 		if d.torn {
 			t.Error("spans of one adapter stood apart")
 		}
+		counts.Preempted += c.Preempted
+		counts.ReusedTokens += c.ReusedTokens
+		counts.AcceptedTokens += c.AcceptedTokens
+		counts.DraftedTokens += c.DraftedTokens
 	})
+	t.Logf("%d were preempted, %d tokens reused, %d of %d guesses right", counts.Preempted, counts.ReusedTokens, counts.AcceptedTokens, counts.DraftedTokens)
+	if counts.Preempted == 0 || counts.ReusedTokens == 0 || counts.AcceptedTokens == 0 || counts.AcceptedTokens == counts.DraftedTokens {
+		t.Error("not all of these happened")
+	}
+}
+
+// wavering is a constraint that takes back what was picked some times, and lets it be picked again, or forces it to be.
+type wavering struct {
+	back  int
+	calls int
+	taken []int32
+}
+
+func (w *wavering) Next(answer []int32, _ []float32) ([]int32, int, error) {
+	w.calls++
+	switch n := min(w.back, len(answer)); {
+	case len(w.taken) > 0:
+		forced := w.taken
+		w.taken = nil
+		return forced, 0, nil
+	case n > 0 && w.calls%3 == 0 && w.calls < 30:
+		if w.calls%2 == 0 {
+			w.taken = slices.Clone(answer[len(answer)-n:])
+		}
+		return nil, n, nil
+	}
+	return nil, 0, nil
 }
 
 // TestPassesAreShared expects one pass for the next tokens of all sequences, and prompts in the order in which they came.
@@ -225,9 +311,7 @@ func TestPassesAreShared(t *testing.T) {
 		for i := range 3 {
 			all.Go(func() {
 				time.Sleep(time.Duration(i) * time.Microsecond)
-				s := e.NewSession()
-				defer s.Close()
-				for _, err := range s.Generate(context.Background(), Request{Prompt: slices.Repeat([]int32{int32(i)}, 12), MaxTokens: 5, Text: spell{}}) {
+				for _, err := range e.Generate(context.Background(), Request{Prompt: slices.Repeat([]int32{int32(i)}, 12), MaxTokens: 5, Text: spell{}}) {
 					if err != nil {
 						t.Error(err)
 					}
@@ -247,21 +331,14 @@ func TestPassesAreShared(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	e, d := newDouble(0, Options{})
 	defer e.Close()
-	slow := e.NewSession()
-	defer slow.Close()
-	for _, err := range slow.Generate(context.Background(), Request{Prompt: []int32{1}, MaxTokens: 9, Text: spell{}}) {
+	for _, err := range e.Generate(context.Background(), Request{Prompt: []int32{1}, MaxTokens: 9, Text: spell{}}) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 3 {
-			s := e.NewSession()
-			if ids, _, _, err := collect(t, s, Request{Prompt: []int32{2, 3}, MaxTokens: 20}); err != nil || !slices.Equal(ids, alone([]int32{2, 3}, 20)) {
+			if ids, _, _, err := collect(t, e, Request{Prompt: []int32{2, 3}, MaxTokens: 20}); err != nil || !slices.Equal(ids, alone([]int32{2, 3}, 20)) {
 				t.Errorf("ids %v, error %v", ids, err)
 			}
-			s.Close()
-		}
-		if slow.state.Pos() != 1 {
-			t.Errorf("%d tokens were computed for a reader that has taken one", slow.state.Pos())
 		}
 		break
 	}
@@ -276,19 +353,18 @@ func TestMemory(t *testing.T) {
 	page := state.Bytes(doubleSpecs, 1)
 	e, _ := newDouble(3*page, Options{})
 	defer e.Close()
-	first, second := e.NewSession(), e.NewSession()
 	var waited sync.WaitGroup
-	for _, err := range first.Generate(context.Background(), Request{Prompt: make([]int32, 200), MaxTokens: 300, Text: spell{}}) {
+	for _, err := range e.Generate(context.Background(), Request{Prompt: make([]int32, 200), MaxTokens: 300, Text: spell{}}) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		waited.Go(func() {
-			if ids, _, _, err := collect(t, second, Request{Prompt: make([]int32, 300), MaxTokens: 3}); err != nil || len(ids) != 3 {
+			if ids, _, _, err := collect(t, e, Request{Prompt: make([]int32, 300), MaxTokens: 3}); err != nil || len(ids) != 3 {
 				t.Errorf("ids %v, error %v", ids, err)
 			}
 		})
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-		for _, err := range e.NewSession().Generate(ctx, Request{Prompt: make([]int32, 300), MaxTokens: 3, Text: spell{}}) {
+		for _, err := range e.Generate(ctx, Request{Prompt: make([]int32, 300), MaxTokens: 3, Text: spell{}}) {
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("a request that waits ended with %v", err)
 			}
@@ -296,25 +372,32 @@ func TestMemory(t *testing.T) {
 		cancel()
 		break
 	}
-	first.Close()
 	waited.Wait()
-	second.Close()
-	third := e.NewSession()
-	_, _, _, err := collect(t, third, Request{Prompt: make([]int32, 700), MaxTokens: 100})
+	_, _, _, err := collect(t, e, Request{Prompt: make([]int32, 700), MaxTokens: 100})
 	if err == nil || !strings.HasPrefix(err.Error(), "a context of 800 tokens needs 0.0 GiB of memory") || !strings.Contains(err.Error(), "--max-tokens") {
 		t.Errorf("error %v", err)
 	}
 	// Without a limit of its own an answer goes on until there is no more.
-	ids, _, _, err := collect(t, third, Request{Prompt: make([]int32, 10)})
+	ids, _, _, err := collect(t, e, Request{Prompt: make([]int32, 10)})
 	if !errors.Is(err, state.ErrFull) || len(ids) < 256 {
 		t.Errorf("%d tokens, error %v", len(ids), err)
 	}
-	if ids, _, _, err := collect(t, third, Request{Prompt: []int32{1}, MaxTokens: 2}); err != nil || !slices.Equal(ids, alone([]int32{1}, 2)) {
+	if ids, _, _, err := collect(t, e, Request{Prompt: []int32{1}, MaxTokens: 2}); err != nil || !slices.Equal(ids, alone([]int32{1}, 2)) {
 		t.Errorf("afterwards: ids %v, error %v", ids, err)
 	}
-	third.Close()
-	if e.Arena().Used() != 0 {
-		t.Errorf("%d bytes in use", e.Arena().Used())
+	cleared(t, e)
+}
+
+// cleared expects an engine whose sessions are closed to have nothing but what it keeps for later, and to free that when it is
+// closed.
+func cleared(t interface{ Errorf(string, ...any) }, e *Engine) {
+	_ = e.do(func() {}) // what has ended is freed between passes
+	if used, kept := e.Arena().Used(), e.Counters().Cache.Bytes; used != kept {
+		t.Errorf("%d bytes are in use, of which %d are kept for later", used, kept)
+	}
+	e.Close()
+	if used := e.Arena().Used(); used != 0 {
+		t.Errorf("%d bytes are in use after closing", used)
 	}
 }
 
@@ -329,7 +412,7 @@ func TestBounds(t *testing.T) {
 		for i := range 6 {
 			all.Go(func() {
 				time.Sleep(time.Duration(i) * time.Second)
-				for _, err := range e.NewSession().Generate(context.Background(), Request{Prompt: []int32{1}, Text: spell{}}) {
+				for _, err := range e.Generate(context.Background(), Request{Prompt: []int32{1}, Text: spell{}}) {
 					if err != nil {
 						mu.Lock()
 						errs[err]++
@@ -344,7 +427,7 @@ func TestBounds(t *testing.T) {
 		if errs[ErrBusy] != 3 || errs[ErrClosed] != 3 {
 			t.Errorf("errors %v, want 3 busy and 3 closed", errs)
 		}
-		for _, err := range e.NewSession().Generate(context.Background(), Request{Prompt: []int32{1}, Text: spell{}}) {
+		for _, err := range e.Generate(context.Background(), Request{Prompt: []int32{1}, Text: spell{}}) {
 			if !errors.Is(err, ErrClosed) {
 				t.Errorf("error %v after closing", err)
 			}
@@ -352,32 +435,12 @@ func TestBounds(t *testing.T) {
 	})
 }
 
-// TestForgottenSession expects the memory of a session that is out of reach to be freed.
-func TestForgottenSession(t *testing.T) {
-	e, _ := newDouble(0, Options{})
-	defer e.Close()
-	func() {
-		if _, _, _, err := collect(t, e.NewSession(), Request{Prompt: []int32{1, 2}, MaxTokens: 2}); err != nil {
-			t.Error(err)
-		}
-	}()
-	for range 100 {
-		if runtime.GC(); e.Arena().Used() == 0 {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Errorf("%d bytes in use", e.Arena().Used())
-}
-
 // TestSampledInParallel expects answers with a seed to be the same in any company.
 func TestSampledInParallel(t *testing.T) {
 	e, _ := newDouble(0, Options{})
 	defer e.Close()
 	answer := func(seed uint64) []int32 {
-		s := e.NewSession()
-		defer s.Close()
-		ids, _, _, err := collect(t, s, Request{Prompt: []int32{1, 2}, MaxTokens: 20, Sample: sample.Params{Temperature: 1, Seed: &seed}, Padded: []int32{bad}, Ahead: 3})
+		ids, _, _, err := collect(t, e, Request{Prompt: []int32{1, 2}, MaxTokens: 20, Sample: sample.Params{Temperature: 1, Seed: &seed}, Padded: []int32{bad}, Ahead: 3})
 		if err != nil {
 			t.Error(err)
 		}
@@ -403,8 +466,6 @@ func TestSampledInParallel(t *testing.T) {
 func TestMask(t *testing.T) {
 	e, _ := newDouble(0, Options{})
 	defer e.Close()
-	s := e.NewSession()
-	defer s.Close()
 	var seen [][]int32
 	only := func(answer []int32, logits []float32) {
 		seen = append(seen, slices.Clone(answer))
@@ -414,12 +475,12 @@ func TestMask(t *testing.T) {
 			}
 		}
 	}
-	ids, _, _, err := collect(t, s, Request{Prompt: []int32{1}, MaxTokens: 9, Mask: only, Logprobs: true, TopTokens: 1})
+	ids, _, _, err := collect(t, e, Request{Prompt: []int32{1}, MaxTokens: 9, Constraint: Mask(only), Logprobs: true, TopTokens: 1})
 	if !errors.Is(err, errNoToken) || !slices.Equal(ids, []int32{7, 8, 9}) || fmt.Sprint(seen) != "[[] [7] [7 8] [7 8 9]]" {
 		t.Errorf("ids %v, seen %v, error %v", ids, seen, err)
 	}
 	// The session goes on.
-	ids, _, last, err := collect(t, s, Request{Prompt: []int32{1, 7, 8, 9, 4}, MaxTokens: 3})
+	ids, _, last, err := collect(t, e, Request{Prompt: []int32{1, 7, 8, 9, 4}, MaxTokens: 3})
 	if err != nil || last.Stats.ReusedTokens != 4 || !slices.Equal(ids, alone([]int32{1, 7, 8, 9, 4}, 3)) {
 		t.Errorf("ids %v, stats %+v, error %v", ids, last.Stats, err)
 	}

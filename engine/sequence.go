@@ -4,46 +4,68 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync/atomic"
+	"time"
 
+	"jamba/engine/prefix"
 	"jamba/engine/sample"
 	"jamba/model"
 	"jamba/model/state"
+)
+
+// goal is what a request wants.
+type goal int
+
+const (
+	goalAnswer goal = iota
+	goalEmbedding
+	goalState // that after the prompt
 )
 
 // sequence is a request on its way. The engine's goroutine owns it until it has sent the last event.
 type sequence struct {
 	ctx     context.Context
 	request *Request
+	goal    goal
+	rank    time.Time // when it came, a higher priority counting as earlier
 	state   *state.State
-	tokens  []int32   // that state has seen
-	logits  []float32 // after the last of them, once the answer has ended; else empty
+	tokens  []int32 // that state has seen
 	sampler *sample.Sampler
-	answer  []int32   // for a mask
-	masked  []float32 // logits that a mask has changed
+	answer  []int32   // for a constraint
+	masked  []float32 // logits that a constraint has changed
 	room    int       // tokens that the answer may have
 	picked  int
 
-	embedding *embedding // instead of an answer; nil: none
+	todo              []int32 // tokens to be computed next: the rest of the prompt, or one and what may follow it
+	one               [1]int32
+	answering         bool           // the prompt is done
+	again             bool           // todo was computed before
+	fed, total        int            // of what was to be computed of the prompt
+	reused            int            // of the prompt, not computed
+	guesses           *guesses       // nil: none are made
+	guessed           int            // of the last tokens of todo
+	drafted, accepted int            // guesses, and those that were right, since they were counted
+	undo              []*state.State // ways back, ascending
 
-	todo       []int32 // tokens to be computed next: the rest of the prompt, or one
-	one        [1]int32
-	answering  bool  // the prompt is done
-	fed, total int   // of the prompt
-	need       int   // tokens that memory is promised for
-	promise    int64 // bytes, beyond what the state had at first
-	begun      int64 // bytes of the state at first
+	leader  *sequence // computes the first common tokens, which are waited for
+	common  int
+	root    prefix.Root
+	path    *prefix.Path   // while it is computed or waits with others for a leader
+	places  []prefix.Place // of the prompt, at which states are kept
+	hit     *prefix.Hit    // what it will go on from
+	read    atomic.Bool    // hit was read from the disk
+	need    int            // tokens that there may be
+	promise int64          // bytes, beyond what the state had when it began
+	begun   int64          // bytes of the state then
 
 	wanted   atomic.Int32 // tokens that the reader has asked for and not got
+	away     atomic.Int64 // since when that is none, in Unix nanoseconds
 	events   chan event
 	progress chan [2]int
-	next     *event // of the pass at hand
+	next     []event // not sent yet
 	last     *event
 }
-
-var errNoToken = errors.New("the mask of the request allows no token")
 
 // event is what a reader is sent: a token, or the end with a reason or an error.
 type event struct {
@@ -52,9 +74,10 @@ type event struct {
 	top     []sample.Logprob
 	finish  Finish
 	err     error
+	state   *state.State // for goalState; the reader's
 }
 
-// send sends an event. There is room for all that were wanted and the last.
+// send sends an event. There is room for all that were wanted, all that may be taken back, and the last.
 func (s *sequence) send(ev event) { s.events <- ev }
 
 // tell tells of progress, unless the reader is far behind.
@@ -65,27 +88,48 @@ func (s *sequence) tell(done, total int) {
 	}
 }
 
-// taken returns how much of what was promised the sequence has.
-func (s *sequence) taken(specs []state.Spec) int64 {
-	if s.state.Pos() == 0 {
+// at returns the number of tokens that have been computed.
+func (s *sequence) at() int { return len(s.tokens) }
+
+// idle reports whether the reader has stayed away for some time.
+func (s *sequence) idle() bool {
+	return s.wanted.Load() == 0 && time.Since(time.Unix(0, s.away.Load())) > idle
+}
+
+// bytes returns how much memory the state has, that which it shares with others included.
+func (s *sequence) bytes() int64 { return stateBytes(s.state.Arena().Specs(), s.state.Pos()) }
+
+// stateBytes returns how much memory the state after n tokens has.
+func stateBytes(specs []state.Spec, n int) int64 {
+	if n == 0 {
 		return 0
 	}
-	return state.Bytes(specs, s.state.Pos()) - s.begun
+	return state.Bytes(specs, n)
+}
+
+// claim returns the bytes that the sequence is promised: the prompt's, and of the answer's as many as most come to.
+func (s *sequence) claim() int64 {
+	return state.Bytes(s.state.Arena().Specs(), max(len(s.tokens)+len(s.todo), min(s.need, len(s.request.Prompt)+ahead)))
 }
 
 // want says what the next n tokens are to give.
 func (s *sequence) want(n int) model.Want {
 	switch last := n == len(s.todo); {
-	case s.embedding != nil:
-		return s.embedding.want(last)
+	case s.goal == goalEmbedding:
+		return s.request.embedding.want(last)
+	case s.goal == goalState:
+		return model.NoLogits
+	case s.guessed > 0:
+		return model.AllLogits
 	case last:
 		return model.LastLogits
 	}
 	return model.NoLogits
 }
 
-// advance goes on from the result of n tokens. It sets next or last if the reader is to be told of something.
-func (s *sequence) advance(r *model.Result, n int) {
+// advance goes on from the result of a span. It sets next or last if the reader is to be told of something.
+func (s *sequence) advance(r *model.Result, span *model.Span) {
+	n := len(span.Tokens)
 	if r.Err != nil {
 		if errors.Is(r.Err, state.ErrFull) {
 			r.Err = fmt.Errorf("a context of %d tokens: %w; shorten the prompt or the answer (--max-tokens)", s.state.Pos()+n, r.Err)
@@ -93,64 +137,95 @@ func (s *sequence) advance(r *model.Result, n int) {
 		s.last = &event{err: r.Err}
 		return
 	}
-	s.logits = s.logits[:0]
+	if s.guessed > 0 {
+		s.verify(r, span)
+		return
+	}
 	s.tokens = append(s.tokens, s.todo[:n]...)
-	s.todo, s.fed = s.todo[n:], s.fed+n
-	if s.embedding != nil {
-		s.embedding.add(r.Hidden, n)
+	s.todo = s.todo[n:]
+	if !s.again {
+		s.fed += n
+	}
+	if s.goal == goalEmbedding {
+		s.request.embedding.add(r.Hidden, n)
 	}
 	switch {
 	case len(s.todo) > 0:
-		return
-	case s.embedding != nil:
+	case s.goal == goalEmbedding:
 		s.last = &event{id: -1, finish: FinishStop}
-		return
+	case s.goal == goalState:
+		s.last = &event{id: -1, finish: FinishStop, state: s.state.Fork()}
+	default:
+		s.answering = true
+		s.pick(r.Logits)
 	}
-	s.answering = true
-	s.pick(r.Logits)
+}
+
+// verify goes on from a span of a token and guesses of what follows: each token is picked from its logits as without guesses, as
+// long as they were right.
+func (s *sequence) verify(r *model.Result, span *model.Span) {
+	ids := s.todo
+	s.guessed = 0
+	vocab := len(r.Logits) / len(ids)
+	right, start := 0, s.at()
+	for {
+		s.tokens = append(s.tokens, ids[right])
+		s.pick(r.Logits[right*vocab : (right+1)*vocab])
+		if right+1 == len(ids) || s.last != nil || len(s.todo) != 1 || s.todo[0] != ids[right+1] {
+			break
+		}
+		right++
+	}
+	if right+1 < len(ids) && s.at() == start+right+1 { // else the constraint has taken back tokens, and the state
+		s.state.Return(r.Kept[right])
+	}
+	freeAll(r.Kept)
+	r.Kept = nil
+	s.guesses.learn(len(ids)-1, right)
+	s.drafted, s.accepted = s.drafted+len(ids)-1, s.accepted+right
 }
 
 // pick picks the next token.
 func (s *sequence) pick(logits []float32) {
 	if s.picked == s.room {
-		s.finish(FinishLength, logits)
+		s.last = &event{id: -1, finish: FinishLength}
 		return
 	}
 	allowed := logits
-	if s.request.Mask != nil {
-		s.masked = append(s.masked[:0], logits...)
-		s.request.Mask(s.answer, s.masked)
-		if allowed = s.masked; !slices.ContainsFunc(allowed, func(v float32) bool { return v > float32(math.Inf(-1)) }) {
-			s.last = &event{err: errNoToken}
+	if s.request.Constraint != nil {
+		var done bool
+		if allowed, done = s.steer(logits); done {
 			return
 		}
 	}
-	id := s.sampler.Next(allowed)
+	s.todo = s.one[:0]
+	s.accept(s.sampler.Next(allowed), logits, true)
+}
+
+// accept makes a token the next of the answer and of what is to be computed.
+func (s *sequence) accept(id int32, logits []float32, scored bool) {
 	s.picked++
-	if s.request.Mask != nil {
+	if s.request.Constraint != nil {
 		s.answer = append(s.answer, id)
 	}
 	if slices.Contains(s.request.StopTokens, id) {
-		s.finish(FinishStop, logits)
+		s.last = &event{id: -1, finish: FinishStop}
 		return
 	}
-	ev := &event{id: id}
-	if s.request.Logprobs {
+	ev := event{id: id}
+	if s.request.Logprobs && scored {
 		chosen, top := sample.Logprobs(logits, id, s.request.TopTokens, s.request.Padded)
 		ev.logprob, ev.top = &chosen, top
 	}
-	if s.next = ev; s.picked == s.room {
+	if s.picked == s.room {
 		// The last token needs no pass of its own.
-		s.logits = append(s.logits[:0], logits...)
 		ev.finish = FinishLength
-		s.next, s.last = nil, ev
+		s.last = &ev
 		return
 	}
-	s.one[0] = id
-	s.todo = s.one[:]
-}
-
-func (s *sequence) finish(f Finish, logits []float32) {
-	s.logits = append(s.logits[:0], logits...)
-	s.last = &event{id: -1, finish: f}
+	s.next = append(s.next, ev)
+	s.todo = append(s.todo, id)
+	if s.guesses != nil {
+		s.guesses.push(id)
+	}
 }

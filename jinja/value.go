@@ -28,6 +28,9 @@ func NewList(items ...any) *List {
 // Len returns the number of items.
 func (l *List) Len() int { return len(l.items) }
 
+// Slice returns the list of the items [lo, hi).
+func (l *List) Slice(lo, hi int) *List { return &List{l.items[lo:hi:hi]} }
+
 // At returns item i, which must lie in [0, Len).
 func (l *List) At(i int) any { return l.items[i] }
 

@@ -301,7 +301,7 @@ func (p *Pass) check(layer int) {
 		s := &p.spans[i]
 		rows := p.x[s.lo*h : s.hi*h]
 		if s.failing == nil && !finite && !kernel.Finite(rows) {
-			s.failing = errNotFinite
+			s.failing = ErrNotFinite
 		}
 		switch {
 		case s.err != nil:
@@ -391,7 +391,7 @@ func (p *Pass) head() {
 			r.Hidden = part
 		}
 		if s.err == nil && !kernel.Finite(part) {
-			s.err = fmt.Errorf("lm_head: %w", errNotFinite)
+			s.err = fmt.Errorf("lm_head: %w", ErrNotFinite)
 		}
 	}
 }
@@ -434,7 +434,8 @@ func (p *Pass) probe(layer int, what Probe, values []float32) {
 	}
 }
 
-var errNotFinite = errors.New("activations are infinite or NaN; are the weights damaged, or was the learning rate too high?")
+// ErrNotFinite is what a span fails with, wrapped, if its numbers come out infinite or NaN.
+var ErrNotFinite = errors.New("activations are infinite or NaN; are the weights damaged, or was the learning rate too high?")
 
 // alloc returns n floats of the pass's arena, not cleared, until the release of an earlier mark; with a tape, until the
 // next pass.

@@ -28,6 +28,7 @@ type benchCmd struct {
 	Precision  model.Precision `default:"fast" placeholder:"P" help:"fast or exact."`
 	JSON       bool            `name:"json" help:"Print a JSON array of results instead of a table, each with the machine's limits; with --profile an object."`
 	Profile    bool            `help:"Show where the time goes, by operation, for the first of each list."`
+	Serving    bool            `help:"Measure many sequences through the engine: streams, second turns, common beginnings, prompts beside streams."`
 	VsLlamaCpp string          `name:"vs-llama-cpp" placeholder:"DIR" help:"Run llama.cpp in turn on the same file, by the program lcbench in DIR."`
 }
 
@@ -70,6 +71,9 @@ func (c *benchCmd) Run(s *streams) error {
 	defer m.Close()
 	c.tell(s.err, m)
 	took := time.Since(start)
+	if c.Serving {
+		return c.serving(ctx, s, m.Model)
+	}
 	plan := bench.Plan{
 		Prefill: c.Prefill, Decode: c.Decode, Depth: c.Depth, Batch: c.Batch, Threads: c.Threads, Reps: c.Reps,
 	}

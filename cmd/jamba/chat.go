@@ -21,17 +21,22 @@ type conversation struct {
 	m        *jamba.Model
 	session  *jamba.Session
 	messages []jamba.Message
+	text     string       // before the first prompt of a continuation
 	last     *jamba.Stats // of the last answer
 }
 
 // chat talks on a terminal until its end.
-func (c *runCmd) chat(s *streams, m *jamba.Model, path string) error {
+func (c *runCmd) chat(s *streams, m *jamba.Model, path string) (err error) {
 	// Where the terminal is too simple for line editing, Ctrl-C at the prompt is a signal: it must not end the chat.
 	ignored := make(chan os.Signal, 1)
 	signal.Notify(ignored, os.Interrupt)
 	defer signal.Stop(ignored)
 	read := newEditor(s)
-	talk := &conversation{runCmd: c, s: s, m: m, session: m.NewSession(), messages: c.history()}
+	talk := &conversation{runCmd: c, s: s, m: m, session: m.NewSession()}
+	if talk.messages, talk.text, err = c.resume(s, talk.session, m); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.save(talk.session, talk.messages)) }()
 	talk.greet(path)
 	for {
 		prompt, err := read()
@@ -75,11 +80,17 @@ func (t *conversation) say(text string) {
 	_ = out.end()
 }
 
+// said returns messages with a prompt and its answer.
+func said(messages []jamba.Message, prompt, answer string) []jamba.Message {
+	return append(messages[:len(messages):len(messages)], jamba.Message{Role: "user", Content: prompt}, jamba.Message{Role: "assistant", Content: answer})
+}
+
 // turn answers a prompt. An answer that was interrupted counts as far as it came.
 func (t *conversation) turn(prompt string) {
 	ctx, stop := untilInterrupted()
 	defer stop()
-	a := t.answer(ctx, t.s, t.session, t.m, t.messages, prompt)
+	a := t.answer(ctx, t.s, t.session, t.m, t.messages, t.text+prompt)
+	t.text = ""
 	out := newScreen(t.s.out)
 	if t.continues(t.m) {
 		out.print(prompt)
@@ -95,6 +106,6 @@ func (t *conversation) turn(prompt string) {
 	t.last = last.Stats
 	t.tellEnd(t.s.err, a, last)
 	if !t.continues(t.m) && (err == nil || last.Text != "") {
-		t.messages = append(t.messages, jamba.Message{Role: "user", Content: prompt}, jamba.Message{Role: "assistant", Content: last.Text})
+		t.messages = said(t.messages, prompt, last.Text)
 	}
 }

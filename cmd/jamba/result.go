@@ -38,16 +38,15 @@ type usage struct {
 }
 
 // printJSON prints an answer when it is complete. What there is of one that was interrupted is printed, too, and the error
-// returned.
-func (c *runCmd) printJSON(s *streams, m *jamba.Model, a answer) error {
+// returned with its text.
+func (c *runCmd) printJSON(s *streams, m *jamba.Model, a answer) (text string, err error) {
 	r := result{Tokens: []token{}, Seed: strconv.FormatUint(a.seed, 10)}
 	spell := func(id int32) string { return string(m.Text().Tokenizer.TokenBytes(id)) }
 	var last jamba.Piece
-	var err error
 	var ids []int32
 	for p, pieceErr := range a.pieces {
 		if last, err = p, pieceErr; err != nil && !errors.Is(err, context.Canceled) {
-			return err
+			return r.Text, err
 		}
 		r.Text += p.Text
 		if p.Finish != "" {
@@ -70,8 +69,8 @@ func (c *runCmd) printJSON(s *streams, m *jamba.Model, a answer) error {
 		r.Text = m.Text().Tokenizer.Decode(ids, true)
 	}
 	if err := writeJSON(s.out, r); err != nil {
-		return err
+		return r.Text, err
 	}
 	c.tellEnd(s.err, a, last)
-	return err
+	return r.Text, err
 }

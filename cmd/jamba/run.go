@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -19,6 +20,8 @@ type runCmd struct {
 	JSON      bool            `name:"json" help:"Print one JSON object when the answer is complete, or interrupted."`
 	Precision model.Precision `default:"fast" placeholder:"P" help:"fast: quantized weights times activations rounded to 16 bits or little less. exact: float32."`
 	Stats     bool            `help:"Print tokens per second on standard error."`
+
+	Session string `placeholder:"FILE" help:"Go on with the conversation in FILE, if there is one, and keep it there, with what was computed for it."`
 
 	LiteralContent  bool `help:"Take control tokens that the prompt or a message spells out, such as <|im_end|>, for text."`
 	AllowRepetition bool `help:"Do not end an answer that only repeats itself; with --raw none is ended."`
@@ -54,6 +57,7 @@ Examples:
   jamba run -m MODEL
   jamba run -m MODEL "Why is the sky blue?" --temperature 0.7 --seed 1
   jamba run -m MODEL --raw "Once upon a time" --max-tokens 200 --stats
+  jamba run -m MODEL --session trip.chat "And on the second day?"
   cat letter.txt | jamba run -m MODEL --system "Summarise in one sentence." -`
 }
 
@@ -72,7 +76,7 @@ func (c *runCmd) Run(s *streams) error {
 	if interactive && c.JSON {
 		return usageError("--json needs a prompt")
 	}
-	m, err := jamba.OpenWith(path, c.options(s.err, c.Precision))
+	m, err := jamba.OpenWith(path, jamba.OpenOptions{Options: c.options(s.err, c.Precision)})
 	if err != nil {
 		return err
 	}
@@ -101,9 +105,18 @@ func (c *runCmd) Run(s *streams) error {
 	}
 	ctx, stop := untilInterrupted()
 	defer stop()
-	a := c.answer(ctx, s, m.NewSession(), m, c.history(), prompt)
+	session := m.NewSession()
+	messages, before, err := c.resume(s, session, m)
+	if err != nil {
+		return err
+	}
+	a := c.answer(ctx, s, session, m, messages, before+prompt)
 	if c.JSON {
-		return c.printJSON(s, m, a)
+		text, err := c.printJSON(s, m, a)
+		if text == "" && err != nil {
+			return err // as it was
+		}
+		return errors.Join(err, c.save(session, said(messages, prompt, text)))
 	}
 	text := newScreen(s.out)
 	if c.continues(m) && text.width != nil {
@@ -117,7 +130,7 @@ func (c *runCmd) Run(s *streams) error {
 		return err
 	}
 	c.tellEnd(s.err, a, last)
-	return nil
+	return c.save(session, said(messages, prompt, last.Text))
 }
 
 // check says which flags are out of range.

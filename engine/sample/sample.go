@@ -58,7 +58,7 @@ type Sampler struct {
 	params   Params
 	padded   []int32 // ids that are never picked
 	random   *rand.Rand
-	seen     map[int32]bool // in prompt or answer
+	prompt   map[int32]bool // the tokens in the prompt, if they matter
 	answered map[int32]int  // how often in the answer
 	cands    candidates
 	logits   []float32
@@ -76,26 +76,41 @@ func New(p Params, prompt, padded []int32) *Sampler {
 	if p.Seed != nil {
 		seed = *p.Seed
 	}
-	s := &Sampler{params: p, padded: padded, random: rand.New(rand.NewPCG(seed, 0x6a616d6261)), seen: map[int32]bool{}, answered: map[int32]int{}}
-	for _, id := range prompt {
-		s.seen[id] = true
+	s := &Sampler{params: p, padded: padded, random: rand.New(rand.NewPCG(seed, 0x6a616d6261)), prompt: map[int32]bool{}, answered: map[int32]int{}}
+	if p.repeats() {
+		for _, id := range prompt {
+			s.prompt[id] = true
+		}
 	}
 	return s
 }
 
+// repeats reports whether there is a penalty for what the prompt has.
+func (p *Params) repeats() bool { return p.RepetitionPenalty != 0 && p.RepetitionPenalty != 1 }
+
 // Next picks a token and counts it as part of the answer. logits [vocab] are not changed.
 func (s *Sampler) Next(logits []float32) int32 {
 	id := s.pick(s.penalise(logits))
-	s.seen[id] = true
-	s.answered[id]++
+	s.Accept(id)
 	return id
+}
+
+// Accept counts a token that was not picked as part of the answer.
+func (s *Sampler) Accept(id int32) { s.answered[id]++ }
+
+// TakeBack counts tokens as no longer part of the answer.
+func (s *Sampler) TakeBack(ids []int32) {
+	for _, id := range ids {
+		if s.answered[id]--; s.answered[id] == 0 {
+			delete(s.answered, id)
+		}
+	}
 }
 
 // penalise returns logits with the biases and penalties that are set.
 func (s *Sampler) penalise(logits []float32) []float32 {
 	p := s.params
-	repetition := p.RepetitionPenalty != 0 && p.RepetitionPenalty != 1
-	if !repetition && p.PresencePenalty == 0 && p.FrequencyPenalty == 0 && len(p.LogitBias) == 0 && len(s.padded) == 0 {
+	if !p.repeats() && p.PresencePenalty == 0 && p.FrequencyPenalty == 0 && len(p.LogitBias) == 0 && len(s.padded) == 0 {
 		return logits
 	}
 	s.logits = append(s.logits[:0], logits...)
@@ -105,14 +120,22 @@ func (s *Sampler) penalise(logits []float32) []float32 {
 			s.logits[id] += float32(b)
 		}
 	}
-	if repetition {
-		for id := range s.seen {
+	if p.repeats() {
+		penalise := func(id int32) {
 			switch {
 			case !at(id):
 			case s.logits[id] > 0:
 				s.logits[id] /= float32(p.RepetitionPenalty)
 			default:
 				s.logits[id] *= float32(p.RepetitionPenalty)
+			}
+		}
+		for id := range s.prompt {
+			penalise(id)
+		}
+		for id := range s.answered {
+			if !s.prompt[id] {
+				penalise(id)
 			}
 		}
 	}

@@ -64,16 +64,7 @@ func (s *State) Reserve(n int, cuts []int) error {
 		}
 		last = c
 	}
-	end := (s.pos + n + kernel.PageLen - 1) / kernel.PageLen
-	var groups []int
-	for g := range s.tables {
-		if s.writesShared(g) {
-			groups = append(groups, g)
-		}
-		for range end - len(s.tables[g].pages) {
-			groups = append(groups, g)
-		}
-	}
+	groups, end := s.pagesFor(n)
 	s.next.cuts = append(append(s.next.cuts[:0], cuts...), s.pos+n)
 	s.next.slots = s.next.slots[:0]
 	if s.arena.slotSize > 0 {
@@ -103,6 +94,34 @@ func (s *State) Reserve(n int, cuts []int) error {
 	}
 	s.next.n = n
 	return nil
+}
+
+// Needs returns the bytes that a Reserve of n tokens with so many cuts takes from the arena.
+func (s *State) Needs(n, cuts int) int64 {
+	groups, _ := s.pagesFor(n)
+	total := int64(0)
+	if s.arena.slotSize > 0 {
+		total = int64(cuts+1) * s.arena.slotBytes()
+	}
+	for _, g := range groups {
+		total += s.arena.groups[g].size()
+	}
+	return total
+}
+
+// pagesFor returns the groups that need a page for the next n tokens, each as often as it needs one, first the group's copy of
+// a page that is shared; and how many pages each group has then.
+func (s *State) pagesFor(n int) (groups []int, end int) {
+	end = (s.pos + n + kernel.PageLen - 1) / kernel.PageLen
+	for g := range s.tables {
+		if s.writesShared(g) {
+			groups = append(groups, g)
+		}
+		for range end - len(s.tables[g].pages) {
+			groups = append(groups, g)
+		}
+	}
+	return groups, end
 }
 
 // writesShared reports whether the next token is written into a page that others refer to, too.

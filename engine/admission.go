@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"jamba/engine/prefix"
+	"jamba/model/state"
+)
+
+// priorityStep is how much earlier a request of the next higher priority counts as having come. So those of a low priority wait
+// longer, and none for ever.
+const priorityStep = 10 * time.Second
+
+// idle is how long a reader may stay away before others that wait for memory get that of its sequence.
+const idle = 250 * time.Millisecond
+
+// insert inserts a sequence behind all that rank before it or with it.
+func insert(list []*sequence, s *sequence) []*sequence {
+	at := len(list)
+	for at > 0 && list[at-1].rank.After(s.rank) {
+		at--
+	}
+	return slices.Insert(list, at, s)
+}
+
+// sweep ends the sequences whose contexts have ended. What was computed of a prompt is kept, so that it is not begun anew.
+func (e *Engine) sweep() {
+	e.waiting = slices.DeleteFunc(e.waiting, func(s *sequence) bool {
+		err := s.ctx.Err()
+		if s.reading() {
+			return false
+		}
+		if err != nil {
+			e.refuse(s, err)
+		}
+		return err != nil
+	})
+	for _, s := range slices.Clone(e.running) {
+		if err := s.ctx.Err(); err != nil {
+			e.end(s, event{err: err})
+		} else {
+			e.deliver(s)
+		}
+	}
+}
+
+// refuse ends a sequence that waits. It has been taken, or is to be taken, from the list.
+func (e *Engine) refuse(s *sequence, err error) {
+	e.leave(s, prefix.Rolling)
+	s.send(event{err: err})
+	e.mu.Lock()
+	e.queued--
+	e.mu.Unlock()
+}
+
+// admit begins sequences that wait and for which there is memory, in the order of their ranks.
+func (e *Engine) admit() {
+	for i := 0; i < len(e.waiting) && len(e.running) < e.options.Running; {
+		s := e.waiting[i]
+		if s.leader != nil && s.leader.at() < s.common && slices.Contains(e.running, s.leader) {
+			i++ // its beginning is being computed
+			continue
+		}
+		if s.reading() || !e.find(s) {
+			i++
+			continue
+		}
+		err := e.room(s)
+		if err != nil {
+			if s.unfind(); len(e.running) > 0 {
+				return // for those that run to end
+			}
+		}
+		// Making room may have put others into the list.
+		e.waiting = slices.DeleteFunc(e.waiting, func(w *sequence) bool { return w == s })
+		if err != nil {
+			e.refuse(s, err)
+		} else {
+			e.begin(s)
+		}
+		i = 0 // who was passed over may have waited for it
+	}
+}
+
+// begin makes a sequence run.
+func (e *Engine) begin(s *sequence) {
+	e.goOn(s)
+	e.running = insert(e.running, s)
+	e.mu.Lock()
+	e.queued--
+	if !s.again {
+		e.counted.PromptTokens += int64(len(s.request.Prompt))
+		e.counted.ReusedTokens += int64(s.reused)
+	}
+	e.mu.Unlock()
+}
+
+// ahead is for how many tokens of an answer memory is promised before it begins. Most end before their limit; those that do
+// not find more, or others make room.
+const ahead = 512
+
+// room makes room for a sequence that is to begin. It returns an error if it may come to take more memory than is free and
+// promised to no other: then it waits, or if no other runs, it never fits.
+func (e *Engine) room(s *sequence) error {
+	limit := e.arena.Limit()
+	if limit == 0 {
+		return nil
+	}
+	specs := e.arena.Specs()
+	if need := state.Bytes(specs, s.need) + state.SlotBytes(specs); need > limit {
+		return tooLarge(s.need, need, limit)
+	}
+	pos := 0
+	if s.hit != nil {
+		pos = s.hit.Pos
+	}
+	s.begun = stateBytes(specs, pos)
+	s.promise = s.claim() - s.begun + state.SlotBytes(specs)
+	copies := s.request.Undo
+	if pos > 0 {
+		copies++ // the last page is shared
+	}
+	s.promise += int64(copies) * state.Bytes(specs, 1)
+	lack := func() int64 { return s.promise - (limit - e.arena.Used() - e.outstanding()) }
+	for lack() > e.cache.Evictable() {
+		victim := e.victim(func(r *sequence) bool { return r.rank.After(s.rank) || r.idle() })
+		if victim == nil {
+			return tooLarge(s.need, s.promise, limit-e.arena.Used()-e.outstanding())
+		}
+		e.preempt(victim)
+	}
+	e.cache.Evict(max(0, lack()))
+	return nil
+}
+
+// outstanding returns what is promised to running sequences and not taken yet.
+func (e *Engine) outstanding() (n int64) {
+	for _, s := range e.running {
+		n += max(0, s.promise-(s.bytes()-s.begun))
+	}
+	return n
+}
+
+func tooLarge(tokens int, need, free int64) error {
+	const gib = 1 << 30
+	return fmt.Errorf("a context of %d tokens needs %.1f GiB of memory, %.1f GiB are free; shorten the prompt or the answer (--max-tokens)",
+		tokens, float64(need)/gib, float64(max(0, free))/gib)
+}
+
+// victim returns the last in rank of the running sequences that may be preempted, those first whose readers are away; nil if
+// there is none.
+func (e *Engine) victim(may func(*sequence) bool) (found *sequence) {
+	for _, s := range e.running {
+		if s.last == nil && s.state.Pos() > 0 && may(s) && (found == nil || s.idle() || !found.idle()) {
+			found = s
+		}
+	}
+	return found
+}
+
+// preempt takes a sequence's memory and lets it wait. What it has computed is kept as far as there is room, on the disk if
+// there is a store; the rest is computed again.
+func (e *Engine) preempt(s *sequence) {
+	e.leave(s, prefix.Rolling)
+	s.todo = slices.Concat(s.tokens, s.todo[:len(s.todo)-s.guessed])
+	s.tokens, s.answering, s.again, s.guessed = nil, false, s.picked > 0, 0
+	if !s.again {
+		s.fed, s.total = 0, len(s.todo)
+	}
+	if sum := s.request.embedding; sum != nil {
+		*sum = embedding{pooling: sum.pooling}
+	}
+	e.running = slices.DeleteFunc(e.running, func(r *sequence) bool { return r == s })
+	e.waiting = insert(e.waiting, s)
+	e.mu.Lock()
+	e.queued++
+	e.counted.Preempted++
+	e.mu.Unlock()
+}

@@ -1,0 +1,110 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"jamba/model/state"
+)
+
+// Constraint steers an answer: a grammar, a schema, a list of choices. Its calls for one answer come one after the other, beside
+// those for other answers.
+type Constraint interface {
+	// Next is called before a token is picked, answer being the tokens so far. It may change the logits [vocab], most often to
+	// -Inf for tokens that are not allowed. If it returns tokens, these come next, whatever the logits are. If it returns
+	// back > 0, so many of the last tokens are taken back and it is called again; at most Request.Undo at a time. It must not
+	// keep its arguments. An error ends the answer.
+	Next(answer []int32, logits []float32) (forced []int32, back int, err error)
+}
+
+// Mask is a Constraint that only changes logits.
+type Mask func(answer []int32, logits []float32)
+
+// Next calls the function.
+func (m Mask) Next(answer []int32, logits []float32) ([]int32, int, error) {
+	m(answer, logits)
+	return nil, 0, nil
+}
+
+var errNoToken = errors.New("the mask of the request allows no token")
+
+// steer asks the constraint what may come next. done says that what comes next, or the end, is set.
+func (s *sequence) steer(logits []float32) (allowed []float32, done bool) {
+	s.masked = append(s.masked[:0], logits...)
+	forced, back, err := s.request.Constraint.Next(s.answer, s.masked)
+	switch {
+	case err != nil:
+		s.last = &event{err: err}
+	case back > 0:
+		s.last = s.takeBack(back)
+	case len(forced) > 0:
+		s.todo = nil
+		for _, id := range forced {
+			s.sampler.Accept(id)
+			if s.accept(id, logits, false); s.last != nil {
+				return nil, true
+			}
+		}
+	case !slices.ContainsFunc(s.masked, func(v float32) bool { return v > float32(math.Inf(-1)) }):
+		s.last = &event{err: errNoToken}
+	default:
+		return s.masked, false
+	}
+	return nil, true
+}
+
+// remember keeps a way back before a pass, if tokens may be taken back.
+func (s *sequence) remember() {
+	if s.request.Undo == 0 || s.state.Pos() == 0 {
+		return
+	}
+	s.undo = append(s.undo, s.state.Fork())
+	// One is kept from before all that may be taken back.
+	for len(s.undo) > 1 && s.undo[1].Pos() < s.at()-s.request.Undo {
+		s.undo[0].Free()
+		s.undo = slices.Delete(s.undo, 0, 1)
+	}
+}
+
+// takeBack takes back the last n tokens of the answer. It returns an event if that cannot be.
+func (s *sequence) takeBack(n int) *event {
+	if n > len(s.answer) || n > s.request.Undo {
+		return &event{err: fmt.Errorf("the constraint of the request takes back %d tokens of %d, at most %d may be", n, len(s.answer), s.request.Undo)}
+	}
+	// The token before those is computed again, for its logits.
+	end := s.at() - n
+	i := len(s.undo) - 1
+	for i >= 0 && s.undo[i].Pos() >= end {
+		i--
+	}
+	from := 0
+	if i >= 0 {
+		s.state.Return(s.undo[i])
+		from = s.undo[i].Pos()
+	} else {
+		s.state.Free()
+	}
+	freeAll(s.undo[i+1:])
+	s.undo = s.undo[:i+1]
+	s.sampler.TakeBack(s.answer[len(s.answer)-n:])
+	s.answer, s.picked, s.next = s.answer[:len(s.answer)-n], s.picked-n, s.next[:len(s.next)-n]
+	s.todo = slices.Clone(s.tokens[from:end])
+	s.tokens = s.tokens[:from]
+	s.answering = len(s.todo) == 1
+	s.again = true
+	return nil
+}
+
+// forget gives up all ways back.
+func (s *sequence) forget() {
+	freeAll(s.undo)
+	s.undo = nil
+}
+
+func freeAll(states []*state.State) {
+	for _, s := range states {
+		s.Free()
+	}
+}

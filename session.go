@@ -1,0 +1,52 @@
+package jamba
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+
+	"jamba/checkpoint"
+	"jamba/model"
+)
+
+// ErrEmptySession is the error of saving a session in which nothing was computed.
+var ErrEmptySession = errors.New("nothing was computed in the session")
+
+// Save writes what the session has seen last, its prompt and the answer, with the state of the network after it, so that Load
+// can go on from there without computing it again. A hybrid's state is small: a few bytes for each token, and some megabytes.
+func (s *Session) Save(ctx context.Context, w io.Writer) error {
+	if len(s.text.Tokens) == 0 {
+		return ErrEmptySession
+	}
+	hash, err := s.model.hash()
+	if err != nil {
+		return err
+	}
+	return s.model.engine.Save(ctx, s.text, w, hash)
+}
+
+// Load makes the session one that Save wrote, of the same model with the same options, and returns its text, without
+// control tokens. A prompt or a conversation that begins with it goes on from there.
+func (s *Session) Load(r io.Reader) (text string, err error) {
+	hash, err := s.model.hash()
+	if err != nil {
+		return "", err
+	}
+	q, err := s.model.engine.Load(r, hash, s.text.Salt, s.text.Adapter)
+	if err != nil {
+		return "", err
+	}
+	s.text = q
+	return s.model.text.Tokenizer.Decode(q.Tokens, true), nil
+}
+
+// networkHash returns a hash of what the numbers of a network follow from.
+func networkHash(c *checkpoint.Checkpoint, n *model.Model, adapter string) ([32]byte, error) {
+	own, err := c.Hash()
+	if err != nil {
+		return own, err
+	}
+	return sha256.Sum256(fmt.Appendf(own[:], "%v %v %v %q", n.Precision(), n.KV(), n.Rounded(), adapter)), nil
+}
