@@ -129,7 +129,7 @@ type bench struct {
 // run repeats f, which does r's work once and returns its time, with sequences that remember.
 func (b *bench) run(r *Result, reps int, f func(r *Result) (time.Duration, error)) error {
 	b.states = nil
-	known := resetPeak()
+	known := ResetPeak()
 	if err := state.FitsBatch(b.model.StateSpecs(), r.Batch, r.Depth+r.Tokens); err != nil {
 		return fmt.Errorf("%s of %d tokens at depth %d: %w", r.Work, r.Tokens, r.Depth, err)
 	}
@@ -164,7 +164,7 @@ func (b *bench) repeat(r *Result, reps int, known bool, f func(r *Result) (time.
 	}
 	r.Fraction = r.TokPerSec.Median / r.Bound.TokPerSec
 	if known {
-		r.PeakRSS = peakRSS()
+		r.PeakRSS = PeakRSS()
 	}
 	return nil
 }

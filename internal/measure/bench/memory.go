@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// resetPeak frees memory that is not in use, and begins again to look for the most memory that the process has
+// ResetPeak frees memory that is not in use, and begins again to look for the most memory that the process has
 // had. It reports whether the system can do that: Linux can (proc(5), /proc/pid/clear_refs).
-func resetPeak() bool {
+func ResetPeak() bool {
 	debug.FreeOSMemory()
 	f, err := os.OpenFile("/proc/self/clear_refs", os.O_WRONLY, 0)
 	if err != nil {
@@ -20,9 +20,9 @@ func resetPeak() bool {
 	return f.Close() == nil && err == nil
 }
 
-// peakRSS returns the most memory that the process has had since resetPeak, in bytes, or 0 where the system does not
+// PeakRSS returns the most memory that the process has had since ResetPeak, in bytes, or 0 where the system does not
 // tell.
-func peakRSS() int64 {
+func PeakRSS() int64 {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
 		return 0

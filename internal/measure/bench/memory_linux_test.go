@@ -4,10 +4,10 @@ import "testing"
 
 // TestPeakRSS asserts that memory which is gone does not count, and memory that was in use meanwhile does.
 func TestPeakRSS(t *testing.T) {
-	if !resetPeak() {
+	if !ResetPeak() {
 		t.Skip("the system does not let a process reset its peak")
 	}
-	before := peakRSS()
+	before := PeakRSS()
 	const n = 64 << 20
 	touch := func() {
 		memory, free, err := allocate(n)
@@ -20,11 +20,11 @@ func TestPeakRSS(t *testing.T) {
 		free()
 	}
 	touch()
-	if got := peakRSS() - before; got < n*9/10 {
+	if got := PeakRSS() - before; got < n*9/10 {
 		t.Errorf("the peak grew by %d bytes, %d were touched", got, n)
 	}
-	resetPeak()
-	if got := peakRSS() - before; got > n/2 {
+	ResetPeak()
+	if got := PeakRSS() - before; got > n/2 {
 		t.Errorf("%d bytes remain after the reset", got)
 	}
 }

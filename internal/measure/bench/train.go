@@ -55,7 +55,7 @@ func RunTraining(ctx context.Context, m *model.Model, plan TrainPlan, limits fun
 				r := Result{Work: "train", Tokens: seq, Batch: batch, Threads: threads, Limits: l}
 				active := float64(m.Sizes().Total().ActiveParams)
 				r.Bound = work{float: 3 * active * float64(seq) * float64(batch)}.bound(seq*batch, l)
-				known := resetPeak() // before the trainer, so that what the last one had is not in use
+				known := ResetPeak() // before the trainer, so that what the last one had is not in use
 				t, err := b.trainer(&r, nil)
 				if err != nil {
 					return err

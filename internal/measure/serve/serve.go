@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"jamba/engine"
+	"jamba/internal/measure/bench"
 	"jamba/model"
 	"jamba/model/state"
 )
@@ -26,6 +27,7 @@ type Plan struct {
 	Sharers int   // those requests
 	Loaded  int   // streams beside which long prompts come
 	Long    int   // tokens of each of those
+	Context int   // tokens of one long prompt, whose memory is measured
 	Reps    int
 }
 
@@ -39,8 +41,8 @@ type Result struct {
 	Unit  string  `json:"unit"`
 }
 
-// bench is what measurements have in common.
-type bench struct {
+// serving is what measurements have in common.
+type serving struct {
 	ctx    context.Context
 	model  *model.Model
 	random *rand.Rand
@@ -49,7 +51,7 @@ type bench struct {
 
 // Run measures m and hands over each result when it is there.
 func Run(ctx context.Context, m *model.Model, p Plan, result func(Result)) error {
-	b := &bench{ctx, m, rand.New(rand.NewPCG(1, 2)), result}
+	b := &serving{ctx, m, rand.New(rand.NewPCG(1, 2)), result}
 	for _, n := range p.Streams {
 		if err := b.streams(n, p.Steps, p.Reps); err != nil {
 			return err
@@ -66,12 +68,37 @@ func Run(ctx context.Context, m *model.Model, p Plan, result func(Result)) error
 		}
 	}
 	if p.Loaded > 0 {
-		return b.mixed(p.Loaded, p.Long)
+		if err := b.mixed(p.Loaded, p.Long); err != nil {
+			return err
+		}
+	}
+	if p.Context > 0 {
+		return b.long(p.Context)
 	}
 	return nil
 }
 
-func (b *bench) tokens(n int) []int32 {
+// long computes one prompt of n tokens, and compares the most memory in use with the weights and the states of such a sequence.
+func (b *serving) long(n int) error {
+	known := bench.ResetPeak()
+	e := b.open()
+	start := time.Now()
+	at, _, err := b.answer(e, b.tokens(n-8), 8, nil)
+	e.Close()
+	if err != nil {
+		return err
+	}
+	specs := b.model.StateSpecs()
+	predicted := b.model.Sizes().Total().Bytes + state.Bytes(specs, n) + state.SlotBytes(specs)
+	prefill := at[0].Sub(start).Seconds()
+	b.tell(fmt.Sprintf("a prompt of %d", n-8), fmt.Sprintf("%.0f tok/s, then %.1f tok/s", float64(n-8)/prefill, float64(len(at)-1)/at[len(at)-1].Sub(at[0]).Seconds()), prefill, prefill, "s")
+	if known {
+		b.tell("", "peak RSS, beside weights and states", float64(bench.PeakRSS())/(1<<20), float64(predicted)/(1<<20), "MiB")
+	}
+	return nil
+}
+
+func (b *serving) tokens(n int) []int32 {
 	ids := make([]int32, n)
 	for i := range ids {
 		ids[i] = int32(b.random.IntN(b.model.Config.VocabSize))
@@ -79,7 +106,7 @@ func (b *bench) tokens(n int) []int32 {
 	return ids
 }
 
-func (b *bench) open() *engine.Engine {
+func (b *serving) open() *engine.Engine {
 	runtime.GC()
 	return engine.ForModel(b.model, engine.Options{})
 }
@@ -100,7 +127,7 @@ func (a *anything) Next([]int32, []float32) ([]int32, int, error) {
 }
 
 // answer runs a request and returns when each of its tokens came.
-func (b *bench) answer(e *engine.Engine, prompt []int32, tokens int, random []int32) (at []time.Time, stats *engine.Stats, err error) {
+func (b *serving) answer(e *engine.Engine, prompt []int32, tokens int, random []int32) (at []time.Time, stats *engine.Stats, err error) {
 	r := engine.Request{Prompt: prompt, MaxTokens: tokens, Text: plain{}}
 	if random != nil {
 		r.Constraint = &anything{random}
@@ -117,7 +144,7 @@ func (b *bench) answer(e *engine.Engine, prompt []int32, tokens int, random []in
 }
 
 // streams compares n sequences through the engine with passes over n sequences.
-func (b *bench) streams(n, steps, reps int) error {
+func (b *serving) streams(n, steps, reps int) error {
 	const depth = 64
 	var through, raw []float64
 	for range reps {
@@ -181,7 +208,7 @@ func (b *bench) streams(n, steps, reps int) error {
 }
 
 // secondTurn compares the time to the first token of a conversation's second turn with that of its first.
-func (b *bench) secondTurn(first, turn, reps int) error {
+func (b *serving) secondTurn(first, turn, reps int) error {
 	var again, before []float64
 	for range reps {
 		e := b.open()
@@ -215,7 +242,7 @@ func (b *bench) secondTurn(first, turn, reps int) error {
 }
 
 // together lets n requests come together that have a beginning in common, and counts what is computed.
-func (b *bench) together(n, shared int) error {
+func (b *serving) together(n, shared int) error {
 	e := b.open()
 	defer e.Close()
 	beginning := b.tokens(shared)
@@ -237,7 +264,7 @@ func (b *bench) together(n, shared int) error {
 }
 
 // mixed measures the times between tokens of n streams, alone and while long prompts come.
-func (b *bench) mixed(n, long int) error {
+func (b *serving) mixed(n, long int) error {
 	e := b.open()
 	defer e.Close()
 	const quiet = 100
@@ -303,7 +330,7 @@ func (b *bench) mixed(n, long int) error {
 	return nil
 }
 
-func (b *bench) tell(work, what string, value, base float64, unit string) {
+func (b *serving) tell(work, what string, value, base float64, unit string) {
 	b.result(Result{work, what, value, base, value / base, unit})
 }
 
