@@ -95,7 +95,7 @@ func TestHostileTexts(t *testing.T) {
 		{"an item of 60 MiB", map[string]filler{"x.json": words(`[{"text": "`, 60, `"}]`)}, "jamba train model.yaml x.json" + train, works},
 		{"a stretch of 60 MiB", map[string]filler{"x.txt": words("", 60, "")}, "jamba train model.yaml x.txt --split blank" + train, works},
 		{"a completion of 60 MiB", map[string]filler{"x.jsonl": words(`{"prompt": "Tell", "completion": "`, 60, `"}`)}, "jamba train model.yaml x.jsonl" + train, works},
-		{"an answer of 60 MiB", map[string]filler{"x.jsonl": words(`{"messages": [{"role": "user", "content": "Tell"}, {"role": "assistant", "content": "`, 60, `"}]}`)}, "jamba train model.yaml x.jsonl" + train, works},
+		{"an answer of 50 MiB", map[string]filler{"x.jsonl": words(`{"messages": [{"role": "user", "content": "Tell"}, {"role": "assistant", "content": "`, 50, `"}]}`)}, "jamba train model.yaml x.jsonl" + train, works},
 		{"64 MiB to tokenize", map[string]filler{"x.txt": words("", 64, "")}, "jamba tokenize -m m < x.txt", works},
 	} {
 		t.Run(h.name, func(t *testing.T) {

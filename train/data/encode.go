@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"jamba/text"
+	"jamba/text/chat"
 )
 
 // encoder makes ids of documents. Several goroutines may use it at once.
@@ -136,6 +137,9 @@ func (e *encoder) write(r recorder, d Document) error {
 		conversations, err := renderTurns(template, *d.Chat, d.Given)
 		if err != nil {
 			return err
+		}
+		if d.bytes > windowBytes {
+			*d.Chat = chat.Request{} // its messages are in the text now
 		}
 		collect(d.bytes)
 		for _, c := range conversations {

@@ -147,8 +147,10 @@ func (r record) list(name, want string) ([]json.RawMessage, error) {
 	if parts(r[name], ",:[{") > maxParts {
 		return nil, fmt.Errorf("%s: it has more than %d parts", name, maxParts)
 	}
+	size := len(r[name])
 	list, err := decode[[]json.RawMessage](r, name, want)
 	delete(r, name) // the list is another copy
+	collect(size)
 	return list, err
 }
 
@@ -301,6 +303,7 @@ func chatOf(r record, messages []json.RawMessage) (Document, error) {
 		}
 	}
 	b = append(b, '}')
+	clear(messages) // which the caller holds
 	collect(len(b))
 	c := new(chat.Request)
 	if err := json.Unmarshal(b, c); err != nil {
