@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"jamba/engine/prefix"
+	"jamba/model"
 	"jamba/model/state"
 )
 
@@ -17,6 +18,15 @@ func newCache(arena *state.Arena, o *Options) *prefix.Cache {
 		limit = 1 // nothing has room
 	}
 	return prefix.New(arena, prefix.Options{Limit: limit, Disk: o.Disk})
+}
+
+// rootOf returns what separates requests. Nothing of an adapter that is chosen for a request goes to the disk: it has no name that
+// outlives the program.
+func rootOf(salt string, a *model.Adapter) prefix.Root {
+	if a == nil {
+		return prefix.Root{Salt: salt} // not an Adapter that is a nil pointer
+	}
+	return prefix.Root{Salt: salt, Adapter: a}
 }
 
 // find looks for what a sequence need not compute, a state that was kept, which hit is set to, and says whether it may begin. It may

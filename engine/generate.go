@@ -7,7 +7,6 @@ import (
 	"iter"
 	"time"
 
-	"jamba/engine/prefix"
 	"jamba/engine/sample"
 )
 
@@ -56,7 +55,7 @@ func (e *Engine) request(ctx context.Context, r *Request, g goal) (*sequence, er
 	}
 	s := &sequence{
 		ctx: ctx, request: r, goal: g, state: e.arena.New(), sampler: sample.New(r.Sample, r.Prompt, r.Padded),
-		root: prefix.Root{Salt: r.Salt, Adapter: r.Adapter}, room: room, todo: r.Prompt, total: len(r.Prompt), need: need,
+		root: rootOf(r.Salt, r.Adapter), room: room, todo: r.Prompt, total: len(r.Prompt), need: need,
 		events: make(chan event, r.Ahead+r.Undo+3), progress: make(chan [2]int, 256),
 	}
 	if r.Lookup && r.Ahead > 0 {

@@ -73,7 +73,7 @@ func (e *Engine) kept(q Sequence) (s *state.State) {
 		return nil
 	}
 	_ = e.do(func() {
-		p := e.cache.Announce(prefix.Root{Salt: q.Salt, Adapter: q.Adapter}, q.Tokens[:q.Turn+1])
+		p := e.cache.Announce(rootOf(q.Salt, q.Adapter), q.Tokens[:q.Turn+1])
 		defer p.Retire()
 		hit := p.Match()
 		if hit.Pos != q.Turn {
@@ -155,7 +155,7 @@ func (e *Engine) loadState(r io.Reader, hash [32]byte, q Sequence) error {
 		kind = prefix.Turn
 	}
 	return e.do(func() {
-		p := e.cache.Announce(prefix.Root{Salt: q.Salt, Adapter: q.Adapter}, q.Tokens[:s.Pos()])
+		p := e.cache.Announce(rootOf(q.Salt, q.Adapter), q.Tokens[:s.Pos()])
 		p.Insert(q.Tokens, s, kind)
 		p.Retire()
 	})

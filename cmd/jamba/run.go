@@ -23,6 +23,8 @@ type runCmd struct {
 
 	Session string `placeholder:"FILE" help:"Go on with the conversation in FILE, if there is one, and keep it there, with what was computed for it."`
 
+	StateDir string `placeholder:"DIR" help:"Keep what was computed for prompts in DIR: one that begins like an earlier one goes on from there, also in another run."`
+
 	LiteralContent  bool `help:"Take control tokens that the prompt or a message spells out, such as <|im_end|>, for text."`
 	AllowRepetition bool `help:"Do not end an answer that only repeats itself; with --raw none is ended."`
 
@@ -76,7 +78,9 @@ func (c *runCmd) Run(s *streams) error {
 	if interactive && c.JSON {
 		return usageError("--json needs a prompt")
 	}
-	m, err := jamba.OpenWith(path, jamba.OpenOptions{Options: c.options(s.err, c.Precision)})
+	m, err := jamba.OpenWith(path, jamba.OpenOptions{
+		Options: c.options(s.err, c.Precision), StateDir: c.StateDir, Warn: func(err error) { warn(s.err, err.Error()) },
+	})
 	if err != nil {
 		return err
 	}
