@@ -2,7 +2,9 @@
 // machine's processor.
 //
 // Open a model, then Generate continues a text and Chat answers messages, both piece by piece; Embed makes vectors of texts.
-// A Session keeps what it has computed, so that a conversation which goes on costs only its new part.
+// What was computed is kept while there is memory, and a prompt that begins like an earlier one goes on from there: a conversation
+// costs only its new part, a system prompt that many requests have in common is computed once. A Session is a conversation that can
+// be saved to a file.
 //
 // Several goroutines may use a model: what they ask for is computed together, in passes that a goroutine of the model's own
 // makes, each with the adapter that it names, and a reader who is slow holds up nobody else. The answer to a request is the
