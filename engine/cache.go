@@ -14,8 +14,11 @@ const worthWaiting = 32
 // newCache returns the cache of an Engine.
 func newCache(arena *state.Arena, o *Options) *prefix.Cache {
 	limit := o.Cache
-	if limit < 0 {
+	switch {
+	case limit < 0:
 		limit = 1 // nothing has room
+	case limit == 0:
+		limit = arena.Limit() / 2
 	}
 	return prefix.New(arena, prefix.Options{Limit: limit, Disk: o.Disk})
 }

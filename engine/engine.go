@@ -24,7 +24,7 @@ type Options struct {
 	Chunk   int   // tokens of a pass, at least one for each sequence; 0: 512
 	Waiting int   // requests that may wait; 0: 1024
 	Running int   // requests that are computed at a time; 0: 256
-	Cache   int64 // bytes that states kept for later requests may take; 0: all that is free; less: none are kept
+	Cache   int64 // bytes that states kept for later requests may take; 0: half of the arena's limit; less: none are kept
 	// Stretch is how much longer than without prompts a pass may take beside answers, so that long prompts do not stall them;
 	// 0: 2.
 	Stretch float64
@@ -93,7 +93,7 @@ func setDefault[T int | float64](v *T, to T) {
 	}
 }
 
-// ForModel returns an Engine over m, with as much memory for sequences as the system has free if o.Memory is 0.
+// ForModel returns an Engine over m, with as much memory for sequences as the system has free.
 func ForModel(m *model.Model, o Options) *Engine {
 	free, known := state.Available()
 	if !known {
