@@ -151,7 +151,7 @@ func OpenWith(path string, o OpenOptions) (*Model, error) {
 			err = m.readGeneration()
 		}
 	}
-	if m.hash = sync.OnceValues(func() ([32]byte, error) { return networkHash(c, m.network, o.Adapter) }); err == nil && o.StateDir != "" {
+	if m.hash = sync.OnceValues(func() ([32]byte, error) { return networkHash(c, m.network) }); err == nil && o.StateDir != "" {
 		err = m.openStates(&o)
 	}
 	if err != nil {

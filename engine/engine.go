@@ -166,13 +166,16 @@ func (e *Engine) run() {
 		e.leave(s, prefix.Rolling)
 		s.send(event{err: ErrClosed})
 	}
+	e.mu.Lock()
+	e.counted.Running, e.counted.Waiting, e.queued = 0, 0, 0
+	e.mu.Unlock()
 	e.runJobs()
 	e.cache.Close()
 }
 
-// sleep waits for something to do. Those that wait for memory get that of readers who stay away.
+// sleep waits for something to do. Those that wait for memory get that of readers who stay away, and what others had for a moment.
 func (e *Engine) sleep() {
-	if len(e.waiting) == 0 || len(e.running) == 0 {
+	if len(e.waiting) == 0 {
 		<-e.wake
 		return
 	}
@@ -221,6 +224,11 @@ func (e *Engine) collect() bool {
 
 // take goes on from the results of a pass: tokens are picked, and sequences that have ended are given back.
 func (e *Engine) take(results []model.Result) {
+	for i, s := range e.step {
+		if results[i].Err != nil && e.ctx.Err() != nil && s.ctx.Err() == nil {
+			results[i].Err = ErrClosed // Close has interrupted the pass
+		}
+	}
 	par.For(len(e.step), 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			e.step[i].advance(&results[i], &e.spans[i])
@@ -229,7 +237,7 @@ func (e *Engine) take(results []model.Result) {
 	e.tally()
 	for i, s := range e.step {
 		e.keep(s, results[i].Kept)
-		if s.last != nil && errors.Is(s.last.err, state.ErrFull) && len(e.running) > 1 {
+		if s.last != nil && errors.Is(s.last.err, state.ErrFull) && e.computing(s) > 0 {
 			s.last = nil
 			e.preempt(s) // somebody else took the memory
 			continue

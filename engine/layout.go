@@ -22,9 +22,14 @@ func (e *Engine) layOut() bool {
 	for _, s := range e.running {
 		if s.answering && s.ready() {
 			s.draft(&e.pace, answers)
-			budget -= e.add(s, len(s.todo))
+			n := len(s.todo)
+			if s.guessed == 0 {
+				n = min(n, e.options.Chunk) // a constraint may force many
+			}
+			budget -= e.add(s, n)
 		}
 	}
+	budget = max(budget, min(minBeside, e.options.Chunk)) // prompts come on beside any number of answers
 	if answers > 0 {
 		budget = min(budget, e.pace.beside(answers, e.options.Stretch))
 	}

@@ -130,7 +130,9 @@ func (e *Engine) Load(r io.Reader, hash [32]byte, salt string, a *model.Adapter)
 		return q, err
 	}
 	for range head.States {
-		if err := e.loadState(r, hash, q); err != nil {
+		if err := e.loadState(r, hash, q); errors.Is(err, state.ErrFull) {
+			break // it is computed again
+		} else if err != nil {
 			return q, err
 		}
 	}
