@@ -75,7 +75,7 @@ func (e *Engine) admit() {
 			continue
 		}
 		if err != nil && !errors.Is(err, errNever) {
-			if s.unfind(); !e.anew(s) {
+			if e.unfind(); !e.anew(s) {
 				return // for those that have the memory
 			}
 			err = nil
@@ -99,6 +99,20 @@ func (e *Engine) computing(except *sequence) (n int) {
 		}
 	}
 	return n
+}
+
+// lent reports whether something has memory that will be given back, be it that no sequence but s computes.
+func (e *Engine) lent(s *sequence) bool {
+	return e.cache.Writing() || e.saving.Load() > 0 || slices.ContainsFunc(e.waiting, func(w *sequence) bool { return w != s && w.reading() })
+}
+
+// unfind gives back what was found for those that wait, so that others have the memory; it may have come from the disk.
+func (e *Engine) unfind() {
+	for _, s := range e.waiting {
+		if !s.reading() {
+			s.unfind()
+		}
+	}
 }
 
 // begin makes a sequence run.

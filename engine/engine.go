@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"jamba/engine/prefix"
@@ -68,6 +69,7 @@ type Engine struct {
 	spans   []model.Span
 	pace    pace
 	reading sync.WaitGroup // states from the disk
+	saving  atomic.Int64   // states that are on their way to or from files of sequences
 
 	patience *time.Timer
 }
@@ -237,7 +239,7 @@ func (e *Engine) take(results []model.Result) {
 	e.tally()
 	for i, s := range e.step {
 		e.keep(s, results[i].Kept)
-		if s.last != nil && errors.Is(s.last.err, state.ErrFull) && e.computing(s) > 0 {
+		if s.last != nil && errors.Is(s.last.err, state.ErrFull) && (e.computing(s) > 0 || e.lent(s)) {
 			s.last = nil
 			e.preempt(s) // somebody else took the memory
 			continue

@@ -96,7 +96,8 @@ func (e *Engine) fit() {
 		return n - (limit - e.arena.Used())
 	}
 	if n := lack(); n > 0 {
-		e.cache.Evict(n)
+		e.unfind()
+		e.cache.Evict(lack())
 	}
 	for i := len(e.step) - 1; i >= 0 && lack() > 0; i-- {
 		s, span := e.step[i], &e.spans[i]
