@@ -101,9 +101,9 @@ func (e *Engine) computing(except *sequence) (n int) {
 	return n
 }
 
-// lent reports whether something has memory that will be given back, be it that no sequence but s computes.
-func (e *Engine) lent(s *sequence) bool {
-	return e.cache.Writing() || e.saving.Load() > 0 || slices.ContainsFunc(e.waiting, func(w *sequence) bool { return w != s && w.reading() })
+// lent reports whether something that is no running sequence has memory which it will give back.
+func (e *Engine) lent() bool {
+	return e.cache.Writing() || e.saving.Load() > 0 || slices.ContainsFunc(e.waiting, (*sequence).reading)
 }
 
 // unfind gives back what was found for those that wait, so that others have the memory; it may have come from the disk.

@@ -105,8 +105,8 @@ func (e *Engine) goOn(s *sequence) {
 	s.tokens, s.todo = slices.Clone(s.todo[:pos]), s.todo[pos:]
 	m := s.request.Marks
 	m.Junction = s.path.Known
-	if m.Turn == 0 && !s.again {
-		m.Turn = pos + len(s.todo) - 1 // the same prompt may come again
+	if last := pos + len(s.todo) - 1; !s.again && (m.Turn == 0 || m.Turn > last) {
+		m.Turn = last // the same prompt may come again, or a template has no generation prompt
 	}
 	for _, p := range m.Places(pos, pos+len(s.todo)) {
 		s.place(p.Pos, p.Kind) // beside those that others wait for

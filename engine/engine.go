@@ -157,10 +157,10 @@ func (e *Engine) run() {
 			e.sleep()
 			continue
 		}
-		start := time.Now()
+		start, lent := time.Now(), e.lent()
 		results := e.network.Forward(e.ctx, e.spans...)
 		e.learn(time.Since(start))
-		e.take(results)
+		e.take(results, lent)
 		e.await()
 	}
 	e.reading.Wait()
@@ -224,8 +224,9 @@ func (e *Engine) collect() bool {
 	return !e.closed
 }
 
-// take goes on from the results of a pass: tokens are picked, and sequences that have ended are given back.
-func (e *Engine) take(results []model.Result) {
+// take goes on from the results of a pass: tokens are picked, and sequences that have ended are given back. lent says that memory was
+// lent before the pass.
+func (e *Engine) take(results []model.Result, lent bool) {
 	for i, s := range e.step {
 		if results[i].Err != nil && e.ctx.Err() != nil && s.ctx.Err() == nil {
 			results[i].Err = ErrClosed // Close has interrupted the pass
@@ -239,7 +240,7 @@ func (e *Engine) take(results []model.Result) {
 	e.tally()
 	for i, s := range e.step {
 		e.keep(s, results[i].Kept)
-		if s.last != nil && errors.Is(s.last.err, state.ErrFull) && (e.computing(s) > 0 || e.lent(s)) {
+		if s.last != nil && errors.Is(s.last.err, state.ErrFull) && (e.computing(s) > 0 || lent || e.lent()) {
 			s.last = nil
 			e.preempt(s) // somebody else took the memory
 			continue
