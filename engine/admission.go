@@ -161,8 +161,8 @@ func (e *Engine) room(s *sequence) error {
 	s.begun = stateBytes(specs, pos)
 	s.promise = s.claim() - s.begun + state.SlotBytes(specs)
 	copies := s.request.Undo
-	if pos > 0 {
-		copies++ // the last page is shared
+	if s.hit != nil && s.hit.Pos > 0 {
+		copies++ // the last page is shared, also once it was read from the disk
 	}
 	s.promise += int64(copies) * state.Bytes(specs, 1)
 	lack := func() int64 { return s.promise - (limit - e.arena.Used() - e.outstanding()) }
@@ -178,14 +178,14 @@ func (e *Engine) room(s *sequence) error {
 }
 
 // anew makes room for a sequence that is to begin without what was found, in all the memory that there is: what was found may be part
-// of something large, and ways back need not be kept. That is only if no other computes.
+// of something large, and ways back need not be kept. That is only if no other computes, nor has memory on its way to or from the disk.
 func (e *Engine) anew(s *sequence) bool {
-	if e.computing(nil) > 0 {
+	if e.computing(nil) > 0 || e.cache.Writing() || slices.ContainsFunc(e.waiting, (*sequence).reading) {
 		return false
 	}
 	s.begun, s.promise = 0, s.claim()+state.SlotBytes(e.arena.Specs())
 	e.cache.Evict(max(0, s.promise-(e.arena.Limit()-e.arena.Used())))
-	// What is in use now is on its way to or from a file.
+	// What is in use now is on its way to or from a file of a sequence.
 	return s.promise <= e.arena.Limit()-e.arena.Used()
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"jamba/engine/prefix"
 	"jamba/internal/kernel/par"
 	"jamba/model"
 	"jamba/model/state"
@@ -386,4 +387,48 @@ func TestLoadWithoutRoom(t *testing.T) {
 		t.Errorf("%v, %v", q, err)
 	}
 	cleared(t, small)
+}
+
+// TestReadFromDiskOnce expects a request that waits for memory not to read its state from the disk again and again.
+func TestReadFromDiskOnce(t *testing.T) {
+	dir := t.TempDir()
+	prompt := unlike(4, 300)
+	open := func(limit int64) (*Engine, *prefix.Disk) {
+		d, err := prefix.OpenDisk(dir, prefix.DiskOptions{Warn: func(err error) { t.Error(err) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, n := newDouble(limit, Options{Disk: d})
+		n.delay = time.Millisecond
+		return e, d
+	}
+	e, _ := open(0)
+	if _, _, _, err := collect(t, e, Request{Prompt: prompt, MaxTokens: 1}); err != nil {
+		t.Fatal(err)
+	}
+	e.Close()
+	e, d := open(7 * page)
+	var all sync.WaitGroup
+	var once sync.Once
+	for _, err := range e.Generate(context.Background(), Request{Prompt: slices.Repeat([]int32{8}, 1100), MaxTokens: 100, Text: spell{}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		once.Do(func() {
+			all.Go(func() {
+				ids, _, last, err := collect(t, e, Request{Prompt: prompt, MaxTokens: 3})
+				if err != nil || !slices.Equal(ids, alone(prompt, 3)) || last.Stats.ReusedTokens != 299 {
+					t.Errorf("ids %v, stats %+v, error %v", ids, last.Stats, err)
+				}
+			})
+		})
+	}
+	all.Wait()
+	if n := d.Stats().Hits; n != 1 {
+		t.Errorf("it was read %d times", n)
+	}
+	e.Close()
+	if used := e.Arena().Used(); used != 0 {
+		t.Errorf("%d bytes are in use", used)
+	}
 }
