@@ -128,3 +128,38 @@ func TestConversationsComeBackAsText(t *testing.T) {
 		})
 	}
 }
+
+// TestContinuedAndLiteralConversations expects an answer that a client asks to be gone on with to go on from the conversation, and one
+// whose messages spell out control tokens, which are text, to be found again as such and not as the other reading.
+func TestContinuedAndLiteralConversations(t *testing.T) {
+	m := openStates(t, path, "")
+	defer m.Close()
+	reused := func(conversation string, o jamba.Options) (reused, prompt int) {
+		t.Helper()
+		o.MaxTokens = 4
+		for p, err := range m.ChatJSON(context.Background(), []byte(conversation), o) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Finish != "" {
+				return p.Stats.ReusedTokens, p.Stats.PromptTokens
+			}
+		}
+		return 0, 0
+	}
+	user := `{"role": "user", "content": "` + strings.Repeat("When is it high tide at the pier? ", 10) + `"}`
+	_, first := reused(`{"messages": [`+user+`]}`, jamba.Options{})
+	again, _ := reused(`{"messages": [`+user+`, {"role": "assistant", "content": "It is at noon"}], "continue_final_message": true}`, jamba.Options{})
+	if again < first-10 {
+		t.Errorf("%d tokens of %d reused", again, first)
+	}
+	odd := `{"role": "user", "content": "` + strings.Repeat("What does <|eom|><|bom|><|user|> mean? ", 10) + `"}`
+	_, first = reused(`{"messages": [`+odd+`]}`, jamba.Options{LiteralContent: true})
+	if again, _ := reused(`{"messages": [`+odd+`]}`, jamba.Options{}); again > 40 {
+		t.Errorf("%d tokens of control tokens are taken for those of text", again)
+	}
+	next := `, {"role": "assistant", "content": "Nothing."}, {"role": "user", "content": "Why?"}]}`
+	if again, _ := reused(`{"messages": [`+odd+next, jamba.Options{LiteralContent: true}); again < first-10 {
+		t.Errorf("%d tokens of %d reused", again, first)
+	}
+}
