@@ -1,11 +1,14 @@
 package jamba_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log"
 	"math"
+	"slices"
+	"strings"
 	"sync"
 
 	"jamba"
@@ -162,4 +165,121 @@ func ExampleOptions_mask() {
 	}
 	fmt.Println()
 	// Output: again pero again
+}
+
+// A session is saved with what was computed for it, and goes on from there, be it in another program.
+func ExampleSession_Save() {
+	say := func(m *jamba.Model, s *jamba.Session, prompt string) {
+		for piece, err := range s.Generate(context.Background(), prompt, jamba.Options{MaxTokens: 4}) {
+			if err != nil {
+				log.Fatal(err)
+			}
+			if piece.Finish != "" {
+				fmt.Printf("prompt %d tokens, %d reused\n", piece.Stats.PromptTokens, piece.Stats.ReusedTokens)
+			}
+		}
+	}
+	first, err := jamba.Open(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer first.Close()
+	session := first.NewSession()
+	say(first, session, "Seven tree green,")
+	var file bytes.Buffer
+	if err := session.Save(context.Background(), &file); err != nil {
+		log.Fatal(err)
+	}
+
+	second, err := jamba.Open(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer second.Close()
+	session = second.NewSession()
+	text, err := session.Load(&file)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%q\n", text)
+	say(second, session, text+" and so on")
+	// Output:
+	// prompt 8 tokens, 0 reused
+	// "Seven tree green, again peroely官"
+	// prompt 15 tokens, 12 reused
+}
+
+// Several answers to one prompt: it is computed once, and they share its memory.
+func Example_severalAnswers() {
+	m, err := jamba.Open(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	prompt := strings.Repeat("Seven green trees stood by the blue house. ", 20)
+	var all sync.WaitGroup
+	for i := range 3 {
+		all.Go(func() {
+			o := jamba.Options{MaxTokens: 5, Sampling: jamba.Sampling{Temperature: 1, Seed: new(uint64(i))}}
+			for _, err := range m.Generate(context.Background(), prompt, o) {
+				if err != nil {
+					log.Print(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	ids, err := m.Tokenize(prompt)
+	if err != nil {
+		log.Fatal(err)
+	}
+	c := m.Counters()
+	fmt.Println(c.PromptTokens == int64(3*len(ids)), c.PromptTokens-c.ReusedTokens == int64(len(ids)+2)) // the last one is each answer's own
+	// Output: true true
+}
+
+// choice is a constraint that lets the model choose the first token of an answer and forces what follows from it.
+type choice struct{ answers [][]int32 }
+
+func (c choice) Next(answer []int32, logits []float32) (forced []int32, back int, err error) {
+	for _, a := range c.answers {
+		if len(answer) == 1 && a[0] == answer[0] {
+			return a[1:], 0, nil
+		}
+	}
+	for id := range logits {
+		if !slices.ContainsFunc(c.answers, func(a []int32) bool { return a[0] == int32(id) }) {
+			logits[id] = float32(math.Inf(-1))
+		}
+	}
+	return nil, 0, nil
+}
+
+// A constraint that forces tokens: they are computed together, whatever the model would have said.
+func ExampleConstraint() {
+	m, err := jamba.Open(path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	var c choice
+	longest := 0
+	for _, text := range []string{"yes, of course it is", "no, not in this weather"} {
+		ids, err := m.Text().Tokenizer.Encode(text, false)
+		if err != nil {
+			log.Fatal(err)
+		}
+		c.answers = append(c.answers, append(ids, m.Ends()[0])) // it is over then
+		longest = max(longest, len(ids)+1)
+	}
+	for piece, err := range m.Generate(context.Background(), "Is it?", jamba.Options{MaxTokens: longest, Constraint: c}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Print(piece.Text)
+		if piece.Finish != "" {
+			fmt.Printf(" (%s)\n", piece.Finish)
+		}
+	}
+	// Output: no, not in this weather (stop)
 }

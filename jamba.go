@@ -151,7 +151,7 @@ func OpenWith(path string, o OpenOptions) (*Model, error) {
 			err = m.readGeneration()
 		}
 	}
-	if m.hash = sync.OnceValues(func() ([32]byte, error) { return networkHash(c, m.network, o.Adapter) }); err == nil && o.StateDir != "" {
+	if m.hash = sync.OnceValues(func() ([32]byte, error) { return networkHash(c, m.network) }); err == nil && o.StateDir != "" {
 		err = m.openStates(&o)
 	}
 	if err != nil {
@@ -345,11 +345,9 @@ func (s *Session) run(ctx context.Context, prompt []int32, marks text.Marks, o O
 	}
 	return func(yield func(Piece, error) bool) {
 		s.text = r.Sequence(nil)
-		var answer []int32
 		for piece, err := range m.engine.Generate(ctx, r) {
 			if err == nil && piece.Finish == "" {
-				answer = append(answer, piece.ID)
-				s.text = r.Sequence(answer)
+				s.text.Tokens = append(s.text.Tokens, piece.ID)
 			}
 			if !yield(piece, err) {
 				return

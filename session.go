@@ -20,7 +20,7 @@ func (s *Session) Save(ctx context.Context, w io.Writer) error {
 	if len(s.text.Tokens) == 0 {
 		return ErrEmptySession
 	}
-	hash, err := s.model.hash()
+	hash, err := s.model.hashWith(s.text.Adapter)
 	if err != nil {
 		return err
 	}
@@ -28,13 +28,19 @@ func (s *Session) Save(ctx context.Context, w io.Writer) error {
 }
 
 // Load makes the session one that Save wrote, of the same model with the same options, and returns its text, without
-// control tokens. A prompt or a conversation that begins with it goes on from there.
+// control tokens. A prompt or a conversation that begins with it goes on from there. It is for the adapter and the salt that
+// the session had last; LoadWith is for others.
 func (s *Session) Load(r io.Reader) (text string, err error) {
-	hash, err := s.model.hash()
+	return s.LoadWith(r, Options{Adapter: s.text.Adapter, Salt: s.text.Salt})
+}
+
+// LoadWith is Load for requests with the adapter and the salt of o. It is an error if the session was saved with another adapter.
+func (s *Session) LoadWith(r io.Reader, o Options) (text string, err error) {
+	hash, err := s.model.hashWith(o.Adapter)
 	if err != nil {
 		return "", err
 	}
-	q, err := s.model.engine.Load(r, hash, s.text.Salt, s.text.Adapter)
+	q, err := s.model.engine.Load(r, hash, o.Salt, o.Adapter)
 	if err != nil {
 		return "", err
 	}
@@ -42,11 +48,25 @@ func (s *Session) Load(r io.Reader) (text string, err error) {
 	return s.model.text.Tokenizer.Decode(q.Tokens, true), nil
 }
 
+// hashWith returns a hash of what the numbers of requests with an adapter, which may be nil, follow from.
+func (m *Model) hashWith(a *Adapter) ([32]byte, error) {
+	hash, err := m.hash()
+	if a != nil {
+		own := a.Source().Hash()
+		hash = sha256.Sum256(append(hash[:], own[:]...))
+	}
+	return hash, err
+}
+
 // networkHash returns a hash of what the numbers of a network follow from.
-func networkHash(c *checkpoint.Checkpoint, n *model.Model, adapter string) ([32]byte, error) {
+func networkHash(c *checkpoint.Checkpoint, n *model.Model) ([32]byte, error) {
 	own, err := c.Hash()
 	if err != nil {
 		return own, err
 	}
-	return sha256.Sum256(fmt.Appendf(own[:], "%v %v %v %q", n.Precision(), n.KV(), n.Rounded(), adapter)), nil
+	var adapter [32]byte
+	if a := n.Attached(); a != nil {
+		adapter = a.Source().Hash()
+	}
+	return sha256.Sum256(fmt.Appendf(own[:], "%v %v %v %x", n.Precision(), n.KV(), n.Rounded(), adapter)), nil
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -49,29 +50,35 @@ func (e *Engine) sweep() {
 // refuse ends a sequence that waits. It has been taken, or is to be taken, from the list.
 func (e *Engine) refuse(s *sequence, err error) {
 	e.leave(s, prefix.Rolling)
+	e.fail(s, err)
 	s.send(event{err: err})
 	e.mu.Lock()
 	e.queued--
 	e.mu.Unlock()
 }
 
-// admit begins sequences that wait and for which there is memory, in the order of their ranks.
+// admit begins sequences that wait and for which there is memory, in the order of their ranks. Those whose readers want nothing now
+// do not need it.
 func (e *Engine) admit() {
-	for i := 0; i < len(e.waiting) && len(e.running) < e.options.Running; {
-		s := e.waiting[i]
-		if s.leader != nil && s.leader.at() < s.common && slices.Contains(e.running, s.leader) {
-			i++ // its beginning is being computed
-			continue
+	for i := 0; i < len(e.waiting); {
+		if e.computing(nil) >= e.options.Running && e.victim((*sequence).idle) == nil {
+			return
 		}
-		if s.reading() || !e.find(s) {
+		s := e.waiting[i]
+		if s.wanted.Load() == 0 || s.follows(e) || s.reading() || !e.find(s) {
 			i++
 			continue
 		}
 		err := e.room(s)
-		if err != nil {
-			if s.unfind(); len(e.running) > 0 {
-				return // for those that run to end
+		if err == nil && e.fetch(s) {
+			i++
+			continue
+		}
+		if err != nil && !errors.Is(err, errNever) {
+			if e.unfind(); !e.anew(s) {
+				return // for those that have the memory
 			}
+			err = nil
 		}
 		// Making room may have put others into the list.
 		e.waiting = slices.DeleteFunc(e.waiting, func(w *sequence) bool { return w == s })
@@ -84,13 +91,38 @@ func (e *Engine) admit() {
 	}
 }
 
+// computing returns how many sequences run and have not ended, except one: others may have ended and wait for their readers.
+func (e *Engine) computing(except *sequence) (n int) {
+	for _, s := range e.running {
+		if s != except && s.last == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// lent reports whether something that is no running sequence has memory which it will give back.
+func (e *Engine) lent() bool {
+	return e.cache.Writing() || e.saving.Load() > 0 || slices.ContainsFunc(e.waiting, (*sequence).reading)
+}
+
+// unfind gives back what was found for those that wait, so that others have the memory; it may have come from the disk.
+func (e *Engine) unfind() {
+	for _, s := range e.waiting {
+		if !s.reading() {
+			s.unfind()
+		}
+	}
+}
+
 // begin makes a sequence run.
 func (e *Engine) begin(s *sequence) {
 	e.goOn(s)
 	e.running = insert(e.running, s)
 	e.mu.Lock()
 	e.queued--
-	if !s.again {
+	if !s.counted {
+		s.counted = true
 		e.counted.PromptTokens += int64(len(s.request.Prompt))
 		e.counted.ReusedTokens += int64(s.reused)
 	}
@@ -101,33 +133,43 @@ func (e *Engine) begin(s *sequence) {
 // not find more, or others make room.
 const ahead = 512
 
+// errNever is the error of a sequence that needs more memory than there is.
+var errNever = errors.New("shorten the prompt or the answer (--max-tokens)")
+
 // room makes room for a sequence that is to begin. It returns an error if it may come to take more memory than is free and
-// promised to no other: then it waits, or if no other runs, it never fits.
+// promised to no other, errNever if that is more than there is.
 func (e *Engine) room(s *sequence) error {
-	limit := e.arena.Limit()
+	limit, specs := e.arena.Limit(), e.arena.Specs()
+	tokens := max(s.need, len(s.tokens)+len(s.todo))
+	if need := state.Bytes(specs, tokens) + state.SlotBytes(specs); limit > 0 && need > limit {
+		return tooLarge(tokens, need, limit)
+	}
+	if e.computing(nil) >= e.options.Running {
+		away := e.victim((*sequence).idle)
+		if away == nil {
+			return state.ErrFull
+		}
+		e.preempt(away)
+	}
 	if limit == 0 {
 		return nil
 	}
-	specs := e.arena.Specs()
-	if need := state.Bytes(specs, s.need) + state.SlotBytes(specs); need > limit {
-		return tooLarge(s.need, need, limit)
-	}
 	pos := 0
-	if s.hit != nil {
+	if s.hit != nil && (!s.hit.Disk || s.read.Load()) {
 		pos = s.hit.Pos
 	}
 	s.begun = stateBytes(specs, pos)
 	s.promise = s.claim() - s.begun + state.SlotBytes(specs)
 	copies := s.request.Undo
-	if pos > 0 {
-		copies++ // the last page is shared
+	if s.hit != nil && s.hit.Pos > 0 {
+		copies++ // the last page is shared, also once it was read from the disk
 	}
 	s.promise += int64(copies) * state.Bytes(specs, 1)
 	lack := func() int64 { return s.promise - (limit - e.arena.Used() - e.outstanding()) }
 	for lack() > e.cache.Evictable() {
 		victim := e.victim(func(r *sequence) bool { return r.rank.After(s.rank) || r.idle() })
 		if victim == nil {
-			return tooLarge(s.need, s.promise, limit-e.arena.Used()-e.outstanding())
+			return state.ErrFull
 		}
 		e.preempt(victim)
 	}
@@ -135,18 +177,31 @@ func (e *Engine) room(s *sequence) error {
 	return nil
 }
 
+// anew makes room for a sequence that is to begin without what was found, in all the memory that there is: what was found may be part
+// of something large, and ways back need not be kept. That is only if no other computes, nor has memory on its way to or from the disk.
+func (e *Engine) anew(s *sequence) bool {
+	if e.computing(nil) > 0 || e.cache.Writing() || slices.ContainsFunc(e.waiting, (*sequence).reading) {
+		return false
+	}
+	s.begun, s.promise = 0, s.claim()+state.SlotBytes(e.arena.Specs())
+	e.cache.Evict(max(0, s.promise-(e.arena.Limit()-e.arena.Used())))
+	// What is in use now is on its way to or from a file of a sequence.
+	return s.promise <= e.arena.Limit()-e.arena.Used()
+}
+
 // outstanding returns what is promised to running sequences and not taken yet.
 func (e *Engine) outstanding() (n int64) {
 	for _, s := range e.running {
-		n += max(0, s.promise-(s.bytes()-s.begun))
+		if s.last == nil {
+			n += max(0, s.promise-(s.bytes()-s.begun))
+		}
 	}
 	return n
 }
 
 func tooLarge(tokens int, need, free int64) error {
 	const gib = 1 << 30
-	return fmt.Errorf("a context of %d tokens needs %.1f GiB of memory, %.1f GiB are free; shorten the prompt or the answer (--max-tokens)",
-		tokens, float64(need)/gib, float64(max(0, free))/gib)
+	return fmt.Errorf("a context of %d tokens needs %.1f GiB of memory, %.1f GiB are free; %w", tokens, float64(need)/gib, float64(max(0, free))/gib, errNever)
 }
 
 // victim returns the last in rank of the running sequences that may be preempted, those first whose readers are away; nil if

@@ -33,8 +33,7 @@ func rootOf(salt string, a *model.Adapter) prefix.Root {
 }
 
 // find looks for what a sequence need not compute, a state that was kept, which hit is set to, and says whether it may begin. It may
-// not while a prompt on its way computes more of its beginning, which leader and common are set to, or while its state is read from
-// the disk.
+// not while a prompt on its way computes more of its beginning, which leader and common are set to.
 func (e *Engine) find(s *sequence) bool {
 	s.leader = nil
 	if s.goal == goalEmbedding {
@@ -48,22 +47,38 @@ func (e *Engine) find(s *sequence) bool {
 		s.hit = s.path.Match()
 	}
 	if lead, n := s.path.Leader(); lead != nil && n >= s.hit.Pos+worthWaiting {
-		if l := lead.Owner.(*sequence); n > l.at() && (l.leader != nil || slices.Contains(e.running, l)) {
+		if l := lead.Owner.(*sequence); n > l.at() && (l.leader != nil || e.goesOn(l)) {
 			s.leader, s.common = l, n
 			l.place(n, prefix.Junction)
 			s.unfind()
 			return false
 		}
 	}
-	if s.hit.Disk && !s.read.Load() {
-		hit := s.hit
-		e.reading.Go(func() {
-			hit.Fetch()
-			s.read.Store(true)
-			e.nudge()
-		})
+	return true
+}
+
+// goesOn reports whether a sequence that others wait for is on its way.
+func (e *Engine) goesOn(s *sequence) bool {
+	return s.last == nil && !s.idle() && slices.Contains(e.running, s)
+}
+
+// follows reports whether another computes a sequence's beginning.
+func (s *sequence) follows(e *Engine) bool {
+	return s.leader != nil && s.leader.at() < s.common && e.goesOn(s.leader)
+}
+
+// fetch begins to read what was found from the disk, if it is there, and reports whether it has.
+func (e *Engine) fetch(s *sequence) bool {
+	if s.hit == nil || !s.hit.Disk || s.fetching {
 		return false
 	}
+	s.fetching = true
+	hit := s.hit
+	e.reading.Go(func() {
+		hit.Fetch()
+		s.read.Store(true)
+		e.nudge()
+	})
 	return true
 }
 
@@ -73,6 +88,7 @@ func (s *sequence) unfind() {
 		s.hit.Release()
 		s.hit = nil
 	}
+	s.fetching = false
 	s.read.Store(false)
 }
 
@@ -83,23 +99,28 @@ func (e *Engine) goOn(s *sequence) {
 	}
 	s.state.Free()
 	s.state = s.hit.Take()
-	s.hit = nil
+	s.hit, s.fetching = nil, false
 	s.read.Store(false)
 	pos := s.state.Pos()
 	s.tokens, s.todo = slices.Clone(s.todo[:pos]), s.todo[pos:]
 	m := s.request.Marks
 	m.Junction = s.path.Known
-	if m.Turn == 0 && !s.again {
-		m.Turn = pos + len(s.todo) - 1 // the same prompt may come again
+	if last := pos + len(s.todo) - 1; !s.again && (m.Turn == 0 || m.Turn > last) {
+		m.Turn = last // the same prompt may come again, or a template has no generation prompt
 	}
-	s.places = append(s.places[:0], m.Places(pos, pos+len(s.todo))...)
+	for _, p := range m.Places(pos, pos+len(s.todo)) {
+		s.place(p.Pos, p.Kind) // beside those that others wait for
+	}
 	if !s.again {
-		s.reused, s.fed, s.total = pos, 0, len(s.todo)
+		s.fed, s.total = 0, len(s.todo)
+	}
+	if !s.counted {
+		s.reused = pos
 	}
 }
 
 // reading reports whether a sequence's state is being read from the disk.
-func (s *sequence) reading() bool { return s.hit != nil && s.hit.Disk && !s.read.Load() }
+func (s *sequence) reading() bool { return s.fetching && !s.read.Load() }
 
 // place notes that the state is to be kept at a position of the prompt.
 func (s *sequence) place(at int, k prefix.Kind) {
@@ -110,6 +131,7 @@ func (s *sequence) place(at int, k prefix.Kind) {
 	if !found {
 		s.places = slices.Insert(s.places, i, prefix.Place{Pos: at, Kind: k})
 	}
+	s.places[i].Kind = max(s.places[i].Kind, k)
 }
 
 // keep gives the cache states that a pass has left on its way.
@@ -140,6 +162,7 @@ func (e *Engine) leave(s *sequence, k prefix.Kind) {
 func (e *Engine) end(s *sequence, ev event) {
 	e.running = slices.DeleteFunc(e.running, func(r *sequence) bool { return r == s })
 	e.leave(s, s.kindOfEnd(ev.err))
+	e.fail(s, ev.err)
 	s.send(ev)
 }
 

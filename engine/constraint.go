@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -10,7 +11,7 @@ import (
 )
 
 // Constraint steers an answer: a grammar, a schema, a list of choices. Its calls for one answer come one after the other, beside
-// those for other answers.
+// those for other answers, and none after the reader has left.
 type Constraint interface {
 	// Next is called before a token is picked, answer being the tokens so far. It may change the logits [vocab], most often to
 	// -Inf for tokens that are not allowed. If it returns tokens, these come next, whatever the logits are. If it returns
@@ -33,7 +34,18 @@ var errNoToken = errors.New("the mask of the request allows no token")
 // steer asks the constraint what may come next. done says that what comes next, or the end, is set.
 func (s *sequence) steer(logits []float32) (allowed []float32, done bool) {
 	s.masked = append(s.masked[:0], logits...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone {
+		s.last = &event{err: context.Canceled}
+		return nil, true
+	}
 	forced, back, err := s.request.Constraint.Next(s.answer, s.masked)
+	for _, id := range s.request.Padded {
+		if int(id) < len(s.masked) {
+			s.masked[id] = float32(math.Inf(-1)) // or the mask might leave nothing else
+		}
+	}
 	switch {
 	case err != nil:
 		s.last = &event{err: err}

@@ -42,12 +42,19 @@ func (e *Engine) tally() {
 	for _, s := range e.step {
 		c.DraftedTokens, c.AcceptedTokens = c.DraftedTokens+int64(s.drafted), c.AcceptedTokens+int64(s.accepted)
 		s.drafted, s.accepted = 0, 0
-		if s.last != nil && s.last.err != nil && s.ctx.Err() == nil {
-			c.Failed++
-			if errors.Is(s.last.err, model.ErrNotFinite) {
-				c.NotFinite++
-			}
-		}
+	}
+}
+
+// fail counts a sequence that an error ends, unless that is its reader's wish.
+func (e *Engine) fail(s *sequence, err error) {
+	if err == nil || s.ctx.Err() != nil || errors.Is(err, ErrClosed) {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.counted.Failed++
+	if errors.Is(err, model.ErrNotFinite) {
+		e.counted.NotFinite++
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"jamba/engine/prefix"
@@ -68,6 +69,7 @@ type Engine struct {
 	spans   []model.Span
 	pace    pace
 	reading sync.WaitGroup // states from the disk
+	saving  atomic.Int64   // states that are on their way to or from files of sequences
 
 	patience *time.Timer
 }
@@ -155,10 +157,10 @@ func (e *Engine) run() {
 			e.sleep()
 			continue
 		}
-		start := time.Now()
+		start, lent := time.Now(), e.lent()
 		results := e.network.Forward(e.ctx, e.spans...)
 		e.learn(time.Since(start))
-		e.take(results)
+		e.take(results, lent)
 		e.await()
 	}
 	e.reading.Wait()
@@ -166,13 +168,16 @@ func (e *Engine) run() {
 		e.leave(s, prefix.Rolling)
 		s.send(event{err: ErrClosed})
 	}
+	e.mu.Lock()
+	e.counted.Running, e.counted.Waiting, e.queued = 0, 0, 0
+	e.mu.Unlock()
 	e.runJobs()
 	e.cache.Close()
 }
 
-// sleep waits for something to do. Those that wait for memory get that of readers who stay away.
+// sleep waits for something to do. Those that wait for memory get that of readers who stay away, and what others had for a moment.
 func (e *Engine) sleep() {
-	if len(e.waiting) == 0 || len(e.running) == 0 {
+	if len(e.waiting) == 0 {
 		<-e.wake
 		return
 	}
@@ -219,8 +224,14 @@ func (e *Engine) collect() bool {
 	return !e.closed
 }
 
-// take goes on from the results of a pass: tokens are picked, and sequences that have ended are given back.
-func (e *Engine) take(results []model.Result) {
+// take goes on from the results of a pass: tokens are picked, and sequences that have ended are given back. lent says that memory was
+// lent before the pass.
+func (e *Engine) take(results []model.Result, lent bool) {
+	for i, s := range e.step {
+		if results[i].Err != nil && e.ctx.Err() != nil && s.ctx.Err() == nil {
+			results[i].Err = ErrClosed // Close has interrupted the pass
+		}
+	}
 	par.For(len(e.step), 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			e.step[i].advance(&results[i], &e.spans[i])
@@ -229,7 +240,7 @@ func (e *Engine) take(results []model.Result) {
 	e.tally()
 	for i, s := range e.step {
 		e.keep(s, results[i].Kept)
-		if s.last != nil && errors.Is(s.last.err, state.ErrFull) && len(e.running) > 1 {
+		if s.last != nil && errors.Is(s.last.err, state.ErrFull) && (e.computing(s) > 0 || lent || e.lent()) {
 			s.last = nil
 			e.preempt(s) // somebody else took the memory
 			continue

@@ -130,6 +130,7 @@ func TestStreamsBesidePrompts(t *testing.T) {
 		d.perRow = time.Millisecond
 		d.delay = 20 * time.Millisecond
 		var all sync.WaitGroup
+		var mu sync.Mutex
 		var gaps []time.Duration
 		all.Go(func() {
 			last := time.Now()
@@ -138,15 +139,18 @@ func TestStreamsBesidePrompts(t *testing.T) {
 					t.Error(err)
 				}
 				if p.Finish == "" {
+					mu.Lock()
 					gaps = append(gaps, time.Since(last))
+					mu.Unlock()
 				}
 				last = time.Now()
 			}
 		})
 		time.Sleep(time.Second)
-		before := len(gaps)
+		sofar := func() int { mu.Lock(); defer mu.Unlock(); return len(gaps) }
+		before := sofar()
 		_, _, last, err := collect(t, e, Request{Prompt: unlike(3, 2000), MaxTokens: 1})
-		after := len(gaps)
+		after := sofar()
 		all.Wait()
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"jamba/engine/sample"
@@ -23,6 +24,7 @@ func (e *Engine) Generate(ctx context.Context, r Request) iter.Seq2[Piece, error
 			yield(Piece{}, err)
 			return
 		}
+		defer q.goAway()
 		a := &answer{sequence: q, ctx: ctx, engine: e, stats: &Stats{PromptTokens: len(r.Prompt)}, start: time.Now(), stop: stopper{stops: r.Stop}}
 		last, err := a.read(yield)
 		if err != nil || last.Finish != "" {
@@ -55,7 +57,7 @@ func (e *Engine) request(ctx context.Context, r *Request, g goal) (*sequence, er
 	}
 	s := &sequence{
 		ctx: ctx, request: r, goal: g, state: e.arena.New(), sampler: sample.New(r.Sample, r.Prompt, r.Padded),
-		root: rootOf(r.Salt, r.Adapter), room: room, todo: r.Prompt, total: len(r.Prompt), need: need,
+		root: rootOf(r.Salt, r.Adapter), room: room, todo: slices.Clone(r.Prompt), total: len(r.Prompt), need: need,
 		events: make(chan event, r.Ahead+r.Undo+3), progress: make(chan [2]int, 256),
 	}
 	if r.Lookup && r.Ahead > 0 {
@@ -64,4 +66,11 @@ func (e *Engine) request(ctx context.Context, r *Request, g goal) (*sequence, er
 	}
 	s.wanted.Store(int32(r.Ahead + 1))
 	return s, e.submit(s)
+}
+
+// goAway notes that the reader leaves. The constraint, which is the reader's, is not called after that.
+func (s *sequence) goAway() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = true
 }

@@ -22,9 +22,14 @@ func (e *Engine) layOut() bool {
 	for _, s := range e.running {
 		if s.answering && s.ready() {
 			s.draft(&e.pace, answers)
-			budget -= e.add(s, len(s.todo))
+			n := len(s.todo)
+			if s.guessed == 0 {
+				n = min(n, e.options.Chunk) // a constraint may force many
+			}
+			budget -= e.add(s, n)
 		}
 	}
+	budget = max(budget, min(minBeside, e.options.Chunk)) // prompts come on beside any number of answers
 	if answers > 0 {
 		budget = min(budget, e.pace.beside(answers, e.options.Stretch))
 	}
@@ -91,7 +96,8 @@ func (e *Engine) fit() {
 		return n - (limit - e.arena.Used())
 	}
 	if n := lack(); n > 0 {
-		e.cache.Evict(n)
+		e.unfind()
+		e.cache.Evict(lack())
 	}
 	for i := len(e.step) - 1; i >= 0 && lack() > 0; i-- {
 		s, span := e.step[i], &e.spans[i]

@@ -45,7 +45,8 @@ func (e *Engine) Save(ctx context.Context, q Sequence, w io.Writer, hash [32]byt
 		return ev.err
 	}
 	states := []*state.State{ev.state}
-	defer func() { freeAll(states) }()
+	e.saving.Add(1)
+	defer func() { freeAll(states); e.saving.Add(-1); e.nudge() }()
 	if turn := e.kept(q); turn != nil {
 		states = append(states, turn)
 	}
@@ -130,7 +131,9 @@ func (e *Engine) Load(r io.Reader, hash [32]byte, salt string, a *model.Adapter)
 		return q, err
 	}
 	for range head.States {
-		if err := e.loadState(r, hash, q); err != nil {
+		if err := e.loadState(r, hash, q); errors.Is(err, state.ErrFull) {
+			break // it is computed again
+		} else if err != nil {
 			return q, err
 		}
 	}
@@ -146,6 +149,8 @@ func (e *Engine) loadState(r io.Reader, hash [32]byte, q Sequence) error {
 			return err
 		}
 	}
+	e.saving.Add(1)
+	defer e.saving.Add(-1)
 	s, err := e.arena.Load(r, hash, len(q.Tokens))
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,17 +49,21 @@ type sequence struct {
 	drafted, accepted int            // guesses, and those that were right, since they were counted
 	undo              []*state.State // ways back, ascending
 
-	leader  *sequence // computes the first common tokens, which are waited for
-	common  int
-	root    prefix.Root
-	path    *prefix.Path   // while it is computed or waits with others for a leader
-	places  []prefix.Place // of the prompt, at which states are kept
-	hit     *prefix.Hit    // what it will go on from
-	read    atomic.Bool    // hit was read from the disk
-	need    int            // tokens that there may be
-	promise int64          // bytes, beyond what the state had when it began
-	begun   int64          // bytes of the state then
+	leader   *sequence // computes the first common tokens, which are waited for
+	common   int
+	root     prefix.Root
+	path     *prefix.Path   // while it is computed or waits with others for a leader
+	places   []prefix.Place // of the prompt, at which states are kept
+	hit      *prefix.Hit    // what it will go on from
+	fetching bool           // hit is or was read from the disk
+	read     atomic.Bool    // and was
+	need     int            // tokens that there may be
+	counted  bool           // among the prompts
+	promise  int64          // bytes, beyond what the state had when it began
+	begun    int64          // bytes of the state then
 
+	mu       sync.Mutex   // of gone, and held while the constraint is called
+	gone     bool         // the reader is
 	wanted   atomic.Int32 // tokens that the reader has asked for and not got
 	away     atomic.Int64 // since when that is none, in Unix nanoseconds
 	events   chan event
@@ -171,12 +176,15 @@ func (s *sequence) verify(r *model.Result, span *model.Span) {
 	for {
 		s.tokens = append(s.tokens, ids[right])
 		s.pick(r.Logits[right*vocab : (right+1)*vocab])
+		if s.at() != start+right+1 {
+			break // the constraint has taken back tokens, and the state
+		}
 		if right+1 == len(ids) || s.last != nil || len(s.todo) != 1 || s.todo[0] != ids[right+1] {
 			break
 		}
 		right++
 	}
-	if right+1 < len(ids) && s.at() == start+right+1 { // else the constraint has taken back tokens, and the state
+	if right+1 < len(ids) && s.at() == start+right+1 {
 		s.state.Return(r.Kept[right])
 	}
 	freeAll(r.Kept)

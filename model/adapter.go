@@ -131,6 +131,9 @@ func (m *Model) Attach(a *lora.Adapter) error {
 	return nil
 }
 
+// Attached returns the adapter of Attach, nil if there is none.
+func (m *Model) Attached() *Adapter { return m.attached }
+
 // AdapterWarnings returns what a user should know of the adapter of Attach. They may quote its files.
 func (m *Model) AdapterWarnings() []string {
 	if m.attached == nil {

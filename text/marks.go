@@ -1,7 +1,9 @@
 package text
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"jamba/jinja"
 	"jamba/text/chat"
@@ -15,12 +17,13 @@ type Marks struct {
 }
 
 // ChatMarks returns the marks of a conversation, whose ids are known, as encode renders its beginnings: where the ids of a
-// beginning part from those of the whole. A template that refuses a beginning leaves it without a mark.
+// beginning part from those of the whole. A beginning before a user's message is rendered with another in its place, since some templates
+// refuse one without, or put what stands before it otherwise. One that is refused leaves no mark.
 func ChatMarks(r chat.Request, ids []int32, encode func(chat.Request) Parts) Marks {
-	common := func(messages int) int {
+	common := func(messages *jinja.List) int {
 		part := r
 		part.ContinueField, part.AddGenerationPrompt = "", false
-		part.Messages = r.Messages.Slice(0, messages)
+		part.Messages = messages
 		n := 0
 		for own, err := range encode(part) {
 			if err != nil {
@@ -40,17 +43,38 @@ func ChatMarks(r chat.Request, ids []int32, encode func(chat.Request) Parts) Mar
 		return m
 	}
 	if r.AddGenerationPrompt && r.ContinueField == "" {
-		m.Turn = common(r.Messages.Len())
+		m.Turn = common(r.Messages)
 	}
 	first, last := users(r.Messages)
 	for _, n := range slices.Compact([]int{first, last}) {
-		if n > 0 {
-			m.Borders = append(m.Borders, common(n))
+		if n < 0 {
+			continue
 		}
+		at := common(otherwise(r.Messages, n))
+		if at == 0 {
+			at = common(r.Messages.Slice(0, n))
+		}
+		m.Borders = append(m.Borders, at)
 	}
 	m.Borders = slices.DeleteFunc(m.Borders, func(n int) bool { return n == 0 })
 	slices.Sort(m.Borders)
 	return m
+}
+
+// otherwise returns the beginning of a conversation up to message n, a user's, which says something else.
+func otherwise(messages *jinja.List, n int) *jinja.List {
+	content := "0"
+	if said, _ := messages.At(n).(*jinja.Dict).Get("content"); strings.HasPrefix(fmt.Sprint(said), content) {
+		content = "1"
+	}
+	other := jinja.NewDict()
+	other.Set("role", "user")
+	other.Set("content", content)
+	var items []any
+	for i := range n {
+		items = append(items, messages.At(i))
+	}
+	return jinja.NewList(append(items, other)...)
 }
 
 // users returns the numbers of the first and the last message of a user, -1 if there is none.

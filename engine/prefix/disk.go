@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"jamba/internal/durable"
@@ -32,6 +33,8 @@ type Disk struct {
 	jobs   chan *job
 	ended  chan struct{}
 	closed bool // of the Cache's goroutine
+
+	pending atomic.Int64 // snapshots that wait to be written or are being
 
 	mu      sync.Mutex
 	files   map[string]*file // by name
@@ -164,10 +167,12 @@ func (d *Disk) remove(f *file) {
 // offer hands a snapshot's Fork to the writer, if it has room; else it is freed.
 func (d *Disk) offer(j *job) bool {
 	if !d.closed {
+		d.pending.Add(1)
 		select {
 		case d.jobs <- j:
 			return true
 		default:
+			d.pending.Add(-1)
 		}
 	}
 	j.state.Free()
@@ -186,6 +191,7 @@ func (d *Disk) abandon() {
 				return
 			}
 			j.state.Free()
+			d.pending.Add(-1)
 			j.node.spilled = false
 			d.mu.Lock()
 			d.stats.Drops++
@@ -219,6 +225,7 @@ func (d *Disk) write() {
 			f = old
 		}
 		j.state.Free()
+		d.pending.Add(-1)
 		d.mu.Lock()
 		switch {
 		case err == nil:

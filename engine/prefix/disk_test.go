@@ -358,3 +358,33 @@ func TestHostileSizes(t *testing.T) {
 		}
 	}
 }
+
+// TestCutBackIsNotWritten expects that a snapshot which was cut back for a request is not written as one of the request's tokens, which
+// go on otherwise or are fewer.
+func TestCutBackIsNotWritten(t *testing.T) {
+	dir, arena := t.TempDir(), state.NewArena(attention, 0)
+	c := openTest(t, dir, DiskOptions{Model: [32]byte{1}, Limit: 1}, arena) // nothing has room on the disk
+	c.serve(t, Root{}, prompt(700), 600)
+	for c.disk.Stats().Bytes > 0 || c.disk.pending.Load() > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	c.disk.mu.Lock()
+	c.disk.options.Limit = 0
+	c.disk.mu.Unlock()
+	other := slices.Concat(prompt(300), make([]int32, 500))
+	for _, tokens := range [][]int32{other, prompt(400)} {
+		p := c.Announce(Root{}, tokens)
+		s := p.Match().Take()
+		if s.Pos() < 299 {
+			t.Errorf("%d tokens were found", s.Pos())
+		}
+		s.Free()
+		p.Retire()
+	}
+	c.end(t)
+	again := openTest(t, dir, DiskOptions{Model: [32]byte{1}}, arena)
+	if found := again.serve(t, Root{}, other); found != 0 {
+		t.Errorf("%d tokens were found after a restart", found)
+	}
+	again.end(t)
+}

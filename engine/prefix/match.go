@@ -109,7 +109,9 @@ func (h *Hit) Take() *state.State {
 	if s == nil && h.entry != nil {
 		s, _ = h.entry.state.ForkAt(h.at) // Match has asked
 		h.entry.last = c.clock
-		c.spill(h.entry.node, h.path.tokens, h.entry.state, h.entry.kind)
+		if h.at == h.entry.node.depth { // else its tokens are others than the request's
+			c.spill(h.entry.node, h.path.tokens, h.entry.state, h.entry.kind)
+		}
 	}
 	if s == nil {
 		s = c.arena.New()

@@ -51,6 +51,9 @@ func (c *Cache) spill(n *node, tokens []int32, s *state.State, kind Kind) {
 	n.spilled = d.offer(&job{book: &book{at, kind, slices.Clone(tokens[:n.depth])}, root: n.root, node: n, state: s.Fork()})
 }
 
+// Writing reports whether snapshots are on their way to the disk, whose memory comes back then.
+func (c *Cache) Writing() bool { return c.options.Disk != nil && c.options.Disk.pending.Load() > 0 }
+
 // onDisk returns the file of a node, nil if there is none any more.
 func (n *node) onDisk(d *Disk) *file {
 	if n.file != nil && !d.there(n.file) {

@@ -4,6 +4,7 @@ package lora
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -179,6 +180,19 @@ func (a *Adapter) Tensors() (all []tensor.Tensor) {
 		all = append(all, t)
 	}
 	return all
+}
+
+// Hash returns a hash of all that the adapter changes numbers by.
+func (a *Adapter) Hash() [32]byte {
+	h := sha256.New()
+	for _, p := range a.Pairs {
+		fmt.Fprintf(h, "%v %v ", p.R, p.Scale)
+	}
+	for _, t := range a.Tensors() {
+		fmt.Fprintf(h, "%q %v %v\n", t.Name, t.DType, t.Shape)
+		h.Write(t.Data)
+	}
+	return [32]byte(h.Sum(nil))
 }
 
 // Params returns the number of the adapter's parameters.
