@@ -13,36 +13,40 @@ DATA tileI8Config<>+56(SB)/8, $0x0000000000000000
 GLOBL tileI8Config<>(SB), RODATA|NOPTR, $64
 
 // func tileI8AMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, blocks int, tiles int, add bool)
-// Requires: AVX, AVX512F
-TEXT ·tileI8AMX(SB), NOSPLIT, $0-81
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileI8AMX(SB), NOSPLIT, $8-81
 	MOVQ dst+0(FP), AX
 	MOVQ ldd+8(FP), CX
 	SHLQ $0x02, CX
 	MOVQ x+16(FP), DX
 	MOVQ xs+24(FP), BX
 	MOVQ sums+56(FP), SI
-	MOVQ tiles+72(FP), R9
-	MOVQ $0x00000020, R11
+	LEAQ 3072(SI), R9
+	MOVQ tiles+72(FP), DI
+	MOVQ DI, (SP)
+	MOVQ $0x00000020, R12
 	LEAQ tileI8Config<>+0(SB), DI
 
 	// ldtilecfg
 	// tmm0, +0
-	LONG $0x4978e2c4
-	LONG $0x00002784
-	WORD $0x0000
-	MOVQ w+32(FP), DI
-	MOVQ ws+40(FP), R8
+	LONG  $0x4978e2c4
+	LONG  $0x00002784
+	WORD  $0x0000
+	MOVQ  w+32(FP), DI
+	MOVQ  blocks+64(FP), R11
+	MOVQ  (SP), R10
+	IMULQ R11, R10
 
 	// tileloadd
 	// tmm6, +0
 	LONG $0x4b7ba2c4
-	LONG $0x00005fb4
+	LONG $0x000067b4
 	WORD $0x0000
 
 	// tileloadd
 	// tmm4, +0
 	LONG $0x4b7ba2c4
-	LONG $0x00001aa4
+	LONG $0x000022a4
 	WORD $0x0000
 
 	// tilezero
@@ -58,7 +62,7 @@ TEXT ·tileI8AMX(SB), NOSPLIT, $0-81
 	// tileloadd
 	// tmm5, +512
 	LONG $0x4b7ba2c4
-	LONG $0x02001aac
+	LONG $0x020022ac
 	WORD $0x0000
 
 	// tilezero
@@ -70,57 +74,123 @@ TEXT ·tileI8AMX(SB), NOSPLIT, $0-81
 	// tmm2, tmm5, tmm6
 	LONG $0x5e49e2c4
 	BYTE $0xd5
-	ADDQ $0x00000400, DX
-	ADDQ $0x00000200, DI
 
 	// tilestored
 	// tmm0, +0
 	LONG $0x4b7aa2c4
-	LONG $0x00005e84
+	LONG $0x00006684
 	WORD $0x0000
 
 	// tilestored
 	// tmm2, +1024
 	LONG $0x4b7aa2c4
-	LONG $0x04005e94
+	LONG $0x04006694
+	WORD $0x0000
+	ADDQ $0x00000400, DX
+	ADDQ $0x00000200, DI
+	DECQ R10
+	DECQ R11
+	JNZ  second
+	MOVQ w+32(FP), DI
+	MOVQ blocks+64(FP), R11
+
+second:
+	TESTQ R10, R10
+	JZ    tile
+
+	// tileloadd
+	// tmm6, +0
+	LONG $0x4b7ba2c4
+	LONG $0x000067b4
 	WORD $0x0000
 
+	// tileloadd
+	// tmm4, +0
+	LONG $0x4b7ba2c4
+	LONG $0x000022a4
+	WORD $0x0000
+
+	// tilezero
+	// tmm0, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc0
+
+	// tdpbssd
+	// tmm0, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xc4
+
+	// tileloadd
+	// tmm5, +512
+	LONG $0x4b7ba2c4
+	LONG $0x020022ac
+	WORD $0x0000
+
+	// tilezero
+	// tmm2, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd0
+
+	// tdpbusd
+	// tmm2, tmm5, tmm6
+	LONG $0x5e49e2c4
+	BYTE $0xd5
+
+	// tilestored
+	// tmm0, +0
+	LONG $0x4b7a82c4
+	LONG $0x00006184
+	WORD $0x0000
+
+	// tilestored
+	// tmm2, +1024
+	LONG $0x4b7a82c4
+	LONG $0x04006194
+	WORD $0x0000
+	ADDQ $0x00000400, DX
+	ADDQ $0x00000200, DI
+	DECQ R10
+	DECQ R11
+	JNZ  tile
+	MOVQ w+32(FP), DI
+	MOVQ blocks+64(FP), R11
+
 tile:
-	MOVB    add+80(FP), R10
-	TESTB   R10, R10
+	MOVB    add+80(FP), R8
+	TESTB   R8, R8
 	JZ      zero
-	MOVQ    AX, R10
-	VMOVUPS (R10), Z0
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z1
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z2
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z3
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z4
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z5
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z6
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z7
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z8
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z9
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z10
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z11
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z12
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z13
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z14
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z15
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z9
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z11
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z13
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z15
 	JMP     start
 
 zero:
@@ -142,23 +212,57 @@ zero:
 	VPXORD Z15, Z15, Z15
 
 start:
-	MOVQ blocks+64(FP), R10
-	DECQ R10
+	MOVQ       blocks+64(FP), R13
+	MOVQ       ws+40(FP), R8
+	MOVQ       AX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
 
 block:
-	CMPQ R10, $0x01
-	JLT  block_end
+	TESTQ   R10, R10
+	JZ      rest
+	VMOVUPS (R8), Z16
 
 	// tileloadd
 	// tmm6, +0
 	LONG $0x4b7ba2c4
-	LONG $0x00005fb4
+	LONG $0x000067b4
 	WORD $0x0000
 
 	// tileloadd
 	// tmm4, +0
 	LONG $0x4b7ba2c4
-	LONG $0x00001aa4
+	LONG $0x000022a4
 	WORD $0x0000
 
 	// tilezero
@@ -168,27 +272,8 @@ block:
 
 	// tdpbssd
 	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tileloadd
-	// tmm5, +512
-	LONG $0x4b7ba2c4
-	LONG $0x02001aac
-	WORD $0x0000
-
-	// tilezero
-	// tmm2, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xd0
-
-	// tdpbusd
-	// tmm2, tmm5, tmm6
-	LONG        $0x5e49e2c4
-	BYTE        $0xd5
-	ADDQ        $0x00000400, DX
-	ADDQ        $0x00000200, DI
-	VMOVUPS     (R8), Z16
+	LONG        $0x5e4be2c4
+	BYTE        $0xc4
 	VPSLLD      $0x08, (SI), Z17
 	VPADDD      1024(SI), Z17, Z17
 	VCVTDQ2PS   Z17, Z17
@@ -229,6 +314,22 @@ block:
 	VCVTDQ2PS   Z17, Z17
 	VMULPS.BCST 56(BX), Z16, Z18
 	VFMADD231PS Z18, Z17, Z7
+
+	// tileloadd
+	// tmm5, +512
+	LONG $0x4b7ba2c4
+	LONG $0x020022ac
+	WORD $0x0000
+
+	// tilezero
+	// tmm2, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd0
+
+	// tdpbusd
+	// tmm2, tmm5, tmm6
+	LONG        $0x5e49e2c4
+	BYTE        $0xd5
 	VPSLLD      $0x08, 512(SI), Z17
 	VPADDD      1536(SI), Z17, Z17
 	VCVTDQ2PS   Z17, Z17
@@ -275,162 +376,26 @@ block:
 	// tilestored
 	// tmm0, +0
 	LONG $0x4b7aa2c4
-	LONG $0x00005e84
+	LONG $0x00006684
 	WORD $0x0000
 
 	// tilestored
 	// tmm2, +1024
 	LONG $0x4b7aa2c4
-	LONG $0x04005e94
+	LONG $0x04006694
 	WORD $0x0000
-	SUBQ $0x01, R10
-	JMP  block
-
-block_end:
-	CMPQ R9, $0x01
-	JE   last
-	MOVQ w+32(FP), DI
-
-	// tileloadd
-	// tmm6, +0
-	LONG $0x4b7ba2c4
-	LONG $0x00005fb4
-	WORD $0x0000
-
-	// tileloadd
-	// tmm4, +0
-	LONG $0x4b7ba2c4
-	LONG $0x00001aa4
-	WORD $0x0000
-
-	// tilezero
-	// tmm0, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xc0
-
-	// tdpbssd
-	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tileloadd
-	// tmm5, +512
-	LONG $0x4b7ba2c4
-	LONG $0x02001aac
-	WORD $0x0000
-
-	// tilezero
-	// tmm2, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xd0
-
-	// tdpbusd
-	// tmm2, tmm5, tmm6
-	LONG        $0x5e49e2c4
-	BYTE        $0xd5
-	ADDQ        $0x00000400, DX
-	ADDQ        $0x00000200, DI
-	VMOVUPS     (R8), Z16
-	VPSLLD      $0x08, (SI), Z17
-	VPADDD      1024(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST (BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z0
-	VPSLLD      $0x08, 64(SI), Z17
-	VPADDD      1088(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 8(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z1
-	VPSLLD      $0x08, 128(SI), Z17
-	VPADDD      1152(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 16(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z2
-	VPSLLD      $0x08, 192(SI), Z17
-	VPADDD      1216(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 24(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z3
-	VPSLLD      $0x08, 256(SI), Z17
-	VPADDD      1280(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 32(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z4
-	VPSLLD      $0x08, 320(SI), Z17
-	VPADDD      1344(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 40(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z5
-	VPSLLD      $0x08, 384(SI), Z17
-	VPADDD      1408(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 48(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z6
-	VPSLLD      $0x08, 448(SI), Z17
-	VPADDD      1472(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 56(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z7
-	VPSLLD      $0x08, 512(SI), Z17
-	VPADDD      1536(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 64(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z8
-	VPSLLD      $0x08, 576(SI), Z17
-	VPADDD      1600(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 72(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z9
-	VPSLLD      $0x08, 640(SI), Z17
-	VPADDD      1664(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 80(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z10
-	VPSLLD      $0x08, 704(SI), Z17
-	VPADDD      1728(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 88(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z11
-	VPSLLD      $0x08, 768(SI), Z17
-	VPADDD      1792(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 96(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z12
-	VPSLLD      $0x08, 832(SI), Z17
-	VPADDD      1856(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 104(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z13
-	VPSLLD      $0x08, 896(SI), Z17
-	VPADDD      1920(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 112(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z14
-	VPSLLD      $0x08, 960(SI), Z17
-	VPADDD      1984(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 120(BX), Z16, Z16
-	VFMADD231PS Z16, Z17, Z15
-	ADDQ        $0x40, R8
-	ADDQ        $0x00000080, BX
-
-	// tilestored
-	// tmm0, +0
-	LONG $0x4b7aa2c4
-	LONG $0x00005e84
-	WORD $0x0000
-
-	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7aa2c4
-	LONG $0x04005e94
-	WORD $0x0000
-	MOVQ w+32(FP), DI
-	MOVQ ws+40(FP), R8
+	ADDQ $0x00000400, DX
 	ADDQ $0x00000200, DI
-	JMP  write
+	DECQ R10
+	DECQ R11
+	JNZ  advanced
+	MOVQ w+32(FP), DI
+	MOVQ blocks+64(FP), R11
 
-last:
+advanced:
+	JMP drained
+
+rest:
 	VMOVUPS     (R8), Z16
 	VPSLLD      $0x08, (SI), Z17
 	VPADDD      1024(SI), Z17, Z17
@@ -515,7 +480,10 @@ last:
 	ADDQ        $0x40, R8
 	ADDQ        $0x00000080, BX
 
-write:
+drained:
+	XCHGQ   SI, R9
+	DECQ    R13
+	JNZ     block
 	VMOVUPS Z0, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z1, (AX)
@@ -548,7 +516,7 @@ write:
 	ADDQ    CX, AX
 	VMOVUPS Z15, (AX)
 	ADDQ    CX, AX
-	DECQ    R9
+	DECQ    (SP)
 	JNZ     tile
 	LONG    $0x4978e2c4
 	BYTE    $0xc0
@@ -566,37 +534,40 @@ DATA tileI8mConfig<>+56(SB)/8, $0x0000000000000000
 GLOBL tileI8mConfig<>(SB), RODATA|NOPTR, $64
 
 // func tileI8mAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, blocks int, tiles int, add bool)
-// Requires: AVX, AVX512F
-TEXT ·tileI8mAMX(SB), NOSPLIT, $0-81
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileI8mAMX(SB), NOSPLIT, $8-81
 	MOVQ dst+0(FP), AX
 	MOVQ ldd+8(FP), CX
 	SHLQ $0x02, CX
 	MOVQ x+16(FP), DX
 	MOVQ xs+24(FP), BX
 	MOVQ sums+56(FP), SI
-	MOVQ tiles+72(FP), R10
-	MOVQ $0x00000020, R12
+	LEAQ 3072(SI), R10
+	MOVQ tiles+72(FP), DI
+	MOVQ DI, (SP)
+	MOVQ $0x00000020, R13
 	LEAQ tileI8mConfig<>+0(SB), DI
 
 	// ldtilecfg
 	// tmm0, +0
-	LONG $0x4978e2c4
-	LONG $0x00002784
-	WORD $0x0000
-	MOVQ w+32(FP), DI
-	MOVQ ws+40(FP), R8
-	MOVQ wm+48(FP), R9
+	LONG  $0x4978e2c4
+	LONG  $0x00002784
+	WORD  $0x0000
+	MOVQ  w+32(FP), DI
+	MOVQ  blocks+64(FP), R12
+	MOVQ  (SP), R11
+	IMULQ R12, R11
 
 	// tileloadd
 	// tmm6, +0
 	LONG $0x4b7ba2c4
-	LONG $0x000067b4
+	LONG $0x00006fb4
 	WORD $0x0000
 
 	// tileloadd
 	// tmm4, +0
 	LONG $0x4b7ba2c4
-	LONG $0x000022a4
+	LONG $0x00002aa4
 	WORD $0x0000
 
 	// tilezero
@@ -612,7 +583,7 @@ TEXT ·tileI8mAMX(SB), NOSPLIT, $0-81
 	// tileloadd
 	// tmm5, +512
 	LONG $0x4b7ba2c4
-	LONG $0x020022ac
+	LONG $0x02002aac
 	WORD $0x0000
 
 	// tilezero
@@ -624,57 +595,123 @@ TEXT ·tileI8mAMX(SB), NOSPLIT, $0-81
 	// tmm2, tmm5, tmm6
 	LONG $0x5e49e2c4
 	BYTE $0xd5
-	ADDQ $0x00000400, DX
-	ADDQ $0x00000200, DI
 
 	// tilestored
 	// tmm0, +0
 	LONG $0x4b7aa2c4
-	LONG $0x00006684
+	LONG $0x00006e84
 	WORD $0x0000
 
 	// tilestored
 	// tmm2, +1024
 	LONG $0x4b7aa2c4
-	LONG $0x04006694
+	LONG $0x04006e94
+	WORD $0x0000
+	ADDQ $0x00000400, DX
+	ADDQ $0x00000200, DI
+	DECQ R11
+	DECQ R12
+	JNZ  second
+	MOVQ w+32(FP), DI
+	MOVQ blocks+64(FP), R12
+
+second:
+	TESTQ R11, R11
+	JZ    tile
+
+	// tileloadd
+	// tmm6, +0
+	LONG $0x4b7ba2c4
+	LONG $0x00006fb4
 	WORD $0x0000
 
+	// tileloadd
+	// tmm4, +0
+	LONG $0x4b7ba2c4
+	LONG $0x00002aa4
+	WORD $0x0000
+
+	// tilezero
+	// tmm0, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc0
+
+	// tdpbssd
+	// tmm0, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xc4
+
+	// tileloadd
+	// tmm5, +512
+	LONG $0x4b7ba2c4
+	LONG $0x02002aac
+	WORD $0x0000
+
+	// tilezero
+	// tmm2, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd0
+
+	// tdpbusd
+	// tmm2, tmm5, tmm6
+	LONG $0x5e49e2c4
+	BYTE $0xd5
+
+	// tilestored
+	// tmm0, +0
+	LONG $0x4b7a82c4
+	LONG $0x00006a84
+	WORD $0x0000
+
+	// tilestored
+	// tmm2, +1024
+	LONG $0x4b7a82c4
+	LONG $0x04006a94
+	WORD $0x0000
+	ADDQ $0x00000400, DX
+	ADDQ $0x00000200, DI
+	DECQ R11
+	DECQ R12
+	JNZ  tile
+	MOVQ w+32(FP), DI
+	MOVQ blocks+64(FP), R12
+
 tile:
-	MOVB    add+80(FP), R11
-	TESTB   R11, R11
+	MOVB    add+80(FP), R8
+	TESTB   R8, R8
 	JZ      zero
-	MOVQ    AX, R11
-	VMOVUPS (R11), Z0
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z1
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z2
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z3
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z4
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z5
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z6
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z7
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z8
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z9
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z10
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z11
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z12
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z13
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z14
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z15
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z9
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z11
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z13
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z15
 	JMP     start
 
 zero:
@@ -696,23 +733,59 @@ zero:
 	VPXORD Z15, Z15, Z15
 
 start:
-	MOVQ blocks+64(FP), R11
-	DECQ R11
+	MOVQ       blocks+64(FP), R14
+	MOVQ       ws+40(FP), R8
+	MOVQ       AX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	MOVQ       wm+48(FP), R9
 
 block:
-	CMPQ R11, $0x01
-	JLT  block_end
+	TESTQ   R11, R11
+	JZ      rest
+	VMOVUPS (R8), Z16
+	VMOVUPS (R9), Z17
 
 	// tileloadd
 	// tmm6, +0
 	LONG $0x4b7ba2c4
-	LONG $0x000067b4
+	LONG $0x00006fb4
 	WORD $0x0000
 
 	// tileloadd
 	// tmm4, +0
 	LONG $0x4b7ba2c4
-	LONG $0x000022a4
+	LONG $0x00002aa4
 	WORD $0x0000
 
 	// tilezero
@@ -722,28 +795,8 @@ block:
 
 	// tdpbssd
 	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tileloadd
-	// tmm5, +512
-	LONG $0x4b7ba2c4
-	LONG $0x020022ac
-	WORD $0x0000
-
-	// tilezero
-	// tmm2, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xd0
-
-	// tdpbusd
-	// tmm2, tmm5, tmm6
-	LONG             $0x5e49e2c4
-	BYTE             $0xd5
-	ADDQ             $0x00000400, DX
-	ADDQ             $0x00000200, DI
-	VMOVUPS          (R8), Z16
-	VMOVUPS          (R9), Z17
+	LONG             $0x5e4be2c4
+	BYTE             $0xc4
 	VPSLLD           $0x08, (SI), Z18
 	VPADDD           1024(SI), Z18, Z18
 	VCVTDQ2PS        Z18, Z18
@@ -792,6 +845,22 @@ block:
 	VMULPS.BCST      56(BX), Z16, Z19
 	VFMADD231PS      Z19, Z18, Z7
 	VFMADD231PS.BCST 60(BX), Z17, Z7
+
+	// tileloadd
+	// tmm5, +512
+	LONG $0x4b7ba2c4
+	LONG $0x02002aac
+	WORD $0x0000
+
+	// tilezero
+	// tmm2, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd0
+
+	// tdpbusd
+	// tmm2, tmm5, tmm6
+	LONG             $0x5e49e2c4
+	BYTE             $0xd5
 	VPSLLD           $0x08, 512(SI), Z18
 	VPADDD           1536(SI), Z18, Z18
 	VCVTDQ2PS        Z18, Z18
@@ -847,181 +916,26 @@ block:
 	// tilestored
 	// tmm0, +0
 	LONG $0x4b7aa2c4
-	LONG $0x00006684
+	LONG $0x00006e84
 	WORD $0x0000
 
 	// tilestored
 	// tmm2, +1024
 	LONG $0x4b7aa2c4
-	LONG $0x04006694
+	LONG $0x04006e94
 	WORD $0x0000
-	SUBQ $0x01, R11
-	JMP  block
-
-block_end:
-	CMPQ R10, $0x01
-	JE   last
-	MOVQ w+32(FP), DI
-
-	// tileloadd
-	// tmm6, +0
-	LONG $0x4b7ba2c4
-	LONG $0x000067b4
-	WORD $0x0000
-
-	// tileloadd
-	// tmm4, +0
-	LONG $0x4b7ba2c4
-	LONG $0x000022a4
-	WORD $0x0000
-
-	// tilezero
-	// tmm0, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xc0
-
-	// tdpbssd
-	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tileloadd
-	// tmm5, +512
-	LONG $0x4b7ba2c4
-	LONG $0x020022ac
-	WORD $0x0000
-
-	// tilezero
-	// tmm2, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xd0
-
-	// tdpbusd
-	// tmm2, tmm5, tmm6
-	LONG             $0x5e49e2c4
-	BYTE             $0xd5
-	ADDQ             $0x00000400, DX
-	ADDQ             $0x00000200, DI
-	VMOVUPS          (R8), Z16
-	VMOVUPS          (R9), Z17
-	VPSLLD           $0x08, (SI), Z18
-	VPADDD           1024(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      (BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z0
-	VFMADD231PS.BCST 4(BX), Z17, Z0
-	VPSLLD           $0x08, 64(SI), Z18
-	VPADDD           1088(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      8(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z1
-	VFMADD231PS.BCST 12(BX), Z17, Z1
-	VPSLLD           $0x08, 128(SI), Z18
-	VPADDD           1152(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      16(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z2
-	VFMADD231PS.BCST 20(BX), Z17, Z2
-	VPSLLD           $0x08, 192(SI), Z18
-	VPADDD           1216(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      24(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z3
-	VFMADD231PS.BCST 28(BX), Z17, Z3
-	VPSLLD           $0x08, 256(SI), Z18
-	VPADDD           1280(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      32(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z4
-	VFMADD231PS.BCST 36(BX), Z17, Z4
-	VPSLLD           $0x08, 320(SI), Z18
-	VPADDD           1344(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      40(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z5
-	VFMADD231PS.BCST 44(BX), Z17, Z5
-	VPSLLD           $0x08, 384(SI), Z18
-	VPADDD           1408(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      48(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z6
-	VFMADD231PS.BCST 52(BX), Z17, Z6
-	VPSLLD           $0x08, 448(SI), Z18
-	VPADDD           1472(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      56(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z7
-	VFMADD231PS.BCST 60(BX), Z17, Z7
-	VPSLLD           $0x08, 512(SI), Z18
-	VPADDD           1536(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      64(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z8
-	VFMADD231PS.BCST 68(BX), Z17, Z8
-	VPSLLD           $0x08, 576(SI), Z18
-	VPADDD           1600(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      72(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z9
-	VFMADD231PS.BCST 76(BX), Z17, Z9
-	VPSLLD           $0x08, 640(SI), Z18
-	VPADDD           1664(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      80(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z10
-	VFMADD231PS.BCST 84(BX), Z17, Z10
-	VPSLLD           $0x08, 704(SI), Z18
-	VPADDD           1728(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      88(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z11
-	VFMADD231PS.BCST 92(BX), Z17, Z11
-	VPSLLD           $0x08, 768(SI), Z18
-	VPADDD           1792(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      96(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z12
-	VFMADD231PS.BCST 100(BX), Z17, Z12
-	VPSLLD           $0x08, 832(SI), Z18
-	VPADDD           1856(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      104(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z13
-	VFMADD231PS.BCST 108(BX), Z17, Z13
-	VPSLLD           $0x08, 896(SI), Z18
-	VPADDD           1920(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      112(BX), Z16, Z19
-	VFMADD231PS      Z19, Z18, Z14
-	VFMADD231PS.BCST 116(BX), Z17, Z14
-	VPSLLD           $0x08, 960(SI), Z18
-	VPADDD           1984(SI), Z18, Z18
-	VCVTDQ2PS        Z18, Z18
-	VMULPS.BCST      120(BX), Z16, Z16
-	VFMADD231PS      Z16, Z18, Z15
-	VFMADD231PS.BCST 124(BX), Z17, Z15
-	ADDQ             $0x40, R8
-	ADDQ             $0x40, R9
-	ADDQ             $0x00000080, BX
-
-	// tilestored
-	// tmm0, +0
-	LONG $0x4b7aa2c4
-	LONG $0x00006684
-	WORD $0x0000
-
-	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7aa2c4
-	LONG $0x04006694
-	WORD $0x0000
-	MOVQ w+32(FP), DI
-	MOVQ ws+40(FP), R8
-	MOVQ wm+48(FP), R9
+	ADDQ $0x00000400, DX
 	ADDQ $0x00000200, DI
-	JMP  write
+	DECQ R11
+	DECQ R12
+	JNZ  advanced
+	MOVQ w+32(FP), DI
+	MOVQ blocks+64(FP), R12
 
-last:
+advanced:
+	JMP drained
+
+rest:
 	VMOVUPS          (R8), Z16
 	VMOVUPS          (R9), Z17
 	VPSLLD           $0x08, (SI), Z18
@@ -1124,7 +1038,10 @@ last:
 	ADDQ             $0x40, R9
 	ADDQ             $0x00000080, BX
 
-write:
+drained:
+	XCHGQ   SI, R10
+	DECQ    R14
+	JNZ     block
 	VMOVUPS Z0, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z1, (AX)
@@ -1157,7 +1074,7 @@ write:
 	ADDQ    CX, AX
 	VMOVUPS Z15, (AX)
 	ADDQ    CX, AX
-	DECQ    R10
+	DECQ    (SP)
 	JNZ     tile
 	LONG    $0x4978e2c4
 	BYTE    $0xc0
@@ -1175,52 +1092,46 @@ DATA tileKConfig<>+56(SB)/8, $0x0000000000000000
 GLOBL tileKConfig<>(SB), RODATA|NOPTR, $64
 
 // func tileKAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, blocks int, tiles int, add bool)
-// Requires: AVX, AVX512F
-TEXT ·tileKAMX(SB), NOSPLIT, $0-81
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileKAMX(SB), NOSPLIT, $8-81
 	MOVQ dst+0(FP), AX
 	MOVQ ldd+8(FP), CX
 	SHLQ $0x02, CX
 	MOVQ x+16(FP), DX
 	MOVQ xs+24(FP), BX
 	MOVQ sums+56(FP), SI
-	MOVQ tiles+72(FP), R9
-	MOVQ $0x00000020, R11
+	LEAQ 3072(SI), R9
+	MOVQ tiles+72(FP), DI
+	MOVQ DI, (SP)
+	MOVQ $0x00000020, R12
 	LEAQ tileKConfig<>+0(SB), DI
 
 	// ldtilecfg
 	// tmm0, +0
-	LONG $0x4978e2c4
-	LONG $0x00002784
-	WORD $0x0000
-	MOVQ w+32(FP), DI
-	MOVQ ws+40(FP), R8
-
-	// tilezero
-	// tmm0, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xc0
-
-	// tilezero
-	// tmm1, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xc8
-
-	// tilezero
-	// tmm2, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xd0
+	LONG  $0x4978e2c4
+	LONG  $0x00002784
+	WORD  $0x0000
+	MOVQ  w+32(FP), DI
+	MOVQ  blocks+64(FP), R11
+	MOVQ  (SP), R10
+	IMULQ R11, R10
 
 	// tileloadd
 	// tmm4, +0
 	LONG $0x4b7ba2c4
-	LONG $0x00005aa4
+	LONG $0x000062a4
 	WORD $0x0000
 
 	// tileloadd
 	// tmm6, +0
 	LONG $0x4b7ba2c4
-	LONG $0x00005fb4
+	LONG $0x000067b4
 	WORD $0x0000
+
+	// tilezero
+	// tmm0, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc0
 
 	// tdpbssd
 	// tmm0, tmm4, tmm6
@@ -1230,8 +1141,13 @@ TEXT ·tileKAMX(SB), NOSPLIT, $0-81
 	// tileloadd
 	// tmm7, +1024
 	LONG $0x4b7ba2c4
-	LONG $0x04005fbc
+	LONG $0x040067bc
 	WORD $0x0000
+
+	// tilezero
+	// tmm1, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc8
 
 	// tdpbsud
 	// tmm1, tmm4, tmm7
@@ -1241,29 +1157,34 @@ TEXT ·tileKAMX(SB), NOSPLIT, $0-81
 	// tileloadd
 	// tmm5, +1024
 	LONG $0x4b7ba2c4
-	LONG $0x04005aac
+	LONG $0x040062ac
 	WORD $0x0000
 
-	// tdpbusd
-	// tmm1, tmm5, tmm6
-	LONG $0x5e49e2c4
-	BYTE $0xcd
+	// tilezero
+	// tmm2, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd0
 
 	// tdpbuud
 	// tmm2, tmm5, tmm7
 	LONG $0x5e40e2c4
 	BYTE $0xd5
 
+	// tdpbusd
+	// tmm1, tmm5, tmm6
+	LONG $0x5e49e2c4
+	BYTE $0xcd
+
 	// tileloadd
 	// tmm4, +2048
 	LONG $0x4b7ba2c4
-	LONG $0x08005aa4
+	LONG $0x080062a4
 	WORD $0x0000
 
 	// tileloadd
 	// tmm6, +2048
 	LONG $0x4b7ba2c4
-	LONG $0x08005fb4
+	LONG $0x080067b4
 	WORD $0x0000
 
 	// tdpbssd
@@ -1274,7 +1195,7 @@ TEXT ·tileKAMX(SB), NOSPLIT, $0-81
 	// tileloadd
 	// tmm7, +3072
 	LONG $0x4b7ba2c4
-	LONG $0x0c005fbc
+	LONG $0x0c0067bc
 	WORD $0x0000
 
 	// tdpbsud
@@ -1285,75 +1206,212 @@ TEXT ·tileKAMX(SB), NOSPLIT, $0-81
 	// tileloadd
 	// tmm5, +3072
 	LONG $0x4b7ba2c4
-	LONG $0x0c005aac
+	LONG $0x0c0062ac
 	WORD $0x0000
+
+	// tdpbuud
+	// tmm2, tmm5, tmm7
+	LONG $0x5e40e2c4
+	BYTE $0xd5
 
 	// tdpbusd
 	// tmm1, tmm5, tmm6
 	LONG $0x5e49e2c4
 	BYTE $0xcd
 
-	// tdpbuud
-	// tmm2, tmm5, tmm7
-	LONG $0x5e40e2c4
-	BYTE $0xd5
-	ADDQ $0x00001000, DX
-	ADDQ $0x00001000, DI
-
 	// tilestored
 	// tmm0, +0
 	LONG $0x4b7aa2c4
-	LONG $0x00005e84
+	LONG $0x00006684
 	WORD $0x0000
 
 	// tilestored
 	// tmm2, +1024
 	LONG $0x4b7aa2c4
-	LONG $0x04005e94
+	LONG $0x04006694
 	WORD $0x0000
 
 	// tilestored
 	// tmm1, +2048
 	LONG $0x4b7aa2c4
-	LONG $0x08005e8c
+	LONG $0x0800668c
+	WORD $0x0000
+	ADDQ $0x00001000, DX
+	ADDQ $0x00001000, DI
+	DECQ R10
+	DECQ R11
+	JNZ  second
+	MOVQ w+32(FP), DI
+	MOVQ blocks+64(FP), R11
+
+second:
+	TESTQ R10, R10
+	JZ    tile
+
+	// tileloadd
+	// tmm4, +0
+	LONG $0x4b7ba2c4
+	LONG $0x000062a4
 	WORD $0x0000
 
+	// tileloadd
+	// tmm6, +0
+	LONG $0x4b7ba2c4
+	LONG $0x000067b4
+	WORD $0x0000
+
+	// tilezero
+	// tmm0, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc0
+
+	// tdpbssd
+	// tmm0, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xc4
+
+	// tileloadd
+	// tmm7, +1024
+	LONG $0x4b7ba2c4
+	LONG $0x040067bc
+	WORD $0x0000
+
+	// tilezero
+	// tmm1, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc8
+
+	// tdpbsud
+	// tmm1, tmm4, tmm7
+	LONG $0x5e42e2c4
+	BYTE $0xcc
+
+	// tileloadd
+	// tmm5, +1024
+	LONG $0x4b7ba2c4
+	LONG $0x040062ac
+	WORD $0x0000
+
+	// tilezero
+	// tmm2, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd0
+
+	// tdpbuud
+	// tmm2, tmm5, tmm7
+	LONG $0x5e40e2c4
+	BYTE $0xd5
+
+	// tdpbusd
+	// tmm1, tmm5, tmm6
+	LONG $0x5e49e2c4
+	BYTE $0xcd
+
+	// tileloadd
+	// tmm4, +2048
+	LONG $0x4b7ba2c4
+	LONG $0x080062a4
+	WORD $0x0000
+
+	// tileloadd
+	// tmm6, +2048
+	LONG $0x4b7ba2c4
+	LONG $0x080067b4
+	WORD $0x0000
+
+	// tdpbssd
+	// tmm0, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xc4
+
+	// tileloadd
+	// tmm7, +3072
+	LONG $0x4b7ba2c4
+	LONG $0x0c0067bc
+	WORD $0x0000
+
+	// tdpbsud
+	// tmm1, tmm4, tmm7
+	LONG $0x5e42e2c4
+	BYTE $0xcc
+
+	// tileloadd
+	// tmm5, +3072
+	LONG $0x4b7ba2c4
+	LONG $0x0c0062ac
+	WORD $0x0000
+
+	// tdpbuud
+	// tmm2, tmm5, tmm7
+	LONG $0x5e40e2c4
+	BYTE $0xd5
+
+	// tdpbusd
+	// tmm1, tmm5, tmm6
+	LONG $0x5e49e2c4
+	BYTE $0xcd
+
+	// tilestored
+	// tmm0, +0
+	LONG $0x4b7a82c4
+	LONG $0x00006184
+	WORD $0x0000
+
+	// tilestored
+	// tmm2, +1024
+	LONG $0x4b7a82c4
+	LONG $0x04006194
+	WORD $0x0000
+
+	// tilestored
+	// tmm1, +2048
+	LONG $0x4b7a82c4
+	LONG $0x0800618c
+	WORD $0x0000
+	ADDQ $0x00001000, DX
+	ADDQ $0x00001000, DI
+	DECQ R10
+	DECQ R11
+	JNZ  tile
+	MOVQ w+32(FP), DI
+	MOVQ blocks+64(FP), R11
+
 tile:
-	MOVB    add+80(FP), R10
-	TESTB   R10, R10
+	MOVB    add+80(FP), R8
+	TESTB   R8, R8
 	JZ      zero
-	MOVQ    AX, R10
-	VMOVUPS (R10), Z0
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z1
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z2
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z3
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z4
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z5
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z6
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z7
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z8
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z9
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z10
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z11
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z12
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z13
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z14
-	ADDQ    CX, R10
-	VMOVUPS (R10), Z15
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z9
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z11
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z13
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z15
 	JMP     start
 
 zero:
@@ -1375,118 +1433,68 @@ zero:
 	VPXORD Z15, Z15, Z15
 
 start:
-	MOVQ blocks+64(FP), R10
-	DECQ R10
+	MOVQ       blocks+64(FP), R13
+	MOVQ       ws+40(FP), R8
+	MOVQ       AX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
+	PREFETCHT0 (R14)
+	ADDQ       CX, R14
 
 block:
-	CMPQ R10, $0x01
-	JLT  block_end
+	TESTQ   R10, R10
+	JZ      rest
+	VMOVUPS (R8), Z16
+
+	// tileloadd
+	// tmm4, +0
+	LONG $0x4b7ba2c4
+	LONG $0x000062a4
+	WORD $0x0000
+
+	// tileloadd
+	// tmm6, +0
+	LONG $0x4b7ba2c4
+	LONG $0x000067b4
+	WORD $0x0000
 
 	// tilezero
 	// tmm0, tmm0, tmm0
 	LONG $0x497be2c4
 	BYTE $0xc0
 
-	// tilezero
-	// tmm1, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xc8
-
-	// tilezero
-	// tmm2, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xd0
-
-	// tileloadd
-	// tmm4, +0
-	LONG $0x4b7ba2c4
-	LONG $0x00005aa4
-	WORD $0x0000
-
-	// tileloadd
-	// tmm6, +0
-	LONG $0x4b7ba2c4
-	LONG $0x00005fb4
-	WORD $0x0000
-
 	// tdpbssd
 	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tileloadd
-	// tmm7, +1024
-	LONG $0x4b7ba2c4
-	LONG $0x04005fbc
-	WORD $0x0000
-
-	// tdpbsud
-	// tmm1, tmm4, tmm7
-	LONG $0x5e42e2c4
-	BYTE $0xcc
-
-	// tileloadd
-	// tmm5, +1024
-	LONG $0x4b7ba2c4
-	LONG $0x04005aac
-	WORD $0x0000
-
-	// tdpbusd
-	// tmm1, tmm5, tmm6
-	LONG $0x5e49e2c4
-	BYTE $0xcd
-
-	// tdpbuud
-	// tmm2, tmm5, tmm7
-	LONG $0x5e40e2c4
-	BYTE $0xd5
-
-	// tileloadd
-	// tmm4, +2048
-	LONG $0x4b7ba2c4
-	LONG $0x08005aa4
-	WORD $0x0000
-
-	// tileloadd
-	// tmm6, +2048
-	LONG $0x4b7ba2c4
-	LONG $0x08005fb4
-	WORD $0x0000
-
-	// tdpbssd
-	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tileloadd
-	// tmm7, +3072
-	LONG $0x4b7ba2c4
-	LONG $0x0c005fbc
-	WORD $0x0000
-
-	// tdpbsud
-	// tmm1, tmm4, tmm7
-	LONG $0x5e42e2c4
-	BYTE $0xcc
-
-	// tileloadd
-	// tmm5, +3072
-	LONG $0x4b7ba2c4
-	LONG $0x0c005aac
-	WORD $0x0000
-
-	// tdpbusd
-	// tmm1, tmm5, tmm6
-	LONG $0x5e49e2c4
-	BYTE $0xcd
-
-	// tdpbuud
-	// tmm2, tmm5, tmm7
-	LONG        $0x5e40e2c4
-	BYTE        $0xd5
-	ADDQ        $0x00001000, DX
-	ADDQ        $0x00001000, DI
-	VMOVUPS     (R8), Z16
+	LONG        $0x5e4be2c4
+	BYTE        $0xc4
 	VPSLLD      $0x08, (SI), Z17
 	VPADDD      2048(SI), Z17, Z17
 	VPSLLD      $0x08, Z17, Z17
@@ -1501,6 +1509,22 @@ block:
 	VCVTDQ2PS   Z17, Z17
 	VMULPS.BCST 8(BX), Z16, Z18
 	VFMADD231PS Z18, Z17, Z1
+
+	// tileloadd
+	// tmm7, +1024
+	LONG $0x4b7ba2c4
+	LONG $0x040067bc
+	WORD $0x0000
+
+	// tilezero
+	// tmm1, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc8
+
+	// tdpbsud
+	// tmm1, tmm4, tmm7
+	LONG        $0x5e42e2c4
+	BYTE        $0xcc
 	VPSLLD      $0x08, 128(SI), Z17
 	VPADDD      2176(SI), Z17, Z17
 	VPSLLD      $0x08, Z17, Z17
@@ -1515,6 +1539,22 @@ block:
 	VCVTDQ2PS   Z17, Z17
 	VMULPS.BCST 24(BX), Z16, Z18
 	VFMADD231PS Z18, Z17, Z3
+
+	// tileloadd
+	// tmm5, +1024
+	LONG $0x4b7ba2c4
+	LONG $0x040062ac
+	WORD $0x0000
+
+	// tilezero
+	// tmm2, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd0
+
+	// tdpbuud
+	// tmm2, tmm5, tmm7
+	LONG        $0x5e40e2c4
+	BYTE        $0xd5
 	VPSLLD      $0x08, 256(SI), Z17
 	VPADDD      2304(SI), Z17, Z17
 	VPSLLD      $0x08, Z17, Z17
@@ -1529,6 +1569,11 @@ block:
 	VCVTDQ2PS   Z17, Z17
 	VMULPS.BCST 40(BX), Z16, Z18
 	VFMADD231PS Z18, Z17, Z5
+
+	// tdpbusd
+	// tmm1, tmm5, tmm6
+	LONG        $0x5e49e2c4
+	BYTE        $0xcd
 	VPSLLD      $0x08, 384(SI), Z17
 	VPADDD      2432(SI), Z17, Z17
 	VPSLLD      $0x08, Z17, Z17
@@ -1543,6 +1588,23 @@ block:
 	VCVTDQ2PS   Z17, Z17
 	VMULPS.BCST 56(BX), Z16, Z18
 	VFMADD231PS Z18, Z17, Z7
+
+	// tileloadd
+	// tmm4, +2048
+	LONG $0x4b7ba2c4
+	LONG $0x080062a4
+	WORD $0x0000
+
+	// tileloadd
+	// tmm6, +2048
+	LONG $0x4b7ba2c4
+	LONG $0x080067b4
+	WORD $0x0000
+
+	// tdpbssd
+	// tmm0, tmm4, tmm6
+	LONG        $0x5e4be2c4
+	BYTE        $0xc4
 	VPSLLD      $0x08, 512(SI), Z17
 	VPADDD      2560(SI), Z17, Z17
 	VPSLLD      $0x08, Z17, Z17
@@ -1557,6 +1619,17 @@ block:
 	VCVTDQ2PS   Z17, Z17
 	VMULPS.BCST 72(BX), Z16, Z18
 	VFMADD231PS Z18, Z17, Z9
+
+	// tileloadd
+	// tmm7, +3072
+	LONG $0x4b7ba2c4
+	LONG $0x0c0067bc
+	WORD $0x0000
+
+	// tdpbsud
+	// tmm1, tmm4, tmm7
+	LONG        $0x5e42e2c4
+	BYTE        $0xcc
 	VPSLLD      $0x08, 640(SI), Z17
 	VPADDD      2688(SI), Z17, Z17
 	VPSLLD      $0x08, Z17, Z17
@@ -1571,6 +1644,17 @@ block:
 	VCVTDQ2PS   Z17, Z17
 	VMULPS.BCST 88(BX), Z16, Z18
 	VFMADD231PS Z18, Z17, Z11
+
+	// tileloadd
+	// tmm5, +3072
+	LONG $0x4b7ba2c4
+	LONG $0x0c0062ac
+	WORD $0x0000
+
+	// tdpbuud
+	// tmm2, tmm5, tmm7
+	LONG        $0x5e40e2c4
+	BYTE        $0xd5
 	VPSLLD      $0x08, 768(SI), Z17
 	VPADDD      2816(SI), Z17, Z17
 	VPSLLD      $0x08, Z17, Z17
@@ -1585,6 +1669,11 @@ block:
 	VCVTDQ2PS   Z17, Z17
 	VMULPS.BCST 104(BX), Z16, Z18
 	VFMADD231PS Z18, Z17, Z13
+
+	// tdpbusd
+	// tmm1, tmm5, tmm6
+	LONG        $0x5e49e2c4
+	BYTE        $0xcd
 	VPSLLD      $0x08, 896(SI), Z17
 	VPADDD      2944(SI), Z17, Z17
 	VPSLLD      $0x08, Z17, Z17
@@ -1605,271 +1694,32 @@ block:
 	// tilestored
 	// tmm0, +0
 	LONG $0x4b7aa2c4
-	LONG $0x00005e84
+	LONG $0x00006684
 	WORD $0x0000
 
 	// tilestored
 	// tmm2, +1024
 	LONG $0x4b7aa2c4
-	LONG $0x04005e94
+	LONG $0x04006694
 	WORD $0x0000
 
 	// tilestored
 	// tmm1, +2048
 	LONG $0x4b7aa2c4
-	LONG $0x08005e8c
+	LONG $0x0800668c
 	WORD $0x0000
-	SUBQ $0x01, R10
-	JMP  block
-
-block_end:
-	CMPQ R9, $0x01
-	JE   last
-	MOVQ w+32(FP), DI
-
-	// tilezero
-	// tmm0, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xc0
-
-	// tilezero
-	// tmm1, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xc8
-
-	// tilezero
-	// tmm2, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xd0
-
-	// tileloadd
-	// tmm4, +0
-	LONG $0x4b7ba2c4
-	LONG $0x00005aa4
-	WORD $0x0000
-
-	// tileloadd
-	// tmm6, +0
-	LONG $0x4b7ba2c4
-	LONG $0x00005fb4
-	WORD $0x0000
-
-	// tdpbssd
-	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tileloadd
-	// tmm7, +1024
-	LONG $0x4b7ba2c4
-	LONG $0x04005fbc
-	WORD $0x0000
-
-	// tdpbsud
-	// tmm1, tmm4, tmm7
-	LONG $0x5e42e2c4
-	BYTE $0xcc
-
-	// tileloadd
-	// tmm5, +1024
-	LONG $0x4b7ba2c4
-	LONG $0x04005aac
-	WORD $0x0000
-
-	// tdpbusd
-	// tmm1, tmm5, tmm6
-	LONG $0x5e49e2c4
-	BYTE $0xcd
-
-	// tdpbuud
-	// tmm2, tmm5, tmm7
-	LONG $0x5e40e2c4
-	BYTE $0xd5
-
-	// tileloadd
-	// tmm4, +2048
-	LONG $0x4b7ba2c4
-	LONG $0x08005aa4
-	WORD $0x0000
-
-	// tileloadd
-	// tmm6, +2048
-	LONG $0x4b7ba2c4
-	LONG $0x08005fb4
-	WORD $0x0000
-
-	// tdpbssd
-	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tileloadd
-	// tmm7, +3072
-	LONG $0x4b7ba2c4
-	LONG $0x0c005fbc
-	WORD $0x0000
-
-	// tdpbsud
-	// tmm1, tmm4, tmm7
-	LONG $0x5e42e2c4
-	BYTE $0xcc
-
-	// tileloadd
-	// tmm5, +3072
-	LONG $0x4b7ba2c4
-	LONG $0x0c005aac
-	WORD $0x0000
-
-	// tdpbusd
-	// tmm1, tmm5, tmm6
-	LONG $0x5e49e2c4
-	BYTE $0xcd
-
-	// tdpbuud
-	// tmm2, tmm5, tmm7
-	LONG        $0x5e40e2c4
-	BYTE        $0xd5
-	ADDQ        $0x00001000, DX
-	ADDQ        $0x00001000, DI
-	VMOVUPS     (R8), Z16
-	VPSLLD      $0x08, (SI), Z17
-	VPADDD      2048(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1024(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST (BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z0
-	VPSLLD      $0x08, 64(SI), Z17
-	VPADDD      2112(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1088(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 8(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z1
-	VPSLLD      $0x08, 128(SI), Z17
-	VPADDD      2176(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1152(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 16(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z2
-	VPSLLD      $0x08, 192(SI), Z17
-	VPADDD      2240(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1216(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 24(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z3
-	VPSLLD      $0x08, 256(SI), Z17
-	VPADDD      2304(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1280(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 32(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z4
-	VPSLLD      $0x08, 320(SI), Z17
-	VPADDD      2368(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1344(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 40(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z5
-	VPSLLD      $0x08, 384(SI), Z17
-	VPADDD      2432(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1408(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 48(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z6
-	VPSLLD      $0x08, 448(SI), Z17
-	VPADDD      2496(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1472(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 56(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z7
-	VPSLLD      $0x08, 512(SI), Z17
-	VPADDD      2560(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1536(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 64(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z8
-	VPSLLD      $0x08, 576(SI), Z17
-	VPADDD      2624(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1600(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 72(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z9
-	VPSLLD      $0x08, 640(SI), Z17
-	VPADDD      2688(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1664(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 80(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z10
-	VPSLLD      $0x08, 704(SI), Z17
-	VPADDD      2752(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1728(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 88(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z11
-	VPSLLD      $0x08, 768(SI), Z17
-	VPADDD      2816(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1792(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 96(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z12
-	VPSLLD      $0x08, 832(SI), Z17
-	VPADDD      2880(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1856(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 104(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z13
-	VPSLLD      $0x08, 896(SI), Z17
-	VPADDD      2944(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1920(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 112(BX), Z16, Z18
-	VFMADD231PS Z18, Z17, Z14
-	VPSLLD      $0x08, 960(SI), Z17
-	VPADDD      3008(SI), Z17, Z17
-	VPSLLD      $0x08, Z17, Z17
-	VPADDD      1984(SI), Z17, Z17
-	VCVTDQ2PS   Z17, Z17
-	VMULPS.BCST 120(BX), Z16, Z16
-	VFMADD231PS Z16, Z17, Z15
-	ADDQ        $0x40, R8
-	ADDQ        $0x00000200, BX
-
-	// tilestored
-	// tmm0, +0
-	LONG $0x4b7aa2c4
-	LONG $0x00005e84
-	WORD $0x0000
-
-	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7aa2c4
-	LONG $0x04005e94
-	WORD $0x0000
-
-	// tilestored
-	// tmm1, +2048
-	LONG $0x4b7aa2c4
-	LONG $0x08005e8c
-	WORD $0x0000
-	MOVQ w+32(FP), DI
-	MOVQ ws+40(FP), R8
+	ADDQ $0x00001000, DX
 	ADDQ $0x00001000, DI
-	JMP  write
+	DECQ R10
+	DECQ R11
+	JNZ  advanced
+	MOVQ w+32(FP), DI
+	MOVQ blocks+64(FP), R11
 
-last:
+advanced:
+	JMP drained
+
+rest:
 	VMOVUPS     (R8), Z16
 	VPSLLD      $0x08, (SI), Z17
 	VPADDD      2048(SI), Z17, Z17
@@ -1986,7 +1836,10 @@ last:
 	ADDQ        $0x40, R8
 	ADDQ        $0x00000200, BX
 
-write:
+drained:
+	XCHGQ   SI, R9
+	DECQ    R13
+	JNZ     block
 	VMOVUPS Z0, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z1, (AX)
@@ -2019,7 +1872,7 @@ write:
 	ADDQ    CX, AX
 	VMOVUPS Z15, (AX)
 	ADDQ    CX, AX
-	DECQ    R9
+	DECQ    (SP)
 	JNZ     tile
 	LONG    $0x4978e2c4
 	BYTE    $0xc0
@@ -2037,53 +1890,46 @@ DATA tileKmConfig<>+56(SB)/8, $0x0000000000000000
 GLOBL tileKmConfig<>(SB), RODATA|NOPTR, $64
 
 // func tileKmAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, blocks int, tiles int, add bool)
-// Requires: AVX, AVX512F
-TEXT ·tileKmAMX(SB), NOSPLIT, $0-81
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileKmAMX(SB), NOSPLIT, $8-81
 	MOVQ dst+0(FP), AX
 	MOVQ ldd+8(FP), CX
 	SHLQ $0x02, CX
 	MOVQ x+16(FP), DX
 	MOVQ xs+24(FP), BX
 	MOVQ sums+56(FP), SI
-	MOVQ tiles+72(FP), R10
-	MOVQ $0x00000020, R12
+	LEAQ 3072(SI), R10
+	MOVQ tiles+72(FP), DI
+	MOVQ DI, (SP)
+	MOVQ $0x00000020, R13
 	LEAQ tileKmConfig<>+0(SB), DI
 
 	// ldtilecfg
 	// tmm0, +0
-	LONG $0x4978e2c4
-	LONG $0x00002784
-	WORD $0x0000
-	MOVQ w+32(FP), DI
-	MOVQ ws+40(FP), R8
-	MOVQ wm+48(FP), R9
-
-	// tilezero
-	// tmm0, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xc0
-
-	// tilezero
-	// tmm1, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xc8
-
-	// tilezero
-	// tmm2, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xd0
+	LONG  $0x4978e2c4
+	LONG  $0x00002784
+	WORD  $0x0000
+	MOVQ  w+32(FP), DI
+	MOVQ  blocks+64(FP), R12
+	MOVQ  (SP), R11
+	IMULQ R12, R11
 
 	// tileloadd
 	// tmm4, +0
 	LONG $0x4b7ba2c4
-	LONG $0x000062a4
+	LONG $0x00006aa4
 	WORD $0x0000
 
 	// tileloadd
 	// tmm6, +0
 	LONG $0x4b7ba2c4
-	LONG $0x000067b4
+	LONG $0x00006fb4
 	WORD $0x0000
+
+	// tilezero
+	// tmm0, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc0
 
 	// tdpbssd
 	// tmm0, tmm4, tmm6
@@ -2093,8 +1939,13 @@ TEXT ·tileKmAMX(SB), NOSPLIT, $0-81
 	// tileloadd
 	// tmm7, +1024
 	LONG $0x4b7ba2c4
-	LONG $0x040067bc
+	LONG $0x04006fbc
 	WORD $0x0000
+
+	// tilezero
+	// tmm1, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc8
 
 	// tdpbsud
 	// tmm1, tmm4, tmm7
@@ -2104,29 +1955,34 @@ TEXT ·tileKmAMX(SB), NOSPLIT, $0-81
 	// tileloadd
 	// tmm5, +1024
 	LONG $0x4b7ba2c4
-	LONG $0x040062ac
+	LONG $0x04006aac
 	WORD $0x0000
 
-	// tdpbusd
-	// tmm1, tmm5, tmm6
-	LONG $0x5e49e2c4
-	BYTE $0xcd
+	// tilezero
+	// tmm2, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd0
 
 	// tdpbuud
 	// tmm2, tmm5, tmm7
 	LONG $0x5e40e2c4
 	BYTE $0xd5
 
+	// tdpbusd
+	// tmm1, tmm5, tmm6
+	LONG $0x5e49e2c4
+	BYTE $0xcd
+
 	// tileloadd
 	// tmm4, +2048
 	LONG $0x4b7ba2c4
-	LONG $0x080062a4
+	LONG $0x08006aa4
 	WORD $0x0000
 
 	// tileloadd
 	// tmm6, +2048
 	LONG $0x4b7ba2c4
-	LONG $0x080067b4
+	LONG $0x08006fb4
 	WORD $0x0000
 
 	// tdpbssd
@@ -2137,7 +1993,7 @@ TEXT ·tileKmAMX(SB), NOSPLIT, $0-81
 	// tileloadd
 	// tmm7, +3072
 	LONG $0x4b7ba2c4
-	LONG $0x0c0067bc
+	LONG $0x0c006fbc
 	WORD $0x0000
 
 	// tdpbsud
@@ -2148,75 +2004,212 @@ TEXT ·tileKmAMX(SB), NOSPLIT, $0-81
 	// tileloadd
 	// tmm5, +3072
 	LONG $0x4b7ba2c4
-	LONG $0x0c0062ac
+	LONG $0x0c006aac
 	WORD $0x0000
+
+	// tdpbuud
+	// tmm2, tmm5, tmm7
+	LONG $0x5e40e2c4
+	BYTE $0xd5
 
 	// tdpbusd
 	// tmm1, tmm5, tmm6
 	LONG $0x5e49e2c4
 	BYTE $0xcd
 
-	// tdpbuud
-	// tmm2, tmm5, tmm7
-	LONG $0x5e40e2c4
-	BYTE $0xd5
-	ADDQ $0x00001000, DX
-	ADDQ $0x00001000, DI
-
 	// tilestored
 	// tmm0, +0
 	LONG $0x4b7aa2c4
-	LONG $0x00006684
+	LONG $0x00006e84
 	WORD $0x0000
 
 	// tilestored
 	// tmm2, +1024
 	LONG $0x4b7aa2c4
-	LONG $0x04006694
+	LONG $0x04006e94
 	WORD $0x0000
 
 	// tilestored
 	// tmm1, +2048
 	LONG $0x4b7aa2c4
-	LONG $0x0800668c
+	LONG $0x08006e8c
+	WORD $0x0000
+	ADDQ $0x00001000, DX
+	ADDQ $0x00001000, DI
+	DECQ R11
+	DECQ R12
+	JNZ  second
+	MOVQ w+32(FP), DI
+	MOVQ blocks+64(FP), R12
+
+second:
+	TESTQ R11, R11
+	JZ    tile
+
+	// tileloadd
+	// tmm4, +0
+	LONG $0x4b7ba2c4
+	LONG $0x00006aa4
 	WORD $0x0000
 
+	// tileloadd
+	// tmm6, +0
+	LONG $0x4b7ba2c4
+	LONG $0x00006fb4
+	WORD $0x0000
+
+	// tilezero
+	// tmm0, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc0
+
+	// tdpbssd
+	// tmm0, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xc4
+
+	// tileloadd
+	// tmm7, +1024
+	LONG $0x4b7ba2c4
+	LONG $0x04006fbc
+	WORD $0x0000
+
+	// tilezero
+	// tmm1, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc8
+
+	// tdpbsud
+	// tmm1, tmm4, tmm7
+	LONG $0x5e42e2c4
+	BYTE $0xcc
+
+	// tileloadd
+	// tmm5, +1024
+	LONG $0x4b7ba2c4
+	LONG $0x04006aac
+	WORD $0x0000
+
+	// tilezero
+	// tmm2, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd0
+
+	// tdpbuud
+	// tmm2, tmm5, tmm7
+	LONG $0x5e40e2c4
+	BYTE $0xd5
+
+	// tdpbusd
+	// tmm1, tmm5, tmm6
+	LONG $0x5e49e2c4
+	BYTE $0xcd
+
+	// tileloadd
+	// tmm4, +2048
+	LONG $0x4b7ba2c4
+	LONG $0x08006aa4
+	WORD $0x0000
+
+	// tileloadd
+	// tmm6, +2048
+	LONG $0x4b7ba2c4
+	LONG $0x08006fb4
+	WORD $0x0000
+
+	// tdpbssd
+	// tmm0, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xc4
+
+	// tileloadd
+	// tmm7, +3072
+	LONG $0x4b7ba2c4
+	LONG $0x0c006fbc
+	WORD $0x0000
+
+	// tdpbsud
+	// tmm1, tmm4, tmm7
+	LONG $0x5e42e2c4
+	BYTE $0xcc
+
+	// tileloadd
+	// tmm5, +3072
+	LONG $0x4b7ba2c4
+	LONG $0x0c006aac
+	WORD $0x0000
+
+	// tdpbuud
+	// tmm2, tmm5, tmm7
+	LONG $0x5e40e2c4
+	BYTE $0xd5
+
+	// tdpbusd
+	// tmm1, tmm5, tmm6
+	LONG $0x5e49e2c4
+	BYTE $0xcd
+
+	// tilestored
+	// tmm0, +0
+	LONG $0x4b7a82c4
+	LONG $0x00006a84
+	WORD $0x0000
+
+	// tilestored
+	// tmm2, +1024
+	LONG $0x4b7a82c4
+	LONG $0x04006a94
+	WORD $0x0000
+
+	// tilestored
+	// tmm1, +2048
+	LONG $0x4b7a82c4
+	LONG $0x08006a8c
+	WORD $0x0000
+	ADDQ $0x00001000, DX
+	ADDQ $0x00001000, DI
+	DECQ R11
+	DECQ R12
+	JNZ  tile
+	MOVQ w+32(FP), DI
+	MOVQ blocks+64(FP), R12
+
 tile:
-	MOVB    add+80(FP), R11
-	TESTB   R11, R11
+	MOVB    add+80(FP), R8
+	TESTB   R8, R8
 	JZ      zero
-	MOVQ    AX, R11
-	VMOVUPS (R11), Z0
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z1
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z2
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z3
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z4
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z5
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z6
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z7
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z8
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z9
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z10
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z11
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z12
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z13
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z14
-	ADDQ    CX, R11
-	VMOVUPS (R11), Z15
+	MOVQ    AX, R8
+	VMOVUPS (R8), Z0
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z1
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z2
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z3
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z4
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z5
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z6
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z7
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z8
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z9
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z10
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z11
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z12
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z13
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z14
+	ADDQ    CX, R8
+	VMOVUPS (R8), Z15
 	JMP     start
 
 zero:
@@ -2238,122 +2231,73 @@ zero:
 	VPXORD Z15, Z15, Z15
 
 start:
-	MOVQ blocks+64(FP), R11
-	DECQ R11
+	MOVQ       blocks+64(FP), R14
+	MOVQ       ws+40(FP), R8
+	MOVQ       AX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	PREFETCHT0 (R9)
+	ADDQ       CX, R9
+	MOVQ       wm+48(FP), R9
 
 block:
-	CMPQ R11, $0x01
-	JLT  block_end
+	TESTQ   R11, R11
+	JZ      rest
+	VMOVUPS (R8), Z16
+	VMOVUPS (R9), Z17
+	VMOVUPS 64(R9), Z18
+	VMOVUPS 128(R9), Z19
+	VMOVUPS 192(R9), Z20
+
+	// tileloadd
+	// tmm4, +0
+	LONG $0x4b7ba2c4
+	LONG $0x00006aa4
+	WORD $0x0000
+
+	// tileloadd
+	// tmm6, +0
+	LONG $0x4b7ba2c4
+	LONG $0x00006fb4
+	WORD $0x0000
 
 	// tilezero
 	// tmm0, tmm0, tmm0
 	LONG $0x497be2c4
 	BYTE $0xc0
 
-	// tilezero
-	// tmm1, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xc8
-
-	// tilezero
-	// tmm2, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xd0
-
-	// tileloadd
-	// tmm4, +0
-	LONG $0x4b7ba2c4
-	LONG $0x000062a4
-	WORD $0x0000
-
-	// tileloadd
-	// tmm6, +0
-	LONG $0x4b7ba2c4
-	LONG $0x000067b4
-	WORD $0x0000
-
 	// tdpbssd
 	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tileloadd
-	// tmm7, +1024
-	LONG $0x4b7ba2c4
-	LONG $0x040067bc
-	WORD $0x0000
-
-	// tdpbsud
-	// tmm1, tmm4, tmm7
-	LONG $0x5e42e2c4
-	BYTE $0xcc
-
-	// tileloadd
-	// tmm5, +1024
-	LONG $0x4b7ba2c4
-	LONG $0x040062ac
-	WORD $0x0000
-
-	// tdpbusd
-	// tmm1, tmm5, tmm6
-	LONG $0x5e49e2c4
-	BYTE $0xcd
-
-	// tdpbuud
-	// tmm2, tmm5, tmm7
-	LONG $0x5e40e2c4
-	BYTE $0xd5
-
-	// tileloadd
-	// tmm4, +2048
-	LONG $0x4b7ba2c4
-	LONG $0x080062a4
-	WORD $0x0000
-
-	// tileloadd
-	// tmm6, +2048
-	LONG $0x4b7ba2c4
-	LONG $0x080067b4
-	WORD $0x0000
-
-	// tdpbssd
-	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tileloadd
-	// tmm7, +3072
-	LONG $0x4b7ba2c4
-	LONG $0x0c0067bc
-	WORD $0x0000
-
-	// tdpbsud
-	// tmm1, tmm4, tmm7
-	LONG $0x5e42e2c4
-	BYTE $0xcc
-
-	// tileloadd
-	// tmm5, +3072
-	LONG $0x4b7ba2c4
-	LONG $0x0c0062ac
-	WORD $0x0000
-
-	// tdpbusd
-	// tmm1, tmm5, tmm6
-	LONG $0x5e49e2c4
-	BYTE $0xcd
-
-	// tdpbuud
-	// tmm2, tmm5, tmm7
-	LONG             $0x5e40e2c4
-	BYTE             $0xd5
-	ADDQ             $0x00001000, DX
-	ADDQ             $0x00001000, DI
-	VMOVUPS          (R8), Z16
-	VMOVUPS          (R9), Z17
-	VMOVUPS          64(R9), Z18
-	VMOVUPS          128(R9), Z19
-	VMOVUPS          192(R9), Z20
+	LONG             $0x5e4be2c4
+	BYTE             $0xc4
 	VPSLLD           $0x08, (SI), Z21
 	VPADDD           2048(SI), Z21, Z21
 	VPSLLD           $0x08, Z21, Z21
@@ -2376,6 +2320,22 @@ block:
 	VFMADD231PS.BCST 140(BX), Z18, Z1
 	VFMADD231PS.BCST 268(BX), Z19, Z1
 	VFMADD231PS.BCST 396(BX), Z20, Z1
+
+	// tileloadd
+	// tmm7, +1024
+	LONG $0x4b7ba2c4
+	LONG $0x04006fbc
+	WORD $0x0000
+
+	// tilezero
+	// tmm1, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc8
+
+	// tdpbsud
+	// tmm1, tmm4, tmm7
+	LONG             $0x5e42e2c4
+	BYTE             $0xcc
 	VPSLLD           $0x08, 128(SI), Z21
 	VPADDD           2176(SI), Z21, Z21
 	VPSLLD           $0x08, Z21, Z21
@@ -2398,6 +2358,22 @@ block:
 	VFMADD231PS.BCST 156(BX), Z18, Z3
 	VFMADD231PS.BCST 284(BX), Z19, Z3
 	VFMADD231PS.BCST 412(BX), Z20, Z3
+
+	// tileloadd
+	// tmm5, +1024
+	LONG $0x4b7ba2c4
+	LONG $0x04006aac
+	WORD $0x0000
+
+	// tilezero
+	// tmm2, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd0
+
+	// tdpbuud
+	// tmm2, tmm5, tmm7
+	LONG             $0x5e40e2c4
+	BYTE             $0xd5
 	VPSLLD           $0x08, 256(SI), Z21
 	VPADDD           2304(SI), Z21, Z21
 	VPSLLD           $0x08, Z21, Z21
@@ -2420,6 +2396,11 @@ block:
 	VFMADD231PS.BCST 172(BX), Z18, Z5
 	VFMADD231PS.BCST 300(BX), Z19, Z5
 	VFMADD231PS.BCST 428(BX), Z20, Z5
+
+	// tdpbusd
+	// tmm1, tmm5, tmm6
+	LONG             $0x5e49e2c4
+	BYTE             $0xcd
 	VPSLLD           $0x08, 384(SI), Z21
 	VPADDD           2432(SI), Z21, Z21
 	VPSLLD           $0x08, Z21, Z21
@@ -2442,6 +2423,23 @@ block:
 	VFMADD231PS.BCST 188(BX), Z18, Z7
 	VFMADD231PS.BCST 316(BX), Z19, Z7
 	VFMADD231PS.BCST 444(BX), Z20, Z7
+
+	// tileloadd
+	// tmm4, +2048
+	LONG $0x4b7ba2c4
+	LONG $0x08006aa4
+	WORD $0x0000
+
+	// tileloadd
+	// tmm6, +2048
+	LONG $0x4b7ba2c4
+	LONG $0x08006fb4
+	WORD $0x0000
+
+	// tdpbssd
+	// tmm0, tmm4, tmm6
+	LONG             $0x5e4be2c4
+	BYTE             $0xc4
 	VPSLLD           $0x08, 512(SI), Z21
 	VPADDD           2560(SI), Z21, Z21
 	VPSLLD           $0x08, Z21, Z21
@@ -2464,6 +2462,17 @@ block:
 	VFMADD231PS.BCST 204(BX), Z18, Z9
 	VFMADD231PS.BCST 332(BX), Z19, Z9
 	VFMADD231PS.BCST 460(BX), Z20, Z9
+
+	// tileloadd
+	// tmm7, +3072
+	LONG $0x4b7ba2c4
+	LONG $0x0c006fbc
+	WORD $0x0000
+
+	// tdpbsud
+	// tmm1, tmm4, tmm7
+	LONG             $0x5e42e2c4
+	BYTE             $0xcc
 	VPSLLD           $0x08, 640(SI), Z21
 	VPADDD           2688(SI), Z21, Z21
 	VPSLLD           $0x08, Z21, Z21
@@ -2486,6 +2495,17 @@ block:
 	VFMADD231PS.BCST 220(BX), Z18, Z11
 	VFMADD231PS.BCST 348(BX), Z19, Z11
 	VFMADD231PS.BCST 476(BX), Z20, Z11
+
+	// tileloadd
+	// tmm5, +3072
+	LONG $0x4b7ba2c4
+	LONG $0x0c006aac
+	WORD $0x0000
+
+	// tdpbuud
+	// tmm2, tmm5, tmm7
+	LONG             $0x5e40e2c4
+	BYTE             $0xd5
 	VPSLLD           $0x08, 768(SI), Z21
 	VPADDD           2816(SI), Z21, Z21
 	VPSLLD           $0x08, Z21, Z21
@@ -2508,6 +2528,11 @@ block:
 	VFMADD231PS.BCST 236(BX), Z18, Z13
 	VFMADD231PS.BCST 364(BX), Z19, Z13
 	VFMADD231PS.BCST 492(BX), Z20, Z13
+
+	// tdpbusd
+	// tmm1, tmm5, tmm6
+	LONG             $0x5e49e2c4
+	BYTE             $0xcd
 	VPSLLD           $0x08, 896(SI), Z21
 	VPADDD           2944(SI), Z21, Z21
 	VPSLLD           $0x08, Z21, Z21
@@ -2537,341 +2562,32 @@ block:
 	// tilestored
 	// tmm0, +0
 	LONG $0x4b7aa2c4
-	LONG $0x00006684
+	LONG $0x00006e84
 	WORD $0x0000
 
 	// tilestored
 	// tmm2, +1024
 	LONG $0x4b7aa2c4
-	LONG $0x04006694
+	LONG $0x04006e94
 	WORD $0x0000
 
 	// tilestored
 	// tmm1, +2048
 	LONG $0x4b7aa2c4
-	LONG $0x0800668c
+	LONG $0x08006e8c
 	WORD $0x0000
-	SUBQ $0x01, R11
-	JMP  block
-
-block_end:
-	CMPQ R10, $0x01
-	JE   last
-	MOVQ w+32(FP), DI
-
-	// tilezero
-	// tmm0, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xc0
-
-	// tilezero
-	// tmm1, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xc8
-
-	// tilezero
-	// tmm2, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xd0
-
-	// tileloadd
-	// tmm4, +0
-	LONG $0x4b7ba2c4
-	LONG $0x000062a4
-	WORD $0x0000
-
-	// tileloadd
-	// tmm6, +0
-	LONG $0x4b7ba2c4
-	LONG $0x000067b4
-	WORD $0x0000
-
-	// tdpbssd
-	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tileloadd
-	// tmm7, +1024
-	LONG $0x4b7ba2c4
-	LONG $0x040067bc
-	WORD $0x0000
-
-	// tdpbsud
-	// tmm1, tmm4, tmm7
-	LONG $0x5e42e2c4
-	BYTE $0xcc
-
-	// tileloadd
-	// tmm5, +1024
-	LONG $0x4b7ba2c4
-	LONG $0x040062ac
-	WORD $0x0000
-
-	// tdpbusd
-	// tmm1, tmm5, tmm6
-	LONG $0x5e49e2c4
-	BYTE $0xcd
-
-	// tdpbuud
-	// tmm2, tmm5, tmm7
-	LONG $0x5e40e2c4
-	BYTE $0xd5
-
-	// tileloadd
-	// tmm4, +2048
-	LONG $0x4b7ba2c4
-	LONG $0x080062a4
-	WORD $0x0000
-
-	// tileloadd
-	// tmm6, +2048
-	LONG $0x4b7ba2c4
-	LONG $0x080067b4
-	WORD $0x0000
-
-	// tdpbssd
-	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tileloadd
-	// tmm7, +3072
-	LONG $0x4b7ba2c4
-	LONG $0x0c0067bc
-	WORD $0x0000
-
-	// tdpbsud
-	// tmm1, tmm4, tmm7
-	LONG $0x5e42e2c4
-	BYTE $0xcc
-
-	// tileloadd
-	// tmm5, +3072
-	LONG $0x4b7ba2c4
-	LONG $0x0c0062ac
-	WORD $0x0000
-
-	// tdpbusd
-	// tmm1, tmm5, tmm6
-	LONG $0x5e49e2c4
-	BYTE $0xcd
-
-	// tdpbuud
-	// tmm2, tmm5, tmm7
-	LONG             $0x5e40e2c4
-	BYTE             $0xd5
-	ADDQ             $0x00001000, DX
-	ADDQ             $0x00001000, DI
-	VMOVUPS          (R8), Z16
-	VMOVUPS          (R9), Z17
-	VMOVUPS          64(R9), Z18
-	VMOVUPS          128(R9), Z19
-	VMOVUPS          192(R9), Z20
-	VPSLLD           $0x08, (SI), Z21
-	VPADDD           2048(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1024(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      (BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z0
-	VFMADD231PS.BCST 4(BX), Z17, Z0
-	VFMADD231PS.BCST 132(BX), Z18, Z0
-	VFMADD231PS.BCST 260(BX), Z19, Z0
-	VFMADD231PS.BCST 388(BX), Z20, Z0
-	VPSLLD           $0x08, 64(SI), Z21
-	VPADDD           2112(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1088(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      8(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z1
-	VFMADD231PS.BCST 12(BX), Z17, Z1
-	VFMADD231PS.BCST 140(BX), Z18, Z1
-	VFMADD231PS.BCST 268(BX), Z19, Z1
-	VFMADD231PS.BCST 396(BX), Z20, Z1
-	VPSLLD           $0x08, 128(SI), Z21
-	VPADDD           2176(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1152(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      16(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z2
-	VFMADD231PS.BCST 20(BX), Z17, Z2
-	VFMADD231PS.BCST 148(BX), Z18, Z2
-	VFMADD231PS.BCST 276(BX), Z19, Z2
-	VFMADD231PS.BCST 404(BX), Z20, Z2
-	VPSLLD           $0x08, 192(SI), Z21
-	VPADDD           2240(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1216(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      24(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z3
-	VFMADD231PS.BCST 28(BX), Z17, Z3
-	VFMADD231PS.BCST 156(BX), Z18, Z3
-	VFMADD231PS.BCST 284(BX), Z19, Z3
-	VFMADD231PS.BCST 412(BX), Z20, Z3
-	VPSLLD           $0x08, 256(SI), Z21
-	VPADDD           2304(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1280(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      32(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z4
-	VFMADD231PS.BCST 36(BX), Z17, Z4
-	VFMADD231PS.BCST 164(BX), Z18, Z4
-	VFMADD231PS.BCST 292(BX), Z19, Z4
-	VFMADD231PS.BCST 420(BX), Z20, Z4
-	VPSLLD           $0x08, 320(SI), Z21
-	VPADDD           2368(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1344(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      40(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z5
-	VFMADD231PS.BCST 44(BX), Z17, Z5
-	VFMADD231PS.BCST 172(BX), Z18, Z5
-	VFMADD231PS.BCST 300(BX), Z19, Z5
-	VFMADD231PS.BCST 428(BX), Z20, Z5
-	VPSLLD           $0x08, 384(SI), Z21
-	VPADDD           2432(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1408(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      48(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z6
-	VFMADD231PS.BCST 52(BX), Z17, Z6
-	VFMADD231PS.BCST 180(BX), Z18, Z6
-	VFMADD231PS.BCST 308(BX), Z19, Z6
-	VFMADD231PS.BCST 436(BX), Z20, Z6
-	VPSLLD           $0x08, 448(SI), Z21
-	VPADDD           2496(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1472(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      56(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z7
-	VFMADD231PS.BCST 60(BX), Z17, Z7
-	VFMADD231PS.BCST 188(BX), Z18, Z7
-	VFMADD231PS.BCST 316(BX), Z19, Z7
-	VFMADD231PS.BCST 444(BX), Z20, Z7
-	VPSLLD           $0x08, 512(SI), Z21
-	VPADDD           2560(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1536(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      64(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z8
-	VFMADD231PS.BCST 68(BX), Z17, Z8
-	VFMADD231PS.BCST 196(BX), Z18, Z8
-	VFMADD231PS.BCST 324(BX), Z19, Z8
-	VFMADD231PS.BCST 452(BX), Z20, Z8
-	VPSLLD           $0x08, 576(SI), Z21
-	VPADDD           2624(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1600(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      72(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z9
-	VFMADD231PS.BCST 76(BX), Z17, Z9
-	VFMADD231PS.BCST 204(BX), Z18, Z9
-	VFMADD231PS.BCST 332(BX), Z19, Z9
-	VFMADD231PS.BCST 460(BX), Z20, Z9
-	VPSLLD           $0x08, 640(SI), Z21
-	VPADDD           2688(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1664(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      80(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z10
-	VFMADD231PS.BCST 84(BX), Z17, Z10
-	VFMADD231PS.BCST 212(BX), Z18, Z10
-	VFMADD231PS.BCST 340(BX), Z19, Z10
-	VFMADD231PS.BCST 468(BX), Z20, Z10
-	VPSLLD           $0x08, 704(SI), Z21
-	VPADDD           2752(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1728(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      88(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z11
-	VFMADD231PS.BCST 92(BX), Z17, Z11
-	VFMADD231PS.BCST 220(BX), Z18, Z11
-	VFMADD231PS.BCST 348(BX), Z19, Z11
-	VFMADD231PS.BCST 476(BX), Z20, Z11
-	VPSLLD           $0x08, 768(SI), Z21
-	VPADDD           2816(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1792(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      96(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z12
-	VFMADD231PS.BCST 100(BX), Z17, Z12
-	VFMADD231PS.BCST 228(BX), Z18, Z12
-	VFMADD231PS.BCST 356(BX), Z19, Z12
-	VFMADD231PS.BCST 484(BX), Z20, Z12
-	VPSLLD           $0x08, 832(SI), Z21
-	VPADDD           2880(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1856(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      104(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z13
-	VFMADD231PS.BCST 108(BX), Z17, Z13
-	VFMADD231PS.BCST 236(BX), Z18, Z13
-	VFMADD231PS.BCST 364(BX), Z19, Z13
-	VFMADD231PS.BCST 492(BX), Z20, Z13
-	VPSLLD           $0x08, 896(SI), Z21
-	VPADDD           2944(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1920(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      112(BX), Z16, Z22
-	VFMADD231PS      Z22, Z21, Z14
-	VFMADD231PS.BCST 116(BX), Z17, Z14
-	VFMADD231PS.BCST 244(BX), Z18, Z14
-	VFMADD231PS.BCST 372(BX), Z19, Z14
-	VFMADD231PS.BCST 500(BX), Z20, Z14
-	VPSLLD           $0x08, 960(SI), Z21
-	VPADDD           3008(SI), Z21, Z21
-	VPSLLD           $0x08, Z21, Z21
-	VPADDD           1984(SI), Z21, Z21
-	VCVTDQ2PS        Z21, Z21
-	VMULPS.BCST      120(BX), Z16, Z16
-	VFMADD231PS      Z16, Z21, Z15
-	VFMADD231PS.BCST 124(BX), Z17, Z15
-	VFMADD231PS.BCST 252(BX), Z18, Z15
-	VFMADD231PS.BCST 380(BX), Z19, Z15
-	VFMADD231PS.BCST 508(BX), Z20, Z15
-	ADDQ             $0x40, R8
-	ADDQ             $0x00000100, R9
-	ADDQ             $0x00000200, BX
-
-	// tilestored
-	// tmm0, +0
-	LONG $0x4b7aa2c4
-	LONG $0x00006684
-	WORD $0x0000
-
-	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7aa2c4
-	LONG $0x04006694
-	WORD $0x0000
-
-	// tilestored
-	// tmm1, +2048
-	LONG $0x4b7aa2c4
-	LONG $0x0800668c
-	WORD $0x0000
-	MOVQ w+32(FP), DI
-	MOVQ ws+40(FP), R8
-	MOVQ wm+48(FP), R9
+	ADDQ $0x00001000, DX
 	ADDQ $0x00001000, DI
-	JMP  write
+	DECQ R11
+	DECQ R12
+	JNZ  advanced
+	MOVQ w+32(FP), DI
+	MOVQ blocks+64(FP), R12
 
-last:
+advanced:
+	JMP drained
+
+rest:
 	VMOVUPS          (R8), Z16
 	VMOVUPS          (R9), Z17
 	VMOVUPS          64(R9), Z18
@@ -3057,7 +2773,10 @@ last:
 	ADDQ             $0x00000100, R9
 	ADDQ             $0x00000200, BX
 
-write:
+drained:
+	XCHGQ   SI, R10
+	DECQ    R14
+	JNZ     block
 	VMOVUPS Z0, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Z1, (AX)
@@ -3090,7 +2809,7 @@ write:
 	ADDQ    CX, AX
 	VMOVUPS Z15, (AX)
 	ADDQ    CX, AX
-	DECQ    R10
+	DECQ    (SP)
 	JNZ     tile
 	LONG    $0x4978e2c4
 	BYTE    $0xc0

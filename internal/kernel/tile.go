@@ -22,8 +22,8 @@ type tileKernel = func(dst *float32, ldd int, x *int16, xs *float32, w *int16, w
 
 const (
 	tileRows = 16
-	// tileSums is the working memory of a tile: sums of three planes.
-	tileSums = 3 * tileRows * tileRows
+	// tileSums is the working memory of a tile: twice sums of three planes.
+	tileSums = 2 * 3 * tileRows * tileRows
 	// tileFrom is from how many rows on tiles are worth it.
 	tileFrom = 16
 	// tileBlock is how many rows pass the weights of a panel before the next: a few times as many bytes of x as a second

@@ -71,9 +71,10 @@ func tileConfig(name string, columns int) Mem {
 // are those that have a scale, of 32 columns, or of 128 for K formats. x is planes of bytes, for each block of 32 columns
 // [2, 16, 32], for K formats for each 64 columns [2, 16, 64]. w is [8, 16, 4], four columns of each weight row, for K
 // formats, whose weights were multiplied by the scales of their sub-blocks before, for each 64 columns planes [2, 16, 16, 4].
-// xs is [16, 2] for each 32 columns. sums is memory for a tile of each sum.
+// xs is [16, 2] for each 32 columns. sums is memory for twice a tile of each sum.
 //
-// While the tile unit multiplies a block, the vector units add up the one before.
+// While the tile unit multiplies a block, the vector units add up the one before the last: what tiles store is not handed
+// on to loads before it is in the cache.
 func tileProducts(title string, super, minima bool) {
 	columns, shift := 32, 0
 	if super {
@@ -86,7 +87,11 @@ func tileProducts(title string, super, minima bool) {
 	SHLQ(Imm(2), ldd)
 	x, xs, sums := Load(Param("x"), GP64()), Load(Param("xs"), GP64()), Load(Param("sums"), GP64())
 	w, ws, wm := GP64(), GP64(), GP64()
-	tiles, n := Load(Param("tiles"), GP64()), GP64()
+	other := GP64()
+	LEAQ(at(sums, 3*1024), other)
+	tiles := AllocLocal(8)
+	MOVQ(Load(Param("tiles"), GP64()), tiles)
+	left, next := GP64(), GP64() // blocks to multiply, of all tiles and until the end of the panel
 	apart := GP64() // half of a row of a tile
 	MOVQ(U32(32), apart)
 	address := GP64()
@@ -97,48 +102,57 @@ func tileProducts(title string, super, minima bool) {
 	rows := func(base Register, off, bytes int) Mem {
 		return Mem{Base: base, Index: apart, Scale: uint8(bytes / 32), Disp: off}
 	}
-	// issue multiplies a block.
-	issue := func() {
-		if !super {
+	// issue are the parts of multiplying a block.
+	var issue []func()
+	if super {
+		for half := range 2 {
+			off := 2048 * half
+			issue = append(issue, func() {
+				tileloadd.access(tileX, rows(x, off, 64))
+				tileloadd.access(tileW, rows(w, off, 64))
+				if half == 0 {
+					tilezero.register(tileHigh, 0, 0)
+				}
+				tdpbssd.register(tileHigh, tileX, tileW)
+			}, func() {
+				tileloadd.access(tileW1, rows(w, off+1024, 64))
+				if half == 0 {
+					tilezero.register(tileMiddle, 0, 0)
+				}
+				tdpbsud.register(tileMiddle, tileX, tileW1)
+			}, func() {
+				tileloadd.access(tileX1, rows(x, off+1024, 64))
+				if half == 0 {
+					tilezero.register(tileLow, 0, 0)
+				}
+				tdpbuud.register(tileLow, tileX1, tileW1)
+			}, func() {
+				tdpbusd.register(tileMiddle, tileX1, tileW)
+			})
+		}
+	} else {
+		issue = append(issue, func() {
 			tileloadd.access(tileW, rows(w, 0, 64))
 			tileloadd.access(tileX, rows(x, 0, 32))
 			tilezero.register(tileHigh, 0, 0)
 			tdpbssd.register(tileHigh, tileX, tileW)
+		}, func() {
 			tileloadd.access(tileX1, rows(x, 512, 32))
 			tilezero.register(tileLow, 0, 0)
 			tdpbusd.register(tileLow, tileX1, tileW)
-			ADDQ(U32(1024), x)
-			ADDQ(U32(512), w)
-			return
-		}
-		for _, t := range []int{tileHigh, tileMiddle, tileLow} {
-			tilezero.register(t, 0, 0)
-		}
-		for half := range 2 {
-			off := 2048 * half
-			tileloadd.access(tileX, rows(x, off, 64))
-			tileloadd.access(tileW, rows(w, off, 64))
-			tdpbssd.register(tileHigh, tileX, tileW)
-			tileloadd.access(tileW1, rows(w, off+1024, 64))
-			tdpbsud.register(tileMiddle, tileX, tileW1)
-			tileloadd.access(tileX1, rows(x, off+1024, 64))
-			tdpbusd.register(tileMiddle, tileX1, tileW)
-			tdpbuud.register(tileLow, tileX1, tileW1)
-		}
-		ADDQ(U32(4096), x)
-		ADDQ(U32(4096), w)
+		})
 	}
 	// save stores the sums of a block.
-	save := func() {
+	save := func(sums Register) {
 		tilestored.access(tileHigh, rows(sums, 0, 64))
 		tilestored.access(tileLow, rows(sums, 1024, 64))
 		if super {
 			tilestored.access(tileMiddle, rows(sums, 2048, 64))
 		}
 	}
-	// drain adds the sums of a block to the outputs.
-	drain := func() {
-		scale := v.register()
+	// drain adds the sums of a block to the outputs, between the parts of something else.
+	drain := func(parts []func()) {
+		all, scale := len(parts), v.register()
 		VMOVUPS(at(ws, 0), scale)
 		var minimum []VecVirtual
 		if minima {
@@ -148,6 +162,10 @@ func tileProducts(title string, super, minima bool) {
 			}
 		}
 		for r := range acc {
+			for len(parts) > 0 && r >= tileRows-len(parts)*tileRows/all {
+				parts[0]()
+				parts = parts[1:]
+			}
 			sum, s := v.register(), v.register()
 			VPSLLD(Imm(8), at(sums, 64*r), sum)
 			if super {
@@ -168,18 +186,35 @@ func tileProducts(title string, super, minima bool) {
 		}
 		add(128<<(2*shift), xs)
 	}
-	panel := func() {
-		Load(Param("w"), w)
-		Load(Param("ws"), ws)
-		if minima {
-			Load(Param("wm"), wm)
+	start := func() {
+		for _, part := range issue {
+			part()
 		}
 	}
-	panel()
-	issue()
-	save()
-	Label("tile")
-	more := Load(Param("add"), GP8())
+	// advance goes on to the next block to multiply: after the last of the panel it is the first, for another tile.
+	advance := func(label string) {
+		ADDQ(U32(1024<<(2*shift)), x)
+		ADDQ(U32(512<<(3*shift)), w)
+		DECQ(left)
+		DECQ(next)
+		JNZ(LabelRef(label))
+		Load(Param("w"), w)
+		Load(Param("blocks"), next)
+		Label(label)
+	}
+	Load(Param("w"), w)
+	Load(Param("blocks"), next)
+	MOVQ(tiles, left)
+	IMULQ(next, left)
+	start()
+	save(sums)
+	advance("second")
+	TESTQ(left, left)
+	JZ(LabelRef("tile"))
+	start()
+	save(other)
+	advance("tile")
+	more, n := Load(Param("add"), GP8()), GP64()
 	TESTB(more, more)
 	JZ(LabelRef("zero"))
 	from := GP64()
@@ -197,25 +232,30 @@ func tileProducts(title string, super, minima bool) {
 	}
 	Label("start")
 	Load(Param("blocks"), n)
+	Load(Param("ws"), ws)
+	// What the tile goes to may be in no cache.
+	to := GP64()
+	MOVQ(dst, to)
+	for range acc {
+		PREFETCHT0(at(to, 0))
+		ADDQ(ldd, to)
+	}
+	if minima {
+		Load(Param("wm"), wm)
+	}
+	Label("block")
+	TESTQ(left, left)
+	JZ(LabelRef("rest"))
+	drain(issue)
+	save(sums)
+	advance("advanced")
+	JMP(LabelRef("drained"))
+	Label("rest")
+	drain(nil)
+	Label("drained")
+	XCHGQ(sums, other)
 	DECQ(n)
-	loop("block", n, 1, func() {
-		issue()
-		drain()
-		save()
-	})
-	// The last block, while the first of the next tile is multiplied.
-	CMPQ(tiles, Imm(1))
-	JE(LabelRef("last"))
-	Load(Param("w"), w)
-	issue()
-	drain()
-	save()
-	panel()
-	ADDQ(U32(512<<(3*shift)), w) // past the block that is multiplied
-	JMP(LabelRef("write"))
-	Label("last")
-	drain()
-	Label("write")
+	JNZ(LabelRef("block"))
 	for _, a := range acc {
 		VMOVUPS(a, at(dst, 0))
 		ADDQ(ldd, dst)
