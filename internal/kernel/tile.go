@@ -16,19 +16,22 @@ type tileUnits struct {
 
 // tileKernel multiplies tiles of rows of activations, whose planes and scales x and xs follow each other, with a panel of
 // weights in the order of tiles, and writes, or adds, the products to rows of dst, ldd apart. blocks are those that have a
-// scale. sums is working memory of tileSums. Planes are, for each unit of columns, the higher bytes of tileRows rows and
+// scale. sums is working memory of tileSums. With each block, step bytes from fetch on are brought into the second cache, at
+// most tileFetch for 32 columns. Planes are, for each unit of columns, the higher bytes of tileRows rows and
 // then the lower.
-type tileKernel = func(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws, wm *float32, sums *int32, blocks, tiles int, add bool)
+type tileKernel = func(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws, wm *float32, sums *int32, fetch *byte, step, blocks, tiles int, add bool)
 
 const (
 	tileRows = 16
 	// tileSums is the working memory of a tile: twice sums of three planes.
 	tileSums = 2 * 3 * tileRows * tileRows
-	// tileFrom is from how many rows on tiles are worth it.
-	tileFrom = 16
+	// tileFrom is from how many rows on tiles are worth it: two tiles, the second of which is partly empty.
+	tileFrom = 22
 	// tileBlock is how many rows pass the weights of a panel before the next: a few times as many bytes of x as a second
 	// cache has would be read from memory.
 	tileBlock = 256
+	// tileFetch is how many bytes can be fetched while tileRows rows are multiplied by 32 columns.
+	tileFetch = 256
 	// tileCall is how many columns of tiles a call multiplies, at about two nanoseconds: it has to end soon.
 	tileCall = 1 << 13
 )
@@ -84,6 +87,9 @@ func (t *tileUnits) panel(l *packedLoop, e *expanded, panel, first, end, at, k i
 	e.sums = slices.Grow(e.sums[:0], tileSums)[:tileSums]
 	minima := p.expand(e.scale, e.minima, panel, at)
 	t.widen.widen(e.weights, p, panel, at, k)
+	// While they are multiplied, those of the next panel are fetched.
+	next := p.quants[min(panel+1, p.count-1)*p.quantBytes(p.k)+p.quantBytes(at):]
+	left := p.quantBytes(k)
 	blocks, columns := k/p.scaling.unit(), min(p.rows, p.n-panel*p.rows)
 	for i := first; i < end; {
 		q := t.at(l.m, p.k, i, at)
@@ -97,7 +103,10 @@ func (t *tileUnits) panel(l *packedLoop, e *expanded, panel, first, end, at, k i
 				copy(dst[r*ldd:], l.dst[(i+r)*p.n+panel*p.rows:][:columns])
 			}
 		}
-		t.multiply(&dst[0], ldd, &x.q[q], &x.scales[q/16], &e.weights[0], &e.scale[0], minima, &e.sums[0], blocks, tiles, at > 0)
+		step := min(tileFetch*p.scaling.unit()/32, (left/(tiles*blocks)+63)&^63)
+		t.multiply(&dst[0], ldd, &x.q[q], &x.scales[q/16], &e.weights[0], &e.scale[0], minima, &e.sums[0], &next[0], step, blocks, tiles, at > 0)
+		fetched := min(left, step*tiles*blocks)
+		next, left = next[min(fetched, len(next)-1):], left-fetched
 		for r := 0; r < rows && edge; r++ {
 			copy(l.dst[(i+r)*p.n+panel*p.rows:][:columns], dst[r*ldd:])
 		}

@@ -71,7 +71,8 @@ func tileConfig(name string, columns int) Mem {
 // are those that have a scale, of 32 columns, or of 128 for K formats. x is planes of bytes, for each block of 32 columns
 // [2, 16, 32], for K formats for each 64 columns [2, 16, 64]. w is [8, 16, 4], four columns of each weight row, for K
 // formats, whose weights were multiplied by the scales of their sub-blocks before, for each 64 columns planes [2, 16, 16, 4].
-// xs is [16, 2] for each 32 columns. sums is memory for twice a tile of each sum.
+// xs is [16, 2] for each 32 columns. sums is memory for twice a tile of each sum. From fetch on, step bytes are fetched with
+// each block.
 //
 // While the tile unit multiplies a block, the vector units add up the one before the last: what tiles store is not handed
 // on to loads before it is in the cache.
@@ -81,7 +82,7 @@ func tileProducts(title string, super, minima bool) {
 		columns, shift = 64, 1
 	}
 	config := tileConfig(title+"Config", columns)
-	TEXT(title+"AMX", NOSPLIT, "func(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, blocks int, tiles int, add bool)")
+	TEXT(title+"AMX", NOSPLIT, "func(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, tiles int, add bool)")
 	Pragma("noescape")
 	dst, ldd := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
 	SHLQ(Imm(2), ldd)
@@ -91,7 +92,8 @@ func tileProducts(title string, super, minima bool) {
 	LEAQ(at(sums, 3*1024), other)
 	tiles := AllocLocal(8)
 	MOVQ(Load(Param("tiles"), GP64()), tiles)
-	left, next := GP64(), GP64() // blocks to multiply, of all tiles and until the end of the panel
+	left, next := AllocLocal(8), AllocLocal(8) // blocks to multiply, of all tiles and until the end of the panel
+	fetch, step := Load(Param("fetch"), GP64()), Load(Param("step"), GP64())
 	apart := GP64() // half of a row of a tile
 	MOVQ(U32(32), apart)
 	address := GP64()
@@ -162,6 +164,9 @@ func tileProducts(title string, super, minima bool) {
 			}
 		}
 		for r := range acc {
+			if r < 4<<(2*shift) && r < 16 {
+				PREFETCHT1(at(fetch, 64*r))
+			}
 			for len(parts) > 0 && r >= tileRows-len(parts)*tileRows/all {
 				parts[0]()
 				parts = parts[1:]
@@ -180,6 +185,7 @@ func tileProducts(title string, super, minima bool) {
 				VFMADD231PS_BCST(at(xs, 128*j+8*r+4), m, acc[r])
 			}
 		}
+		ADDQ(step, fetch)
 		add(64, ws)
 		if minima {
 			add(64*len(minimum), wm)
@@ -199,17 +205,19 @@ func tileProducts(title string, super, minima bool) {
 		DECQ(next)
 		JNZ(LabelRef(label))
 		Load(Param("w"), w)
-		Load(Param("blocks"), next)
+		MOVQ(Load(Param("blocks"), GP64()), next)
 		Label(label)
 	}
 	Load(Param("w"), w)
-	Load(Param("blocks"), next)
-	MOVQ(tiles, left)
-	IMULQ(next, left)
+	count, product := Load(Param("blocks"), GP64()), GP64()
+	MOVQ(count, next)
+	MOVQ(tiles, product)
+	IMULQ(count, product)
+	MOVQ(product, left)
 	start()
 	save(sums)
 	advance("second")
-	TESTQ(left, left)
+	CMPQ(left, Imm(0))
 	JZ(LabelRef("tile"))
 	start()
 	save(other)
@@ -233,9 +241,11 @@ func tileProducts(title string, super, minima bool) {
 	Label("start")
 	Load(Param("blocks"), n)
 	Load(Param("ws"), ws)
-	// What the tile goes to may be in no cache.
+	// What the next tile goes to may be in no cache.
 	to := GP64()
-	MOVQ(dst, to)
+	MOVQ(ldd, to)
+	SHLQ(Imm(4), to)
+	ADDQ(dst, to)
 	for range acc {
 		PREFETCHT0(at(to, 0))
 		ADDQ(ldd, to)
@@ -244,7 +254,7 @@ func tileProducts(title string, super, minima bool) {
 		Load(Param("wm"), wm)
 	}
 	Label("block")
-	TESTQ(left, left)
+	CMPQ(left, Imm(0))
 	JZ(LabelRef("rest"))
 	drain(issue)
 	save(sums)
@@ -327,18 +337,16 @@ func order(name string, word func(n int) uint32) VecVirtual {
 	return x
 }
 
-// tileWidenI8 writes the bringing of blocks of a panel of int8, [16, 16, 2] each, into the order of tiles, [8, 16, 4]. What
-// lies ahead bytes after them is fetched.
+// tileWidenI8 writes the bringing of blocks of a panel of int8, [16, 16, 2] each, into the order of tiles, [8, 16, 4]. Nothing is
+// fetched ahead: tileProducts has done it.
 func tileWidenI8() {
 	TEXT("tileWideI8AMX", NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
-	ahead := Load(Param("ahead"), GP64())
 	fours := wordsOfFour()
 	loop("block", n, 1, func() {
 		for i := range 8 {
 			x := ZMM()
-			PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: 64 * i})
 			VPERMW(at(w, 64*i), fours, x)
 			VMOVDQU32(x, at(dst, 64*i))
 		}
@@ -354,12 +362,10 @@ func tileWidenI4() {
 	TEXT("tileWideI4AMX", NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
-	ahead := Load(Param("ahead"), GP64())
 	fours := wordsOfFour()
 	loop("block", n, 1, func() {
 		for i := range 4 {
 			lower, upper := ZMM(), ZMM()
-			PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: 64 * i})
 			VPERMW(at(w, 64*i), fours, lower)
 			VPSRLW(Imm(4), lower, upper)
 			VPANDD(u32(0x0F0F0F0F), lower, lower)
@@ -380,13 +386,10 @@ func tileWidenSuper(f superFormat) {
 	TEXT("tileWide"+f.title[len("gemm"):]+"AMX", NOSPLIT, "func(dst *int16, w *byte, sc *byte, ahead int, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
-	sc, ahead := Load(Param("sc"), GP64()), Load(Param("ahead"), GP64())
+	sc := Load(Param("sc"), GP64())
 	low, high := bytesOfFour(0), bytesOfFour(1)
 	loop("blocks", n, 2, func() {
 		for i := range 2 {
-			for off := 0; off < f.bits*v.bytes; off += 64 {
-				PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: i*f.bits*v.bytes + off})
-			}
 			before := map[int]VecVirtual{} // by column
 			for part := range 32 / f.sub {
 				scale := ZMM()
