@@ -3,16 +3,16 @@
 package kernel
 
 //go:noescape
-func tileI8AMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, tiles int, add bool)
+func tileI8AMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, panels int, add bool)
 
 //go:noescape
-func tileI8mAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, tiles int, add bool)
+func tileI8mAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, panels int, add bool)
 
 //go:noescape
-func tileKAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, tiles int, add bool)
+func tileKAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, panels int, add bool)
 
 //go:noescape
-func tileKmAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, tiles int, add bool)
+func tileKmAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, panels int, add bool)
 
 //go:noescape
 func splitI8AMX(dst *int16, q *int16, n int)

@@ -12,33 +12,33 @@ DATA tileI8Config<>+48(SB)/8, $0x0808101010101010
 DATA tileI8Config<>+56(SB)/8, $0x0000000000000000
 GLOBL tileI8Config<>(SB), RODATA|NOPTR, $64
 
-// func tileI8AMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, tiles int, add bool)
+// func tileI8AMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, panels int, add bool)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileI8AMX(SB), NOSPLIT, $24-97
 	MOVQ dst+0(FP), AX
 	MOVQ ldd+8(FP), CX
 	SHLQ $0x02, CX
 	MOVQ x+16(FP), DX
-	MOVQ xs+24(FP), BX
 	MOVQ sums+56(FP), SI
+	MOVQ w+32(FP), DI
+	MOVQ ws+40(FP), R8
 	LEAQ 3072(SI), R9
-	MOVQ tiles+88(FP), DI
-	MOVQ DI, (SP)
+	MOVQ panels+88(FP), BX
+	MOVQ BX, (SP)
 	MOVQ fetch+64(FP), R10
 	MOVQ step+72(FP), R11
 	MOVQ $0x00000020, R12
-	LEAQ tileI8Config<>+0(SB), DI
+	LEAQ tileI8Config<>+0(SB), BX
 
 	// ldtilecfg
 	// tmm0, +0
 	LONG  $0x4978e2c4
-	LONG  $0x00002784
+	LONG  $0x00002384
 	WORD  $0x0000
-	MOVQ  w+32(FP), DI
-	MOVQ  blocks+80(FP), R8
-	MOVQ  R8, 16(SP)
+	MOVQ  blocks+80(FP), BX
+	MOVQ  BX, 16(SP)
 	MOVQ  (SP), R13
-	IMULQ R8, R13
+	IMULQ BX, R13
 	MOVQ  R13, 8(SP)
 
 	// tileloadd
@@ -95,9 +95,9 @@ TEXT ·tileI8AMX(SB), NOSPLIT, $24-97
 	DECQ 8(SP)
 	DECQ 16(SP)
 	JNZ  second
-	MOVQ w+32(FP), DI
-	MOVQ blocks+80(FP), R8
-	MOVQ R8, 16(SP)
+	MOVQ x+16(FP), DX
+	MOVQ blocks+80(FP), BX
+	MOVQ BX, 16(SP)
 
 second:
 	CMPQ 8(SP), $0x00
@@ -157,46 +157,46 @@ second:
 	DECQ 8(SP)
 	DECQ 16(SP)
 	JNZ  tile
-	MOVQ w+32(FP), DI
-	MOVQ blocks+80(FP), R8
-	MOVQ R8, 16(SP)
+	MOVQ x+16(FP), DX
+	MOVQ blocks+80(FP), BX
+	MOVQ BX, 16(SP)
 
 tile:
-	MOVB    add+96(FP), R8
-	TESTB   R8, R8
+	MOVB    add+96(FP), BL
+	TESTB   BL, BL
 	JZ      zero
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z4
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z6
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z7
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z8
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z9
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z10
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z11
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z12
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z13
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z14
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z15
+	MOVQ    AX, BX
+	VMOVUPS (BX), Z0
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z1
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z2
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z3
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z4
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z5
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z6
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z7
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z8
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z9
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z10
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z11
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z12
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z13
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z14
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z15
 	JMP     start
 
 zero:
@@ -218,43 +218,8 @@ zero:
 	VPXORD Z15, Z15, Z15
 
 start:
-	MOVQ       blocks+80(FP), R13
-	MOVQ       ws+40(FP), R8
-	MOVQ       CX, R14
-	SHLQ       $0x04, R14
-	ADDQ       AX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
+	MOVQ blocks+80(FP), R13
+	MOVQ xs+24(FP), BX
 
 block:
 	CMPQ       8(SP), $0x00
@@ -402,7 +367,7 @@ block:
 	DECQ 8(SP)
 	DECQ 16(SP)
 	JNZ  advanced
-	MOVQ w+32(FP), DI
+	MOVQ x+16(FP), DX
 	MOVQ blocks+80(FP), R14
 	MOVQ R14, 16(SP)
 
@@ -503,38 +468,39 @@ drained:
 	XCHGQ   SI, R9
 	DECQ    R13
 	JNZ     block
-	VMOVUPS Z0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z9, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z11, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z13, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z15, (AX)
-	ADDQ    CX, AX
+	MOVQ    AX, BX
+	VMOVUPS Z0, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z1, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z2, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z3, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z4, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z5, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z6, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z7, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z8, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z9, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z10, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z11, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z12, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z13, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z14, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z15, (BX)
+	ADDQ    $0x40, AX
 	DECQ    (SP)
 	JNZ     tile
 	LONG    $0x4978e2c4
@@ -552,34 +518,35 @@ DATA tileI8mConfig<>+48(SB)/8, $0x0808101010101010
 DATA tileI8mConfig<>+56(SB)/8, $0x0000000000000000
 GLOBL tileI8mConfig<>(SB), RODATA|NOPTR, $64
 
-// func tileI8mAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, tiles int, add bool)
+// func tileI8mAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, panels int, add bool)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileI8mAMX(SB), NOSPLIT, $24-97
 	MOVQ dst+0(FP), AX
 	MOVQ ldd+8(FP), CX
 	SHLQ $0x02, CX
 	MOVQ x+16(FP), DX
-	MOVQ xs+24(FP), BX
 	MOVQ sums+56(FP), SI
+	MOVQ w+32(FP), DI
+	MOVQ ws+40(FP), R8
+	MOVQ wm+48(FP), R9
 	LEAQ 3072(SI), R10
-	MOVQ tiles+88(FP), DI
-	MOVQ DI, (SP)
+	MOVQ panels+88(FP), BX
+	MOVQ BX, (SP)
 	MOVQ fetch+64(FP), R11
 	MOVQ step+72(FP), R12
 	MOVQ $0x00000020, R13
-	LEAQ tileI8mConfig<>+0(SB), DI
+	LEAQ tileI8mConfig<>+0(SB), BX
 
 	// ldtilecfg
 	// tmm0, +0
 	LONG  $0x4978e2c4
-	LONG  $0x00002784
+	LONG  $0x00002384
 	WORD  $0x0000
-	MOVQ  w+32(FP), DI
-	MOVQ  blocks+80(FP), R8
-	MOVQ  R8, 16(SP)
-	MOVQ  (SP), R9
-	IMULQ R8, R9
-	MOVQ  R9, 8(SP)
+	MOVQ  blocks+80(FP), BX
+	MOVQ  BX, 16(SP)
+	MOVQ  (SP), R14
+	IMULQ BX, R14
+	MOVQ  R14, 8(SP)
 
 	// tileloadd
 	// tmm6, +0
@@ -635,9 +602,9 @@ TEXT ·tileI8mAMX(SB), NOSPLIT, $24-97
 	DECQ 8(SP)
 	DECQ 16(SP)
 	JNZ  second
-	MOVQ w+32(FP), DI
-	MOVQ blocks+80(FP), R8
-	MOVQ R8, 16(SP)
+	MOVQ x+16(FP), DX
+	MOVQ blocks+80(FP), BX
+	MOVQ BX, 16(SP)
 
 second:
 	CMPQ 8(SP), $0x00
@@ -697,46 +664,46 @@ second:
 	DECQ 8(SP)
 	DECQ 16(SP)
 	JNZ  tile
-	MOVQ w+32(FP), DI
-	MOVQ blocks+80(FP), R8
-	MOVQ R8, 16(SP)
+	MOVQ x+16(FP), DX
+	MOVQ blocks+80(FP), BX
+	MOVQ BX, 16(SP)
 
 tile:
-	MOVB    add+96(FP), R8
-	TESTB   R8, R8
+	MOVB    add+96(FP), BL
+	TESTB   BL, BL
 	JZ      zero
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z4
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z6
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z7
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z8
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z9
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z10
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z11
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z12
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z13
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z14
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z15
+	MOVQ    AX, BX
+	VMOVUPS (BX), Z0
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z1
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z2
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z3
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z4
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z5
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z6
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z7
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z8
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z9
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z10
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z11
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z12
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z13
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z14
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z15
 	JMP     start
 
 zero:
@@ -758,44 +725,8 @@ zero:
 	VPXORD Z15, Z15, Z15
 
 start:
-	MOVQ       blocks+80(FP), R14
-	MOVQ       ws+40(FP), R8
-	MOVQ       CX, R9
-	SHLQ       $0x04, R9
-	ADDQ       AX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	MOVQ       wm+48(FP), R9
+	MOVQ blocks+80(FP), R14
+	MOVQ xs+24(FP), BX
 
 block:
 	CMPQ       8(SP), $0x00
@@ -961,7 +892,7 @@ block:
 	DECQ 8(SP)
 	DECQ 16(SP)
 	JNZ  advanced
-	MOVQ w+32(FP), DI
+	MOVQ x+16(FP), DX
 	MOVQ blocks+80(FP), R15
 	MOVQ R15, 16(SP)
 
@@ -1080,38 +1011,39 @@ drained:
 	XCHGQ   SI, R10
 	DECQ    R14
 	JNZ     block
-	VMOVUPS Z0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z9, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z11, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z13, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z15, (AX)
-	ADDQ    CX, AX
+	MOVQ    AX, BX
+	VMOVUPS Z0, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z1, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z2, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z3, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z4, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z5, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z6, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z7, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z8, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z9, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z10, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z11, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z12, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z13, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z14, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z15, (BX)
+	ADDQ    $0x40, AX
 	DECQ    (SP)
 	JNZ     tile
 	LONG    $0x4978e2c4
@@ -1129,33 +1061,33 @@ DATA tileKConfig<>+48(SB)/8, $0x1010101010101010
 DATA tileKConfig<>+56(SB)/8, $0x0000000000000000
 GLOBL tileKConfig<>(SB), RODATA|NOPTR, $64
 
-// func tileKAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, tiles int, add bool)
+// func tileKAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, panels int, add bool)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileKAMX(SB), NOSPLIT, $24-97
 	MOVQ dst+0(FP), AX
 	MOVQ ldd+8(FP), CX
 	SHLQ $0x02, CX
 	MOVQ x+16(FP), DX
-	MOVQ xs+24(FP), BX
 	MOVQ sums+56(FP), SI
+	MOVQ w+32(FP), DI
+	MOVQ ws+40(FP), R8
 	LEAQ 3072(SI), R9
-	MOVQ tiles+88(FP), DI
-	MOVQ DI, (SP)
+	MOVQ panels+88(FP), BX
+	MOVQ BX, (SP)
 	MOVQ fetch+64(FP), R10
 	MOVQ step+72(FP), R11
 	MOVQ $0x00000020, R12
-	LEAQ tileKConfig<>+0(SB), DI
+	LEAQ tileKConfig<>+0(SB), BX
 
 	// ldtilecfg
 	// tmm0, +0
 	LONG  $0x4978e2c4
-	LONG  $0x00002784
+	LONG  $0x00002384
 	WORD  $0x0000
-	MOVQ  w+32(FP), DI
-	MOVQ  blocks+80(FP), R8
-	MOVQ  R8, 16(SP)
+	MOVQ  blocks+80(FP), BX
+	MOVQ  BX, 16(SP)
 	MOVQ  (SP), R13
-	IMULQ R8, R13
+	IMULQ BX, R13
 	MOVQ  R13, 8(SP)
 
 	// tileloadd
@@ -1283,9 +1215,9 @@ TEXT ·tileKAMX(SB), NOSPLIT, $24-97
 	DECQ 8(SP)
 	DECQ 16(SP)
 	JNZ  second
-	MOVQ w+32(FP), DI
-	MOVQ blocks+80(FP), R8
-	MOVQ R8, 16(SP)
+	MOVQ x+16(FP), DX
+	MOVQ blocks+80(FP), BX
+	MOVQ BX, 16(SP)
 
 second:
 	CMPQ 8(SP), $0x00
@@ -1416,46 +1348,46 @@ second:
 	DECQ 8(SP)
 	DECQ 16(SP)
 	JNZ  tile
-	MOVQ w+32(FP), DI
-	MOVQ blocks+80(FP), R8
-	MOVQ R8, 16(SP)
+	MOVQ x+16(FP), DX
+	MOVQ blocks+80(FP), BX
+	MOVQ BX, 16(SP)
 
 tile:
-	MOVB    add+96(FP), R8
-	TESTB   R8, R8
+	MOVB    add+96(FP), BL
+	TESTB   BL, BL
 	JZ      zero
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z4
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z6
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z7
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z8
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z9
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z10
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z11
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z12
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z13
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z14
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z15
+	MOVQ    AX, BX
+	VMOVUPS (BX), Z0
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z1
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z2
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z3
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z4
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z5
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z6
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z7
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z8
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z9
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z10
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z11
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z12
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z13
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z14
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z15
 	JMP     start
 
 zero:
@@ -1477,43 +1409,8 @@ zero:
 	VPXORD Z15, Z15, Z15
 
 start:
-	MOVQ       blocks+80(FP), R13
-	MOVQ       ws+40(FP), R8
-	MOVQ       CX, R14
-	SHLQ       $0x04, R14
-	ADDQ       AX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
-	PREFETCHT0 (R14)
-	ADDQ       CX, R14
+	MOVQ blocks+80(FP), R13
+	MOVQ xs+24(FP), BX
 
 block:
 	CMPQ       8(SP), $0x00
@@ -1776,7 +1673,7 @@ block:
 	DECQ 8(SP)
 	DECQ 16(SP)
 	JNZ  advanced
-	MOVQ w+32(FP), DI
+	MOVQ x+16(FP), DX
 	MOVQ blocks+80(FP), R14
 	MOVQ R14, 16(SP)
 
@@ -1921,38 +1818,39 @@ drained:
 	XCHGQ   SI, R9
 	DECQ    R13
 	JNZ     block
-	VMOVUPS Z0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z9, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z11, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z13, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z15, (AX)
-	ADDQ    CX, AX
+	MOVQ    AX, BX
+	VMOVUPS Z0, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z1, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z2, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z3, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z4, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z5, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z6, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z7, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z8, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z9, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z10, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z11, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z12, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z13, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z14, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z15, (BX)
+	ADDQ    $0x40, AX
 	DECQ    (SP)
 	JNZ     tile
 	LONG    $0x4978e2c4
@@ -1970,34 +1868,35 @@ DATA tileKmConfig<>+48(SB)/8, $0x1010101010101010
 DATA tileKmConfig<>+56(SB)/8, $0x0000000000000000
 GLOBL tileKmConfig<>(SB), RODATA|NOPTR, $64
 
-// func tileKmAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, tiles int, add bool)
+// func tileKmAMX(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, panels int, add bool)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·tileKmAMX(SB), NOSPLIT, $24-97
 	MOVQ dst+0(FP), AX
 	MOVQ ldd+8(FP), CX
 	SHLQ $0x02, CX
 	MOVQ x+16(FP), DX
-	MOVQ xs+24(FP), BX
 	MOVQ sums+56(FP), SI
+	MOVQ w+32(FP), DI
+	MOVQ ws+40(FP), R8
+	MOVQ wm+48(FP), R9
 	LEAQ 3072(SI), R10
-	MOVQ tiles+88(FP), DI
-	MOVQ DI, (SP)
+	MOVQ panels+88(FP), BX
+	MOVQ BX, (SP)
 	MOVQ fetch+64(FP), R11
 	MOVQ step+72(FP), R12
 	MOVQ $0x00000020, R13
-	LEAQ tileKmConfig<>+0(SB), DI
+	LEAQ tileKmConfig<>+0(SB), BX
 
 	// ldtilecfg
 	// tmm0, +0
 	LONG  $0x4978e2c4
-	LONG  $0x00002784
+	LONG  $0x00002384
 	WORD  $0x0000
-	MOVQ  w+32(FP), DI
-	MOVQ  blocks+80(FP), R8
-	MOVQ  R8, 16(SP)
-	MOVQ  (SP), R9
-	IMULQ R8, R9
-	MOVQ  R9, 8(SP)
+	MOVQ  blocks+80(FP), BX
+	MOVQ  BX, 16(SP)
+	MOVQ  (SP), R14
+	IMULQ BX, R14
+	MOVQ  R14, 8(SP)
 
 	// tileloadd
 	// tmm4, +0
@@ -2124,9 +2023,9 @@ TEXT ·tileKmAMX(SB), NOSPLIT, $24-97
 	DECQ 8(SP)
 	DECQ 16(SP)
 	JNZ  second
-	MOVQ w+32(FP), DI
-	MOVQ blocks+80(FP), R8
-	MOVQ R8, 16(SP)
+	MOVQ x+16(FP), DX
+	MOVQ blocks+80(FP), BX
+	MOVQ BX, 16(SP)
 
 second:
 	CMPQ 8(SP), $0x00
@@ -2257,46 +2156,46 @@ second:
 	DECQ 8(SP)
 	DECQ 16(SP)
 	JNZ  tile
-	MOVQ w+32(FP), DI
-	MOVQ blocks+80(FP), R8
-	MOVQ R8, 16(SP)
+	MOVQ x+16(FP), DX
+	MOVQ blocks+80(FP), BX
+	MOVQ BX, 16(SP)
 
 tile:
-	MOVB    add+96(FP), R8
-	TESTB   R8, R8
+	MOVB    add+96(FP), BL
+	TESTB   BL, BL
 	JZ      zero
-	MOVQ    AX, R8
-	VMOVUPS (R8), Z0
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z1
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z2
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z3
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z4
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z5
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z6
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z7
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z8
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z9
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z10
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z11
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z12
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z13
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z14
-	ADDQ    CX, R8
-	VMOVUPS (R8), Z15
+	MOVQ    AX, BX
+	VMOVUPS (BX), Z0
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z1
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z2
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z3
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z4
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z5
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z6
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z7
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z8
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z9
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z10
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z11
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z12
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z13
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z14
+	ADDQ    CX, BX
+	VMOVUPS (BX), Z15
 	JMP     start
 
 zero:
@@ -2318,44 +2217,8 @@ zero:
 	VPXORD Z15, Z15, Z15
 
 start:
-	MOVQ       blocks+80(FP), R14
-	MOVQ       ws+40(FP), R8
-	MOVQ       CX, R9
-	SHLQ       $0x04, R9
-	ADDQ       AX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	PREFETCHT0 (R9)
-	ADDQ       CX, R9
-	MOVQ       wm+48(FP), R9
+	MOVQ blocks+80(FP), R14
+	MOVQ xs+24(FP), BX
 
 block:
 	CMPQ       8(SP), $0x00
@@ -2687,7 +2550,7 @@ block:
 	DECQ 8(SP)
 	DECQ 16(SP)
 	JNZ  advanced
-	MOVQ w+32(FP), DI
+	MOVQ x+16(FP), DX
 	MOVQ blocks+80(FP), R15
 	MOVQ R15, 16(SP)
 
@@ -2901,38 +2764,39 @@ drained:
 	XCHGQ   SI, R10
 	DECQ    R14
 	JNZ     block
-	VMOVUPS Z0, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z9, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z11, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z13, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z15, (AX)
-	ADDQ    CX, AX
+	MOVQ    AX, BX
+	VMOVUPS Z0, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z1, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z2, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z3, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z4, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z5, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z6, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z7, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z8, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z9, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z10, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z11, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z12, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z13, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z14, (BX)
+	ADDQ    CX, BX
+	VMOVUPS Z15, (BX)
+	ADDQ    $0x40, AX
 	DECQ    (SP)
 	JNZ     tile
 	LONG    $0x4978e2c4

@@ -14,12 +14,12 @@ type tileUnits struct {
 	columns int
 }
 
-// tileKernel multiplies tiles of rows of activations, whose planes and scales x and xs follow each other, with a panel of
-// weights in the order of tiles, and writes, or adds, the products to rows of dst, ldd apart. blocks are those that have a
-// scale. sums is working memory of tileSums. With each block, step bytes from fetch on are brought into the second cache, at
-// most tileFetch for 32 columns. Planes are, for each unit of columns, the higher bytes of tileRows rows and
-// then the lower.
-type tileKernel = func(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws, wm *float32, sums *int32, fetch *byte, step, blocks, tiles int, add bool)
+// tileKernel multiplies a tile of rows of activations, whose planes and scales are x and xs, with panels of weights in the
+// order of tiles, one after the other, and writes, or adds, the products to rows of dst, ldd apart. blocks are those of a
+// panel that have a scale. sums is working memory of tileSums. With each block, step bytes from fetch on are brought into
+// the second cache, at most tileFetch for 32 columns. Planes are, for each unit of columns, the higher bytes of tileRows
+// rows and then the lower.
+type tileKernel = func(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws, wm *float32, sums *int32, fetch *byte, step, blocks, panels int, add bool)
 
 const (
 	tileRows = 16
@@ -27,12 +27,12 @@ const (
 	tileSums = 2 * 3 * tileRows * tileRows
 	// tileFrom is from how many rows on tiles are worth it: two tiles, the second of which is partly empty.
 	tileFrom = 22
-	// tileBlock is how many rows pass the weights of a panel before the next: a few times as many bytes of x as a second
-	// cache has would be read from memory.
-	tileBlock = 256
+	// tilePanels is how many panels are brought into the order of tiles before all rows pass them: of 1024 columns they
+	// are a small part of a second cache.
+	tilePanels = 8
 	// tileFetch is how many bytes can be fetched while tileRows rows are multiplied by 32 columns.
 	tileFetch = 256
-	// tileCall is how many columns of tiles a call multiplies, at about two nanoseconds: it has to end soon.
+	// tileCall is how many columns of panels a call multiplies, at about two nanoseconds: it has to end soon.
 	tileCall = 1 << 13
 )
 
@@ -64,52 +64,89 @@ func (t *tileUnits) at(m, k, i, at int) int {
 	return at*t.roundedRows(m) + i*min(t.columns, k-at)
 }
 
-// mul multiplies with one panel after the other.
+// mul multiplies with some panels at a time.
 func (t *tileUnits) mul(l *packedLoop, lo, hi int) {
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)
-	for first := 0; first < l.m; first += tileBlock {
+	for first := lo; first < hi; first += tilePanels {
 		for at := 0; at < l.p.k; at += t.columns {
-			for panel := lo; panel < hi; panel++ {
-				t.panel(l, e, panel, first, min(first+tileBlock, l.m), at, min(t.columns, l.p.k-at))
-			}
+			t.panels(l, e, first, min(first+tilePanels, hi), hi, at)
 		}
 	}
 }
 
-// panel multiplies k columns of the rows [first, end) from column at on with a panel.
-func (t *tileUnits) panel(l *packedLoop, e *expanded, panel, first, end, at, k int) {
-	p, x := l.p, l.x
-	n := k / p.sub * p.rows // scales
-	e.scale = slices.Grow(e.scale[:0], n)[:n]
-	e.minima = slices.Grow(e.minima[:0], n)[:n]
-	e.weights = slices.Grow(e.weights[:0], k*p.rows)[:k*p.rows]
+// panels multiplies some columns from column at on with the panels [first, last). Until hi there are more.
+func (t *tileUnits) panels(l *packedLoop, e *expanded, first, last, hi, at int) {
+	p, k := l.p, min(t.columns, l.p.k-at)
+	unit := p.scaling.unit()
+	n, scales := k/p.sub*p.rows, k/unit*p.rows // of a panel
+	e.scale = slices.Grow(e.scale[:0], tilePanels*n)[:tilePanels*n]
+	e.minima = slices.Grow(e.minima[:0], tilePanels*n)[:tilePanels*n]
+	e.weights = slices.Grow(e.weights[:0], tilePanels*k*p.rows)[:tilePanels*k*p.rows]
 	e.sums = slices.Grow(e.sums[:0], tileSums)[:tileSums]
-	minima := p.expand(e.scale, e.minima, panel, at)
-	t.widen.widen(e.weights, p, panel, at, k)
-	// While they are multiplied, those of the next panel are fetched.
-	next := p.quants[min(panel+1, p.count-1)*p.quantBytes(p.k)+p.quantBytes(at):]
-	left := p.quantBytes(k)
-	blocks, columns := k/p.scaling.unit(), min(p.rows, p.n-panel*p.rows)
-	for i := first; i < end; {
-		q := t.at(l.m, p.k, i, at)
-		dst, ldd, tiles := l.dst[i*p.n+panel*p.rows:], p.n, min((end-i)/tileRows, max(1, tileCall/k))
-		rows := tiles * tileRows
-		edge := tiles == 0 || columns < p.rows
-		if edge { // a tile that reaches beyond dst
-			tiles, rows = 1, min(tileRows, end-i)
-			dst, ldd = e.part(tileRows*p.rows), p.rows
-			for r := 0; r < rows && at > 0; r++ {
-				copy(dst[r*ldd:], l.dst[(i+r)*p.n+panel*p.rows:][:columns])
-			}
-		}
-		step := min(tileFetch*p.scaling.unit()/32, (left/(tiles*blocks)+63)&^63)
-		t.multiply(&dst[0], ldd, &x.q[q], &x.scales[q/16], &e.weights[0], &e.scale[0], minima, &e.sums[0], &next[0], step, blocks, tiles, at > 0)
-		fetched := min(left, step*tiles*blocks)
-		next, left = next[min(fetched, len(next)-1):], left-fetched
-		for r := 0; r < rows && edge; r++ {
-			copy(l.dst[(i+r)*p.n+panel*p.rows:][:columns], dst[r*ldd:])
-		}
-		i += rows
+	var minima [tilePanels]*float32
+	size := t.unit * k / 64 * p.rows // of the weights of a panel in the order of tiles
+	for panel := first; panel < last; panel++ {
+		i := panel - first
+		minima[i] = p.expand(e.scale[i*scales:i*scales+n], e.minima[i*n:(i+1)*n], panel, at)
+		t.widen.widen(e.weights[i*size:], p, panel, at, k)
 	}
+	f := fetching{p: p, panel: first, last: last, at: at + t.columns}
+	if f.at >= p.k {
+		f = fetching{p: p, panel: last, last: min(last+tilePanels, hi)}
+	}
+	f.k = min(t.columns, p.k-f.at)
+	blocks := k / unit
+	f.step = min(tileFetch*unit/32, (f.bytes()/(t.roundedRows(l.m)/tileRows*(last-first)*blocks)+63)&^63)
+	for i := 0; i < l.m; i += tileRows {
+		q, rows := t.at(l.m, p.k, i, at), min(tileRows, l.m-i)
+		for panel := first; panel < last; {
+			count := min(last-panel, max(1, tileCall/k))
+			columns := min(count*p.rows, p.n-panel*p.rows)
+			out := l.dst[i*p.n+panel*p.rows:]
+			dst, ldd := out, p.n
+			edge := rows < tileRows || columns < count*p.rows
+			if edge { // a tile that reaches beyond dst
+				ldd = count * p.rows
+				dst = e.part(tileRows * ldd)
+				for r := 0; r < rows && at > 0; r++ {
+					copy(dst[r*ldd:], out[r*p.n:][:columns])
+				}
+			}
+			j := panel - first
+			t.multiply(&dst[0], ldd, &l.x.q[q], &l.x.scales[q/16], &e.weights[j*size], &e.scale[j*scales], minima[j], &e.sums[0], f.next(count*blocks), f.step, blocks, count, at > 0)
+			for r := 0; r < rows && edge; r++ {
+				copy(out[r*p.n:][:columns], dst[r*ldd:])
+			}
+			panel += count
+		}
+	}
+}
+
+// fetching is what products fetch meanwhile: k columns from column at on of the panels [panel, last) of p, step bytes at a
+// time.
+type fetching struct {
+	p           *packed
+	panel, last int
+	at, k, step int
+	done        int // bytes of panel
+}
+
+func (f *fetching) bytes() int { return (f.last - f.panel) * f.p.quantBytes(f.k) }
+
+// next is where the next steps begin.
+func (f *fetching) next(steps int) *byte {
+	if f.panel >= f.last {
+		f.step = 0
+		return &f.p.quants[0]
+	}
+	from := &f.p.quants[f.panel*f.p.quantBytes(f.p.k)+f.p.quantBytes(f.at)+f.done]
+	f.done += steps * f.step
+	for size := f.p.quantBytes(f.k); f.done >= size && f.panel < f.last; f.panel++ {
+		f.done = max(0, f.done-size)
+		if f.k < f.p.k {
+			f.done = 0
+		}
+	}
+	return from
 }

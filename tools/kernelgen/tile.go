@@ -67,7 +67,7 @@ func tileConfig(name string, columns int) Mem {
 	return m
 }
 
-// tileProducts writes the products of tiles of 16 rows of x, one after the other, with a panel of 16 weight rows. blocks
+// tileProducts writes the products of a tile of 16 rows of x with panels of 16 weight rows, one after the other. blocks
 // are those that have a scale, of 32 columns, or of 128 for K formats. x is planes of bytes, for each block of 32 columns
 // [2, 16, 32], for K formats for each 64 columns [2, 16, 64]. w is [8, 16, 4], four columns of each weight row, for K
 // formats, whose weights were multiplied by the scales of their sub-blocks before, for each 64 columns planes [2, 16, 16, 4].
@@ -82,17 +82,20 @@ func tileProducts(title string, super, minima bool) {
 		columns, shift = 64, 1
 	}
 	config := tileConfig(title+"Config", columns)
-	TEXT(title+"AMX", NOSPLIT, "func(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, tiles int, add bool)")
+	TEXT(title+"AMX", NOSPLIT, "func(dst *float32, ldd int, x *int16, xs *float32, w *int16, ws *float32, wm *float32, sums *int32, fetch *byte, step int, blocks int, panels int, add bool)")
 	Pragma("noescape")
 	dst, ldd := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
 	SHLQ(Imm(2), ldd)
-	x, xs, sums := Load(Param("x"), GP64()), Load(Param("xs"), GP64()), Load(Param("sums"), GP64())
-	w, ws, wm := GP64(), GP64(), GP64()
+	x, xs, sums := Load(Param("x"), GP64()), GP64(), Load(Param("sums"), GP64())
+	w, ws, wm := Load(Param("w"), GP64()), Load(Param("ws"), GP64()), GP64()
+	if minima {
+		Load(Param("wm"), wm)
+	}
 	other := GP64()
 	LEAQ(at(sums, 3*1024), other)
-	tiles := AllocLocal(8)
-	MOVQ(Load(Param("tiles"), GP64()), tiles)
-	left, next := AllocLocal(8), AllocLocal(8) // blocks to multiply, of all tiles and until the end of the panel
+	panels := AllocLocal(8)
+	MOVQ(Load(Param("panels"), GP64()), panels)
+	left, next := AllocLocal(8), AllocLocal(8) // blocks to multiply, of all panels and until the end of this one
 	fetch, step := Load(Param("fetch"), GP64()), Load(Param("step"), GP64())
 	apart := GP64() // half of a row of a tile
 	MOVQ(U32(32), apart)
@@ -197,21 +200,20 @@ func tileProducts(title string, super, minima bool) {
 			part()
 		}
 	}
-	// advance goes on to the next block to multiply: after the last of the panel it is the first, for another tile.
+	// advance goes on to the next block to multiply: after the last of a panel x begins anew.
 	advance := func(label string) {
 		ADDQ(U32(1024<<(2*shift)), x)
 		ADDQ(U32(512<<(3*shift)), w)
 		DECQ(left)
 		DECQ(next)
 		JNZ(LabelRef(label))
-		Load(Param("w"), w)
+		Load(Param("x"), x)
 		MOVQ(Load(Param("blocks"), GP64()), next)
 		Label(label)
 	}
-	Load(Param("w"), w)
 	count, product := Load(Param("blocks"), GP64()), GP64()
 	MOVQ(count, next)
-	MOVQ(tiles, product)
+	MOVQ(panels, product)
 	IMULQ(count, product)
 	MOVQ(product, left)
 	start()
@@ -240,19 +242,7 @@ func tileProducts(title string, super, minima bool) {
 	}
 	Label("start")
 	Load(Param("blocks"), n)
-	Load(Param("ws"), ws)
-	// What the next tile goes to may be in no cache.
-	to := GP64()
-	MOVQ(ldd, to)
-	SHLQ(Imm(4), to)
-	ADDQ(dst, to)
-	for range acc {
-		PREFETCHT0(at(to, 0))
-		ADDQ(ldd, to)
-	}
-	if minima {
-		Load(Param("wm"), wm)
-	}
+	Load(Param("xs"), xs)
 	Label("block")
 	CMPQ(left, Imm(0))
 	JZ(LabelRef("rest"))
@@ -266,11 +256,15 @@ func tileProducts(title string, super, minima bool) {
 	XCHGQ(sums, other)
 	DECQ(n)
 	JNZ(LabelRef("block"))
-	for _, a := range acc {
-		VMOVUPS(a, at(dst, 0))
-		ADDQ(ldd, dst)
+	MOVQ(dst, from)
+	for i, a := range acc {
+		VMOVUPS(a, at(from, 0))
+		if i < len(acc)-1 {
+			ADDQ(ldd, from)
+		}
 	}
-	DECQ(tiles)
+	ADDQ(Imm(64), dst)
+	DECQ(panels)
 	JNZ(LabelRef("tile"))
 	emit(5, nil, func([]Op) []byte { return tilerelease.tiles(0, 0, 0) })
 	VZEROUPPER()
