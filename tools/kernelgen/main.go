@@ -46,6 +46,7 @@ func main() {
 		v = zmm
 		floats()
 		quantized()
+		roundWide()
 		scalesF16()
 		scalesK()
 		limits()
