@@ -25,8 +25,10 @@ const (
 	tileRows = 16
 	// tileSums is the working memory of a tile: twice sums of three planes.
 	tileSums = 2 * 3 * tileRows * tileRows
-	// tileFrom is from how many rows on tiles are worth it: two tiles, the second of which is partly empty.
-	tileFrom = 22
+	// tileFrom is from how many rows on tiles are worth it.
+	tileFrom = tileRows
+	// tileRest is how many rows beyond whole tiles take the way of few rows: more are another tile.
+	tileRest = 6
 	// tilePanels is how many panels are brought into the order of tiles before all rows pass them: of 1024 columns they
 	// are a small part of a second cache.
 	tilePanels = 8
@@ -38,9 +40,21 @@ const (
 
 func (*tileUnits) from() int { return tileFrom }
 
-func (*tileUnits) roundedRows(m int) int { return (m + tileRows - 1) &^ (tileRows - 1) }
+// tiled is how many of m rows are multiplied on tiles, those included that fill up the last.
+func (*tileUnits) tiled(m int) int {
+	if rest := m % tileRows; rest <= tileRest {
+		return m - rest
+	}
+	return (m + tileRows - 1) &^ (tileRows - 1)
+}
+
+func (t *tileUnits) roundedRows(m int) int { return max(m, t.tiled(m)) }
 
 func (t *tileUnits) round(r *rounded, x []float32, i, m int, p *packed) {
+	if i >= t.tiled(m) {
+		few{}.round(r, x, i, m, p)
+		return
+	}
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)
 	e.weights = slices.Grow(e.weights[:0], p.k)[:p.k]
@@ -61,7 +75,7 @@ func (t *tileUnits) round(r *rounded, x []float32, i, m int, p *packed) {
 // the order [K/columns, tiles, ...]: what calls read follows in memory. Scales are in the same order, [16, 2] for each 32
 // columns.
 func (t *tileUnits) at(m, k, i, at int) int {
-	return at*t.roundedRows(m) + i*min(t.columns, k-at)
+	return at*t.tiled(m) + i*min(t.columns, k-at)
 }
 
 // mul multiplies with some panels at a time.
@@ -71,6 +85,11 @@ func (t *tileUnits) mul(l *packedLoop, lo, hi int) {
 	for first := lo; first < hi; first += tilePanels {
 		for at := 0; at < l.p.k; at += t.columns {
 			t.panels(l, e, first, min(first+tilePanels, hi), hi, at)
+		}
+		if whole := t.tiled(l.m); whole < l.m {
+			for panel := first; panel < min(first+tilePanels, hi); panel++ {
+				l.fewRows(e, panel, whole, l.m)
+			}
 		}
 	}
 }
@@ -97,8 +116,8 @@ func (t *tileUnits) panels(l *packedLoop, e *expanded, first, last, hi, at int) 
 	}
 	f.k = min(t.columns, p.k-f.at)
 	blocks := k / unit
-	f.step = min(tileFetch*unit/32, (f.bytes()/(t.roundedRows(l.m)/tileRows*(last-first)*blocks)+63)&^63)
-	for i := 0; i < l.m; i += tileRows {
+	f.step = min(tileFetch*unit/32, (f.bytes()/(t.tiled(l.m)/tileRows*(last-first)*blocks)+63)&^63)
+	for i := 0; i < t.tiled(l.m); i += tileRows {
 		q, rows := t.at(l.m, p.k, i, at), min(tileRows, l.m-i)
 		for panel := first; panel < last; {
 			count := min(last-panel, max(1, tileCall/k))
