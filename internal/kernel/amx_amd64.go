@@ -36,3 +36,7 @@ func tileWideK5AMX(dst *int16, w *byte, sc *byte, ahead int, blocks int)
 func tileWideK6AMX(dst *int16, w *byte, sc *byte, ahead int, blocks int)
 
 func peakI8AMX(n int)
+
+func peakTileI8AMX(n int)
+
+func peakTileBF16AMX(n int)

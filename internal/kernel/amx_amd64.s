@@ -503,8 +503,10 @@ drained:
 	ADDQ    $0x40, AX
 	DECQ    (SP)
 	JNZ     tile
-	LONG    $0x4978e2c4
-	BYTE    $0xc0
+
+	// tilerelease
+	LONG $0x4978e2c4
+	BYTE $0xc0
 	VZEROUPPER
 	RET
 
@@ -1046,8 +1048,10 @@ drained:
 	ADDQ    $0x40, AX
 	DECQ    (SP)
 	JNZ     tile
-	LONG    $0x4978e2c4
-	BYTE    $0xc0
+
+	// tilerelease
+	LONG $0x4978e2c4
+	BYTE $0xc0
 	VZEROUPPER
 	RET
 
@@ -1853,8 +1857,10 @@ drained:
 	ADDQ    $0x40, AX
 	DECQ    (SP)
 	JNZ     tile
-	LONG    $0x4978e2c4
-	BYTE    $0xc0
+
+	// tilerelease
+	LONG $0x4978e2c4
+	BYTE $0xc0
 	VZEROUPPER
 	RET
 
@@ -2799,8 +2805,10 @@ drained:
 	ADDQ    $0x40, AX
 	DECQ    (SP)
 	JNZ     tile
-	LONG    $0x4978e2c4
-	BYTE    $0xc0
+
+	// tilerelease
+	LONG $0x4978e2c4
+	BYTE $0xc0
 	VZEROUPPER
 	RET
 
@@ -3575,26 +3583,158 @@ blocks_end:
 	VZEROUPPER
 	RET
 
-DATA peakConfig<>+0(SB)/8, $0x0000000000000001
-DATA peakConfig<>+8(SB)/8, $0x0000000000000000
-DATA peakConfig<>+16(SB)/8, $0x0040004000400040
-DATA peakConfig<>+24(SB)/8, $0x0040004000400040
-DATA peakConfig<>+32(SB)/8, $0x0000000000000000
-DATA peakConfig<>+40(SB)/8, $0x0000000000000000
-DATA peakConfig<>+48(SB)/8, $0x1010101010101010
-DATA peakConfig<>+56(SB)/8, $0x0000000000000000
-GLOBL peakConfig<>(SB), RODATA|NOPTR, $64
+DATA peakI8AMXConfig<>+0(SB)/8, $0x0000000000000001
+DATA peakI8AMXConfig<>+8(SB)/8, $0x0000000000000000
+DATA peakI8AMXConfig<>+16(SB)/8, $0x0040004000400040
+DATA peakI8AMXConfig<>+24(SB)/8, $0x0040004000200020
+DATA peakI8AMXConfig<>+32(SB)/8, $0x0000000000000000
+DATA peakI8AMXConfig<>+40(SB)/8, $0x0000000000000000
+DATA peakI8AMXConfig<>+48(SB)/8, $0x0808101010101010
+DATA peakI8AMXConfig<>+56(SB)/8, $0x0000000000000000
+GLOBL peakI8AMXConfig<>(SB), RODATA|NOPTR, $64
+
+DATA peakI8AMXData<>+0(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+8(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+16(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+24(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+32(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+40(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+48(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+56(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+64(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+72(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+80(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+88(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+96(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+104(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+112(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+120(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+128(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+136(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+144(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+152(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+160(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+168(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+176(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+184(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+192(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+200(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+208(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+216(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+224(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+232(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+240(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+248(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+256(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+264(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+272(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+280(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+288(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+296(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+304(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+312(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+320(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+328(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+336(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+344(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+352(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+360(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+368(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+376(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+384(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+392(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+400(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+408(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+416(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+424(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+432(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+440(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+448(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+456(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+464(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+472(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+480(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+488(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+496(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+504(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+512(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+520(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+528(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+536(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+544(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+552(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+560(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+568(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+576(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+584(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+592(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+600(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+608(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+616(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+624(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+632(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+640(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+648(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+656(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+664(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+672(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+680(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+688(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+696(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+704(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+712(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+720(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+728(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+736(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+744(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+752(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+760(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+768(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+776(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+784(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+792(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+800(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+808(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+816(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+824(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+832(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+840(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+848(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+856(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+864(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+872(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+880(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+888(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+896(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+904(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+912(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+920(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+928(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+936(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+944(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+952(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+960(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+968(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+976(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+984(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+992(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+1000(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+1008(SB)/8, $0x3c013c013c013c01
+DATA peakI8AMXData<>+1016(SB)/8, $0x3c013c013c013c01
+GLOBL peakI8AMXData<>(SB), RODATA|NOPTR, $1024
 
 // func peakI8AMX(n int)
 TEXT ·peakI8AMX(SB), NOSPLIT, $0-8
 	MOVQ n+0(FP), AX
-	LEAQ peakConfig<>+0(SB), CX
+	LEAQ peakI8AMXConfig<>+0(SB), CX
 
 	// ldtilecfg
 	// tmm0, +0
 	LONG $0x4978e2c4
 	LONG $0x00002184
 	WORD $0x0000
+	LEAQ peakI8AMXData<>+0(SB), CX
+	MOVQ $0x00000040, DX
 
 	// tilezero
 	// tmm0, tmm0, tmm0
@@ -3616,25 +3756,17 @@ TEXT ·peakI8AMX(SB), NOSPLIT, $0-8
 	LONG $0x497be2c4
 	BYTE $0xd8
 
-	// tilezero
-	// tmm4, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xe0
+	// tileloadd
+	// tmm4, +0
+	LONG $0x4b7be2c4
+	LONG $0x000011a4
+	WORD $0x0000
 
-	// tilezero
-	// tmm5, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xe8
-
-	// tilezero
-	// tmm6, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xf0
-
-	// tilezero
-	// tmm7, tmm0, tmm0
-	LONG $0x497be2c4
-	BYTE $0xf8
+	// tileloadd
+	// tmm6, +0
+	LONG $0x4b7be2c4
+	LONG $0x000011b4
+	WORD $0x0000
 
 round:
 	// tdpbssd
@@ -3643,9 +3775,19 @@ round:
 	BYTE $0xc4
 
 	// tdpbusd
-	// tmm2, tmm5, tmm6
+	// tmm1, tmm4, tmm6
 	LONG $0x5e49e2c4
-	BYTE $0xd5
+	BYTE $0xcc
+
+	// tdpbssd
+	// tmm2, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xd4
+
+	// tdpbusd
+	// tmm3, tmm4, tmm6
+	LONG $0x5e49e2c4
+	BYTE $0xdc
 
 	// tdpbssd
 	// tmm0, tmm4, tmm6
@@ -3653,9 +3795,19 @@ round:
 	BYTE $0xc4
 
 	// tdpbusd
-	// tmm2, tmm5, tmm6
+	// tmm1, tmm4, tmm6
 	LONG $0x5e49e2c4
-	BYTE $0xd5
+	BYTE $0xcc
+
+	// tdpbssd
+	// tmm2, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xd4
+
+	// tdpbusd
+	// tmm3, tmm4, tmm6
+	LONG $0x5e49e2c4
+	BYTE $0xdc
 
 	// tdpbssd
 	// tmm0, tmm4, tmm6
@@ -3663,9 +3815,19 @@ round:
 	BYTE $0xc4
 
 	// tdpbusd
-	// tmm2, tmm5, tmm6
+	// tmm1, tmm4, tmm6
 	LONG $0x5e49e2c4
-	BYTE $0xd5
+	BYTE $0xcc
+
+	// tdpbssd
+	// tmm2, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xd4
+
+	// tdpbusd
+	// tmm3, tmm4, tmm6
+	LONG $0x5e49e2c4
+	BYTE $0xdc
 
 	// tdpbssd
 	// tmm0, tmm4, tmm6
@@ -3673,51 +3835,569 @@ round:
 	BYTE $0xc4
 
 	// tdpbusd
-	// tmm2, tmm5, tmm6
+	// tmm1, tmm4, tmm6
 	LONG $0x5e49e2c4
-	BYTE $0xd5
+	BYTE $0xcc
 
 	// tdpbssd
-	// tmm0, tmm4, tmm6
+	// tmm2, tmm4, tmm6
 	LONG $0x5e4be2c4
-	BYTE $0xc4
+	BYTE $0xd4
 
 	// tdpbusd
-	// tmm2, tmm5, tmm6
+	// tmm3, tmm4, tmm6
 	LONG $0x5e49e2c4
-	BYTE $0xd5
-
-	// tdpbssd
-	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tdpbusd
-	// tmm2, tmm5, tmm6
-	LONG $0x5e49e2c4
-	BYTE $0xd5
-
-	// tdpbssd
-	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tdpbusd
-	// tmm2, tmm5, tmm6
-	LONG $0x5e49e2c4
-	BYTE $0xd5
-
-	// tdpbssd
-	// tmm0, tmm4, tmm6
-	LONG $0x5e4be2c4
-	BYTE $0xc4
-
-	// tdpbusd
-	// tmm2, tmm5, tmm6
-	LONG $0x5e49e2c4
-	BYTE $0xd5
+	BYTE $0xdc
 	DECQ AX
 	JNZ  round
+
+	// tilerelease
+	LONG $0x4978e2c4
+	BYTE $0xc0
+	RET
+
+DATA peakTileI8AMXConfig<>+0(SB)/8, $0x0000000000000001
+DATA peakTileI8AMXConfig<>+8(SB)/8, $0x0000000000000000
+DATA peakTileI8AMXConfig<>+16(SB)/8, $0x0040004000400040
+DATA peakTileI8AMXConfig<>+24(SB)/8, $0x0040004000400040
+DATA peakTileI8AMXConfig<>+32(SB)/8, $0x0000000000000000
+DATA peakTileI8AMXConfig<>+40(SB)/8, $0x0000000000000000
+DATA peakTileI8AMXConfig<>+48(SB)/8, $0x1010101010101010
+DATA peakTileI8AMXConfig<>+56(SB)/8, $0x0000000000000000
+GLOBL peakTileI8AMXConfig<>(SB), RODATA|NOPTR, $64
+
+DATA peakTileI8AMXData<>+0(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+8(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+16(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+24(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+32(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+40(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+48(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+56(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+64(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+72(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+80(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+88(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+96(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+104(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+112(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+120(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+128(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+136(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+144(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+152(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+160(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+168(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+176(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+184(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+192(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+200(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+208(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+216(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+224(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+232(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+240(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+248(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+256(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+264(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+272(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+280(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+288(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+296(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+304(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+312(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+320(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+328(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+336(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+344(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+352(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+360(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+368(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+376(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+384(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+392(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+400(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+408(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+416(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+424(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+432(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+440(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+448(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+456(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+464(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+472(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+480(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+488(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+496(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+504(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+512(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+520(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+528(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+536(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+544(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+552(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+560(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+568(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+576(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+584(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+592(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+600(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+608(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+616(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+624(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+632(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+640(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+648(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+656(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+664(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+672(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+680(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+688(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+696(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+704(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+712(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+720(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+728(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+736(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+744(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+752(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+760(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+768(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+776(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+784(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+792(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+800(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+808(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+816(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+824(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+832(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+840(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+848(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+856(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+864(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+872(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+880(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+888(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+896(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+904(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+912(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+920(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+928(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+936(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+944(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+952(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+960(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+968(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+976(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+984(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+992(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+1000(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+1008(SB)/8, $0x3c013c013c013c01
+DATA peakTileI8AMXData<>+1016(SB)/8, $0x3c013c013c013c01
+GLOBL peakTileI8AMXData<>(SB), RODATA|NOPTR, $1024
+
+// func peakTileI8AMX(n int)
+TEXT ·peakTileI8AMX(SB), NOSPLIT, $0-8
+	MOVQ n+0(FP), AX
+	LEAQ peakTileI8AMXConfig<>+0(SB), CX
+
+	// ldtilecfg
+	// tmm0, +0
+	LONG $0x4978e2c4
+	LONG $0x00002184
+	WORD $0x0000
+	LEAQ peakTileI8AMXData<>+0(SB), CX
+	MOVQ $0x00000040, DX
+
+	// tilezero
+	// tmm0, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc0
+
+	// tilezero
+	// tmm1, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc8
+
+	// tilezero
+	// tmm2, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd0
+
+	// tilezero
+	// tmm3, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd8
+
+	// tileloadd
+	// tmm4, +0
+	LONG $0x4b7be2c4
+	LONG $0x000011a4
+	WORD $0x0000
+
+	// tileloadd
+	// tmm6, +0
+	LONG $0x4b7be2c4
+	LONG $0x000011b4
+	WORD $0x0000
+
+round:
+	// tdpbssd
+	// tmm0, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xc4
+
+	// tdpbssd
+	// tmm1, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xcc
+
+	// tdpbssd
+	// tmm2, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xd4
+
+	// tdpbssd
+	// tmm3, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xdc
+
+	// tdpbssd
+	// tmm0, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xc4
+
+	// tdpbssd
+	// tmm1, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xcc
+
+	// tdpbssd
+	// tmm2, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xd4
+
+	// tdpbssd
+	// tmm3, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xdc
+
+	// tdpbssd
+	// tmm0, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xc4
+
+	// tdpbssd
+	// tmm1, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xcc
+
+	// tdpbssd
+	// tmm2, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xd4
+
+	// tdpbssd
+	// tmm3, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xdc
+
+	// tdpbssd
+	// tmm0, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xc4
+
+	// tdpbssd
+	// tmm1, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xcc
+
+	// tdpbssd
+	// tmm2, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xd4
+
+	// tdpbssd
+	// tmm3, tmm4, tmm6
+	LONG $0x5e4be2c4
+	BYTE $0xdc
+	DECQ AX
+	JNZ  round
+
+	// tilerelease
+	LONG $0x4978e2c4
+	BYTE $0xc0
+	RET
+
+DATA peakTileBF16AMXConfig<>+0(SB)/8, $0x0000000000000001
+DATA peakTileBF16AMXConfig<>+8(SB)/8, $0x0000000000000000
+DATA peakTileBF16AMXConfig<>+16(SB)/8, $0x0040004000400040
+DATA peakTileBF16AMXConfig<>+24(SB)/8, $0x0040004000400040
+DATA peakTileBF16AMXConfig<>+32(SB)/8, $0x0000000000000000
+DATA peakTileBF16AMXConfig<>+40(SB)/8, $0x0000000000000000
+DATA peakTileBF16AMXConfig<>+48(SB)/8, $0x1010101010101010
+DATA peakTileBF16AMXConfig<>+56(SB)/8, $0x0000000000000000
+GLOBL peakTileBF16AMXConfig<>(SB), RODATA|NOPTR, $64
+
+DATA peakTileBF16AMXData<>+0(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+8(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+16(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+24(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+32(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+40(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+48(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+56(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+64(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+72(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+80(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+88(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+96(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+104(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+112(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+120(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+128(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+136(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+144(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+152(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+160(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+168(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+176(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+184(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+192(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+200(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+208(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+216(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+224(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+232(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+240(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+248(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+256(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+264(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+272(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+280(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+288(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+296(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+304(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+312(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+320(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+328(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+336(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+344(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+352(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+360(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+368(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+376(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+384(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+392(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+400(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+408(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+416(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+424(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+432(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+440(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+448(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+456(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+464(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+472(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+480(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+488(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+496(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+504(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+512(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+520(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+528(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+536(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+544(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+552(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+560(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+568(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+576(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+584(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+592(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+600(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+608(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+616(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+624(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+632(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+640(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+648(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+656(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+664(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+672(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+680(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+688(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+696(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+704(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+712(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+720(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+728(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+736(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+744(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+752(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+760(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+768(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+776(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+784(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+792(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+800(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+808(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+816(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+824(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+832(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+840(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+848(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+856(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+864(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+872(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+880(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+888(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+896(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+904(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+912(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+920(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+928(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+936(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+944(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+952(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+960(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+968(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+976(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+984(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+992(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+1000(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+1008(SB)/8, $0x3c013c013c013c01
+DATA peakTileBF16AMXData<>+1016(SB)/8, $0x3c013c013c013c01
+GLOBL peakTileBF16AMXData<>(SB), RODATA|NOPTR, $1024
+
+// func peakTileBF16AMX(n int)
+TEXT ·peakTileBF16AMX(SB), NOSPLIT, $0-8
+	MOVQ n+0(FP), AX
+	LEAQ peakTileBF16AMXConfig<>+0(SB), CX
+
+	// ldtilecfg
+	// tmm0, +0
+	LONG $0x4978e2c4
+	LONG $0x00002184
+	WORD $0x0000
+	LEAQ peakTileBF16AMXData<>+0(SB), CX
+	MOVQ $0x00000040, DX
+
+	// tilezero
+	// tmm0, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc0
+
+	// tilezero
+	// tmm1, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc8
+
+	// tilezero
+	// tmm2, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd0
+
+	// tilezero
+	// tmm3, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd8
+
+	// tileloadd
+	// tmm4, +0
+	LONG $0x4b7be2c4
+	LONG $0x000011a4
+	WORD $0x0000
+
+	// tileloadd
+	// tmm6, +0
+	LONG $0x4b7be2c4
+	LONG $0x000011b4
+	WORD $0x0000
+
+round:
+	// tdpbf16ps
+	// tmm0, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xc4
+
+	// tdpbf16ps
+	// tmm1, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xcc
+
+	// tdpbf16ps
+	// tmm2, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xd4
+
+	// tdpbf16ps
+	// tmm3, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xdc
+
+	// tdpbf16ps
+	// tmm0, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xc4
+
+	// tdpbf16ps
+	// tmm1, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xcc
+
+	// tdpbf16ps
+	// tmm2, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xd4
+
+	// tdpbf16ps
+	// tmm3, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xdc
+
+	// tdpbf16ps
+	// tmm0, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xc4
+
+	// tdpbf16ps
+	// tmm1, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xcc
+
+	// tdpbf16ps
+	// tmm2, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xd4
+
+	// tdpbf16ps
+	// tmm3, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xdc
+
+	// tdpbf16ps
+	// tmm0, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xc4
+
+	// tdpbf16ps
+	// tmm1, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xcc
+
+	// tdpbf16ps
+	// tmm2, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xd4
+
+	// tdpbf16ps
+	// tmm3, tmm4, tmm6
+	LONG $0x5c4ae2c4
+	BYTE $0xdc
+	DECQ AX
+	JNZ  round
+
+	// tilerelease
 	LONG $0x4978e2c4
 	BYTE $0xc0
 	RET

@@ -12,7 +12,12 @@ var amx = func() table {
 	t.name, t.pack = "amx", &packAMX
 	t.needs = append(slices.Clip(t.needs), need{"AVX512_VBMI", cpu.X86.HasAVX512VBMI}, need{"AMX-TILE", cpu.X86.HasAMXTile},
 		need{"AMX-INT8", cpu.X86.HasAMXInt8}, need{"the system's permission to use AMX", tilesPermitted()})
-	t.limits.i8 = func(n int) int { return rounds(n, 8*16*16*64, peakI8AMX) }
+	const tiles = 16 * 16 * 16 // products of tiles with one column, in a round of the loops below
+	t.limits.i8 = func(n int) int { return rounds(n, tiles*32/2, peakI8AMX) }
+	t.limits.tileI8 = func(n int) int { return rounds(n, tiles*64, peakTileI8AMX) }
+	if cpu.X86.HasAMXBF16 {
+		t.limits.tileBF16 = func(n int) int { return rounds(n, tiles*32, peakTileBF16AMX) }
+	}
 	return t
 }()
 

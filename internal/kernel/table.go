@@ -114,10 +114,10 @@ var tiers = func() []*table {
 // active is the tier in use: the best, unless the environment variable JAMBA_CPU names another.
 var active = tiers[len(tiers)-1]
 
-// Tier names the tier of kernels in use: generic, avx2 or avx512, with +vnni if it makes use of that.
+// Tier names the tier of kernels in use: generic, avx2, avx512 or amx, the middle ones with +vnni if they make use of that.
 func Tier() string { return active.name }
 
-// SetTier chooses a tier by its name, generic, avx2 or avx512, "" for the best. It is for the start of a program and for
+// SetTier chooses a tier by its name, generic, avx2, avx512 or amx, "" for the best. It is for the start of a program and for
 // tests, not to be called while kernels run. Matrices that are packed stay with the tier they were packed for. It is an
 // error if there is no such tier or this processor cannot run it.
 func SetTier(name string) error {

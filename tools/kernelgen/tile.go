@@ -31,7 +31,7 @@ func tiled() {
 		f.forward = 0 // another panel is fetched
 		tileWidenSuper(f)
 	}
-	peakTile()
+	peakTiles()
 }
 
 // The tiles: sums, of the products of the planes, left and right factors.
@@ -266,7 +266,7 @@ func tileProducts(title string, super, minima bool) {
 	ADDQ(Imm(64), dst)
 	DECQ(panels)
 	JNZ(LabelRef("tile"))
-	emit(5, nil, func([]Op) []byte { return tilerelease.tiles(0, 0, 0) })
+	tilerelease.alone()
 	VZEROUPPER()
 	RET()
 }
@@ -411,23 +411,42 @@ func tileWidenSuper(f superFormat) {
 	RET()
 }
 
-// peakTile writes n rounds of 8 products of 16 rows by 16 weight rows by 64 columns of 8 bits and 16 bits, two tiles each.
-func peakTile() {
-	config := tileConfig("peakConfig", 64)
-	TEXT("peakI8AMX", NOSPLIT, "func(n int)")
-	n, address := Load(Param("n"), GP64()), GP64()
-	LEAQ(config, address)
-	ldtilecfg.access(0, at(address, 0))
-	for t := range 8 {
-		tilezero.register(t, 0, 0)
+// peakTiles writes loops that keep the tile unit busy.
+func peakTiles() {
+	products := func(title string, columns int, one, other tileOp) {
+		config := tileConfig(title+"Config", columns)
+		data := GLOBL(title+"Data", RODATA|NOPTR)
+		for i := range 128 { // as bytes 1 and 60, as BF16 a number near 2^-7; zeroes might be faster
+			DATA(8*i, U64(0x3C013C013C013C01))
+		}
+		TEXT(title, NOSPLIT, "func(n int)")
+		n, address, apart := Load(Param("n"), GP64()), GP64(), GP64()
+		LEAQ(config, address)
+		ldtilecfg.access(0, at(address, 0))
+		LEAQ(data, address)
+		MOVQ(U32(64), apart)
+		for t := range 4 {
+			tilezero.register(t, 0, 0)
+		}
+		tileloadd.access(tileX, Mem{Base: address, Index: apart, Scale: 1})
+		tileloadd.access(tileW, Mem{Base: address, Index: apart, Scale: 1})
+		Label("round")
+		for range peakRound / 4 {
+			one.register(0, tileX, tileW)
+			other.register(1, tileX, tileW)
+			one.register(2, tileX, tileW)
+			other.register(3, tileX, tileW)
+		}
+		DECQ(n)
+		JNZ(LabelRef("round"))
+		tilerelease.alone()
+		RET()
 	}
-	Label("round")
-	for range 8 {
-		tdpbssd.register(tileHigh, tileX, tileW)
-		tdpbusd.register(tileLow, tileX1, tileW)
-	}
-	DECQ(n)
-	JNZ(LabelRef("round"))
-	emit(5, nil, func([]Op) []byte { return tilerelease.tiles(0, 0, 0) })
-	RET()
+	// As the products above use it: two planes, with a scale for each 32 columns.
+	products("peakI8AMX", 32, tdpbssd, tdpbusd)
+	products("peakTileI8AMX", 64, tdpbssd, tdpbssd)
+	products("peakTileBF16AMX", 64, tdpbf16ps, tdpbf16ps)
 }
+
+// peakRound is how many instructions a round of peakTiles has.
+const peakRound = 16

@@ -76,6 +76,12 @@ func (o tileOp) register(sum, left, right int) {
 	emit(len(code), nil, func([]Op) []byte { return code })
 }
 
+// alone writes an instruction without operands.
+func (o tileOp) alone() {
+	Comment(o.name)
+	emit(5, nil, func([]Op) []byte { return o.tiles(0, 0, 0) })
+}
+
 // access writes an instruction with memory, whose index register holds the distance of rows.
 func (o tileOp) access(tile int, m Mem) {
 	Comment(o.name, fmt.Sprintf("tmm%d, +%d", tile, m.Disp))
