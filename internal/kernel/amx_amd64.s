@@ -146,12 +146,6 @@ second:
 	LONG $0x4b7a82c4
 	LONG $0x00006184
 	WORD $0x0000
-
-	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7a82c4
-	LONG $0x04006194
-	WORD $0x0000
 	ADDQ $0x00000400, DX
 	ADDQ $0x00000200, DI
 	DECQ 8(SP)
@@ -298,6 +292,12 @@ block:
 	LONG $0x020022ac
 	WORD $0x0000
 
+	// tilestored
+	// tmm2, +1024
+	LONG $0x4b7a82c4
+	LONG $0x04006194
+	WORD $0x0000
+
 	// tilezero
 	// tmm2, tmm0, tmm0
 	LONG $0x497be2c4
@@ -356,12 +356,6 @@ block:
 	LONG $0x4b7aa2c4
 	LONG $0x00006684
 	WORD $0x0000
-
-	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7aa2c4
-	LONG $0x04006694
-	WORD $0x0000
 	ADDQ $0x00000400, DX
 	ADDQ $0x00000200, DI
 	DECQ 8(SP)
@@ -375,6 +369,11 @@ advanced:
 	JMP drained
 
 rest:
+	// tilestored
+	// tmm2, +1024
+	LONG        $0x4b7a82c4
+	LONG        $0x04006194
+	WORD        $0x0000
 	VMOVUPS     (R8), Z16
 	PREFETCHT1  (R10)
 	VPSLLD      $0x08, (SI), Z17
@@ -655,12 +654,6 @@ second:
 	LONG $0x4b7a82c4
 	LONG $0x00006a84
 	WORD $0x0000
-
-	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7a82c4
-	LONG $0x04006a94
-	WORD $0x0000
 	ADDQ $0x00000400, DX
 	ADDQ $0x00000200, DI
 	DECQ 8(SP)
@@ -816,6 +809,12 @@ block:
 	LONG $0x02002aac
 	WORD $0x0000
 
+	// tilestored
+	// tmm2, +1024
+	LONG $0x4b7a82c4
+	LONG $0x04006a94
+	WORD $0x0000
+
 	// tilezero
 	// tmm2, tmm0, tmm0
 	LONG $0x497be2c4
@@ -883,12 +882,6 @@ block:
 	LONG $0x4b7aa2c4
 	LONG $0x00006e84
 	WORD $0x0000
-
-	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7aa2c4
-	LONG $0x04006e94
-	WORD $0x0000
 	ADDQ $0x00000400, DX
 	ADDQ $0x00000200, DI
 	DECQ 8(SP)
@@ -902,6 +895,11 @@ advanced:
 	JMP drained
 
 rest:
+	// tilestored
+	// tmm2, +1024
+	LONG             $0x4b7a82c4
+	LONG             $0x04006a94
+	WORD             $0x0000
 	VMOVUPS          (R8), Z16
 	VMOVUPS          (R9), Z17
 	PREFETCHT1       (R11)
@@ -1204,15 +1202,15 @@ TEXT ·tileKAMX(SB), NOSPLIT, $24-97
 	WORD $0x0000
 
 	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7aa2c4
-	LONG $0x04006694
-	WORD $0x0000
-
-	// tilestored
 	// tmm1, +2048
 	LONG $0x4b7aa2c4
 	LONG $0x0800668c
+	WORD $0x0000
+
+	// tilestored
+	// tmm2, +1024
+	LONG $0x4b7aa2c4
+	LONG $0x04006694
 	WORD $0x0000
 	ADDQ $0x00001000, DX
 	ADDQ $0x00001000, DI
@@ -1335,18 +1333,6 @@ second:
 	LONG $0x4b7a82c4
 	LONG $0x00006184
 	WORD $0x0000
-
-	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7a82c4
-	LONG $0x04006194
-	WORD $0x0000
-
-	// tilestored
-	// tmm1, +2048
-	LONG $0x4b7a82c4
-	LONG $0x0800618c
-	WORD $0x0000
 	ADDQ $0x00001000, DX
 	ADDQ $0x00001000, DI
 	DECQ 8(SP)
@@ -1466,6 +1452,12 @@ block:
 	LONG $0x040067bc
 	WORD $0x0000
 
+	// tilestored
+	// tmm1, +2048
+	LONG $0x4b7a82c4
+	LONG $0x0800618c
+	WORD $0x0000
+
 	// tilezero
 	// tmm1, tmm0, tmm0
 	LONG $0x497be2c4
@@ -1496,6 +1488,12 @@ block:
 	// tmm5, +1024
 	LONG $0x4b7ba2c4
 	LONG $0x040062ac
+	WORD $0x0000
+
+	// tilestored
+	// tmm2, +1024
+	LONG $0x4b7a82c4
+	LONG $0x04006194
 	WORD $0x0000
 
 	// tilezero
@@ -1660,18 +1658,6 @@ block:
 	LONG $0x4b7aa2c4
 	LONG $0x00006684
 	WORD $0x0000
-
-	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7aa2c4
-	LONG $0x04006694
-	WORD $0x0000
-
-	// tilestored
-	// tmm1, +2048
-	LONG $0x4b7aa2c4
-	LONG $0x0800668c
-	WORD $0x0000
 	ADDQ $0x00001000, DX
 	ADDQ $0x00001000, DI
 	DECQ 8(SP)
@@ -1685,6 +1671,17 @@ advanced:
 	JMP drained
 
 rest:
+	// tilestored
+	// tmm1, +2048
+	LONG $0x4b7a82c4
+	LONG $0x0800618c
+	WORD $0x0000
+
+	// tilestored
+	// tmm2, +1024
+	LONG        $0x4b7a82c4
+	LONG        $0x04006194
+	WORD        $0x0000
 	VMOVUPS     (R8), Z16
 	PREFETCHT1  (R10)
 	VPSLLD      $0x08, (SI), Z17
@@ -2014,15 +2011,15 @@ TEXT ·tileKmAMX(SB), NOSPLIT, $24-97
 	WORD $0x0000
 
 	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7aa2c4
-	LONG $0x04006e94
-	WORD $0x0000
-
-	// tilestored
 	// tmm1, +2048
 	LONG $0x4b7aa2c4
 	LONG $0x08006e8c
+	WORD $0x0000
+
+	// tilestored
+	// tmm2, +1024
+	LONG $0x4b7aa2c4
+	LONG $0x04006e94
 	WORD $0x0000
 	ADDQ $0x00001000, DX
 	ADDQ $0x00001000, DI
@@ -2144,18 +2141,6 @@ second:
 	// tmm0, +0
 	LONG $0x4b7a82c4
 	LONG $0x00006a84
-	WORD $0x0000
-
-	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7a82c4
-	LONG $0x04006a94
-	WORD $0x0000
-
-	// tilestored
-	// tmm1, +2048
-	LONG $0x4b7a82c4
-	LONG $0x08006a8c
 	WORD $0x0000
 	ADDQ $0x00001000, DX
 	ADDQ $0x00001000, DI
@@ -2288,6 +2273,12 @@ block:
 	LONG $0x04006fbc
 	WORD $0x0000
 
+	// tilestored
+	// tmm1, +2048
+	LONG $0x4b7a82c4
+	LONG $0x08006a8c
+	WORD $0x0000
+
 	// tilezero
 	// tmm1, tmm0, tmm0
 	LONG $0x497be2c4
@@ -2326,6 +2317,12 @@ block:
 	// tmm5, +1024
 	LONG $0x4b7ba2c4
 	LONG $0x04006aac
+	WORD $0x0000
+
+	// tilestored
+	// tmm2, +1024
+	LONG $0x4b7a82c4
+	LONG $0x04006a94
 	WORD $0x0000
 
 	// tilezero
@@ -2539,18 +2536,6 @@ block:
 	LONG $0x4b7aa2c4
 	LONG $0x00006e84
 	WORD $0x0000
-
-	// tilestored
-	// tmm2, +1024
-	LONG $0x4b7aa2c4
-	LONG $0x04006e94
-	WORD $0x0000
-
-	// tilestored
-	// tmm1, +2048
-	LONG $0x4b7aa2c4
-	LONG $0x08006e8c
-	WORD $0x0000
 	ADDQ $0x00001000, DX
 	ADDQ $0x00001000, DI
 	DECQ 8(SP)
@@ -2564,6 +2549,17 @@ advanced:
 	JMP drained
 
 rest:
+	// tilestored
+	// tmm1, +2048
+	LONG $0x4b7a82c4
+	LONG $0x08006a8c
+	WORD $0x0000
+
+	// tilestored
+	// tmm2, +1024
+	LONG             $0x4b7a82c4
+	LONG             $0x04006a94
+	WORD             $0x0000
 	VMOVUPS          (R8), Z16
 	VMOVUPS          (R9), Z17
 	VMOVUPS          64(R9), Z18

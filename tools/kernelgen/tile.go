@@ -107,53 +107,65 @@ func tileProducts(title string, super, minima bool) {
 	rows := func(base Register, off, bytes int) Mem {
 		return Mem{Base: base, Index: apart, Scale: uint8(bytes / 32), Disp: off}
 	}
-	// issue are the parts of multiplying a block.
-	var issue []func()
+	// A sum is stored at off.
+	type sum struct{ tile, off int }
+	high, later := sum{tileHigh, 0}, []sum{{tileLow, 1024}}
 	if super {
+		later = []sum{{tileMiddle, 2048}, {tileLow, 1024}}
+	}
+	save := func(to Register, sums ...sum) {
+		for _, s := range sums {
+			tilestored.access(s.tile, rows(to, s.off, 64))
+		}
+	}
+	// begin begins a sum. Before, if there is somewhere to, it stores that of the block before, which the tile unit has
+	// had time for.
+	begin := func(s sum, to Register) {
+		if to != nil && s != high {
+			save(to, s)
+		}
+		tilezero.register(s.tile, 0, 0)
+	}
+	// issue returns the parts of multiplying a block.
+	issue := func(to Register) (parts []func()) {
+		if !super {
+			return append(parts, func() {
+				tileloadd.access(tileW, rows(w, 0, 64))
+				tileloadd.access(tileX, rows(x, 0, 32))
+				begin(high, to)
+				tdpbssd.register(tileHigh, tileX, tileW)
+			}, func() {
+				tileloadd.access(tileX1, rows(x, 512, 32))
+				begin(later[0], to)
+				tdpbusd.register(tileLow, tileX1, tileW)
+			})
+		}
 		for half := range 2 {
 			off := 2048 * half
-			issue = append(issue, func() {
+			parts = append(parts, func() {
 				tileloadd.access(tileX, rows(x, off, 64))
 				tileloadd.access(tileW, rows(w, off, 64))
 				if half == 0 {
-					tilezero.register(tileHigh, 0, 0)
+					begin(high, to)
 				}
 				tdpbssd.register(tileHigh, tileX, tileW)
 			}, func() {
 				tileloadd.access(tileW1, rows(w, off+1024, 64))
 				if half == 0 {
-					tilezero.register(tileMiddle, 0, 0)
+					begin(later[0], to)
 				}
 				tdpbsud.register(tileMiddle, tileX, tileW1)
 			}, func() {
 				tileloadd.access(tileX1, rows(x, off+1024, 64))
 				if half == 0 {
-					tilezero.register(tileLow, 0, 0)
+					begin(later[1], to)
 				}
 				tdpbuud.register(tileLow, tileX1, tileW1)
 			}, func() {
 				tdpbusd.register(tileMiddle, tileX1, tileW)
 			})
 		}
-	} else {
-		issue = append(issue, func() {
-			tileloadd.access(tileW, rows(w, 0, 64))
-			tileloadd.access(tileX, rows(x, 0, 32))
-			tilezero.register(tileHigh, 0, 0)
-			tdpbssd.register(tileHigh, tileX, tileW)
-		}, func() {
-			tileloadd.access(tileX1, rows(x, 512, 32))
-			tilezero.register(tileLow, 0, 0)
-			tdpbusd.register(tileLow, tileX1, tileW)
-		})
-	}
-	// save stores the sums of a block.
-	save := func(sums Register) {
-		tilestored.access(tileHigh, rows(sums, 0, 64))
-		tilestored.access(tileLow, rows(sums, 1024, 64))
-		if super {
-			tilestored.access(tileMiddle, rows(sums, 2048, 64))
-		}
+		return parts
 	}
 	// drain adds the sums of a block to the outputs, between the parts of something else.
 	drain := func(parts []func()) {
@@ -196,7 +208,7 @@ func tileProducts(title string, super, minima bool) {
 		add(128<<(2*shift), xs)
 	}
 	start := func() {
-		for _, part := range issue {
+		for _, part := range issue(nil) {
 			part()
 		}
 	}
@@ -217,12 +229,13 @@ func tileProducts(title string, super, minima bool) {
 	IMULQ(count, product)
 	MOVQ(product, left)
 	start()
-	save(sums)
+	save(sums, high)
+	save(sums, later...)
 	advance("second")
 	CMPQ(left, Imm(0))
 	JZ(LabelRef("tile"))
 	start()
-	save(other)
+	save(other, high)
 	advance("tile")
 	more, n := Load(Param("add"), GP8()), GP64()
 	TESTB(more, more)
@@ -246,11 +259,12 @@ func tileProducts(title string, super, minima bool) {
 	Label("block")
 	CMPQ(left, Imm(0))
 	JZ(LabelRef("rest"))
-	drain(issue)
-	save(sums)
+	drain(issue(other))
+	save(sums, high)
 	advance("advanced")
 	JMP(LabelRef("drained"))
 	Label("rest")
+	save(other, later...)
 	drain(nil)
 	Label("drained")
 	XCHGQ(sums, other)
