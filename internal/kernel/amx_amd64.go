@@ -40,3 +40,15 @@ func peakI8AMX(n int)
 func peakTileI8AMX(n int)
 
 func peakTileBF16AMX(n int)
+
+//go:noescape
+func tileBF16x4AMX(dst *float32, ldd int, x *uint16, w *byte, ldw int, step int, panel int, sums *float32, fetch *byte, ahead int, steps int, rows int)
+
+//go:noescape
+func tileBF16x1AMX(dst *float32, ldd int, x *uint16, w *byte, ldw int, step int, panel int, sums *float32, fetch *byte, ahead int, steps int, rows int)
+
+//go:noescape
+func splitBF16AMX(dst *uint16, x *float32, n int)
+
+//go:noescape
+func packBF16AMX(dst *byte, src *byte, n int)

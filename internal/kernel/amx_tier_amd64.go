@@ -16,6 +16,7 @@ var amx = func() table {
 	t.limits.i8 = func(n int) int { return rounds(n, tiles*32/2, peakI8AMX) }
 	t.limits.tileI8 = func(n int) int { return rounds(n, tiles*64, peakTileI8AMX) }
 	if cpu.X86.HasAMXBF16 {
+		t.packHalf = packBF16Tiles
 		t.limits.tileBF16 = func(n int) int { return rounds(n, tiles*32, peakTileBF16AMX) }
 	}
 	return t

@@ -23,6 +23,9 @@ type table struct {
 	// dotHalf is dot with weights of type F16 or BF16; it returns false if it has no way for this k, and is nil if the
 	// tier has none.
 	dotHalf func(d tensor.DType, dst, x []float32, w []byte, m, n, k, ldd int) bool
+	// packHalf returns the weights for products that round activations, nil for those that it has no way for; it is nil if the
+	// tier has none.
+	packHalf func(w *halves) *tiledHalves
 	// gemmHalf is gemm with w of type F16 and n a multiple of 16; nil if the tier has none.
 	gemmHalf func(dst, x []float32, w []byte, m, n, k, ldx int, add bool)
 	// narrow is NarrowF16 of a multiple of 8 values; nil if the tier has none.

@@ -56,6 +56,7 @@ func main() {
 	case "amx":
 		v = zmm
 		tiled()
+		tiledBF16()
 	case "training":
 		v = ymm
 		training()
