@@ -25,8 +25,8 @@ const (
 	tileRows = 16
 	// tileSums is the working memory of a tile: twice sums of three planes.
 	tileSums = 2 * 3 * tileRows * tileRows
-	// tileFrom is from how many rows on tiles are worth it.
-	tileFrom = tileRows
+	// tileFrom is from how many rows on tiles are worth it whatever the format.
+	tileFrom = 24
 	// tileRest is how many rows beyond whole tiles take the way of few rows: more are another tile.
 	tileRest = 6
 	// tilePanels is how many panels are brought into the order of tiles before all rows pass them: of 1024 columns they
