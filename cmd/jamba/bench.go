@@ -141,6 +141,9 @@ func (c *benchCmd) check() error {
 
 func printLimits(w io.Writer, l bench.Limits, peer bool) {
 	fmt.Fprintf(w, "\n%d threads: memory %.1f GB/s, float32 %.0f GFLOPS, 8-bit %.0f GOPS\n", l.Threads, l.ReadBytes/1e9, 2*l.F32MACs/1e9, 2*l.I8MACs/1e9)
+	if l.TileI8MACs > 0 {
+		fmt.Fprintf(w, "tile units: 8-bit %.0f GOPS, BF16 %.0f GFLOPS\n", 2*l.TileI8MACs/1e9, 2*l.TileBF16MACs/1e9)
+	}
 	fmt.Fprint(w, "work      tokens   depth  batch     tok/s   (min …   max)   of the bound      peak RSS")
 	if peer {
 		fmt.Fprint(w, "   llama.cpp  ratio")

@@ -21674,7 +21674,7 @@ DATA c46fffe00<>+28(SB)/4, $0x46fffe00
 GLOBL c46fffe00<>(SB), RODATA|NOPTR, $32
 
 // func roundKAVX2(q *int16, xs *float32, x *float32, limit float32, blocks int)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX, AVX2
 TEXT ·roundKAVX2(SB), NOSPLIT, $0-40
 	MOVQ q+0(FP), AX
 	MOVQ xs+8(FP), CX
@@ -21763,7 +21763,7 @@ block:
 	VPMAXSD      X2, X1, X1
 	VMOVDQA      X1, X1
 	VPMAXSD      X1, X0, X0
-	MOVSS        limit+24(FP), X1
+	VMOVSS       limit+24(FP), X1
 	VDIVSS       X1, X0, X2
 	VDIVSS       X0, X1, X0
 	VCMPSS       $0x11, c7f800000<>+0(SB), X0, X1

@@ -339,6 +339,12 @@ func gemmK6Zx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, 
 func gemmK6Zx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
+func roundAVX512(q *int16, xs *float32, x *float32, blocks int)
+
+//go:noescape
+func roundKAVX512(q *int16, xs *float32, x *float32, limit float32, blocks int)
+
+//go:noescape
 func widenF16AVX512(dst *float32, src *byte, n int)
 
 //go:noescape

@@ -29794,6 +29794,235 @@ block_end:
 	VZEROUPPER
 	RET
 
+// func roundAVX512(q *int16, xs *float32, x *float32, blocks int)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·roundAVX512(SB), NOSPLIT, $0-32
+	MOVQ q+0(FP), AX
+	MOVQ xs+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ blocks+24(FP), BX
+
+block:
+	CMPQ          BX, $0x01
+	JLT           block_end
+	VMOVUPS       (DX), Z0
+	VPANDD        c7fffffff<>+0(SB), Z0, Z2
+	VMOVUPS       64(DX), Z1
+	VPANDD        c7fffffff<>+0(SB), Z1, Z3
+	VPMAXSD       Z3, Z2, Z2
+	VMOVSS        c46fffe00<>+0(SB), X3
+	VEXTRACTI64X4 $0x01, Z2, Y4
+	VPMAXSD       Y2, Y4, Y4
+	VEXTRACTI128  $0x01, Y4, X2
+	VPMAXSD       X4, X2, X2
+	VPSHUFD       $0x4e, X2, X4
+	VPMAXSD       X4, X2, X2
+	VPSHUFD       $0xb1, X2, X4
+	VPMAXSD       X4, X2, X2
+	VDIVSS        X3, X2, X4
+	VDIVSS        X2, X3, X2
+	VCMPSS        $0x11, c7f800000<>+0(SB), X2, X3
+	VANDPS        X3, X2, X2
+	VBROADCASTSS  X2, Z2
+	VMULPS        Z2, Z0, Z0
+	VCVTPS2DQ     Z0, Z0
+	VPMOVSDW      Z0, (AX)
+	VMULPS        Z2, Z1, Z1
+	VCVTPS2DQ     Z1, Z1
+	VPMOVSDW      Z1, 32(AX)
+	VPADDD        Z0, Z1, Z0
+	VEXTRACTI64X4 $0x01, Z0, Y1
+	VPADDD        Y0, Y1, Y1
+	VEXTRACTI128  $0x01, Y1, X0
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0x4e, X0, X1
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VPADDD        X1, X0, X0
+	VCVTDQ2PS     X0, X0
+	VMULSS        X4, X0, X0
+	VMOVSS        X4, (CX)
+	VMOVSS        X0, 4(CX)
+	ADDQ          $0x40, AX
+	ADDQ          $0x00000080, DX
+	ADDQ          $0x08, CX
+	SUBQ          $0x01, BX
+	JMP           block
+
+block_end:
+	VZEROUPPER
+	RET
+
+DATA c46fffe00<>+0(SB)/4, $0x46fffe00
+DATA c46fffe00<>+4(SB)/4, $0x46fffe00
+DATA c46fffe00<>+8(SB)/4, $0x46fffe00
+DATA c46fffe00<>+12(SB)/4, $0x46fffe00
+DATA c46fffe00<>+16(SB)/4, $0x46fffe00
+DATA c46fffe00<>+20(SB)/4, $0x46fffe00
+DATA c46fffe00<>+24(SB)/4, $0x46fffe00
+DATA c46fffe00<>+28(SB)/4, $0x46fffe00
+DATA c46fffe00<>+32(SB)/4, $0x46fffe00
+DATA c46fffe00<>+36(SB)/4, $0x46fffe00
+DATA c46fffe00<>+40(SB)/4, $0x46fffe00
+DATA c46fffe00<>+44(SB)/4, $0x46fffe00
+DATA c46fffe00<>+48(SB)/4, $0x46fffe00
+DATA c46fffe00<>+52(SB)/4, $0x46fffe00
+DATA c46fffe00<>+56(SB)/4, $0x46fffe00
+DATA c46fffe00<>+60(SB)/4, $0x46fffe00
+GLOBL c46fffe00<>(SB), RODATA|NOPTR, $64
+
+DATA c7fffffff<>+0(SB)/4, $0x7fffffff
+DATA c7fffffff<>+4(SB)/4, $0x7fffffff
+DATA c7fffffff<>+8(SB)/4, $0x7fffffff
+DATA c7fffffff<>+12(SB)/4, $0x7fffffff
+DATA c7fffffff<>+16(SB)/4, $0x7fffffff
+DATA c7fffffff<>+20(SB)/4, $0x7fffffff
+DATA c7fffffff<>+24(SB)/4, $0x7fffffff
+DATA c7fffffff<>+28(SB)/4, $0x7fffffff
+DATA c7fffffff<>+32(SB)/4, $0x7fffffff
+DATA c7fffffff<>+36(SB)/4, $0x7fffffff
+DATA c7fffffff<>+40(SB)/4, $0x7fffffff
+DATA c7fffffff<>+44(SB)/4, $0x7fffffff
+DATA c7fffffff<>+48(SB)/4, $0x7fffffff
+DATA c7fffffff<>+52(SB)/4, $0x7fffffff
+DATA c7fffffff<>+56(SB)/4, $0x7fffffff
+DATA c7fffffff<>+60(SB)/4, $0x7fffffff
+GLOBL c7fffffff<>(SB), RODATA|NOPTR, $64
+
+// func roundKAVX512(q *int16, xs *float32, x *float32, limit float32, blocks int)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·roundKAVX512(SB), NOSPLIT, $0-40
+	MOVQ q+0(FP), AX
+	MOVQ xs+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ blocks+32(FP), BX
+
+block:
+	CMPQ          BX, $0x01
+	JLT           block_end
+	VMOVUPS       (DX), Z0
+	VPANDD        c7fffffff<>+0(SB), Z0, Z8
+	VMOVUPS       64(DX), Z1
+	VPANDD        c7fffffff<>+0(SB), Z1, Z2
+	VPMAXSD       Z2, Z8, Z8
+	VMOVUPS       128(DX), Z2
+	VPANDD        c7fffffff<>+0(SB), Z2, Z3
+	VPMAXSD       Z3, Z8, Z8
+	VMOVUPS       192(DX), Z3
+	VPANDD        c7fffffff<>+0(SB), Z3, Z4
+	VPMAXSD       Z4, Z8, Z8
+	VMOVUPS       256(DX), Z4
+	VPANDD        c7fffffff<>+0(SB), Z4, Z5
+	VPMAXSD       Z5, Z8, Z8
+	VMOVUPS       320(DX), Z5
+	VPANDD        c7fffffff<>+0(SB), Z5, Z6
+	VPMAXSD       Z6, Z8, Z8
+	VMOVUPS       384(DX), Z6
+	VPANDD        c7fffffff<>+0(SB), Z6, Z7
+	VPMAXSD       Z7, Z8, Z8
+	VMOVUPS       448(DX), Z7
+	VPANDD        c7fffffff<>+0(SB), Z7, Z9
+	VPMAXSD       Z9, Z8, Z8
+	VMOVSS        limit+24(FP), X9
+	VEXTRACTI64X4 $0x01, Z8, Y10
+	VPMAXSD       Y8, Y10, Y10
+	VEXTRACTI128  $0x01, Y10, X8
+	VPMAXSD       X10, X8, X8
+	VPSHUFD       $0x4e, X8, X10
+	VPMAXSD       X10, X8, X8
+	VPSHUFD       $0xb1, X8, X10
+	VPMAXSD       X10, X8, X8
+	VDIVSS        X9, X8, X10
+	VDIVSS        X8, X9, X8
+	VCMPSS        $0x11, c7f800000<>+0(SB), X8, X9
+	VANDPS        X9, X8, X8
+	VBROADCASTSS  X8, Z8
+	VMULPS        Z8, Z0, Z0
+	VCVTPS2DQ     Z0, Z0
+	VPMOVSDW      Z0, (AX)
+	VMULPS        Z8, Z1, Z1
+	VCVTPS2DQ     Z1, Z1
+	VPMOVSDW      Z1, 32(AX)
+	VPADDD        Z0, Z1, Z0
+	VEXTRACTI64X4 $0x01, Z0, Y1
+	VPADDD        Y0, Y1, Y1
+	VEXTRACTI128  $0x01, Y1, X0
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0x4e, X0, X1
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VPADDD        X1, X0, X0
+	VCVTDQ2PS     X0, X0
+	VMULSS        X10, X0, X0
+	VMOVSS        X10, (CX)
+	VMOVSS        X0, 4(CX)
+	VMULPS        Z8, Z2, Z2
+	VCVTPS2DQ     Z2, Z2
+	VPMOVSDW      Z2, 64(AX)
+	VMULPS        Z8, Z3, Z3
+	VCVTPS2DQ     Z3, Z3
+	VPMOVSDW      Z3, 96(AX)
+	VPADDD        Z2, Z3, Z0
+	VEXTRACTI64X4 $0x01, Z0, Y1
+	VPADDD        Y0, Y1, Y1
+	VEXTRACTI128  $0x01, Y1, X0
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0x4e, X0, X1
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VPADDD        X1, X0, X0
+	VCVTDQ2PS     X0, X0
+	VMULSS        X10, X0, X0
+	VMOVSS        X10, 8(CX)
+	VMOVSS        X0, 12(CX)
+	VMULPS        Z8, Z4, Z4
+	VCVTPS2DQ     Z4, Z4
+	VPMOVSDW      Z4, 128(AX)
+	VMULPS        Z8, Z5, Z5
+	VCVTPS2DQ     Z5, Z5
+	VPMOVSDW      Z5, 160(AX)
+	VPADDD        Z4, Z5, Z0
+	VEXTRACTI64X4 $0x01, Z0, Y1
+	VPADDD        Y0, Y1, Y1
+	VEXTRACTI128  $0x01, Y1, X0
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0x4e, X0, X1
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VPADDD        X1, X0, X0
+	VCVTDQ2PS     X0, X0
+	VMULSS        X10, X0, X0
+	VMOVSS        X10, 16(CX)
+	VMOVSS        X0, 20(CX)
+	VMULPS        Z8, Z6, Z6
+	VCVTPS2DQ     Z6, Z6
+	VPMOVSDW      Z6, 192(AX)
+	VMULPS        Z8, Z7, Z7
+	VCVTPS2DQ     Z7, Z7
+	VPMOVSDW      Z7, 224(AX)
+	VPADDD        Z6, Z7, Z0
+	VEXTRACTI64X4 $0x01, Z0, Y1
+	VPADDD        Y0, Y1, Y1
+	VEXTRACTI128  $0x01, Y1, X0
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0x4e, X0, X1
+	VPADDD        X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VPADDD        X1, X0, X0
+	VCVTDQ2PS     X0, X0
+	VMULSS        X10, X0, X0
+	VMOVSS        X10, 24(CX)
+	VMOVSS        X0, 28(CX)
+	ADDQ          $0x00000100, AX
+	ADDQ          $0x00000200, DX
+	ADDQ          $0x20, CX
+	SUBQ          $0x01, BX
+	JMP           block
+
+block_end:
+	VZEROUPPER
+	RET
+
 // func widenF16AVX512(dst *float32, src *byte, n int)
 // Requires: AVX, AVX512F
 TEXT ·widenF16AVX512(SB), NOSPLIT, $0-24

@@ -53,7 +53,7 @@ var (
 			k5:  {few: superTiles{gemmK5Zx1, gemmK5Zx2, gemmK5Zx3, gemmK5Zx4, gemmK5Zx5, gemmK5Zx6, gemmK5Zx7, gemmK5Zx8}},
 			k6:  {few: superTiles{gemmK6Zx1, gemmK6Zx2, gemmK6Zx3, gemmK6Zx4, gemmK6Zx5, gemmK6Zx6, gemmK6Zx7, gemmK6Zx8}},
 		},
-		round: roundAVX2, roundK: roundKAVX2, fromF16: widenF16AVX512, scalesK: scalesKAVX512,
+		round: roundAVX512, roundK: roundKAVX512, fromF16: widenF16AVX512, scalesK: scalesKAVX512,
 	}
 	packAVX512VNNI = packKernels{
 		rows: 16,
@@ -65,7 +65,7 @@ var (
 			k5:  {few: superTiles{gemmK5ZVx1, gemmK5ZVx2, gemmK5ZVx3, gemmK5ZVx4, gemmK5ZVx5, gemmK5ZVx6, gemmK5ZVx7, gemmK5ZVx8}},
 			k6:  {few: superTiles{gemmK6ZVx1, gemmK6ZVx2, gemmK6ZVx3, gemmK6ZVx4, gemmK6ZVx5, gemmK6ZVx6, gemmK6ZVx7, gemmK6ZVx8}},
 		},
-		round: roundAVX2, roundK: roundKAVX2, fromF16: widenF16AVX512, scalesK: scalesKAVX512,
+		round: roundAVX512, roundK: roundKAVX512, fromF16: widenF16AVX512, scalesK: scalesKAVX512,
 	}
 )
 

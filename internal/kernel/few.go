@@ -15,28 +15,32 @@ func (few) roundedRows(m int) int { return m }
 func (few) round(r *rounded, x []float32, i, _ int, p *packed) { r.put(i*p.k, x[i*p.k:(i+1)*p.k], p) }
 
 func (few) mul(l *packedLoop, lo, hi int) {
-	p := l.p
-	rows := p.rows
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)
+	for first := 0; first < l.m; first += rowBlock {
+		for panel := lo; panel < hi; panel++ {
+			l.fewRows(e, panel, first, min(first+rowBlock, l.m))
+		}
+	}
+}
+
+// fewRows multiplies the rows [first, end), at most rowBlock, with a panel.
+func (l *packedLoop) fewRows(e *expanded, panel, first, end int) {
+	p := l.p
+	rows := p.rows
 	n := p.k / p.sub * rows
 	e.scale = slices.Grow(e.scale[:0], n)[:n]
 	e.minima = slices.Grow(e.minima[:0], n)[:n]
-	for first := 0; first < l.m; first += rowBlock {
-		end := min(first+rowBlock, l.m)
-		for panel := lo; panel < hi; panel++ {
-			minima := p.expand(e.scale, e.minima, panel, 0)
-			if (panel+1)*rows <= p.n {
-				p.kernels.few.panel(l.dst[first*p.n+panel*rows:], p.n, l.x, first, end, p, panel, e.scale, minima)
-				continue
-			}
-			// The last panel may have more rows than dst has columns.
-			part := e.part(rowBlock * rows)
-			p.kernels.few.panel(part, rows, l.x, first, end, p, panel, e.scale, minima)
-			for i := first; i < end; i++ {
-				copy(l.dst[i*p.n+panel*rows:(i+1)*p.n], part[(i-first)*rows:])
-			}
-		}
+	minima := p.expand(e.scale, e.minima, panel, 0)
+	if (panel+1)*rows <= p.n {
+		p.kernels.few.panel(l.dst[first*p.n+panel*rows:], p.n, l.x, first, end, p, panel, e.scale, minima)
+		return
+	}
+	// The last panel may have more rows than dst has columns.
+	part := e.part(rowBlock * rows)
+	p.kernels.few.panel(part, rows, l.x, first, end, p, panel, e.scale, minima)
+	for i := first; i < end; i++ {
+		copy(l.dst[i*p.n+panel*rows:(i+1)*p.n], part[(i-first)*rows:])
 	}
 }
 

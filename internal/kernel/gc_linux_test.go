@@ -51,6 +51,7 @@ func TestCollectorIsNotHeldUp(t *testing.T) {
 		{"MatMul Q4_K", product(tensor.Q4_K, 100, 1<<14, 16, false)},
 		{"MatMul of packed Q8_0", product(tensor.Q8_0, 100, 1<<14, 16, true)},
 		{"MatMul of many rows by packed Q4_K", product(tensor.Q4_K, 1<<10, 512, 192, true)},
+		{"MatMul of many rows by packed Q8_0", product(tensor.Q8_0, 1<<10, 1<<10, 192, true)},
 		{"MatMul of packed Q6_K", product(tensor.Q6_K, 100, 1<<14, 16, true)},
 		{"SiLUMul", elements(1<<20, func(x []float32) { SiLUMul(x, x) })},
 		{"Softplus", elements(1<<20, Softplus)},

@@ -318,6 +318,9 @@ func TestGuardedPacked(t *testing.T) {
 			if i%2 == 0 {
 				m, k = wideFrom+r.IntN(20), max(32, d.BlockValues())*pick(r, 1, 2, 3, 17)
 				k = min(k, 3*wideK/2)
+				if i%4 == 0 {
+					m = tileFrom + r.IntN(20)
+				}
 			}
 			w, _ := randomMatrix(t, r, d, n, k)
 			w.Pack()
@@ -339,6 +342,10 @@ func TestGuardedPacked(t *testing.T) {
 				p := guarded(to)
 				if tiles, ok := p.way(m).(*wideTiles); ok {
 					guardedWide(to, p, tiles, m, n, k, put(to, x))
+					return
+				}
+				if tiles, ok := p.way(m).(*tileUnits); ok {
+					guardedTiles(to, p, tiles, m, n, k, put(to, x))
 					return
 				}
 				round := rounded{q: put(to, make([]int16, m*k)), scales: put(to, make([]float32, m*k/16))}
@@ -369,6 +376,23 @@ func guardedWide(to *memory, p *packed, tiles *wideTiles, m, n, k int, x []float
 		for panel := 0; panel < p.count; panel += 2 {
 			tiles.pair(&l, &e, panel, min(panel+1, p.count-1), 0, m, at, min(wideK, k-at))
 		}
+	}
+}
+
+// guardedTiles computes a product on tile units.
+func guardedTiles(to *memory, p *packed, tiles *tileUnits, m, n, k int, x []float32) {
+	rows, atOnce := tiles.roundedRows(m), min(tiles.columns, k)
+	round := rounded{put(to, make([]int16, rows*k)), put(to, make([]float32, rows*k/16))}
+	round.round(x, m, p, tiles)
+	scales := tilePanels * atOnce / p.sub * p.rows
+	e := expanded{
+		scale: put(to, make([]float32, scales)), minima: put(to, make([]float32, scales)),
+		products: put(to, make([]float32, tileRows*p.count*p.rows)), weights: put(to, make([]int16, tilePanels*atOnce*p.rows)),
+		sums: put(to, make([]int32, tileSums)),
+	}
+	l := packedLoop{put(to, make([]float32, m*n)), &round, p, tiles, m}
+	for at := 0; at < k; at += tiles.columns {
+		tiles.panels(&l, &e, 0, p.count, p.count, at)
 	}
 }
 

@@ -13,11 +13,19 @@ func PeakF32(n int) int { return active.limits.f32(n) }
 
 // PeakI8 does n multiply-adds of integers as products with 8-bit weights do them, rounded likewise, and returns
 // their number; 0 if the tier has no such products.
-func PeakI8(n int) int {
-	if active.limits.i8 == nil {
+func PeakI8(n int) int { return peak(active.limits.i8, n) }
+
+// PeakTileI8 is PeakI8 of products of 8 by 8 bits on tile units; 0 if there are none.
+func PeakTileI8(n int) int { return peak(active.limits.tileI8, n) }
+
+// PeakTileBF16 is PeakTileI8 of BF16.
+func PeakTileBF16(n int) int { return peak(active.limits.tileBF16, n) }
+
+func peak(loop func(n int) int, n int) int {
+	if loop == nil {
 		return 0
 	}
-	return active.limits.i8(n)
+	return loop(n)
 }
 
 // limits are the loops of a tier.
@@ -25,6 +33,8 @@ type limits struct {
 	read func(b []byte)
 	f32  func(n int) int
 	i8   func(n int) int
+	// Of tile units; nil: there are none.
+	tileI8, tileBF16 func(n int) int
 }
 
 var genericLimits = limits{

@@ -73,9 +73,16 @@ func (w *Matrix) Raw() []byte {
 // (Q6_K) in blocks of superHalf: a block with nothing above 1e-34 counts as zeroes, and with Q4_0 activations from about
 // 1e36 on overflow. It takes about as much memory as the weights; those that Quantize made are freed, others are
 // returned, nil if there are none: they are needed no more, except by Row.
+// Weights of BF16 stay where they are; tile units multiply them with activations rounded to 16 or 17 bits.
 // A matrix of FromPanels is not copied: it is used as it is if its panels are as high as the tier's, and else not packed.
 func (w *Matrix) Pack() (unpacked []byte) {
 	if active.pack == nil || w.weights == nil {
+		return nil
+	}
+	if h, ok := w.weights.(*halves); ok && active.packHalf != nil {
+		if tiled := active.packHalf(h); tiled != nil {
+			w.weights = tiled
+		}
 		return nil
 	}
 	p := w.weights.pack(active.pack)

@@ -45,7 +45,7 @@ func (p *packed) way(m int) way {
 
 // rounded is activations [m, K] rounded to integers, as the kernels read them: in blocks of the layout's unit.
 type rounded struct {
-	q      []int16   // [m, K]
+	q      []int16   // [m, K], or as many pairs of bytes
 	scales []float32 // [m, K/32, 2]: scale and scale·sum of 32
 }
 
@@ -54,6 +54,7 @@ type rounded struct {
 type expanded struct {
 	scale, minima, products []float32
 	weights                 []int16
+	sums                    []int32 // of tile units
 }
 
 func (e *expanded) part(n int) []float32 {

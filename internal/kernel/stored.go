@@ -100,3 +100,11 @@ func (w *halves) panel(to []float32, n, rows, at, k int, wide []float32) {
 		w.stored.panel(to, n, rows, at, k, wide)
 	}
 }
+
+// tiledHalves are halves that products multiply on tile units, with activations as two numbers of 16 bits.
+type tiledHalves struct {
+	halves
+	multiply func(dst, x []float32, w *halves, m int)
+}
+
+func (w *tiledHalves) mul(dst, x []float32, m int) { w.multiply(dst, x, &w.halves, m) }

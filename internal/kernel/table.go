@@ -23,6 +23,9 @@ type table struct {
 	// dotHalf is dot with weights of type F16 or BF16; it returns false if it has no way for this k, and is nil if the
 	// tier has none.
 	dotHalf func(d tensor.DType, dst, x []float32, w []byte, m, n, k, ldd int) bool
+	// packHalf returns the weights for products that round activations, nil for those that it has no way for; it is nil if the
+	// tier has none.
+	packHalf func(w *halves) *tiledHalves
 	// gemmHalf is gemm with w of type F16 and n a multiple of 16; nil if the tier has none.
 	gemmHalf func(dst, x []float32, w []byte, m, n, k, ldx int, add bool)
 	// narrow is NarrowF16 of a multiple of 8 values; nil if the tier has none.
@@ -114,10 +117,10 @@ var tiers = func() []*table {
 // active is the tier in use: the best, unless the environment variable JAMBA_CPU names another.
 var active = tiers[len(tiers)-1]
 
-// Tier names the tier of kernels in use: generic, avx2 or avx512, with +vnni if it makes use of that.
+// Tier names the tier of kernels in use: generic, avx2, avx512 or amx, the middle ones with +vnni if they make use of that.
 func Tier() string { return active.name }
 
-// SetTier chooses a tier by its name, generic, avx2 or avx512, "" for the best. It is for the start of a program and for
+// SetTier chooses a tier by its name, generic, avx2, avx512 or amx, "" for the best. It is for the start of a program and for
 // tests, not to be called while kernels run. Matrices that are packed stay with the tier they were packed for. It is an
 // error if there is no such tier or this processor cannot run it.
 func SetTier(name string) error {

@@ -8,7 +8,7 @@ import (
 )
 
 // platformTiers are the tiers of this architecture, the best last.
-var platformTiers = []*table{&avx2, &avx2VNNI, &avx512, &avx512VNNI}
+var platformTiers = []*table{&avx2, &avx2VNNI, &avx512, &avx512VNNI, &amx}
 
 // avx2 is the tier of processors with AVX2, FMA and conversion of fp16. Its functions split slices into what the assembly
 // takes, vectors of eight. Where the rest is left to the generic twins, which part an element falls in depends on the

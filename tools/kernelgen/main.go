@@ -1,6 +1,6 @@
 // Command kernelgen writes the assembly of package kernel: go generate ./internal/kernel.
 //
-//	kernelgen avx2|avxvnni|avx512 -pkg kernel -out FILE.s -stubs FILE.go
+//	kernelgen avx2|avxvnni|avx512|amx|training -pkg kernel -out FILE.s -stubs FILE.go
 //
 // Each kernel is a function of this program, a file holds those of one subject. What the kernels compute is told by
 // their generic twins in package kernel, against which they are tested. The same functions write kernels for vectors of
@@ -18,7 +18,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "kernelgen: which kernels, avx2, avxvnni, avx512 or training?")
+		fmt.Fprintln(os.Stderr, "kernelgen: which kernels, avx2, avxvnni, avx512, amx or training?")
 		os.Exit(2)
 	}
 	set := os.Args[1]
@@ -46,12 +46,17 @@ func main() {
 		v = zmm
 		floats()
 		quantized()
+		roundWide()
 		scalesF16()
 		scalesK()
 		limits()
 		v.title, v.dot, v.chains = "ZV", evexDot, 8
 		quantized()
 		peakI8("peakI8AVX512VNNI")
+	case "amx":
+		v = zmm
+		tiled()
+		tiledBF16()
 	case "training":
 		v = ymm
 		training()

@@ -281,7 +281,8 @@ func roundSuper() {
 				VPMAXSD(next, all.AsX(), all.AsX())
 			}
 		}
-		limit := Load(Param("limit"), XMM())
+		limit := XMM()
+		VMOVSS(scalar("limit"), limit)
 		scale, factor := roundScale(all.AsX(), limit)
 		for part := range 4 {
 			v := vectors(4)
@@ -307,7 +308,7 @@ func roundScale(peak, limit Op) (scale, factor VecVirtual) {
 	const less = 17
 	VCMPSS(Imm(less), f32(math.Inf(1)), inverse, finite)
 	VANDPS(finite, inverse, inverse)
-	factor = YMM()
+	factor = v.register()
 	VBROADCASTSS(inverse, factor)
 	return scale, factor
 }

@@ -15,6 +15,9 @@ type Limits struct {
 	ReadBytes float64 `json:"read_bytes_per_s"` // from memory
 	F32MACs   float64 `json:"f32_macs_per_s"`   // multiply-adds
 	I8MACs    float64 `json:"i8_macs_per_s"`    // as products with quantized weights do them; 0: the kernels have none
+	// Of tile units, which products use in several passes.
+	TileI8MACs   float64 `json:"tile_i8_macs_per_s,omitempty"`
+	TileBF16MACs float64 `json:"tile_bf16_macs_per_s,omitempty"`
 }
 
 // MeasureLimits takes about a second. It stops early with ctx's error when ctx ends.
@@ -52,6 +55,8 @@ func MeasureLimits(ctx context.Context) (Limits, error) {
 	}
 	l.F32MACs = peak(kernel.PeakF32)
 	l.I8MACs = peak(kernel.PeakI8)
+	l.TileI8MACs = peak(kernel.PeakTileI8)
+	l.TileBF16MACs = peak(kernel.PeakTileBF16)
 	return l, ctx.Err()
 }
 
