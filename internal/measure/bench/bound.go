@@ -45,10 +45,11 @@ type Network struct {
 	Config *model.Config
 	Sizes  model.Sizes
 	KV     tensor.DType
+	Chunk  int // tokens of a prompt that are computed at once
 }
 
 // NetworkOf returns a model's.
-func NetworkOf(m *model.Model) Network { return Network{&m.Config, m.Sizes(), m.KV()} }
+func NetworkOf(m *model.Model) Network { return Network{&m.Config, m.Sizes(), m.KV(), Chunk} }
 
 // Decode is the bound of a step of that many sequences at that depth: mostly set by memory for few sequences, by arithmetic for
 // many.
@@ -62,12 +63,12 @@ func (n Network) Decode(batch, depth int, l Limits) Bound {
 // Prefill is the bound of a prompt in chunks, each of which reads the weights once. Only the last token gets logits.
 func (n Network) Prefill(tokens, depth int, l Limits) Bound {
 	w := n.head(1)
-	w.add(n.layers(Chunk).times(tokens / Chunk))
-	if rest := tokens % Chunk; rest > 0 {
+	w.add(n.layers(n.Chunk).times(tokens / n.Chunk))
+	if rest := tokens % n.Chunk; rest > 0 {
 		w.add(n.layers(rest))
 	}
-	for at := 0; at < tokens; at += Chunk {
-		w.add(sequence(n.Config, n.KV, depth+at, min(Chunk, tokens-at)))
+	for at := 0; at < tokens; at += n.Chunk {
+		w.add(sequence(n.Config, n.KV, depth+at, min(n.Chunk, tokens-at)))
 	}
 	return w.bound(tokens, l)
 }
