@@ -189,7 +189,7 @@ func printPlans(s *streams, plans []*plan.Plan) error {
 	if first.Devices > 1 {
 		devices = fmt.Sprintf(" on each of %d devices", first.Devices)
 	}
-	fmt.Fprintf(w, "memory %s%s, keys and values in %s, prompts %s\n\n", bytesize(first.Memory), devices, first.KV, first.Prefill)
+	fmt.Fprintf(w, "memory %.4g GB = %s%s, keys and values in %s, prompts %s\n\n", float64(first.Memory)/1e9, bytesize(first.Memory), devices, first.KV, first.Prefill)
 	fmt.Fprint(w, "model\tparameters\tactive\tweights\tcontext\tbatch\tweights\tkeys, values\tstates\tactivations\ttotal\tfits\n")
 	for _, p := range plans {
 		fits := "yes"

@@ -18,7 +18,10 @@ import (
 )
 
 // Sizes of a letter, in pixels.
-const LetterWidth, LetterHeight = 7, 13
+const (
+	LetterWidth  = 7
+	LetterHeight = 13
+)
 
 // Colours that all charts share.
 var (
