@@ -51,14 +51,14 @@ func (l *loader) model(c Config) *Model {
 	m.stage, l.err = l.stage.of(len(c.Layers))
 	l.ropes = map[*RoPE]*ropeTable{}
 	embed, head := param.Outside(param.Embed), param.Outside(param.Head)
-	l.absent = m.stage.Lo > 0
+	l.absent = l.survey != nil || m.stage.Lo > 0
 	m.embed = l.matrix(embed, c.VocabSize, c.HiddenSize)
 	m.sizes.Embedding = l.take()
 	for i, layer := range c.Layers {
 		if l.err != nil {
 			return m
 		}
-		l.absent = i < m.stage.Lo || i >= m.stage.Hi
+		l.absent = l.survey != nil || i < m.stage.Lo || i >= m.stage.Hi
 		m.blocks = append(m.blocks, l.block(i, layer, c.HiddenSize))
 		size := l.take()
 		if e := layer.MoE; e != nil {
@@ -69,7 +69,7 @@ func (l *loader) model(c Config) *Model {
 		l.experts = Size{}
 		m.sizes.Layers = append(m.sizes.Layers, size)
 	}
-	l.absent = !m.ends()
+	l.absent = l.survey != nil || !m.ends()
 	m.finalNorm = l.vector(param.Outside(param.FinalNorm), param.Weight, c.HiddenSize)
 	switch {
 	case m.tied():
@@ -97,6 +97,7 @@ type loader struct {
 	inPairs  bool         // bring rows of q and k that lie in pairs half a head apart
 	fresh    *weights     // fills new weights; nil: they come from the source
 	names    *param.Names // of new weights
+	survey   Tell         // what is fetched gets a shape and no values, and this says how many bytes it takes; nil: weights are loaded
 	params   []Param
 	owned    int // their values
 
@@ -116,6 +117,8 @@ func (l *loader) tensor(id param.ID, which param.Tensor, shape ...int) (t tensor
 	switch {
 	case l.err != nil:
 		return tensor.Tensor{}
+	case l.survey != nil:
+		return l.surveyed(id, which, shape)
 	case l.absent:
 		l.source.Skip(id, which)
 		return tensor.Tensor{Shape: shape}
@@ -345,6 +348,9 @@ func (l *loader) expertMLPs(i int, c *MoE, hidden int) []mlp {
 	n, width := c.NumExperts, c.IntermediateSize
 	if l.err != nil {
 		return nil
+	}
+	if l.survey != nil {
+		return l.surveyExperts(i, c, hidden)
 	}
 	experts := make([]mlp, n)
 	fetch := []func(e int){

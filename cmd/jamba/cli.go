@@ -31,6 +31,7 @@ Examples:
   git diff | jamba run -m MODEL --system "Write a commit message." -
   jamba quantize MODEL -o OUT.gguf --type q4_k_m   smaller weights, in a file that llama.cpp opens, too
   jamba show -m MODEL                              what is it, how large, layer by layer
+  jamba plan jamba-v0.1 --memory 80GB              does it fit, and with what context?
   jamba logits -m MODEL --tokens 1,2,3 -o out.npy  the raw numbers
   jamba train nano book.txt -o my-model            a model of your own
 
@@ -40,6 +41,7 @@ Every command has its own help: jamba run --help.`
 type grammar struct {
 	Run       runCmd       `cmd:"" help:"Answer a prompt, or chat."`
 	Show      showCmd      `cmd:"" help:"Show what a model is: its layers, sizes and memory."`
+	Plan      planCmd      `cmd:"" help:"Compute what memory a model takes, what fits, and how fast it can be at most."`
 	Logits    logitsCmd    `cmd:"" help:"Compute the logits of a sequence of token ids."`
 	Bench     benchCmd     `cmd:"" help:"Measure how fast a model runs, and how near that is to the machine's limits."`
 	Compare   compareCmd   `cmd:"" help:"Measure how far two models, precisions or engines deviate on the same text."`

@@ -3,7 +3,6 @@ package loop
 import (
 	"fmt"
 	"image/png"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"jamba/internal/chart"
 	"jamba/train"
 	"jamba/train/data"
 )
@@ -101,7 +101,7 @@ func TestChart(t *testing.T) {
 	}
 	for _, loss := range []float64{0, 1e11, 1e30} { // a line in the middle
 		im := (&runLog{losses: []point{{0, loss}, {1, loss}}}).picture()
-		if im.At(left+plotWidth/2+5, top+plotHeight/2) == paper {
+		if im.At(left+plotWidth/2+5, top+plotHeight/2) == chart.Paper {
 			t.Errorf("a loss of %v is not in the chart", loss)
 		}
 	}
@@ -123,18 +123,6 @@ func TestChart(t *testing.T) {
 	}
 	if !seen[[3]uint32{31, 90, 180}] || !seen[[3]uint32{214, 96, 20}] {
 		t.Error("a line is missing")
-	}
-}
-
-func TestTicks(t *testing.T) {
-	for _, c := range []struct {
-		lo, hi float64
-		want   []float64
-	}{{0, 60, []float64{0, 10, 20, 30, 40, 50, 60}}, {4.3, 6.3, []float64{4.5, 5, 5.5, 6}}, {0, 1000, []float64{0, 200, 400, 600, 800, 1000}}} {
-		got, _ := ticks(c.lo, c.hi, 8)
-		if !slices.EqualFunc(got, c.want, func(a, b float64) bool { return math.Abs(a-b) < 1e-9 }) {
-			t.Errorf("%v to %v: %v, want %v", c.lo, c.hi, got, c.want)
-		}
 	}
 }
 

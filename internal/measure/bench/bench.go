@@ -70,7 +70,7 @@ func Run(ctx context.Context, m *model.Model, plan Plan, limits func(Limits), re
 		for _, depth := range plan.Depth {
 			for _, tokens := range plan.Prefill {
 				r := Result{Work: "prefill", Tokens: tokens, Depth: depth, Batch: 1, Threads: threads, Limits: l}
-				r.Bound = prefillBound(m, tokens, depth, l)
+				r.Bound = NetworkOf(m).Prefill(tokens, depth, l)
 				if err := b.run(&r, plan.Reps, b.prefill); err != nil {
 					return err
 				}
@@ -79,7 +79,7 @@ func Run(ctx context.Context, m *model.Model, plan Plan, limits func(Limits), re
 			for _, batch := range plan.Batch {
 				for _, steps := range plan.Decode {
 					r := Result{Work: "decode", Tokens: steps, Depth: depth, Batch: batch, Threads: threads, Limits: l}
-					r.Bound = decodeBound(m, batch, depth+steps/2, l)
+					r.Bound = NetworkOf(m).Decode(batch, depth+steps/2, l)
 					if err := b.run(&r, plan.Reps, b.decode); err != nil {
 						return err
 					}

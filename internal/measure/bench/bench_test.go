@@ -44,19 +44,19 @@ func TestBounds(t *testing.T) {
 		experts      float64 // that a batch uses, of 4
 	}{{1, 0, 2}, {2, 10, 3}, {3, 100, 3.5}} {
 		bytes := 4*(dense+4*test.experts*expert+head) + float64(test.batch)*(float64(test.depth)*128+state)
-		near("decode", decodeBound(m, test.batch, test.depth, l), "memory", float64(test.batch)/bytes)
+		near("decode", NetworkOf(m).Decode(test.batch, test.depth, l), "memory", float64(test.batch)/bytes)
 	}
 	// A prompt of one token reads what a step of one sequence does; one of 2 chunks reads the layers twice, the second
 	// time with all experts for sure, and the keys and values of those before; and the head once.
-	near("prefill 1", prefillBound(m, 1, 10, l), "memory", decodeBound(m, 1, 10, l).TokPerSec)
+	near("prefill 1", NetworkOf(m).Prefill(1, 10, l), "memory", NetworkOf(m).Decode(1, 10, l).TokPerSec)
 	bytes := 4*(2*dense+4*(4+2)*expert+head) + 2*state + 128*(10+10+512)
-	near("prefill 513", prefillBound(m, 513, 10, l), "memory", 513/bytes)
+	near("prefill 513", NetworkOf(m).Prefill(513, 10, l), "memory", 513/bytes)
 
 	// And the other way round.
 	l = Limits{ReadBytes: 1e18, F32MACs: 1, I8MACs: 1e18}
 	layers := dense + 4*2*expert
-	near("prefill", prefillBound(m, 10, 100, l), "arithmetic", 10/(10*layers+head+2*(10*100+55)*32))
-	near("decode", decodeBound(m, 4, 100, l), "arithmetic", 1/(layers+head+2*101*32))
+	near("prefill", NetworkOf(m).Prefill(10, 100, l), "arithmetic", 10/(10*layers+head+2*(10*100+55)*32))
+	near("decode", NetworkOf(m).Decode(4, 100, l), "arithmetic", 1/(layers+head+2*101*32))
 }
 
 // TestIntegerBounds rounds to 8 bits: each matrix is counted by the arithmetic that multiplies it. Rows of 56, which
@@ -82,7 +82,7 @@ func TestIntegerBounds(t *testing.T) {
 	if total.IntegerParams != want {
 		t.Errorf("%d parameters multiplied as integers, want %d", total.IntegerParams, want)
 	}
-	got := decodeBound(m, 1, 0, Limits{ReadBytes: 1e18, F32MACs: 1e18, I8MACs: 1})
+	got := NetworkOf(m).Decode(1, 0, Limits{ReadBytes: 1e18, F32MACs: 1e18, I8MACs: 1})
 	if math.Abs(got.TokPerSec*float64(want)-1) > 1e-9 {
 		t.Errorf("bound %+v, want 1/%d", got, want)
 	}

@@ -22,6 +22,11 @@ func (w *work) add(v work) {
 	w.integer += v.integer
 }
 
+// times returns n times the work.
+func (w work) times(n int) work {
+	return work{w.bytes * float64(n), w.float * float64(n), w.integer * float64(n)}
+}
+
 // bound returns the bound of so many tokens that take the work w.
 func (w work) bound(tokens int, l Limits) Bound {
 	memory, arithmetic := w.bytes/l.ReadBytes, w.float/l.F32MACs
@@ -34,23 +39,36 @@ func (w work) bound(tokens int, l Limits) Bound {
 	return Bound{"memory", float64(tokens) / memory}
 }
 
-// decodeBound is that of a step at that depth: mostly set by memory for few sequences, by arithmetic for many.
-func decodeBound(m *model.Model, batch, depth int, l Limits) Bound {
-	w := layers(m, batch)
-	w.add(head(m, batch))
-	for range batch {
-		w.add(sequence(&m.Config, m.KV(), depth, 1))
-	}
+// Network is what bounds are computed from: a schedule, the sizes of its weights and the type of its keys and values. There need
+// be no weights.
+type Network struct {
+	Config *model.Config
+	Sizes  model.Sizes
+	KV     tensor.DType
+	Chunk  int // tokens of a prompt that are computed at once
+}
+
+// NetworkOf returns a model's.
+func NetworkOf(m *model.Model) Network { return Network{&m.Config, m.Sizes(), m.KV(), Chunk} }
+
+// Decode is the bound of a step of that many sequences at that depth: mostly set by memory for few sequences, by arithmetic for
+// many.
+func (n Network) Decode(batch, depth int, l Limits) Bound {
+	w := n.layers(batch)
+	w.add(n.head(batch))
+	w.add(sequence(n.Config, n.KV, depth, 1).times(batch))
 	return w.bound(batch, l)
 }
 
-// prefillBound is that of a prompt in chunks, each of which reads the weights once. Only the last token gets logits.
-func prefillBound(m *model.Model, tokens, depth int, l Limits) Bound {
-	w := head(m, 1)
-	for at := 0; at < tokens; at += Chunk {
-		rows := min(Chunk, tokens-at)
-		w.add(layers(m, rows))
-		w.add(sequence(&m.Config, m.KV(), depth+at, rows))
+// Prefill is the bound of a prompt in chunks, each of which reads the weights once. Only the last token gets logits.
+func (n Network) Prefill(tokens, depth int, l Limits) Bound {
+	w := n.head(1)
+	w.add(n.layers(n.Chunk).times(tokens / n.Chunk))
+	if rest := tokens % n.Chunk; rest > 0 {
+		w.add(n.layers(rest))
+	}
+	for at := 0; at < tokens; at += n.Chunk {
+		w.add(sequence(n.Config, n.KV, depth+at, min(n.Chunk, tokens-at)))
 	}
 	return w.bound(tokens, l)
 }
@@ -58,10 +76,9 @@ func prefillBound(m *model.Model, tokens, depth int, l Limits) Bound {
 // layers returns the work with the layers' weights of a pass over so many tokens. Of each matrix, the bytes are those
 // in the file (or as rounded by Options.Weights), which a layout of the kernels may exceed. A pass reads all weights but
 // those of experts that no token chooses: with routing at random, B tokens miss an expert with probability (1-k/n)^B.
-func layers(m *model.Model, tokens int) (w work) {
-	sizes := m.Sizes().Layers
-	for i, layer := range m.Config.Layers {
-		size := &sizes[i]
+func (n Network) layers(tokens int) (w work) {
+	for i, layer := range n.Config.Layers {
+		size := &n.Sizes.Layers[i]
 		w.add(products(size, tokens))
 		if e := layer.MoE; e != nil {
 			w.bytes -= float64(size.ExpertBytes) * math.Pow(1-float64(e.NumExpertsPerTok)/float64(e.NumExperts), float64(tokens))
@@ -71,11 +88,10 @@ func layers(m *model.Model, tokens int) (w work) {
 }
 
 // head returns the work of the logits of so many tokens.
-func head(m *model.Model, tokens int) work {
-	sizes := m.Sizes()
-	w := products(&sizes.Head, tokens)
-	if m.Config.TieWordEmbeddings {
-		w.add(products(&sizes.Embedding, tokens))
+func (n Network) head(tokens int) work {
+	w := products(&n.Sizes.Head, tokens)
+	if n.Config.TieWordEmbeddings {
+		w.add(products(&n.Sizes.Embedding, tokens))
 	}
 	return w
 }
