@@ -24,7 +24,7 @@ func newCache(arena *state.Arena, o *Options) *prefix.Cache {
 // the disk.
 func (e *Engine) find(s *sequence) bool {
 	s.leader = nil
-	if s.goal == goalEmbedding {
+	if s.goal == goalEmbedding || s.request.ScorePrompt {
 		return true
 	}
 	if s.path == nil {
