@@ -114,11 +114,12 @@ func (a *answer) finish(f Finish, cut bool) Piece {
 	a.stats.Decode = time.Since(a.start)
 	p := Piece{ID: -1, Finish: f, Stats: a.stats}
 	if cut {
+		p.Stop = a.stop.hit
 		return p
 	}
 	text, found := a.stop.push(a.request.Text.Flush())
 	if found {
-		p.Finish = FinishStop
+		p.Finish, p.Stop = FinishStop, a.stop.hit
 	} else {
 		text += a.stop.flush()
 	}

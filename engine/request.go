@@ -60,6 +60,7 @@ type Piece struct {
 	Top     []sample.Logprob
 	Prompt  []Score // of the first piece, if Request.ScorePrompt is set: of each token but the first
 	Finish  Finish
+	Stop    string // the stop string that ended the answer, if one did
 	Stats   *Stats
 }
 
