@@ -30,6 +30,7 @@ Examples:
   jamba run -m MODEL "Why is the sky blue?"        one answer
   git diff | jamba run -m MODEL --system "Write a commit message." -
   jamba quantize MODEL -o OUT.gguf --type q4_k_m   smaller weights, in a file that llama.cpp opens, too
+  jamba serve -m MODEL                             an endpoint for programs, at http://127.0.0.1:8080/v1
   jamba show -m MODEL                              what is it, how large, layer by layer
   jamba logits -m MODEL --tokens 1,2,3 -o out.npy  the raw numbers
   jamba train nano book.txt -o my-model            a model of your own
@@ -39,6 +40,7 @@ Every command has its own help: jamba run --help.`
 // grammar is the command line; each field is a verb with a file of its own.
 type grammar struct {
 	Run       runCmd       `cmd:"" help:"Answer a prompt, or chat."`
+	Serve     serveCmd     `cmd:"" help:"Answer over HTTP, as OpenAI's, Anthropic's and Ollama's clients expect it."`
 	Show      showCmd      `cmd:"" help:"Show what a model is: its layers, sizes and memory."`
 	Logits    logitsCmd    `cmd:"" help:"Compute the logits of a sequence of token ids."`
 	Bench     benchCmd     `cmd:"" help:"Measure how fast a model runs, and how near that is to the machine's limits."`
