@@ -31,7 +31,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		}
 		in = z
 	case "zstd":
-		z, err := zstd.NewReader(in, zstd.WithDecoderMaxMemory(uint64(limit)), zstd.WithDecoderMaxWindow(8<<20), zstd.WithDecoderConcurrency(1))
+		z, err := zstd.NewReader(in, zstd.WithDecoderMaxWindow(8<<20), zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1))
 		if err != nil {
 			return nil, turn.Invalid("", "the body is no zstd: %v", err)
 		}
@@ -41,7 +41,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		return nil, &turn.Error{Status: http.StatusUnsupportedMediaType, Message: "Content-Encoding: only gzip and zstd are known"}
 	}
 	data, err := io.ReadAll(io.LimitReader(in, limit+1))
-	if _, large := errors.AsType[*http.MaxBytesError](err); large || int64(len(data)) > limit || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+	if _, large := errors.AsType[*http.MaxBytesError](err); large || int64(len(data)) > limit {
 		return nil, &turn.Error{Status: http.StatusRequestEntityTooLarge, Message: "the body is larger than this server reads"}
 	}
 	if err != nil {

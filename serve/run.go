@@ -87,7 +87,12 @@ func (s *Server) preparePrompts(j *job) error {
 		own := jamba.Prompt{IDs: p.IDs}
 		if p.IDs == nil {
 			var err error
-			if own, err = s.model.TextPrompt(p.Text, !s.options.SpecialInContent); err != nil {
+			if p.Bare {
+				own.IDs, err = s.bare(p.Text)
+			} else {
+				own, err = s.model.TextPrompt(p.Text, !s.options.SpecialInContent)
+			}
+			if err != nil {
 				return promptError("prompt", err)
 			}
 		}
@@ -99,6 +104,16 @@ func (s *Server) preparePrompts(j *job) error {
 		j.prompts = append(j.prompts, own)
 	}
 	return nil
+}
+
+// bare returns the ids of a text without a token that begins it.
+func (s *Server) bare(prompt string) ([]int32, error) {
+	t := s.model.Text().Tokenizer
+	parts := t.LiteralParts(prompt, nil, false)
+	if s.options.SpecialInContent {
+		parts = t.Parts(prompt, false)
+	}
+	return text.Within(parts, s.model.Info().Context)
 }
 
 // promptError tells why there is no prompt.

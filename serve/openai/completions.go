@@ -16,6 +16,7 @@ type CompletionRequest struct {
 	Logprobs       *int            `json:"logprobs"`
 	Suffix         *string         `json:"suffix"`
 	BestOf         *int            `json:"best_of"`
+	AddSpecial     *bool           `json:"add_special_tokens"`
 	ResponseFormat json.RawMessage `json:"response_format"`
 }
 
@@ -42,6 +43,9 @@ func ReadCompletion(body []byte) (*CompletionRequest, *turn.Request, error) {
 	}
 	if r.Prompts, err = prompts("prompt", c.Prompt); err != nil {
 		return nil, nil, err
+	}
+	for i := range r.Prompts {
+		r.Prompts[i].Bare = c.AddSpecial != nil && !*c.AddSpecial
 	}
 	if len(r.Prompts) > maxPrompts/r.N {
 		return nil, nil, turn.Invalid("prompt", "%d prompts with %d answers each, at most %d answers may be", len(r.Prompts), r.N, maxPrompts)

@@ -38,6 +38,7 @@ type Request struct {
 type Prompt struct {
 	Text string
 	IDs  []int32 // nil: Text counts
+	Bare bool    // Text gets no token that begins a text
 }
 
 // Chat is a conversation.

@@ -38,6 +38,7 @@ type Splitter struct {
 	space   string // white space that is left out if a call or nothing follows it
 	begun   string // of a call that is not complete: what is text if it is none
 	called  bool
+	thought bool // something was thought
 }
 
 type state int
@@ -127,6 +128,13 @@ func (s *Splitter) begin(end bool) []Part {
 
 // think passes on a thought until its end.
 func (s *Splitter) think(end bool) []Part {
+	if !s.thought { // the line break behind <think>
+		s.buf = strings.TrimLeft(s.buf, "\r\n")
+		if s.buf == "" {
+			return nil
+		}
+		s.thought = true
+	}
 	if i := strings.Index(s.buf, thinkClose); i >= 0 {
 		thought := s.space + s.buf[:i]
 		s.space, s.buf, s.state = "", s.buf[i+len(thinkClose):], answering
@@ -143,7 +151,6 @@ func (s *Splitter) think(end bool) []Part {
 	return thoughts(safe)
 }
 
-// thoughts leaves out the line break that <think> ends with in a prompt or an answer.
 func thoughts(s string) []Part {
 	if s == "" {
 		return nil

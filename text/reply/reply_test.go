@@ -43,8 +43,7 @@ func TestReply(t *testing.T) {
 		text, want     string
 	}{
 		{"none", false, false, "Hello <tool_call>\n", `"Hello <tool_call>\n"`},
-		{"none", true, false, "<think>\na b\n</think>\n\nHello\n", `{
-a b}"Hello\n"`},
+		{"none", true, false, "<think>\na b\n</think>\n\nHello\n", `{a b}"Hello\n"`},
 		{"none", true, true, "a </thin </think>b", `{a </thin }"b"`},
 		{"none", true, true, "never ends\n", `{never ends}`},
 		{"none", true, false, "  <thin", `"  <thin"`},
@@ -57,7 +56,7 @@ a b}"Hello\n"`},
 		{"jamba", false, false, "<tool_calls>[{\"name\": \"f\", \"arguments\": 3}]</tool_calls>", `"<tool_calls>[{\"name\": \"f\", \"arguments\": 3}]</tool_calls>"`},
 		{"jamba", false, false, "<tool_calls> and <tool_calls>[{\"name\": \"f\"}]</tool_calls> done", `"<tool_calls> and"(f {})" done"`},
 
-		{"hermes", true, true, "\nfirst\n</think>\n\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": \"}\\\"{\"}}\n</tool_call>\n<tool_call>\n{\"name\": \"g\", \"arguments\": \"{\\\"a\\\": 2}\"}\n</tool_call>\n", "{\nfirst}(f {\"x\": \"}\\\"{\"})(g {\"a\": 2})"},
+		{"hermes", true, true, "\nfirst\n</think>\n\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": \"}\\\"{\"}}\n</tool_call>\n<tool_call>\n{\"name\": \"g\", \"arguments\": \"{\\\"a\\\": 2}\"}\n</tool_call>\n", "{first}(f {\"x\": \"}\\\"{\"})(g {\"a\": 2})"},
 		{"hermes", false, false, "So:\n\n<tool_call>\nnothing\n</tool_call>", `"So:\n\n<tool_call>\nnothing\n</tool_call>"`},
 		{"hermes", false, false, "a\n\n", `"a\n\n"`},
 		{"hermes", false, false, "<tool_call>{\"name\":\"f\"}{{</tool_call>", `(f {})"{{</tool_call>"`},

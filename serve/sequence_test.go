@@ -1,0 +1,107 @@
+package serve
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jamba"
+)
+
+const (
+	tools     = `"tools":[{"type":"function","function":{"name":"weather","description":"The weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}}}]`
+	hermes    = "look it up\n</think>\n\nLet me see.\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Paris\"}}\n</tool_call>\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {}}\n</tool_call>"
+	thought   = "<think>\nIt is\nnoon.\n</think>\n\nGood day."
+	malformed = "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\""
+)
+
+// sequences are requests whose answers are recorded in testdata, whole.
+var sequences = []struct {
+	name, path, body string
+	says             string
+	stop             string
+	finish           jamba.Finish
+	err              error
+	slow             time.Duration
+}{
+	{name: "chat", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}]}`, says: "Hello there."},
+	{name: "chat-stream", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],"stream":true}`, says: "Hello there."},
+	{name: "chat-stream-usage", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],"stream":true,"stream_options":{"include_usage":true},"n":1,"max_tokens":3}`, says: "Hello", finish: jamba.FinishLength},
+	{name: "chat-logprobs", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],"logprobs":true,"top_logprobs":2}`, says: "Hello there."},
+	{name: "chat-stream-logprobs", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],"stream":true,"logprobs":true,"top_logprobs":1}`, says: "Hello there."},
+	{name: "chat-thought", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}]}`, says: thought},
+	{name: "chat-stream-thought", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],"stream":true}`, says: thought},
+	{name: "chat-tools", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],` + tools + `}`, says: "<think>" + hermes},
+	{name: "chat-stream-tools", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],"stream":true,` + tools + `}`, says: "<think>" + hermes},
+	{name: "chat-one-call", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],"parallel_tool_calls":false,` + tools + `}`, says: "<think>" + hermes},
+	{name: "chat-malformed-call", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],` + tools + `}`, says: malformed},
+	{name: "chat-stream-slow", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],"stream":true}`, says: "Hello", slow: 500 * time.Millisecond},
+	{name: "chat-stream-failed", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],"stream":true}`, err: jamba.ErrBusy},
+	{name: "completions", path: "/v1/completions", body: `{"prompt":"Once","max_tokens":4}`, says: " upon a time"},
+	{name: "completions-echo", path: "/v1/completions", body: `{"prompt":["Once","Two"],"max_tokens":1,"echo":true,"logprobs":1,"n":2}`, says: " upon"},
+	{name: "completions-stream", path: "/v1/completions", body: `{"prompt":[[700,701]],"stream":true,"echo":true,"logprobs":1,"stream_options":{"include_usage":true}}`, says: " upon a time"},
+}
+
+// volatile is what differs from answer to answer.
+var volatile = []struct {
+	re *regexp.Regexp
+	by string
+}{
+	{regexp.MustCompile(`"(created|created_at|completed_at)":[0-9.]+`), `"$1":1`},
+	{regexp.MustCompile(`"created_at":"[^"]*"`), `"created_at":"T"`},
+	{regexp.MustCompile(`"((?:total|load|prompt_eval|eval)_duration)":[0-9]+`), `"$1":1`},
+	{regexp.MustCompile(`(chatcmpl-|cmpl-|call_|resp_|msg_|fc_|rs_|toolu_)[A-Z2-7]+`), `${1}ID`},
+	{regexp.MustCompile(`(: prompt: .*\n\n)+`), ": prompt: progress\n\n"},
+}
+
+// TestSequences compares what is sent, byte by byte, with what was recorded and looked over. UPDATE=1 records it anew.
+func TestSequences(t *testing.T) {
+	for _, test := range sequences {
+		t.Run(test.name, func(t *testing.T) {
+			d := say(t, "", 1)
+			d.says = words(test.says)
+			d.stop, d.finish, d.err, d.slow = test.stop, test.finish, test.err, test.slow
+			url, _ := start(t, d, Options{Calls: format(t, "hermes"), Heartbeat: 50 * time.Millisecond})
+			r, err := http.Post(url+test.path, "application/json", strings.NewReader(test.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Body.Close()
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := r.Status + " " + r.Header.Get("Content-Type") + "\n\n" + string(body)
+			for _, v := range volatile {
+				got = v.re.ReplaceAllString(got, v.by)
+			}
+			// Signs of life come as often as time allows.
+			for _, twice := range []string{"event: ping\ndata: {\"type\":\"ping\"}\n\n"} {
+				for strings.Contains(got, twice+twice) {
+					got = strings.ReplaceAll(got, twice+twice, twice)
+				}
+			}
+			file := filepath.Join("testdata", test.name+".txt")
+			if os.Getenv("UPDATE") != "" {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(bytes.ReplaceAll(want, []byte("\r"), nil)), got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
