@@ -62,10 +62,6 @@ func (d *double) Answer(ctx context.Context, p jamba.Prompt, o jamba.Options) it
 	d.seen = append(d.seen, d.Text().Tokenizer.Decode(p.IDs, false))
 	d.mu.Unlock()
 	return func(yield func(jamba.Piece, error) bool) {
-		if d.err != nil {
-			yield(jamba.Piece{}, d.err)
-			return
-		}
 		for begun := time.Now(); time.Since(begun) < d.slow; {
 			if o.Progress != nil {
 				o.Progress(len(p.IDs)/2, len(p.IDs))
@@ -76,6 +72,10 @@ func (d *double) Answer(ctx context.Context, p jamba.Prompt, o jamba.Options) it
 				return
 			case <-time.After(d.slow / 20):
 			}
+		}
+		if d.err != nil {
+			yield(jamba.Piece{}, d.err)
+			return
 		}
 		for i, s := range d.says {
 			piece := jamba.Piece{ID: int32(100 + i), Text: s}

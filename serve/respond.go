@@ -18,6 +18,8 @@ import (
 type protocol struct {
 	stream turn.Stream
 	whole  func(*turn.Answer) any
+	final  func() any // in place of whole: after stream has had all events
+	done   func()     // called after the last event, before it is sent; may be nil
 	fail   func(error) any // the body of an error
 	lines  bool            // a stream is of lines, not of events
 }
@@ -57,7 +59,18 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, j *job, p protoc
 			s.fail(w, r, e.Err, p.fail)
 			return
 		}
-		a.Add(e)
+		if p.final != nil {
+			p.stream.Frames(e)
+		} else {
+			a.Add(e)
+		}
+	}
+	if p.done != nil {
+		p.done()
+	}
+	if p.final != nil {
+		write(w, http.StatusOK, p.final())
+		return
 	}
 	write(w, http.StatusOK, p.whole(&a))
 }
@@ -89,6 +102,9 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, j *job, events <
 		var b bytes.Buffer
 		for _, f := range p.stream.Frames(e) {
 			put(&b, f, p.lines)
+		}
+		if e.Kind == turn.Done && p.done != nil {
+			p.done()
 		}
 		_ = control.SetWriteDeadline(time.Now().Add(writeTime))
 		if _, err := w.Write(b.Bytes()); err != nil {

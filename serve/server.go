@@ -60,6 +60,7 @@ type Server struct {
 	format   *reply.Format
 	show     []int32 // control tokens that calls and thoughts are marked by
 	showCall []int32
+	kept     conversations
 }
 
 // New returns a Server of a model.
@@ -114,6 +115,7 @@ func (s *Server) routes() *http.ServeMux {
 	}
 	both("POST /chat/completions", s.chat)
 	both("POST /completions", s.completions)
+	both("POST /responses", s.responses)
 	both("POST /embeddings", s.embeddings)
 	both("GET /models", s.models)
 	both("GET /models/{id...}", s.oneModel)
