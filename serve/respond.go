@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"jamba/serve/anthropic"
 	"jamba/serve/openai"
 	"jamba/serve/turn"
 )
@@ -18,8 +19,8 @@ import (
 type protocol struct {
 	stream turn.Stream
 	whole  func(*turn.Answer) any
-	final  func() any // in place of whole: after stream has had all events
-	done   func()     // called after the last event, before it is sent; may be nil
+	final  func() any      // in place of whole: after stream has had all events
+	done   func()          // called after the last event, before it is sent; may be nil
 	fail   func(error) any // the body of an error
 	lines  bool            // a stream is of lines, not of events
 }
@@ -193,13 +194,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, body fu
 
 // shape returns the shape of errors for a path that says nothing else of its protocol.
 func shape(r *http.Request) func(error) any {
-	for prefix, body := range shapes {
-		if strings.HasPrefix(r.URL.Path, prefix) {
-			return body
-		}
+	switch path := strings.TrimPrefix(r.URL.Path, "/v1"); {
+	case strings.HasPrefix(path, "/messages"):
+		return anthropic.Error
 	}
 	return openai.Error
 }
-
-// shapes are those of paths' beginnings; OpenAI's is that of all others.
-var shapes = map[string]func(error) any{}

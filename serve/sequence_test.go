@@ -59,7 +59,20 @@ var sequences = []struct {
 	{name: "responses-stream-logprobs", path: "/v1/responses", body: `{"input":"Hi","stream":true,"top_logprobs":1}`, says: "Hello there."},
 	{name: "responses-failed", path: "/v1/responses", body: `{"input":"Hi","stream":true}`, err: errBroken},
 	{name: "responses-stream-failed", path: "/v1/responses", body: `{"input":"Hi","stream":true}`, err: errBroken, slow: 300 * time.Millisecond},
+	{name: "messages", path: "/v1/messages?beta=true", body: `{"max_tokens":9,"system":"Be brief","messages":[{"role":"user","content":"Hi"}]}`, says: "Hello there."},
+	{name: "messages-tools", path: "/v1/messages", body: `{"max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"Hi","cache_control":{"type":"ephemeral"}}]}],` + claudeTools + `}`, says: "<think>" + hermes},
+	{name: "messages-stream", path: "/v1/messages", body: `{"max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"stream":true}`, says: "Hello there."},
+	{name: "messages-stream-tools", path: "/v1/messages", body: `{"max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"stream":true,` + claudeTools + `}`, says: "<think>" + hermes},
+	{name: "messages-stream-slow", path: "/v1/messages", body: `{"max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"stream":true}`, says: "Hello", slow: 500 * time.Millisecond, finish: jamba.FinishLength},
+	{name: "messages-stop", path: "/v1/messages", body: `{"max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"stop_sequences":["there"]}`, says: "Hello ", stop: "there"},
+	{name: "messages-failed", path: "/v1/messages", body: `{"max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"stream":true}`, err: errBroken},
+	{name: "messages-busy", path: "/v1/messages", body: `{"max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}`, err: jamba.ErrBusy},
+	{name: "messages-stream-failed", path: "/v1/messages", body: `{"max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"stream":true}`, err: errBroken, slow: 300 * time.Millisecond},
+	{name: "messages-invalid", path: "/v1/messages", body: `{"messages":[{"role":"user","content":"Hi"}]}`},
+	{name: "messages-count", path: "/v1/messages/count_tokens", body: `{"messages":[{"role":"user","content":"Hi"}]}`},
 }
+
+const claudeTools = `"tools":[{"name":"weather","description":"The weather","input_schema":{"$schema":"x","type":"object","properties":{"z":{},"a":{}}}},{"type":"web_search_20250305","name":"web_search"}]`
 
 var errBroken = errors.New("the network is broken")
 

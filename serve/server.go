@@ -116,6 +116,8 @@ func (s *Server) routes() *http.ServeMux {
 	both("POST /chat/completions", s.chat)
 	both("POST /completions", s.completions)
 	both("POST /responses", s.responses)
+	both("POST /messages", s.messages)
+	both("POST /messages/count_tokens", s.countTokens)
 	both("POST /embeddings", s.embeddings)
 	both("GET /models", s.models)
 	both("GET /models/{id...}", s.oneModel)
