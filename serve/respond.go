@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"jamba/serve/anthropic"
+	"jamba/serve/ollama"
 	"jamba/serve/openai"
 	"jamba/serve/turn"
 )
@@ -197,6 +198,8 @@ func shape(r *http.Request) func(error) any {
 	switch path := strings.TrimPrefix(r.URL.Path, "/v1"); {
 	case strings.HasPrefix(path, "/messages"):
 		return anthropic.Error
+	case strings.HasPrefix(path, "/api/"):
+		return ollama.Error
 	}
 	return openai.Error
 }

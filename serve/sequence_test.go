@@ -70,6 +70,16 @@ var sequences = []struct {
 	{name: "messages-stream-failed", path: "/v1/messages", body: `{"max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"stream":true}`, err: errBroken, slow: 300 * time.Millisecond},
 	{name: "messages-invalid", path: "/v1/messages", body: `{"messages":[{"role":"user","content":"Hi"}]}`},
 	{name: "messages-count", path: "/v1/messages/count_tokens", body: `{"messages":[{"role":"user","content":"Hi"}]}`},
+	{name: "ollama-chat", path: "/api/chat", body: `{"model":"m","messages":[{"role":"user","content":"Hi"}],"options":{},"tools":[]}`, says: "Hello there."},
+	{name: "ollama-chat-tools", path: "/api/chat", body: `{"model":"m","messages":[{"role":"user","content":"Hi"}],"think":true,` + tools + `}`, says: "<think>" + hermes},
+	{name: "ollama-chat-whole", path: "/api/chat", body: `{"model":"m","messages":[{"role":"user","content":"Hi"}],"stream":false,` + tools + `}`, says: "<think>" + hermes, finish: jamba.FinishLength},
+	{name: "ollama-chat-load", path: "/api/chat", body: `{"model":"m","keep_alive":0}`},
+	{name: "ollama-chat-slow", path: "/api/chat", body: `{"model":"m","messages":[{"role":"user","content":"Hi"}]}`, says: "Hello", slow: 500 * time.Millisecond},
+	{name: "ollama-chat-failed", path: "/api/chat", body: `{"model":"m","messages":[{"role":"user","content":"Hi"}]}`, err: errBroken, slow: 300 * time.Millisecond},
+	{name: "ollama-generate", path: "/api/generate", body: `{"model":"m","prompt":"Hi","system":"Be brief"}`, says: "Hello there."},
+	{name: "ollama-generate-raw", path: "/api/generate", body: `{"model":"m","prompt":"Hi","raw":true,"stream":false}`, says: "Hello there."},
+	{name: "ollama-format", path: "/api/chat", body: `{"model":"m","messages":[{"role":"user","content":"Hi"}],"format":"json"}`},
+	{name: "ollama-show", path: "/api/show", body: `{"name":"m"}`},
 }
 
 const claudeTools = `"tools":[{"name":"weather","description":"The weather","input_schema":{"$schema":"x","type":"object","properties":{"z":{},"a":{}}}},{"type":"web_search_20250305","name":"web_search"}]`
@@ -85,11 +95,13 @@ var volatile = []struct {
 }{
 	{regexp.MustCompile(`"(created|created_at|completed_at)":[0-9.]+`), `"$1":1`},
 	{regexp.MustCompile(`"created_at":"[^"]*"`), `"created_at":"T"`},
+	{regexp.MustCompile(`"modified_at":"[^"]*"`), `"modified_at":"T"`},
 	{regexp.MustCompile(`"((?:total|load|prompt_eval|eval)_duration)":[0-9]+`), `"$1":1`},
 	{regexp.MustCompile(`(chatcmpl-|cmpl-|call_|resp_|msg_|fc_|rs_|toolu_)[A-Z2-7]+`), `${1}ID`},
 	{regexp.MustCompile(`"sequence_number":[0-9]+`), `"sequence_number":0`},
 	// Signs of life come as often as time allows.
 	{regexp.MustCompile(`(: prompt: .*\n\n)+`), ": prompt: progress\n\n"},
+	{regexp.MustCompile(`(\{"model":"test","created_at":"T","message":\{"role":"assistant","content":""\},"done":false\}\n)+`), "WAITING\n"},
 	{regexp.MustCompile(`(event: ping\n.*\n\n)+`), "event: ping\ndata: {\"type\":\"ping\"}\n\n"},
 	{regexp.MustCompile(`(event: response.in_progress\n(.*)\n\n)+`), "event: response.in_progress\n$2\n\n"},
 }

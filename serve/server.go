@@ -123,6 +123,7 @@ func (s *Server) routes() *http.ServeMux {
 	both("GET /models/{id...}", s.oneModel)
 	both("POST /tokenize", s.tokenize)
 	both("POST /detokenize", s.detokenize)
+	s.ollamaRoutes(mux)
 	mux.HandleFunc("GET /tokenizer_info", s.tokenizerInfo)
 	mux.HandleFunc("GET /health", s.health)
 	mux.HandleFunc("GET /ready", s.ready)
