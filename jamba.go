@@ -54,6 +54,8 @@ type (
 	Sampling = sample.Params
 	// Logprob is a token with the logarithm of its probability.
 	Logprob = sample.Logprob
+	// Score is how likely a token of a prompt was.
+	Score = engine.Score
 	// Adapter is a low-rank adapter (LoRA) that Options can name; see Model.OpenAdapter.
 	Adapter = model.Adapter
 	// Constraint steers an answer token by token.
@@ -99,15 +101,21 @@ type OpenOptions struct {
 // answer, of any length.
 type Options struct {
 	Sampling
-	MaxTokens int      // 0: until the answer ends or the context is full
+	MaxTokens int      // 0: until the answer ends or the context is full; less: none, the prompt alone is computed
 	Stop      []string // strings that end the answer, and are left out of it
 	StopIDs   []int32  // tokens that end the answer, beside Model.Ends
+	// IgnoreEnds lets answers go on after Model.Ends.
+	IgnoreEnds bool
+	// Show are control tokens whose text is part of the answer's, such as those that begin and end calls of tools.
+	Show []int32
 	// Mask, if set, may change the logits of the next token, one for each of the vocabulary, before it is picked: -Inf forbids
 	// it. answer are the tokens so far. It runs beside those of other answers and must not keep its arguments. If no token is
 	// left, the answer ends with an error.
 	Mask      func(answer []int32, logits []float32)
 	Logprobs  bool                  // give the log-probability of each token
 	TopTokens int                   // and those of the n most likely ones
+	// ScorePrompt gives the same of the prompt's tokens, all of which are computed for it, with the first piece.
+	ScorePrompt bool
 	Progress  func(done, total int) // called while the prompt is computed
 	// Constraint, in place of Mask, may also say what comes next, or take back up to Undo tokens; so many are held back from the reader.
 	Constraint Constraint
@@ -299,18 +307,14 @@ func (s *Session) ChatJSON(ctx context.Context, conversation []byte, o Options) 
 
 // chat answers a request, unless it comes with an error.
 func (s *Session) chat(ctx context.Context, r chat.Request, err error, o Options) iter.Seq2[Piece, error] {
-	var ids []int32
-	encode := s.model.text.ChatParts
-	if o.LiteralContent {
-		encode = s.model.text.ChatLiteralParts
-	}
+	var p Prompt
 	if err == nil {
-		ids, err = s.model.within(encode(r))
+		p, err = s.model.chatPrompt(r, o.LiteralContent)
 	}
 	if err != nil {
 		return func(yield func(Piece, error) bool) { yield(Piece{}, err) }
 	}
-	return s.run(ctx, ids, text.ChatMarks(r, ids, encode), o)
+	return s.run(ctx, p.IDs, p.marks, o)
 }
 
 // runParts answers a prompt, of which no more is encoded than the context has room for.
@@ -335,7 +339,13 @@ func (s *Session) run(ctx context.Context, prompt []int32, marks text.Marks, o O
 		Prompt: prompt, MaxTokens: o.MaxTokens, StopTokens: slices.Concat(m.ends, o.StopIDs), Stop: o.Stop, Padded: m.padded, Sample: o.Sampling,
 		Logprobs: o.Logprobs, TopTokens: o.TopTokens, Text: m.text.Tokenizer.Stream(true), Progress: o.Progress,
 		EndRepetition: o.EndRepetition, Adapter: o.Adapter, Constraint: o.Constraint, Undo: o.Undo, Priority: o.Priority, Salt: o.Salt,
-		Marks: prefix.Marks{Borders: marks.Borders, Turn: marks.Turn, Breakpoints: o.Breakpoints},
+		Marks: prefix.Marks{Borders: marks.Borders, Turn: marks.Turn, Breakpoints: o.Breakpoints}, ScorePrompt: o.ScorePrompt,
+	}
+	if o.IgnoreEnds {
+		r.StopTokens = o.StopIDs
+	}
+	if len(o.Show) > 0 {
+		r.Text = &showing{Stream: m.text.Tokenizer.Stream(true), tokenizer: m.text.Tokenizer, shown: o.Show}
 	}
 	if o.Mask != nil {
 		r.Constraint = engine.Mask(o.Mask)

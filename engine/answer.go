@@ -23,7 +23,8 @@ func (ev event) ends() bool { return ev.err != nil || ev.finish != "" }
 
 // read yields the pieces of an answer and returns the last, or the error; neither, if the reader has gone.
 func (a *answer) read(yield func(Piece, error) bool) (Piece, error) {
-	for first := true; ; first = false {
+	var scores []Score
+	for first := true; ; first, scores = false, nil {
 		ev := a.receive()
 		if now := time.Now(); first {
 			a.stats.Prefill = now.Sub(a.start)
@@ -33,11 +34,18 @@ func (a *answer) read(yield func(Piece, error) bool) (Piece, error) {
 		if ev.err != nil {
 			return a.interrupted(ev.err, first)
 		}
-		a.stats.AnswerTokens++
-		if ev.id < 0 { // a stop token
-			return a.finish(ev.finish, false), nil
+		if first {
+			scores = a.scores
 		}
-		p := Piece{ID: ev.id, Logprob: ev.logprob, Top: ev.top}
+		if ev.finish != FinishLength || ev.id >= 0 {
+			a.stats.AnswerTokens++
+		}
+		if ev.id < 0 { // a stop token, or there was to be no answer
+			p := a.finish(ev.finish, false)
+			p.Prompt = scores
+			return p, nil
+		}
+		p := Piece{ID: ev.id, Logprob: ev.logprob, Top: ev.top, Prompt: scores}
 		var found bool
 		p.Text, found = a.stop.push(a.request.Text.Push(ev.id))
 		if !yield(p, nil) {
@@ -106,11 +114,12 @@ func (a *answer) finish(f Finish, cut bool) Piece {
 	a.stats.Decode = time.Since(a.start)
 	p := Piece{ID: -1, Finish: f, Stats: a.stats}
 	if cut {
+		p.Stop = a.stop.hit
 		return p
 	}
 	text, found := a.stop.push(a.request.Text.Flush())
 	if found {
-		p.Finish = FinishStop
+		p.Finish, p.Stop = FinishStop, a.stop.hit
 	} else {
 		text += a.stop.flush()
 	}

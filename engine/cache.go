@@ -36,7 +36,7 @@ func rootOf(salt string, a *model.Adapter) prefix.Root {
 // not while a prompt on its way computes more of its beginning, which leader and common are set to.
 func (e *Engine) find(s *sequence) bool {
 	s.leader = nil
-	if s.goal == goalEmbedding {
+	if s.goal == goalEmbedding || s.request.ScorePrompt {
 		return true
 	}
 	if s.path == nil {

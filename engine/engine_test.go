@@ -118,6 +118,9 @@ func TestGenerate(t *testing.T) {
 			if err != nil || !slices.Equal(ids, test.ids) || text != test.text || last.Finish != test.finish {
 				t.Errorf("ids %v, text %q, finish %q, error %v; want %v, %q, %q", ids, text, last.Finish, err, test.ids, test.text, test.finish)
 			}
+			if stop := strings.Join(test.r.Stop, " "); (last.Stop != "") != (last.Finish == FinishStop && stop != "") || !strings.Contains(stop, last.Stop) {
+				t.Errorf("ended by %q of %q", last.Stop, test.r.Stop)
+			}
 			if last.Stats == nil || last.Stats.PromptTokens != len(prompt) {
 				t.Errorf("stats %+v", last.Stats)
 			}

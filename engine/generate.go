@@ -40,16 +40,17 @@ func (e *Engine) request(ctx context.Context, r *Request, g goal) (*sequence, er
 	}
 	room := r.MaxTokens
 	if limit := e.options.Context; limit > 0 {
-		if len(r.Prompt) >= limit && g == goalAnswer || len(r.Prompt) > limit {
+		if len(r.Prompt) >= limit && g == goalAnswer && room >= 0 || len(r.Prompt) > limit {
 			return nil, fmt.Errorf("the prompt has %d tokens, the model's context %d", len(r.Prompt), limit)
 		}
-		if room <= 0 || room > limit-len(r.Prompt) {
+		if room == 0 || room > limit-len(r.Prompt) {
 			room = limit - len(r.Prompt)
 		}
 	}
-	if room <= 0 {
+	if room == 0 {
 		room = int(^uint(0) >> 1)
 	}
+	room = max(room, 0)
 	// An answer without a limit is not refused for what it might become.
 	need := len(r.Prompt)
 	if r.MaxTokens > 0 {

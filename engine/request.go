@@ -11,7 +11,7 @@ import (
 // Request is a prompt and how to continue it.
 type Request struct {
 	Prompt     []int32
-	MaxTokens  int      // of the answer; 0: until it ends or the context is full
+	MaxTokens  int      // of the answer; 0: until it ends or the context is full; less: the prompt alone is computed
 	StopTokens []int32  // tokens that end the answer
 	Stop       []string // strings that end the answer, and are left out of it
 	Padded     []int32  // ids that are never picked, ascending
@@ -25,6 +25,9 @@ type Request struct {
 	Undo       int            // how many tokens Constraint may take back; so many are held back from the reader
 	Logprobs   bool           // give log-probabilities, of the logits before Constraint
 	TopTokens  int            // with those of the n most likely tokens
+	// ScorePrompt gives the log-probabilities of the prompt's tokens, with those of the TopTokens most likely ones, with the first
+	// piece. All of the prompt is computed for it, and nothing is kept for later requests.
+	ScorePrompt bool
 	// EndRepetition ends an answer that only repeats itself; see repetition.
 	EndRepetition bool
 	Text          Detokenizer
@@ -34,6 +37,12 @@ type Request struct {
 	Ahead int
 
 	embedding *embedding // to be filled
+}
+
+// Score is how likely a token of a prompt was, and what the most likely ones were in its place.
+type Score struct {
+	Logprob sample.Logprob
+	Top     []sample.Logprob
 }
 
 // Detokenizer turns the answer's tokens into text, piece by piece and never within a character.
@@ -49,7 +58,9 @@ type Piece struct {
 	Text    string
 	Logprob *sample.Logprob
 	Top     []sample.Logprob
+	Prompt  []Score // of the first piece, if Request.ScorePrompt is set: of each token but the first
 	Finish  Finish
+	Stop    string // the stop string that ended the answer, if one did
 	Stats   *Stats
 }
 

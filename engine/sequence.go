@@ -41,6 +41,7 @@ type sequence struct {
 	todo              []int32 // tokens to be computed next: the rest of the prompt, or one and what may follow it
 	one               [1]int32
 	answering         bool           // the prompt is done
+	scores            []Score        // of the prompt's tokens; the reader's after the first event
 	again             bool           // todo was computed before
 	fed, total        int            // of what was to be computed of the prompt
 	reused            int            // of the prompt, not computed
@@ -124,7 +125,7 @@ func (s *sequence) want(n int) model.Want {
 		return s.request.embedding.want(last)
 	case s.goal == goalState:
 		return model.NoLogits
-	case s.guessed > 0:
+	case s.guessed > 0 || s.scoring():
 		return model.AllLogits
 	case last:
 		return model.LastLogits
@@ -145,6 +146,9 @@ func (s *sequence) advance(r *model.Result, span *model.Span) {
 	if s.guessed > 0 {
 		s.verify(r, span)
 		return
+	}
+	if s.scoring() {
+		r.Logits = s.score(r.Logits, n)
 	}
 	s.tokens = append(s.tokens, s.todo[:n]...)
 	s.todo = s.todo[n:]

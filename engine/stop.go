@@ -6,6 +6,7 @@ import "strings"
 type stopper struct {
 	stops []string
 	held  string
+	hit   string // what was found
 }
 
 // push takes the next piece. It returns the text that cannot be part of a stop string, and whether one was found: then
@@ -18,7 +19,7 @@ func (s *stopper) push(text string) (safe string, found bool) {
 	cut := -1
 	for _, stop := range s.stops {
 		if i := strings.Index(s.held, stop); stop != "" && i >= 0 && (cut < 0 || i < cut) {
-			cut = i
+			cut, s.hit = i, stop
 		}
 	}
 	if cut >= 0 {

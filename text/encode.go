@@ -28,13 +28,20 @@ func Within(parts Parts, limit int) ([]int32, error) {
 	return All(func(yield func([]int32, error) bool) {
 		for ids, err := range parts {
 			if n += len(ids); err == nil && n > limit {
-				err = fmt.Errorf("the prompt has more than %d tokens, the model's context is %d", limit, limit)
+				err = &TooLongError{limit}
 			}
 			if !yield(ids, err) || err != nil {
 				return
 			}
 		}
 	})
+}
+
+// TooLongError is the error of a prompt that has more tokens than the model's context.
+type TooLongError struct{ Context int }
+
+func (e *TooLongError) Error() string {
+	return fmt.Sprintf("the prompt has more than %d tokens, the model's context is %d", e.Context, e.Context)
 }
 
 // Encode returns the ids of a text that a person wrote. The special tokens that begin a text are added, unless the

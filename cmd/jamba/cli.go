@@ -30,6 +30,7 @@ Examples:
   jamba run -m MODEL "Why is the sky blue?"        one answer
   git diff | jamba run -m MODEL --system "Write a commit message." -
   jamba quantize MODEL -o OUT.gguf --type q4_k_m   smaller weights, in a file that llama.cpp opens, too
+  jamba serve -m MODEL                             an endpoint for programs, at http://127.0.0.1:8080/v1
   jamba show -m MODEL                              what is it, how large, layer by layer
   jamba plan jamba-v0.1 --memory 80GB              does it fit, and with what context?
   jamba logits -m MODEL --tokens 1,2,3 -o out.npy  the raw numbers
@@ -40,6 +41,7 @@ Every command has its own help: jamba run --help.`
 // grammar is the command line; each field is a verb with a file of its own.
 type grammar struct {
 	Run       runCmd       `cmd:"" help:"Answer a prompt, or chat."`
+	Serve     serveCmd     `cmd:"" help:"Answer over HTTP, as OpenAI's, Anthropic's and Ollama's clients expect it."`
 	Show      showCmd      `cmd:"" help:"Show what a model is: its layers, sizes and memory."`
 	Plan      planCmd      `cmd:"" help:"Compute what memory a model takes, what fits, and how fast it can be at most."`
 	Logits    logitsCmd    `cmd:"" help:"Compute the logits of a sequence of token ids."`

@@ -1,0 +1,195 @@
+package anthropic
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"jamba/serve/turn"
+)
+
+// Stream makes the events of a message, and the message itself. Blocks follow one another; each is closed before the next begins.
+type Stream struct {
+	ID      string // without prefix
+	Model   string
+	Prompt  int // tokens
+	Context int // tokens of the longest sequence; 0: no bound
+	Caches  bool
+
+	message *messageObject
+	kind    string // of the open block
+	text    strings.Builder
+}
+
+type messageObject struct {
+	ID           string `json:"id"`
+	Type         string `json:"type"`
+	Role         string `json:"role"`
+	Model        string `json:"model"`
+	Content      []any  `json:"content"`
+	StopReason   any    `json:"stop_reason"`
+	StopSequence any    `json:"stop_sequence"`
+	Usage        usage  `json:"usage"`
+}
+
+type usage struct {
+	InputTokens              int `json:"input_tokens"`
+	CacheCreationInputTokens int `json:"cache_creation_input_tokens"`
+	CacheReadInputTokens     int `json:"cache_read_input_tokens"`
+	OutputTokens             int `json:"output_tokens"`
+}
+
+type textBlock struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+type thinkingBlock struct {
+	Type      string `json:"type"`
+	Thinking  string `json:"thinking"`
+	Signature string `json:"signature"`
+}
+
+type toolBlock struct {
+	Type  string          `json:"type"`
+	ID    string          `json:"id"`
+	Name  string          `json:"name"`
+	Input json.RawMessage `json:"input"`
+}
+
+type data map[string]any
+
+func frame(kind string, d data) turn.Frame {
+	d["type"] = kind
+	return turn.Frame{Event: kind, Data: d}
+}
+
+// Frames returns the events for an event.
+func (s *Stream) Frames(e turn.Event) []turn.Frame {
+	var frames []turn.Frame
+	if s.message == nil {
+		s.message = &messageObject{ID: "msg_" + s.ID, Type: "message", Role: "assistant", Model: s.Model, Content: []any{}, Usage: usage{InputTokens: s.Prompt}}
+		frames = append(frames, frame("message_start", data{"message": *s.message}))
+	}
+	switch e.Kind {
+	case turn.Waiting:
+		frames = append(frames, frame("ping", data{}))
+	case turn.Thought:
+		frames = append(frames, s.piece("thinking", e.Text)...)
+	case turn.Text:
+		frames = append(frames, s.piece("text", e.Text)...)
+	case turn.Called:
+		frames = append(append(frames, s.close()...), s.call(e.Call)...)
+	case turn.Finished:
+		frames = append(frames, s.close()...)
+		s.end(e)
+	case turn.Done:
+		frames = append(frames, frame("message_delta", data{
+			"delta": data{"stop_reason": s.message.StopReason, "stop_sequence": s.message.StopSequence}, "usage": s.message.Usage,
+		}), frame("message_stop", data{}))
+	case turn.Failed:
+		frames = append(frames, turn.Frame{Event: "error", Data: Error(e.Err)})
+	}
+	return frames
+}
+
+// Message returns the message when all is done.
+func (s *Stream) Message() any { return s.message }
+
+// piece adds text to the open block, or opens one.
+func (s *Stream) piece(kind, text string) []turn.Frame {
+	var frames []turn.Frame
+	if s.kind != kind {
+		frames = s.close()
+		s.kind = kind
+		frames = append(frames, frame("content_block_start", data{"index": len(s.message.Content), "content_block": s.block("")}))
+	}
+	s.text.WriteString(text)
+	return append(frames, frame("content_block_delta", data{"index": len(s.message.Content), "delta": data{"type": kind + "_delta", kind: text}}))
+}
+
+// block returns the open block with a text.
+func (s *Stream) block(text string) any {
+	if s.kind == "thinking" {
+		return thinkingBlock{"thinking", text, ""}
+	}
+	return textBlock{"text", text}
+}
+
+// close ends the open block, if there is one.
+func (s *Stream) close() []turn.Frame {
+	if s.kind == "" {
+		return nil
+	}
+	frames := []turn.Frame{frame("content_block_stop", data{"index": len(s.message.Content)})}
+	s.message.Content = append(s.message.Content, s.block(s.text.String()))
+	s.kind = ""
+	s.text.Reset()
+	return frames
+}
+
+// call adds a call.
+func (s *Stream) call(c turn.Call) []turn.Frame {
+	i := len(s.message.Content)
+	b := toolBlock{"tool_use", strings.Replace(c.ID, "call_", "toolu_", 1), c.Name, json.RawMessage("{}")}
+	frames := []turn.Frame{
+		frame("content_block_start", data{"index": i, "content_block": b}),
+		frame("content_block_delta", data{"index": i, "delta": data{"type": "input_json_delta", "partial_json": c.Arguments}}),
+		frame("content_block_stop", data{"index": i}),
+	}
+	b.Input = json.RawMessage(c.Arguments)
+	s.message.Content = append(s.message.Content, b)
+	return frames
+}
+
+// end notes why the message ended, and its tokens.
+func (s *Stream) end(e turn.Event) {
+	u, m := e.Usage, s.message
+	m.Usage = usage{InputTokens: u.Prompt - u.Cached, CacheReadInputTokens: u.Cached, OutputTokens: u.Answer}
+	if s.Caches {
+		m.Usage.InputTokens, m.Usage.CacheCreationInputTokens = 0, u.Prompt-u.Cached
+	}
+	switch {
+	case e.Finish == turn.ToolCall:
+		m.StopReason = "tool_use"
+	case e.Finish == turn.Length && s.Context > 0 && u.Prompt+u.Answer >= s.Context:
+		m.StopReason = "model_context_window_exceeded"
+	case e.Finish == turn.Length:
+		m.StopReason = "max_tokens"
+	case e.Stop != "":
+		m.StopReason, m.StopSequence = "stop_sequence", e.Stop
+	default:
+		m.StopReason = "end_turn"
+	}
+}
+
+// Error returns the body that tells of an error.
+func Error(err error) any {
+	e := turn.AsError(err)
+	kind := "invalid_request_error"
+	switch e.Status {
+	case http.StatusUnauthorized:
+		kind = "authentication_error"
+	case http.StatusForbidden:
+		kind = "permission_error"
+	case http.StatusNotFound:
+		kind = "not_found_error"
+	case http.StatusRequestEntityTooLarge:
+		kind = "request_too_large"
+	case http.StatusTooManyRequests:
+		kind = "rate_limit_error"
+	case http.StatusServiceUnavailable:
+		kind = "overloaded_error"
+	case http.StatusGatewayTimeout:
+		kind = "timeout_error"
+	default:
+		if e.Status >= 500 {
+			kind = "api_error"
+		}
+	}
+	message := e.Message
+	if e.Code == "context_length_exceeded" {
+		message = "prompt is too long: " + message // clients shorten their conversations by it
+	}
+	return map[string]any{"type": "error", "error": map[string]string{"type": kind, "message": message}}
+}

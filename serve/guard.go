@@ -1,0 +1,163 @@
+package serve
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"jamba/internal/printable"
+	"jamba/serve/turn"
+)
+
+// record is what is logged of a request. It has nothing of what was said.
+type record struct {
+	id     string
+	status int
+	prompt int // tokens
+	err    string
+}
+
+type recordKey struct{}
+
+func recordOf(r *http.Request) *record {
+	rec, _ := r.Context().Value(recordKey{}).(*record)
+	if rec == nil {
+		return &record{}
+	}
+	return rec
+}
+
+// note notes a request's prompts for the log.
+func note(r *http.Request, j *job) {
+	for _, p := range j.prompts {
+		recordOf(r).prompt += len(p.IDs)
+	}
+}
+
+func noteError(r *http.Request, e *turn.Error) { recordOf(r).err = e.Code + " " + e.Param }
+
+// guard lets in who may ask, and logs.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := &record{id: r.Header.Get("X-Request-Id"), status: http.StatusOK}
+		if rec.id == "" || len(rec.id) > 128 {
+			rec.id = "req_" + rand.Text()[:20]
+		}
+		w.Header().Set("X-Request-Id", rec.id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		r = r.WithContext(context.WithValue(r.Context(), recordKey{}, rec))
+		ww := &statusWriter{ResponseWriter: w, record: rec}
+		start := time.Now()
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				s.options.Log.Error("a handler failed", "id", rec.id, "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+				if !ww.begun {
+					s.fail(ww, r, &turn.Error{Status: http.StatusInternalServerError, Message: "internal error"}, shape(r))
+				}
+			}
+			level := slog.LevelInfo
+			if r.URL.Path == "/health" || r.URL.Path == "/ready" || r.URL.Path == "/metrics" {
+				level = slog.LevelDebug
+			}
+			s.options.Log.Log(r.Context(), level, "request", "id", rec.id, "method", r.Method, "path", printable.Cut(r.URL.Path, 100), "status", rec.status,
+				"duration", time.Since(start).Round(time.Microsecond), "prompt_tokens", rec.prompt, "error", strings.TrimSpace(rec.err))
+		}()
+		if err := s.admit(ww, r); err != nil {
+			s.fail(ww, r, err, shape(r))
+			return
+		}
+		if r.Method == http.MethodOptions {
+			ww.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(ww, r)
+	})
+}
+
+// admit returns why a request is not answered.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) error {
+	forbidden := func(format string, a ...any) error {
+		return &turn.Error{Status: http.StatusForbidden, Message: fmt.Sprintf(format, a...)}
+	}
+	// A page whose name was made to lead here (DNS rebinding) still asks for that name.
+	if !s.knownHost(r.Host) {
+		return forbidden("the Host %q is not this server's; --allow-host names further ones", printable.Cut(r.Host, 80))
+	}
+	if origin := r.Header.Get("Origin"); origin != "" {
+		switch allowed := slices.Contains(s.options.Origins, origin) || slices.Contains(s.options.Origins, "*"); {
+		case allowed:
+			h := w.Header()
+			h.Set("Access-Control-Allow-Origin", origin)
+			h.Add("Vary", "Origin")
+			h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+			h.Set("Access-Control-Allow-Headers", "*, Authorization, Content-Type, X-Api-Key, Anthropic-Version")
+			if r.Method == http.MethodOptions {
+				return nil // browsers send no key with it
+			}
+		case !sameOrigin(origin, r.Host):
+			return forbidden("pages of %q may not ask here; --allow-origin names those that may", printable.Cut(origin, 80))
+		}
+	}
+	open := r.Method == http.MethodGet && (r.URL.Path == "/health" || r.URL.Path == "/ready") || r.URL.Path == "/" && (r.Method == http.MethodHead || r.Method == http.MethodGet)
+	if s.options.Keys != nil && !open && !s.options.Keys.Has(key(r)) {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		return &turn.Error{Status: http.StatusUnauthorized, Code: "invalid_api_key", Message: "no key, or a wrong one: send Authorization: Bearer KEY, or x-api-key: KEY"}
+	}
+	if s.draining.Load() && r.Method == http.MethodPost {
+		return failure(errStopping)
+	}
+	return nil
+}
+
+// key returns the key that a request has.
+func key(r *http.Request) string {
+	if k := r.Header.Get("X-Api-Key"); k != "" {
+		return k
+	}
+	if scheme, k, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(k)
+	}
+	return ""
+}
+
+// knownHost reports whether a Host header names this server. Addresses do: only names can be made to lead elsewhere.
+func (s *Server) knownHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host) != nil || slices.Contains(s.options.Hosts, host)
+}
+
+func sameOrigin(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, host)
+}
+
+// statusWriter notes the status of a response.
+type statusWriter struct {
+	http.ResponseWriter
+	record *record
+	begun  bool
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.begun, w.record.status = true, status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	w.begun = true
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

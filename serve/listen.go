@@ -1,0 +1,45 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Run answers on a listener until ctx ends. Then what comes is refused, and what is on its way has the time drain to end.
+func (s *Server) Run(ctx context.Context, l net.Listener, drain time.Duration) error {
+	base, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
+	h := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			// Answers end with the server, with its reason.
+			ctx, cancel := context.WithCancelCause(r.Context())
+			defer cancel(nil)
+			defer context.AfterFunc(base, func() { cancel(context.Cause(base)) })()
+			s.ServeHTTP(w, r.WithContext(ctx))
+		}),
+		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- h.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	s.Drain()
+	soon, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	if err := h.Shutdown(soon); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	stop(errStopping) // whoever still waits is told
+	last, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if h.Shutdown(last) != nil {
+		return h.Close()
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package serve
+
+import (
+	"net/http"
+	"slices"
+	"sync"
+
+	"jamba/serve/openai"
+	"jamba/serve/turn"
+)
+
+// conversations are those that responses ended, for requests that go on from one. The oldest are given up.
+type conversations struct {
+	mu    sync.Mutex
+	byID  map[string][]turn.Message
+	order []string
+	bytes int
+}
+
+// Bounds of what is kept.
+const (
+	maxConversations = 1024
+	maxConversation  = 64 << 20 // bytes of all
+)
+
+func size(messages []turn.Message) (n int) {
+	for _, m := range messages {
+		n += 128 + len(m.Thought)
+		if m.Content != nil {
+			n += len(*m.Content)
+		}
+		for _, c := range m.Calls {
+			n += 128 + len(c.Arguments)
+		}
+	}
+	return n
+}
+
+func (c *conversations) put(id string, messages []turn.Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byID == nil {
+		c.byID = map[string][]turn.Message{}
+	}
+	c.byID[id] = messages
+	c.order = append(c.order, id)
+	c.bytes += size(messages)
+	for len(c.order) > maxConversations || c.bytes > maxConversation && len(c.order) > 1 {
+		c.bytes -= size(c.byID[c.order[0]])
+		delete(c.byID, c.order[0])
+		c.order = c.order[1:]
+	}
+}
+
+func (c *conversations) get(id string) ([]turn.Message, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m, ok := c.byID[id]
+	return slices.Clone(m), ok
+}
+
+func (s *Server) responses(w http.ResponseWriter, r *http.Request) {
+	body, err := s.body(w, r)
+	if err != nil {
+		s.fail(w, r, err, openai.Error)
+		return
+	}
+	q, request, err := openai.ReadResponses(body, s.kept.get)
+	if err != nil {
+		s.fail(w, r, err, openai.Error)
+		return
+	}
+	stream := &openai.ResponseStream{Head: s.head(), Request: q}
+	said := &saying{Stream: stream}
+	s.respond(w, r, request, protocol{stream: said, final: func() any { return stream.Response() }, fail: openai.Error, done: func() {
+		if q.Stores() && len(said.answer.Choices) > 0 {
+			messages := request.Chat.Messages
+			if q.Instructions != nil && *q.Instructions != "" {
+				messages = messages[1:] // they are those of one request
+			}
+			a := said.answer.Choices[0]
+			answer := turn.Message{Role: "assistant", Thought: a.Thought, Calls: a.Calls}
+			if a.Text != "" {
+				answer.Content = &a.Text
+			}
+			s.kept.put(stream.StoredID(), append(messages[:len(messages):len(messages)], answer))
+		}
+	}})
+}
+
+// saying notes what a stream tells.
+type saying struct {
+	turn.Stream
+	answer turn.Answer
+}
+
+// Frames implements turn.Stream.
+func (s *saying) Frames(e turn.Event) []turn.Frame {
+	s.answer.Add(e)
+	return s.Stream.Frames(e)
+}

@@ -1,0 +1,269 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"jamba"
+	"jamba/serve/turn"
+	"jamba/text"
+	"jamba/text/reply"
+)
+
+// job is a request whose prompts are made.
+type job struct {
+	request *turn.Request
+	prompts []jamba.Prompt
+	options jamba.Options
+	reply   reply.Options
+
+	computed, total atomic.Int64 // of the first prompt
+}
+
+// choices returns how many answers there are.
+func (j *job) choices() int { return len(j.prompts) * j.request.N }
+
+// prepare makes the prompts of a request and checks what can be said of it before it is computed.
+func (s *Server) prepare(r *turn.Request) (*job, error) {
+	r.N = max(r.N, 1)
+	j := &job{request: r}
+	var err error
+	if r.Chat != nil {
+		err = s.prepareChat(j)
+	} else {
+		err = s.preparePrompts(j)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return j, s.setOptions(j)
+}
+
+func (s *Server) prepareChat(j *job) error {
+	p, err := s.chatPrompt(j.request.Chat)
+	if err != nil {
+		return promptError("messages", err)
+	}
+	j.prompts = []jamba.Prompt{p}
+	j.options = s.model.ChatDefaults()
+	j.options.EndRepetition = j.request.MaxTokens == nil // else it may go on for hours
+	if s.options.RawThoughts {
+		return nil
+	}
+	j.reply.Thinks = true
+	end := p.IDs[max(0, len(p.IDs)-16):]
+	j.reply.Opened = strings.HasSuffix(strings.TrimRight(s.model.Text().Tokenizer.Decode(end, false), " \n"), "<think>")
+	return nil
+}
+
+// chatPrompt returns the prompt of a conversation. For a model without a chat template, which goes on with texts, that is all
+// messages' text.
+func (s *Server) chatPrompt(c *turn.Chat) (jamba.Prompt, error) {
+	if s.model.CanChat() {
+		return s.model.ChatPrompt(c.JSON(), !s.options.SpecialInContent)
+	}
+	if len(c.Tools) > 0 && c.Choice.Required {
+		return jamba.Prompt{}, turn.Invalid("tools", "the model has no chat template, and so calls no tools")
+	}
+	var texts []string
+	for _, m := range c.Messages {
+		if m.Content != nil && *m.Content != "" {
+			texts = append(texts, *m.Content)
+		}
+	}
+	return s.model.TextPrompt(strings.Join(texts, "\n\n"), !s.options.SpecialInContent)
+}
+
+func (s *Server) preparePrompts(j *job) error {
+	j.options = s.model.Defaults()
+	vocab := s.model.Info().VocabSize
+	for i, p := range j.request.Prompts {
+		own := jamba.Prompt{IDs: p.IDs}
+		if p.IDs == nil {
+			var err error
+			if p.Bare {
+				own.IDs, err = s.bare(p.Text)
+			} else {
+				own, err = s.model.TextPrompt(p.Text, !s.options.SpecialInContent)
+			}
+			if err != nil {
+				return promptError("prompt", err)
+			}
+		}
+		for _, id := range own.IDs {
+			if id < 0 || int(id) >= vocab {
+				return turn.Invalid(fmt.Sprintf("prompt[%d]", i), "token id %d is not in the vocabulary of %d", id, vocab)
+			}
+		}
+		j.prompts = append(j.prompts, own)
+	}
+	return nil
+}
+
+// bare returns the ids of a text without a token that begins it.
+func (s *Server) bare(prompt string) ([]int32, error) {
+	t := s.model.Text().Tokenizer
+	parts := t.LiteralParts(prompt, nil, false)
+	if s.options.SpecialInContent {
+		parts = t.Parts(prompt, false)
+	}
+	return text.Within(parts, s.model.Info().Context)
+}
+
+// promptError tells why there is no prompt.
+func promptError(param string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*turn.Error](err); ok {
+		return err
+	}
+	e := turn.Invalid(param, "%v", err)
+	if long, ok := errors.AsType[*text.TooLongError](err); ok {
+		e.Code, e.Message = tooLong, fmt.Sprintf("This model's maximum context length is %d tokens, the prompt has more.", long.Context)
+	}
+	return e
+}
+
+const tooLong = "context_length_exceeded" // clients shorten their conversations by it
+
+// setOptions sets the options of the answers.
+func (s *Server) setOptions(j *job) error {
+	r, o := j.request, &j.options
+	for _, p := range j.prompts {
+		n, limit := len(p.IDs), s.model.Info().Context
+		if n == 0 {
+			return turn.Invalid("prompt", "empty, and the model has no token that begins a text")
+		}
+		if limit > 0 && (n > limit || n == limit && (r.MaxTokens == nil || *r.MaxTokens > 0)) {
+			e := turn.Invalid("", "This model's maximum context length is %d tokens, the prompt has %d.", limit, n)
+			e.Code, e.Param = tooLong, "prompt"
+			if r.Chat != nil {
+				e.Param = "messages"
+			}
+			return e
+		}
+	}
+	vocab := s.model.Info().VocabSize
+	for id := range r.LogitBias {
+		if int(id) >= vocab {
+			return turn.Invalid("logit_bias", "token id %d is not in the vocabulary of %d", id, vocab)
+		}
+	}
+	if r.MaxTokens != nil {
+		if o.MaxTokens = *r.MaxTokens; o.MaxTokens == 0 {
+			o.MaxTokens = -1
+		}
+	}
+	o.Stop = slices.Concat(o.Stop, r.Stop)
+	o.StopIDs, o.IgnoreEnds = r.StopIDs, r.IgnoreEnds
+	set(&o.Temperature, r.Temperature)
+	set(&o.TopP, r.TopP)
+	set(&o.MinP, r.MinP)
+	set(&o.TopK, r.TopK)
+	set(&o.RepetitionPenalty, r.RepetitionPenalty)
+	set(&o.PresencePenalty, r.PresencePenalty)
+	set(&o.FrequencyPenalty, r.FrequencyPenalty)
+	o.LogitBias, o.Seed = r.LogitBias, r.Seed
+	o.Logprobs, o.TopTokens, o.ScorePrompt = r.Logprobs, r.Top, r.Score
+	o.Salt, o.Priority = r.Salt, r.Priority
+	if c := r.Chat; c != nil {
+		if err := checkTool(c); err != nil {
+			return err
+		}
+		if c.Choice.Required && s.format == nil {
+			return turn.Invalid("tool_choice", "the model's chat template tells no format of tool calls; --tool-format names one")
+		}
+		if !s.options.RawThoughts {
+			o.Show = s.show
+		}
+		if len(c.Tools) > 0 && !c.Choice.None && s.format != nil {
+			j.reply.Format = s.format
+			o.Show = slices.Concat(o.Show, s.showCall)
+		}
+	}
+	return s.check(o)
+}
+
+// check says what is wrong with the options, in the words of the APIs.
+func (s *Server) check(o *jamba.Options) error {
+	if err := o.Validate(); err != nil {
+		return turn.Invalid("", "%v", err)
+	}
+	return nil
+}
+
+func set[T any](v, asked *T) {
+	if asked != nil {
+		*v = *asked
+	}
+}
+
+// together is how many answers of one request are computed at a time.
+const together = 64
+
+// run answers a request. Its events come on the channel; the last is Done or Failed. It ends with ctx.
+func (s *Server) run(ctx context.Context, j *job) <-chan turn.Event {
+	events := make(chan turn.Event)
+	go func() {
+		defer close(events)
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		send := func(e turn.Event) {
+			select {
+			case events <- e:
+			case <-ctx.Done():
+			}
+		}
+		var (
+			all   sync.WaitGroup
+			slots = make(chan bool, together)
+			usage = make([]turn.Usage, j.choices())
+		)
+		for i := range usage {
+			slots <- true
+			all.Go(func() {
+				defer func() { <-slots }()
+				if ctx.Err() != nil {
+					return
+				}
+				c := s.newChoice(j, i, send)
+				if err := c.run(ctx); err != nil {
+					cancel(err)
+				}
+				usage[i] = c.usage
+			})
+		}
+		all.Wait()
+		last := turn.Event{Kind: turn.Done}
+		for i, u := range usage {
+			last.Usage.Add(u, i%j.request.N == 0)
+		}
+		if err := context.Cause(ctx); err != nil {
+			last = turn.Event{Kind: turn.Failed, Err: failure(err)}
+		}
+		events <- last
+	}()
+	return events
+}
+
+// failure returns what a client is told of an error.
+func failure(err error) error {
+	switch {
+	case errors.Is(err, jamba.ErrBusy):
+		return &turn.Error{Status: http.StatusTooManyRequests, Code: "queue_full", Message: "too many requests are waiting, try again later", Retry: 5}
+	case errors.Is(err, jamba.ErrClosed), errors.Is(err, errStopping):
+		return &turn.Error{Status: http.StatusServiceUnavailable, Code: "stopping", Message: errStopping.Error(), Retry: 5}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &turn.Error{Status: http.StatusGatewayTimeout, Code: "timeout", Message: "the answer took longer than this server allows"}
+	}
+	return err
+}
+
+var errStopping = errors.New("the server is stopping")

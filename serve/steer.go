@@ -1,0 +1,90 @@
+package serve
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"jamba/serve/turn"
+)
+
+// steer is the constraint of an answer that has to begin in a way, to have so many tokens at least, or not to think for too long.
+type steer struct {
+	begin []int32 // of the answer
+	ends  []int32 // not before min tokens
+	min   int
+	// After budget tokens a thought is ended with these, unless it has ended; thinks tells.
+	budget int
+	end    []int32
+	thinks func(answer []int32) bool
+}
+
+// steering returns the constraint of a job's answers, nil if there is none.
+func (s *Server) steering(j *job) *steer {
+	var st steer
+	r := j.request
+	if st.min = r.MinTokens; st.min > 0 {
+		st.ends = slices.Concat(s.model.Ends(), r.StopIDs)
+	}
+	if c := r.Chat; c != nil {
+		const end = "\n</think>\n\n"
+		if j.reply.Format != nil && c.Choice.Required {
+			text := j.reply.Format.Begin(c.Choice.Name)
+			if j.reply.Opened {
+				text = strings.TrimLeft(end, "\n") + text
+			}
+			st.begin = s.control(text)
+		} else if c.ThoughtTokens < 0 && j.reply.Opened {
+			st.begin = s.control(strings.TrimLeft(end, "\n"))
+		} else if c.ThoughtTokens > 0 {
+			st.budget, st.end = c.ThoughtTokens, s.control(end)
+			st.thinks = func(answer []int32) bool {
+				text := s.model.Text().Tokenizer.Decode(answer, false)
+				return (j.reply.Opened || strings.HasPrefix(strings.TrimSpace(text), "<think>")) && !strings.Contains(text, "</think>")
+			}
+		}
+	}
+	if st.min == 0 && st.begin == nil && st.budget == 0 {
+		return nil
+	}
+	return &st
+}
+
+// control returns the tokens of a text of ours, of which control tokens are such.
+func (s *Server) control(text string) []int32 {
+	ids, err := s.model.Text().Tokenizer.Encode(text, false)
+	if err != nil {
+		return nil // it is short, and can be encoded
+	}
+	return ids
+}
+
+// Next implements jamba.Constraint.
+func (st *steer) Next(answer []int32, logits []float32) (forced []int32, back int, err error) {
+	switch n := len(answer); {
+	case n == 0 && len(st.begin) > 0:
+		return st.begin, 0, nil
+	case n > 0 && n == st.budget && st.thinks(answer):
+		return st.end, 0, nil
+	case n < st.min:
+		for _, id := range st.ends {
+			if int(id) < len(logits) {
+				logits[id] = float32(math.Inf(-1))
+			}
+		}
+	}
+	return nil, 0, nil
+}
+
+// validTool reports whether a name may stand in what an answer is forced to begin with.
+func validTool(name string) bool {
+	return name != "" && len(name) <= 128 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/") == ""
+}
+
+// checkTool refuses to force the call of a tool whose name is not plain.
+func checkTool(c *turn.Chat) error {
+	if c.Choice.Name != "" && !validTool(c.Choice.Name) {
+		return turn.Invalid("tool_choice", "the name of a tool has letters, digits and _-.:/ alone")
+	}
+	return nil
+}

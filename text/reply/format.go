@@ -1,0 +1,86 @@
+package reply
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Format says how a model writes calls of tools.
+type Format struct {
+	Name  string
+	open  string // begins calls
+	close string // ends them; "": the end of the answer does
+	bare  bool   // an answer that begins with a JSON object is a call, too
+	named bool   // a call may be a name, [ARGS] and its arguments
+	skip  string // what may stand around calls, beside white space
+	sign  string // in a chat template, of this format
+}
+
+// Formats are the known formats. Their names are what vLLM's parsers are called.
+var Formats = []*Format{
+	{Name: "jamba", open: "<tool_calls>", close: "</tool_calls>", skip: "[],", sign: "<tool_calls>"},
+	{Name: "hermes", open: "<tool_call>", close: "</tool_call>", skip: "[],", sign: "<tool_call>"},
+	{Name: "mistral", open: "[TOOL_CALLS]", skip: "[],", named: true, sign: "[TOOL_CALLS]"},
+	{Name: "llama3_json", open: "<|python_tag|>", bare: true, skip: "[],;", sign: "<|start_header_id|>"},
+}
+
+// Find returns the format of a name; nil for none and "".
+func Find(name string) (*Format, error) {
+	if name == "" || name == "none" {
+		return nil, nil
+	}
+	var names []string
+	for _, f := range Formats {
+		if f.Name == name {
+			return f, nil
+		}
+		names = append(names, f.Name)
+	}
+	return nil, fmt.Errorf("the format of tool calls %.30q is not known; none, %s are", name, strings.Join(names, ", "))
+}
+
+// Detect returns the format that a chat template writes calls in, nil if it writes none.
+func Detect(template string) *Format {
+	for _, f := range Formats {
+		if strings.Contains(template, f.sign) {
+			return f
+		}
+	}
+	return nil
+}
+
+// Tokens are the texts of control tokens that a reader of answers has to see, where a vocabulary has them.
+func Tokens() []string {
+	all := []string{thinkOpen, thinkClose, args}
+	for _, f := range Formats {
+		all = append(all, f.open)
+		if f.close != "" {
+			all = append(all, f.close)
+		}
+	}
+	return all
+}
+
+// Begin returns how a call of a tool begins in the format, for an answer that has to be one; of any tool if name is "".
+func (f *Format) Begin(name string) string {
+	begin := f.open
+	switch {
+	case f.Name == "jamba":
+		begin += "[\n    "
+	case f.Name == "hermes":
+		begin += "\n"
+	case f.named:
+		begin += "["
+	case f.bare:
+		begin = ""
+	}
+	begin += `{"name": "`
+	if name == "" {
+		return begin
+	}
+	arguments := "arguments"
+	if f.bare {
+		arguments = "parameters"
+	}
+	return begin + name + `", "` + arguments + `": {`
+}
