@@ -195,6 +195,13 @@ func TestSplit(t *testing.T) {
 		}
 		return total + n.activations(s)
 	}
+	// At the ends are the embedding and the head, which are alike but for a norm.
+	specs := n.Config.StateSpecs(s.KV)
+	for i, ends := range map[int]int64{0: n.Sizes.Embedding.Bytes, 1: 0, 71: n.Sizes.Head.Bytes} {
+		if want := n.Sizes.Layers[i].Bytes + ends + 3*state.Bytes(specs[i:i+1], 100000); layers[i] != want {
+			t.Errorf("layer %d takes %d bytes, want %d", i, layers[i], want)
+		}
+	}
 	best := int64(math.MaxInt64)
 	for i := 1; i < len(layers); i++ {
 		for j := i + 1; j < len(layers); j++ {

@@ -49,11 +49,7 @@ func Weigh(c *model.Config, r recipe.Recipe) (model.Sizes, error) {
 // rounded counts what is never rounded as float32, and other tensors as choose says for their GGUF names and rows of k values.
 func rounded(choose func(name string, id param.ID, k int) tensor.DType) model.Tell {
 	return func(id param.ID, t param.Tensor, shape []int) (int64, error) {
-		name := param.GGUFNames.Tensor(id, t)
-		if t == param.Weight {
-			name = param.GGUFNames.Matrix(id)
-		}
-		d := tensor.F32
+		name, d := param.GGUFNames.Tensor(id, t), tensor.F32
 		if recipe.Keep(name, shape) == "" {
 			d = choose(name, id, shape[len(shape)-1])
 		}
