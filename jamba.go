@@ -110,11 +110,11 @@ type Options struct {
 	// it. answer are the tokens so far. It runs beside those of other answers and must not keep its arguments. If no token is
 	// left, the answer ends with an error.
 	Mask      func(answer []int32, logits []float32)
-	Logprobs  bool                  // give the log-probability of each token
-	TopTokens int                   // and those of the n most likely ones
+	Logprobs  bool // give the log-probability of each token
+	TopTokens int  // and those of the n most likely ones
 	// ScorePrompt gives the same of the prompt's tokens, all of which are computed for it, with the first piece.
 	ScorePrompt bool
-	Progress  func(done, total int) // called while the prompt is computed
+	Progress    func(done, total int) // called while the prompt is computed
 	// Constraint, in place of Mask, may also say what comes next, or take back up to Undo tokens; so many are held back from the reader.
 	Constraint Constraint
 	Undo       int

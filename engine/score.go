@@ -3,7 +3,9 @@ package engine
 import "jamba/engine/sample"
 
 // scoring reports whether what is computed next are tokens of a prompt whose log-probabilities are asked for.
-func (s *sequence) scoring() bool { return s.request.ScorePrompt && s.goal == goalAnswer && !s.answering && !s.again }
+func (s *sequence) scoring() bool {
+	return s.request.ScorePrompt && s.goal == goalAnswer && !s.answering && !s.again
+}
 
 // score notes how likely the tokens after the next n are, as far as the prompt has them, and returns the logits [vocab] after the
 // last of the n. A prompt that is computed a second time is not scored again.

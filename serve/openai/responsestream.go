@@ -162,8 +162,11 @@ func (s *ResponseStream) Frames(e turn.Event) []turn.Frame {
 	case turn.Done:
 		u := e.Usage
 		s.response.Usage = &responseUsage{
-			u.Prompt, map[string]int{"cached_tokens": u.Cached, "cache_write_tokens": u.Prompt - u.Cached},
-			u.Answer, map[string]int{"reasoning_tokens": u.Thought}, u.Prompt + u.Answer,
+			u.Prompt,
+			map[string]int{"cached_tokens": u.Cached, "cache_write_tokens": u.Prompt - u.Cached},
+			u.Answer,
+			map[string]int{"reasoning_tokens": u.Thought},
+			u.Prompt + u.Answer,
 		}
 		s.response.Status = "completed"
 		if s.finish == turn.Length {
