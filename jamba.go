@@ -106,6 +106,9 @@ type Options struct {
 	StopIDs   []int32  // tokens that end the answer, beside Model.Ends
 	// IgnoreEnds lets answers go on after Model.Ends.
 	IgnoreEnds bool
+	// WholeText has characters that are written as tokens of single bytes wait until such a run ends: one that is no UTF-8 is then
+	// text as the reference has it.
+	WholeText bool
 	// Show are control tokens whose text is part of the answer's, such as those that begin and end calls of tools.
 	Show []int32
 	// Mask, if set, may change the logits of the next token, one for each of the vocabulary, before it is picked: -Inf forbids
@@ -337,15 +340,19 @@ func (s *Session) run(ctx context.Context, prompt []int32, marks text.Marks, o O
 	}
 	r := engine.Request{
 		Prompt: prompt, MaxTokens: o.MaxTokens, StopTokens: slices.Concat(m.ends, o.StopIDs), Stop: o.Stop, Padded: m.padded, Sample: o.Sampling,
-		Logprobs: o.Logprobs, TopTokens: o.TopTokens, Text: m.text.Tokenizer.Stream(true), Progress: o.Progress,
+		Logprobs: o.Logprobs, TopTokens: o.TopTokens, Progress: o.Progress,
 		EndRepetition: o.EndRepetition, Adapter: o.Adapter, Constraint: o.Constraint, Undo: o.Undo, Priority: o.Priority, Salt: o.Salt,
 		Marks: prefix.Marks{Borders: marks.Borders, Turn: marks.Turn, Breakpoints: o.Breakpoints}, ScorePrompt: o.ScorePrompt,
 	}
 	if o.IgnoreEnds {
 		r.StopTokens = o.StopIDs
 	}
-	if len(o.Show) > 0 {
-		r.Text = &showing{Stream: m.text.Tokenizer.Stream(true), tokenizer: m.text.Tokenizer, shown: o.Show}
+	stream := m.text.Tokenizer.Stream(true)
+	if o.WholeText {
+		stream = m.text.Tokenizer.WholeStream(true)
+	}
+	if r.Text = stream; len(o.Show) > 0 {
+		r.Text = &showing{Stream: stream, tokenizer: m.text.Tokenizer, shown: o.Show}
 	}
 	if o.Mask != nil {
 		r.Constraint = engine.Mask(o.Mask)

@@ -195,6 +195,22 @@ func TestMultipleChoice(t *testing.T) {
 	}
 }
 
+// TestGenerateTask computes what lm-evaluation-harness does for its task with answers.
+func TestGenerateTask(t *testing.T) {
+	url, _ := start(t, open(t), Options{})
+	want := testutil.JSON[struct {
+		Tasks struct {
+			Gen []struct{ Text string } `json:"jm_gen"`
+		}
+	}](t, testutil.Golden("e2e", "expected.json")).Tasks.Gen
+	for i, doc := range testutil.JSONLines[struct{ Prompt string }](t, testutil.Golden("e2e", "tasks", "gen.jsonl")) {
+		body, _ := json.Marshal(map[string]any{"prompt": doc.Prompt, "add_special_tokens": false, "temperature": 0, "max_tokens": 24, "stop": []string{"\n\n", "Question:"}})
+		if _, answer := post(t, url+"/v1/completions", string(body)); decode[completion](t, answer).Choices[0].Text != want[i].Text {
+			t.Errorf("prompt %d: %s, want %q", i, answer, want[i].Text)
+		}
+	}
+}
+
 // TestStreamIsAnswer compares the pieces of streams with the whole answer, with real answers of several choices.
 func TestStreamIsAnswer(t *testing.T) {
 	url, s := start(t, open(t), Options{})

@@ -27,6 +27,12 @@ func (t *Tokenizer) Stream(skipSpecial bool) *Stream {
 	return t.stream(skipSpecial, false)
 }
 
+// WholeStream is Stream whose strings add up to what [Tokenizer.Decode] makes of all ids, always. For that it keeps back runs of
+// byte tokens until they end.
+func (t *Tokenizer) WholeStream(skipSpecial bool) *Stream {
+	return t.stream(skipSpecial, true)
+}
+
 func (t *Tokenizer) stream(skipSpecial, runs bool) *Stream {
 	s := &Stream{t: t, skipSpecial: skipSpecial, runs: runs}
 	s.start()
