@@ -158,7 +158,7 @@ func TestGoesOn(t *testing.T) {
 	url, _ := start(t, d, Options{})
 	type response struct{ ID string }
 	_, body := post(t, url+"/v1/responses", `{"instructions":"ONE","input":"Hi"}`)
-	_, body = post(t, url+"/v1/responses", `{"instructions":"TWO","input":"And?","stream":false,"previous_response_id":"`+decode[response](t, body).ID+`"}`)
+	post(t, url+"/v1/responses", `{"instructions":"TWO","input":"And?","stream":false,"previous_response_id":"`+decode[response](t, body).ID+`"}`)
 	want := "<|system|> TWO"
 	if p := d.seen[1]; !strings.Contains(p, want) || strings.Contains(p, "ONE") || !strings.Contains(p, "<|user|> Hi") || !strings.Contains(p, "Hello") || !strings.Contains(p, "<|user|> And?") {
 		t.Error(p)
