@@ -161,6 +161,9 @@ func (s *Server) setOptions(j *job) error {
 			o.MaxTokens = -1
 		}
 	}
+	if o.MaxTokens == 0 {
+		o.MaxTokens = s.options.MaxTokens
+	}
 	o.Stop = slices.Concat(o.Stop, r.Stop)
 	o.StopIDs, o.IgnoreEnds = r.StopIDs, r.IgnoreEnds
 	set(&o.Temperature, r.Temperature)

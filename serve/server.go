@@ -43,6 +43,7 @@ type Options struct {
 	NoCalls          bool          // calls are text
 	RawThoughts      bool          // thoughts are text
 
+	MaxTokens int           // of an answer, if neither the request nor the model says; 0: until the context is full
 	MaxBody   int64         // bytes of a request; 0: 64 MiB
 	Heartbeat time.Duration // how long a stream is silent at most; 0: 5 seconds
 	Timeout   time.Duration // of a request; 0: none
