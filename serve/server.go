@@ -17,7 +17,7 @@ import (
 // Model is what is served; *jamba.Model is one.
 type Model interface {
 	TextPrompt(s string, literal bool) (jamba.Prompt, error)
-	ChatPrompt(conversation []byte, literal bool) (jamba.Prompt, error)
+	ChatPrompt(conversation []byte, literal bool, kept ...int) (jamba.Prompt, error)
 	Answer(ctx context.Context, p jamba.Prompt, o jamba.Options) iter.Seq2[jamba.Piece, error]
 	EmbedIDs(ctx context.Context, texts [][]int32, o jamba.EmbedOptions) ([][]float32, error)
 	CanChat() bool
