@@ -342,7 +342,7 @@ func (s *Session) run(ctx context.Context, prompt []int32, marks text.Marks, o O
 		Prompt: prompt, MaxTokens: o.MaxTokens, StopTokens: slices.Concat(m.ends, o.StopIDs), Stop: o.Stop, Padded: m.padded, Sample: o.Sampling,
 		Logprobs: o.Logprobs, TopTokens: o.TopTokens, Progress: o.Progress,
 		EndRepetition: o.EndRepetition, Adapter: o.Adapter, Constraint: o.Constraint, Undo: o.Undo, Priority: o.Priority, Salt: o.Salt,
-		Marks: prefix.Marks{Borders: marks.Borders, Turn: marks.Turn, Breakpoints: o.Breakpoints}, ScorePrompt: o.ScorePrompt,
+		Marks: prefix.Marks{Borders: marks.Borders, Turn: marks.Turn, Breakpoints: slices.Concat(marks.Asked, o.Breakpoints)}, ScorePrompt: o.ScorePrompt,
 	}
 	if o.IgnoreEnds {
 		r.StopTokens = o.StopIDs

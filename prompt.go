@@ -26,18 +26,19 @@ func (m *Model) TextPrompt(s string, literal bool) (Prompt, error) {
 	return Prompt{IDs: ids}, err
 }
 
-// ChatPrompt returns the prompt of ChatJSON. literal is Options.LiteralContent.
-func (m *Model) ChatPrompt(conversation []byte, literal bool) (Prompt, error) {
+// ChatPrompt returns the prompt of ChatJSON. literal is Options.LiteralContent. What is computed up to the end of as many messages
+// as kept says is kept for later prompts, beside what is kept anyway.
+func (m *Model) ChatPrompt(conversation []byte, literal bool, kept ...int) (Prompt, error) {
 	r := chat.Request{}
 	err := r.UnmarshalJSON(conversation)
 	if err != nil {
 		return Prompt{}, err
 	}
 	r.AddGenerationPrompt = r.AddGenerationPrompt || r.ContinueField == ""
-	return m.chatPrompt(r, literal)
+	return m.chatPrompt(r, literal, kept...)
 }
 
-func (m *Model) chatPrompt(r chat.Request, literal bool) (Prompt, error) {
+func (m *Model) chatPrompt(r chat.Request, literal bool, kept ...int) (Prompt, error) {
 	encode := m.text.ChatParts
 	if literal {
 		encode = m.text.ChatLiteralParts
@@ -46,7 +47,7 @@ func (m *Model) chatPrompt(r chat.Request, literal bool) (Prompt, error) {
 	if err != nil {
 		return Prompt{}, err
 	}
-	return Prompt{ids, text.ChatMarks(r, ids, encode)}, nil
+	return Prompt{ids, text.ChatMarks(r, ids, encode, kept...)}, nil
 }
 
 // Answer answers a prompt as Generate does.

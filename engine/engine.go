@@ -177,6 +177,9 @@ func (e *Engine) run() {
 
 // sleep waits for something to do. Those that wait for memory get that of readers who stay away, and what others had for a moment.
 func (e *Engine) sleep() {
+	e.mu.Lock()
+	e.count() // some may have ended since
+	e.mu.Unlock()
 	if len(e.waiting) == 0 {
 		<-e.wake
 		return

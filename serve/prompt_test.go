@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -167,6 +168,41 @@ func TestGoesOn(t *testing.T) {
 	for _, id := range []string{decode[response](t, body).ID, "resp_x"} {
 		if status, body := post(t, url+"/v1/responses", `{"input":"Hi","previous_response_id":"`+id+`"}`); status != http.StatusBadRequest || !strings.Contains(body, "previous_response_not_found") {
 			t.Errorf("%d %s", status, body)
+		}
+	}
+}
+
+// TestKept has clients mark what is to be kept: a conversation that goes another way behind the mark goes on from there.
+func TestKept(t *testing.T) {
+	long := strings.Repeat("small tree light house ", 8)
+	cached := func(url, path, format string, end string) int {
+		_, body := post(t, url+path, strings.Replace(format, "END", end, 1))
+		u := decode[struct {
+			Usage struct {
+				Read    int `json:"cache_read_input_tokens"`
+				Details struct {
+					Cached int `json:"cached_tokens"`
+				} `json:"prompt_tokens_details"`
+				Input struct {
+					Cached int `json:"cached_tokens"`
+				} `json:"input_tokens_details"`
+			}
+		}](t, body).Usage
+		return u.Read + u.Details.Cached + u.Input.Cached
+	}
+	// The mark stands in the middle, where nothing is kept otherwise: the last user message and the end are elsewhere.
+	for i, test := range []struct{ path, body string }{
+		{"/v1/messages", `{"max_tokens":1,"messages":[{"role":"user","content":"SALT"},{"role":"assistant","content":"` + long + `"},{"role":"user","content":[{"type":"text","text":"` + long + `"MARK}]},{"role":"assistant","content":"END"},{"role":"user","content":"END"}]}`},
+		{"/v1/chat/completions", `{"max_tokens":1,"messages":[{"role":"user","content":"SALT"},{"role":"assistant","content":"` + long + `"},{"role":"user","content":[{"type":"text","text":"` + long + `"MARK}]},{"role":"assistant","content":"END"},{"role":"user","content":"END"}]}`},
+		{"/v1/responses", `{"max_output_tokens":1,"input":[{"role":"user","content":"SALT"},{"role":"assistant","content":"` + long + `"},{"role":"user","content":[{"type":"input_text","text":"` + long + `"MARK}]},{"role":"assistant","content":"END"},{"role":"user","content":"END"}]}`},
+	} {
+		url, _ := start(t, m(t), Options{})
+		for _, mark := range []string{"", `,"cache_control":{"type":"ephemeral"},"prompt_cache_breakpoint":true`} {
+			body := strings.NewReplacer("MARK", mark, "SALT", fmt.Sprint(test.path, mark != "")).Replace(test.body)
+			cached(url, test.path, body, "first way")
+			if n := cached(url, test.path, body, "another way"); (n > 100) != (mark != "") {
+				t.Errorf("%d: mark %q: %d tokens were found", i, mark, n)
+			}
 		}
 	}
 }

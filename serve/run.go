@@ -66,7 +66,7 @@ func (s *Server) prepareChat(j *job) error {
 // messages' text.
 func (s *Server) chatPrompt(c *turn.Chat) (jamba.Prompt, error) {
 	if s.model.CanChat() {
-		return s.model.ChatPrompt(c.JSON(), !s.options.SpecialInContent)
+		return s.model.ChatPrompt(c.JSON(), !s.options.SpecialInContent, c.Kept[max(0, len(c.Kept)-maxKept):]...)
 	}
 	if len(c.Tools) > 0 && c.Choice.Required {
 		return jamba.Prompt{}, turn.Invalid("tools", "the model has no chat template, and so calls no tools")
@@ -79,6 +79,9 @@ func (s *Server) chatPrompt(c *turn.Chat) (jamba.Prompt, error) {
 	}
 	return s.model.TextPrompt(strings.Join(texts, "\n\n"), !s.options.SpecialInContent)
 }
+
+// maxKept is how many places of a conversation a client may have kept; the last ones are.
+const maxKept = 4
 
 func (s *Server) preparePrompts(j *job) error {
 	j.options = s.model.Defaults()
@@ -160,6 +163,9 @@ func (s *Server) setOptions(j *job) error {
 		if o.MaxTokens = *r.MaxTokens; o.MaxTokens == 0 {
 			o.MaxTokens = -1
 		}
+	}
+	if o.MaxTokens == 0 {
+		o.MaxTokens = s.options.MaxTokens
 	}
 	o.Stop = slices.Concat(o.Stop, r.Stop)
 	o.StopIDs, o.IgnoreEnds = r.StopIDs, r.IgnoreEnds

@@ -17,7 +17,7 @@ import (
 // Model is what is served; *jamba.Model is one.
 type Model interface {
 	TextPrompt(s string, literal bool) (jamba.Prompt, error)
-	ChatPrompt(conversation []byte, literal bool) (jamba.Prompt, error)
+	ChatPrompt(conversation []byte, literal bool, kept ...int) (jamba.Prompt, error)
 	Answer(ctx context.Context, p jamba.Prompt, o jamba.Options) iter.Seq2[jamba.Piece, error]
 	EmbedIDs(ctx context.Context, texts [][]int32, o jamba.EmbedOptions) ([][]float32, error)
 	CanChat() bool
@@ -43,6 +43,7 @@ type Options struct {
 	NoCalls          bool          // calls are text
 	RawThoughts      bool          // thoughts are text
 
+	MaxTokens int           // of an answer, if neither the request nor the model says; 0: until the context is full
 	MaxBody   int64         // bytes of a request; 0: 64 MiB
 	Heartbeat time.Duration // how long a stream is silent at most; 0: 5 seconds
 	Timeout   time.Duration // of a request; 0: none

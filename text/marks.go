@@ -14,12 +14,14 @@ import (
 type Marks struct {
 	Borders []int // the end of what stands before the first user message, and the beginning of the last; ascending
 	Turn    int   // where what begins an answer begins; 0: unknown
+	Asked   []int // the ends of as many messages as were asked for
 }
 
 // ChatMarks returns the marks of a conversation, whose ids are known, as encode renders its beginnings: where the ids of a
 // beginning part from those of the whole. A beginning before a user's message is rendered with another in its place, since some templates
-// refuse one without, or put what stands before it otherwise. One that is refused leaves no mark.
-func ChatMarks(r chat.Request, ids []int32, encode func(chat.Request) Parts) Marks {
+// refuse one without, or put what stands before it otherwise. One that is refused leaves no mark. asked are numbers of
+// messages whose end is marked, too.
+func ChatMarks(r chat.Request, ids []int32, encode func(chat.Request) Parts, asked ...int) Marks {
 	common := func(messages *jinja.List) int {
 		part := r
 		part.ContinueField, part.AddGenerationPrompt = "", false
@@ -55,6 +57,13 @@ func ChatMarks(r chat.Request, ids []int32, encode func(chat.Request) Parts) Mar
 			at = common(r.Messages.Slice(0, n))
 		}
 		m.Borders = append(m.Borders, at)
+	}
+	for _, n := range asked {
+		if n > 0 && n <= r.Messages.Len() {
+			if at := common(r.Messages.Slice(0, n)); at > 0 {
+				m.Asked = append(m.Asked, at)
+			}
+		}
 	}
 	m.Borders = slices.DeleteFunc(m.Borders, func(n int) bool { return n == 0 })
 	slices.Sort(m.Borders)

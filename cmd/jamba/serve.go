@@ -31,11 +31,12 @@ type serveCmd struct {
 	AllowHost   []string `placeholder:"NAME" help:"Answer requests for this host name, too; localhost and addresses always. May be repeated."`
 	AllowOrigin []string `placeholder:"ORIGIN" help:"Let pages of ORIGIN ask from browsers (CORS), such as https://chat.example; * lets all. May be repeated."`
 
-	StateDir string `group:"Memory" placeholder:"DIR" help:"Keep what was computed for prompts in DIR, for the next start, up to 16 GiB."`
-	Cache    int64  `group:"Memory" placeholder:"BYTES" help:"Memory for what is kept of prompts; -1: none. Default: all that is free."`
-	Queue    int    `group:"Limits" default:"1024" placeholder:"N" help:"Requests that may wait; more are refused with status 429."`
-	Running  int    `group:"Limits" default:"256" placeholder:"N" help:"Answers that are computed at a time."`
-	MaxBody  int64  `group:"Limits" default:"67108864" placeholder:"BYTES" help:"Largest request."`
+	StateDir  string `group:"Memory" placeholder:"DIR" help:"Keep what was computed for prompts in DIR, for the next start, up to 16 GiB."`
+	Cache     int64  `group:"Memory" placeholder:"BYTES" help:"Memory for what is kept of prompts; -1: none. Default: all that is free."`
+	Queue     int    `group:"Limits" default:"1024" placeholder:"N" help:"Requests that may wait; more are refused with status 429."`
+	Running   int    `group:"Limits" default:"256" placeholder:"N" help:"Answers that are computed at a time."`
+	MaxTokens int    `group:"Limits" placeholder:"N" help:"Longest answer where neither the request nor the model says. Default: what the context has room for."`
+	MaxBody   int64  `group:"Limits" default:"67108864" placeholder:"BYTES" help:"Largest request."`
 
 	Timeout      time.Duration `group:"Limits" placeholder:"TIME" help:"Longest time for a request, such as 10m. Default: none."`
 	DrainTimeout time.Duration `group:"Limits" default:"30s" placeholder:"TIME" help:"How long answers may go on after Ctrl-C or SIGTERM."`
@@ -102,7 +103,7 @@ func (c *serveCmd) Run(s *streams) error {
 func (c *serveCmd) serving() (o serve.Options, err error) {
 	o = serve.Options{
 		Name: cmp.Or(c.Name, modelName(c.orEmbedded())), Version: version(), Origins: c.AllowOrigin, SpecialInContent: c.SpecialInContent,
-		RawThoughts: c.RawThoughts, MaxBody: c.MaxBody, Timeout: c.Timeout, NoCalls: c.ToolFormat == "none",
+		RawThoughts: c.RawThoughts, MaxBody: c.MaxBody, MaxTokens: c.MaxTokens, Timeout: c.Timeout, NoCalls: c.ToolFormat == "none",
 	}
 	for _, name := range append(c.AllowHost, c.Host) {
 		o.Hosts = append(o.Hosts, strings.ToLower(name))
@@ -110,7 +111,7 @@ func (c *serveCmd) serving() (o serve.Options, err error) {
 	switch {
 	case c.Port < 0 || c.Port > 65535:
 		return o, usageError(fmt.Sprintf("--port is %d, want 0 to 65535", c.Port))
-	case c.Queue < 1 || c.Running < 1 || c.MaxBody < 1 || c.Timeout < 0 || c.DrainTimeout < 0:
+	case c.Queue < 1 || c.Running < 1 || c.MaxBody < 1 || c.MaxTokens < 0 || c.Timeout < 0 || c.DrainTimeout < 0:
 		return o, usageError("--queue, --running, --max-body, --timeout and --drain-timeout are positive")
 	case c.APIKeyFile == "" && !loopback(c.Host):
 		return o, usageError(fmt.Sprintf("--host %.60q can be reached from other machines: --api-key-file FILE says who may ask", c.Host))

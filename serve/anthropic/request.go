@@ -57,7 +57,7 @@ type block struct {
 	Input     json.RawMessage `json:"input"`
 	ToolUseID string          `json:"tool_use_id"`
 	Content   json.RawMessage `json:"content"`
-	Title     string          `json:"title"`
+	Cache     json.RawMessage `json:"cache_control"`
 	Source    *struct {
 		Type string `json:"type"`
 		Data string `json:"data"`
@@ -110,6 +110,9 @@ func (r *Request) chat() (*turn.Chat, error) {
 	}
 	if len(system) > 0 {
 		c.Messages = []turn.Message{{Role: "system", Content: new(strings.Join(system, "\n\n"))}}
+		if bytes.Contains(r.System, []byte(`"cache_control"`)) {
+			c.Kept = []int{1}
+		}
 	}
 	if len(r.Messages) == 0 {
 		return nil, turn.Invalid("messages", "empty, want at least one message")
@@ -202,17 +205,23 @@ func (m *message) add(c *turn.Chat, param string) error {
 	}
 	own := turn.Message{Role: m.Role}
 	var text []string
+	kept := false
 	flush := func(always bool) {
 		if len(text) > 0 {
 			own.Content = new(strings.Join(text, "\n"))
 		}
 		if always || own.Content != nil {
 			c.Messages = append(c.Messages, own)
+			if kept {
+				c.Kept = append(c.Kept, len(c.Messages))
+			}
+			kept = false
 		}
 		own, text = turn.Message{Role: m.Role}, nil
 	}
 	for i, b := range blocks {
 		at := fmt.Sprintf("%s.content[%d]", param, i)
+		kept = kept || len(b.Cache) > 0 && string(b.Cache) != "null"
 		switch b.Type {
 		case "text":
 			text = append(text, b.Text)
@@ -231,6 +240,10 @@ func (m *message) add(c *turn.Chat, param string) error {
 				return err
 			}
 			c.Messages = append(c.Messages, turn.Message{Role: "tool", Content: new(strings.Join(result, "\n")), CallID: b.ToolUseID})
+			if kept {
+				c.Kept = append(c.Kept, len(c.Messages))
+			}
+			kept = false
 		case "document":
 			if b.Source == nil || b.Source.Type != "text" {
 				return turn.Invalid(at+".source.type", "not supported: the model reads text alone")

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -97,6 +98,9 @@ func (r *ChatRequest) chat() (*turn.Chat, error) {
 			return nil, err
 		}
 		c.Messages = append(c.Messages, own)
+		if marked(m.Content) {
+			c.Kept = append(c.Kept, len(c.Messages))
+		}
 	}
 	var err error
 	if c.Vars, err = vars("chat_template_kwargs", r.ChatTemplateKwargs); err != nil {
@@ -218,4 +222,9 @@ func choice(raw json.RawMessage, names []string) (c turn.Choice, err error) {
 		}
 	}
 	return c, c.Check("tool_choice", names)
+}
+
+// marked reports whether a content has a part behind which the client wants the cache to keep what was computed.
+func marked(content json.RawMessage) bool {
+	return bytes.Contains(content, []byte(`"prompt_cache_breakpoint"`))
 }

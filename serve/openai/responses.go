@@ -243,6 +243,9 @@ func (r *ResponsesRequest) input(c *turn.Chat) error {
 				}
 			}
 			c.Messages = append(c.Messages, own)
+			if marked(it.Content) {
+				c.Kept = append(c.Kept, len(c.Messages))
+			}
 		case it.Type == "reasoning":
 			for name, part := range map[string]json.RawMessage{"content": it.Content, "summary": it.Summary} {
 				s, err := content(param+"."+name, part)

@@ -47,6 +47,7 @@ type Chat struct {
 	Tools     []json.RawMessage // as OpenAI's chat API has them, keys in the order in which they came
 	Documents []json.RawMessage
 	Choice    Choice
+	Kept      []int // what is computed up to the end of so many messages is kept for later requests, ascending
 	Vars      []Var // further variables of the chat template
 	OneCall   bool  // not more
 	Continue  bool  // the last message goes on
