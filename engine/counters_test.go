@@ -14,7 +14,10 @@ func TestCountersAtRest(t *testing.T) {
 	for range 50 {
 		ctx, cancel := context.WithCancel(context.Background())
 		n := 0
-		for range e.Generate(ctx, Request{Prompt: prompt, Text: spell{}}) {
+		for _, err := range e.Generate(ctx, Request{Prompt: prompt, Text: spell{}}) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if n++; n == 3 {
 				cancel()
 				break
