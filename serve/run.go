@@ -178,7 +178,7 @@ func (s *Server) setOptions(j *job) error {
 	set(&o.FrequencyPenalty, r.FrequencyPenalty)
 	o.LogitBias, o.Seed = r.LogitBias, r.Seed
 	o.Logprobs, o.TopTokens, o.ScorePrompt = r.Logprobs, r.Top, r.Score
-	o.WholeText = !r.Stream
+	o.WholeText = true // streamed or not, the text is the same
 	o.Salt, o.Priority = r.Salt, r.Priority
 	if c := r.Chat; c != nil {
 		if err := checkTool(c); err != nil {
