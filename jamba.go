@@ -84,6 +84,8 @@ const (
 var (
 	ErrBusy   = engine.ErrBusy   // too many requests are waiting
 	ErrClosed = engine.ErrClosed // the model is closed
+	// ErrTooLarge is the error of requests that need more memory than there is.
+	ErrTooLarge = engine.ErrTooLarge
 )
 
 // OpenOptions say how to open a model.

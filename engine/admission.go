@@ -136,6 +136,9 @@ const ahead = 512
 // errNever is the error of a sequence that needs more memory than there is.
 var errNever = errors.New("shorten the prompt or the answer (--max-tokens)")
 
+// ErrTooLarge is the error of a request that needs more memory than there is, whoever else asks.
+var ErrTooLarge = errNever
+
 // room makes room for a sequence that is to begin. It returns an error if it may come to take more memory than is free and
 // promised to no other, errNever if that is more than there is.
 func (e *Engine) room(s *sequence) error {

@@ -1,12 +1,15 @@
 package serve
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"jamba"
+	"jamba/internal/testutil"
 )
 
 // TestPrompts looks at what the model is given: as the clients of each protocol send conversations.
@@ -203,6 +206,80 @@ func TestKept(t *testing.T) {
 			if n := cached(url, test.path, body, "another way"); (n > 100) != (mark != "") {
 				t.Errorf("%d: mark %q: %d tokens were found", i, mark, n)
 			}
+		}
+	}
+}
+
+// TestGoldenChats sends the conversations of the goldens, as API requests: the prompts are what the reference makes of them.
+func TestGoldenChats(t *testing.T) {
+	url, _ := start(t, m(t), Options{SpecialInContent: true})
+	cases := map[string]map[string]json.RawMessage{}
+	for _, c := range testutil.JSON[[]map[string]json.RawMessage](t, testutil.Golden("chat", "cases.json")) {
+		c["chat_template_kwargs"] = c["extra"]
+		cases[decode[string](t, string(c["name"]))] = c
+	}
+	tried := 0
+	for _, g := range testutil.JSONLines[struct {
+		Template, Case string
+		IDs            []int32
+	}](t, testutil.Golden("chat", "goldens.jsonl")) {
+		c := cases[g.Case]
+		if g.Template != "jamba15-protocol.jinja" || c["add_generation_prompt"] == nil && c["continue_final_message"] == nil || g.Case == "parts" {
+			continue // other models', no requests for an answer, or with images
+		}
+		body := `{"x":0`
+		for _, key := range []string{"messages", "tools", "documents", "chat_template_kwargs", "continue_final_message"} {
+			if c[key] != nil {
+				body += `,"` + key + `":` + string(c[key])
+			}
+		}
+		_, answer := post(t, url+"/tokenize", body+"}")
+		if got := decode[struct{ Tokens []int32 }](t, answer).Tokens; !slices.Equal(got, g.IDs) {
+			t.Errorf("%s: %s, want %v", g.Case, answer, g.IDs)
+		}
+		tried++
+	}
+	if tried < 15 {
+		t.Errorf("only %d cases", tried)
+	}
+}
+
+// TestAnyCut has a model write calls and thoughts, cut at every character: streamed or not, the client gets the same.
+func TestAnyCut(t *testing.T) {
+	const text = "<think>\nä\n</think>\n\nSo.<tool_calls>[\n    {\"name\": \"weather\", \"arguments\": {\"c\": \"}é\"}},\n    {\"name\": \"weather\", \"arguments\": {}}\n]</tool_calls>"
+	type choice struct {
+		Message, Delta struct {
+			Content          string
+			ReasoningContent string `json:"reasoning_content"`
+			ToolCalls        []struct {
+				Index    int
+				Function struct{ Name, Arguments string }
+			} `json:"tool_calls"`
+		}
+	}
+	for cut := range text { // a model's pieces are whole characters
+		d := say(t, "", 1)
+		d.says = []string{text[:cut], text[cut:]}
+		url, _ := start(t, d, Options{})
+		body := `{"messages":[{"role":"user","content":"Hi"}],` + tools
+		_, whole := post(t, url+"/v1/chat/completions", body+"}")
+		got := decode[struct{ Choices []choice }](t, whole).Choices[0].Message
+		if got.Content != "So." || got.ReasoningContent != "ä" || len(got.ToolCalls) != 2 || got.ToolCalls[0].Function.Arguments != `{"c": "}é"}` || got.ToolCalls[1].Function.Name != "weather" {
+			t.Fatalf("cut at %d: %+v", cut, got)
+		}
+		_, stream := post(t, url+"/v1/chat/completions", body+`,"stream":true}`)
+		content, thought, calls := "", "", [2]string{}
+		for line := range strings.SplitSeq(stream, "\n") {
+			if data, ok := strings.CutPrefix(line, "data: {"); ok {
+				delta := decode[struct{ Choices []choice }](t, "{"+data).Choices[0].Delta
+				content, thought = content+delta.Content, thought+delta.ReasoningContent
+				for _, c := range delta.ToolCalls {
+					calls[c.Index] += c.Function.Name + c.Function.Arguments
+				}
+			}
+		}
+		if content != "So." || thought != "ä" || calls != [2]string{`weather{"c": "}é"}`, "weather{}"} {
+			t.Fatalf("cut at %d: %q %q %q", cut, content, thought, calls)
 		}
 	}
 }

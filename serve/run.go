@@ -178,7 +178,7 @@ func (s *Server) setOptions(j *job) error {
 	set(&o.FrequencyPenalty, r.FrequencyPenalty)
 	o.LogitBias, o.Seed = r.LogitBias, r.Seed
 	o.Logprobs, o.TopTokens, o.ScorePrompt = r.Logprobs, r.Top, r.Score
-	o.WholeText = !r.Stream
+	o.WholeText = true // streamed or not, the text is the same
 	o.Salt, o.Priority = r.Salt, r.Priority
 	if c := r.Chat; c != nil {
 		if err := checkTool(c); err != nil {
@@ -265,6 +265,8 @@ func failure(err error) error {
 	switch {
 	case errors.Is(err, jamba.ErrBusy):
 		return &turn.Error{Status: http.StatusTooManyRequests, Code: "queue_full", Message: "too many requests are waiting, try again later", Retry: 5}
+	case errors.Is(err, jamba.ErrTooLarge):
+		return &turn.Error{Status: http.StatusBadRequest, Code: tooLong, Message: err.Error()}
 	case errors.Is(err, jamba.ErrClosed), errors.Is(err, errStopping):
 		return &turn.Error{Status: http.StatusServiceUnavailable, Code: "stopping", Message: errStopping.Error(), Retry: 5}
 	case errors.Is(err, context.DeadlineExceeded):

@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -47,6 +48,7 @@ var sequences = []struct {
 	{name: "chat-malformed-call", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],` + tools + `}`, says: malformed},
 	{name: "chat-stream-slow", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],"stream":true}`, says: "Hello", slow: 500 * time.Millisecond},
 	{name: "chat-stream-failed", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}],"stream":true}`, err: jamba.ErrBusy},
+	{name: "chat-too-large", path: "/v1/chat/completions", body: `{"messages":[{"role":"user","content":"Hi"}]}`, err: fmt.Errorf("a context of 9 tokens: %w", jamba.ErrTooLarge)},
 	{name: "completions", path: "/v1/completions", body: `{"prompt":"Once","max_tokens":4}`, says: " upon a time"},
 	{name: "completions-echo", path: "/v1/completions", body: `{"prompt":["Once","Two"],"max_tokens":1,"echo":true,"logprobs":1,"n":2}`, says: " upon"},
 	{name: "completions-stream", path: "/v1/completions", body: `{"prompt":[[700,701]],"stream":true,"echo":true,"logprobs":1,"stream_options":{"include_usage":true}}`, says: " upon a time"},

@@ -34,8 +34,17 @@ type message struct {
 	Name             string          `json:"name"`
 	ReasoningContent string          `json:"reasoning_content"`
 	Reasoning        string          `json:"reasoning"`
-	ToolCalls        []toolCall      `json:"tool_calls"`
+	ToolCalls        []givenCall     `json:"tool_calls"`
 	ToolCallID       string          `json:"tool_call_id"`
+}
+
+// givenCall is a call as clients send it back: some with the arguments as a string, as they should, some as an object.
+type givenCall struct {
+	ID       string `json:"id"`
+	Function struct {
+		Name      string          `json:"name"`
+		Arguments json.RawMessage `json:"arguments"`
+	} `json:"function"`
 }
 
 type toolCall struct {
@@ -154,7 +163,12 @@ func (m *message) turn(param string) (own turn.Message, err error) {
 		if c.Function.Name == "" {
 			return own, turn.Invalid(fmt.Sprintf("%s.tool_calls[%d].function.name", param, i), "missing")
 		}
-		own.Calls = append(own.Calls, turn.Call{ID: c.ID, Name: c.Function.Name, Arguments: c.Function.Arguments})
+		arguments := string(c.Function.Arguments)
+		var quoted string
+		if json.Unmarshal(c.Function.Arguments, &quoted) == nil {
+			arguments = quoted
+		}
+		own.Calls = append(own.Calls, turn.Call{ID: c.ID, Name: c.Function.Name, Arguments: arguments})
 	}
 	if own.Content == nil && len(own.Calls) == 0 && m.Role != "assistant" {
 		return own, turn.Invalid(param+".content", "missing")
