@@ -19,9 +19,20 @@ func TestMutations(t *testing.T) {
 		deep = map[string]any{"a": []any{deep}}
 	}
 	junk := []any{
-		nil, true, false, 0, -1, 1, 1.5, 1e300, -1e300, "", "a", "\x00", "<|endoftext|>", "auto", "required", "<think>", []any{}, map[string]any{},
-		[]any{[]any{}}, []any{nil}, []any{map[string]any{}}, map[string]any{"a": 1}, []any{"a"}, []any{1}, []any{[]any{-1}}, deep, strings.Repeat("x", 5000),
-		map[string]any{"type": "text"}, map[string]any{"type": "function", "name": "f"}, map[string]any{"type": "function", "function": map[string]any{"name": "f"}},
+		nil, true, false, 0, -1, 1, 1.5, 1e300, -1e300, "", "a", "\x00", "<|endoftext|>", "auto", "required", "<think>",
+		[]any{},
+		map[string]any{},
+		[]any{[]any{}},
+		[]any{nil},
+		[]any{map[string]any{}},
+		map[string]any{"a": 1},
+		[]any{"a"},
+		[]any{1},
+		[]any{[]any{-1}},
+		deep, strings.Repeat("x", 5000),
+		map[string]any{"type": "text"},
+		map[string]any{"type": "function", "name": "f"},
+		map[string]any{"type": "function", "function": map[string]any{"name": "f"}},
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	var mutate func(v any) any
