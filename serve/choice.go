@@ -65,7 +65,7 @@ func (c *choice) piece(p jamba.Piece) {
 	if c.job.options.Logprobs && p.Finish == "" {
 		t := c.server.token(p.ID)
 		if p.Logprob != nil {
-			t.Logprob = &p.Logprob.Logprob
+			t.Logprob = finite(p.Logprob.Logprob)
 			t.Top = c.server.top(p.Top)
 		}
 		c.tokens = append(c.tokens, t)
@@ -117,7 +117,7 @@ func (c *choice) scores(ids []int32, scores []jamba.Score) []turn.Token {
 	tokens := []turn.Token{c.server.token(ids[0])}
 	for _, score := range scores {
 		t := c.server.token(score.Logprob.ID)
-		t.Logprob, t.Top = &score.Logprob.Logprob, c.server.top(score.Top)
+		t.Logprob, t.Top = finite(score.Logprob.Logprob), c.server.top(score.Top)
 		tokens = append(tokens, t)
 	}
 	return tokens
@@ -127,9 +127,15 @@ func (s *Server) top(list []jamba.Logprob) []turn.Token {
 	tokens := make([]turn.Token, len(list))
 	for i, l := range list {
 		tokens[i] = s.token(l.ID)
-		tokens[i].Logprob = &list[i].Logprob
+		tokens[i].Logprob = finite(l.Logprob)
 	}
 	return tokens
+}
+
+// finite returns a log-probability as JSON can have it; OpenAI's API says -9999 for what is next to impossible.
+func finite(logprob float64) *float64 {
+	logprob = max(logprob, -9999)
+	return &logprob
 }
 
 // token returns a token as it is written alone. Bytes that are no character are told as such.

@@ -122,6 +122,9 @@ func (r *Request) chat() (*turn.Chat, error) {
 			return nil, err
 		}
 	}
+	if len(c.Messages) == 0 {
+		return nil, turn.Invalid("messages", "nothing in them is for the model")
+	}
 	// An answer that the last message begins goes on.
 	if last := c.Messages[len(c.Messages)-1]; last.Role == "assistant" && last.Content != nil && len(last.Calls) == 0 {
 		c.Continue = true
@@ -202,6 +205,9 @@ func (m *message) add(c *turn.Chat, param string) error {
 	case "user", "assistant", "system":
 	default:
 		return turn.Invalid(param+".role", "%.40q is not known; user, assistant and system are", m.Role)
+	}
+	if len(blocks) == 0 {
+		return turn.Invalid(param+".content", "empty, want text or blocks")
 	}
 	own := turn.Message{Role: m.Role}
 	var text []string
