@@ -85,25 +85,32 @@ func (r *recording) Next(answer []int32, logits []float32) ([]int32, int, error)
 func TestNetworks(t *testing.T) {
 	var all Counters
 	disk := int64(0)
-	for _, name := range []string{"jamba-v01-mini", "mamba-tiny", "llama-tiny", "mixtral-tiny", "mistral-window"} {
-		t.Run(name, func(t *testing.T) {
-			n := openNetwork(t, name)
-			for seed := range uint64(*rounds) {
-				w := &world{network: n, t: t, random: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(), name: fmt.Sprintf("seed %d", seed)}
-				w.begin()
-				for range 2 { // the second engine finds what the first has left on the disk
-					c := w.live()
-					all.Preempted += c.Preempted
-					all.ReusedTokens += c.ReusedTokens
-					all.AcceptedTokens += c.AcceptedTokens
-					all.DraftedTokens += c.DraftedTokens
-					disk += c.Cache.Disk.Hits
+	happened := func() bool {
+		return all.Preempted > 0 && all.ReusedTokens > 0 && all.AcceptedTokens > 0 && all.AcceptedTokens < all.DraftedTokens && disk > 0
+	}
+	names := []string{"jamba-v01-mini", "mamba-tiny", "llama-tiny", "mixtral-tiny", "mistral-window"}
+	// What happens depends on times, too: there are further rounds until all has.
+	for first := uint64(0); first < 5*uint64(*rounds) && !happened() && !t.Failed(); first += uint64(*rounds) {
+		for _, name := range names {
+			t.Run(name, func(t *testing.T) {
+				n := openNetwork(t, name)
+				for seed := first; seed < first+uint64(*rounds); seed++ {
+					w := &world{network: n, t: t, random: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(), name: fmt.Sprintf("seed %d", seed)}
+					w.begin()
+					for range 2 { // the second engine finds what the first has left on the disk
+						c := w.live()
+						all.Preempted += c.Preempted
+						all.ReusedTokens += c.ReusedTokens
+						all.AcceptedTokens += c.AcceptedTokens
+						all.DraftedTokens += c.DraftedTokens
+						disk += c.Cache.Disk.Hits
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 	t.Logf("%d were preempted, %d tokens reused, %d of %d guesses right, %d states came from the disk", all.Preempted, all.ReusedTokens, all.AcceptedTokens, all.DraftedTokens, disk)
-	if all.Preempted == 0 || all.ReusedTokens == 0 || all.AcceptedTokens == 0 || all.AcceptedTokens == all.DraftedTokens || disk == 0 {
+	if !happened() {
 		t.Error("not all of these happened")
 	}
 }
