@@ -74,7 +74,7 @@ func (e *Engine) admit() {
 			i++
 			continue
 		}
-		if err != nil && !errors.Is(err, errNever) {
+		if err != nil && !errors.Is(err, ErrTooLarge) {
 			if e.unfind(); !e.anew(s) {
 				return // for those that have the memory
 			}
@@ -133,14 +133,11 @@ func (e *Engine) begin(s *sequence) {
 // not find more, or others make room.
 const ahead = 512
 
-// errNever is the error of a sequence that needs more memory than there is.
-var errNever = errors.New("shorten the prompt or the answer (--max-tokens)")
-
 // ErrTooLarge is the error of a request that needs more memory than there is, whoever else asks.
-var ErrTooLarge = errNever
+var ErrTooLarge = errors.New("shorten the prompt or the answer (--max-tokens)")
 
 // room makes room for a sequence that is to begin. It returns an error if it may come to take more memory than is free and
-// promised to no other, errNever if that is more than there is.
+// promised to no other, ErrTooLarge if that is more than there is.
 func (e *Engine) room(s *sequence) error {
 	limit, specs := e.arena.Limit(), e.arena.Specs()
 	tokens := max(s.need, len(s.tokens)+len(s.todo))
@@ -204,7 +201,7 @@ func (e *Engine) outstanding() (n int64) {
 
 func tooLarge(tokens int, need, free int64) error {
 	const gib = 1 << 30
-	return fmt.Errorf("a context of %d tokens needs %.1f GiB of memory, %.1f GiB are free; %w", tokens, float64(need)/gib, float64(max(0, free))/gib, errNever)
+	return fmt.Errorf("a context of %d tokens needs %.1f GiB of memory, %.1f GiB are free; %w", tokens, float64(need)/gib, float64(max(0, free))/gib, ErrTooLarge)
 }
 
 // victim returns the last in rank of the running sequences that may be preempted, those first whose readers are away; nil if
