@@ -28,7 +28,7 @@ func (a *answer) read(yield func(Piece, error) bool) (Piece, error) {
 		ev := a.receive()
 		if now := time.Now(); first {
 			a.stats.Prefill = now.Sub(a.start)
-			a.stats.ReusedTokens = a.reused
+			a.stats.ReusedTokens, a.stats.Miss, a.stats.Queue = a.reused, a.miss, a.waited
 			a.start = now
 		}
 		if ev.err != nil {
