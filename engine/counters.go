@@ -15,18 +15,18 @@ type Counters struct {
 	Passes           int64
 	PassTokens       int64         // that these computed, of prompts and answers
 	PassTime         time.Duration // that they took
-	PromptTokens     int64 // of prompts, with those that were kept
-	ReusedTokens     int64 // of these, not computed again
-	AnswerTokens     int64 // that readers were sent
-	DraftedTokens    int64 // guessed from the text before
-	AcceptedTokens   int64 // of these, right
-	Preempted        int64 // sequences that others took the memory of
-	Failed           int64 // that ended with an error, contexts that ended left out
-	NotFinite        int64 // of these, because of numbers that were infinite or NaN
-	StateBytes       int64 // in use
-	StateLimit       int64 // 0: none
-	PageTokens       int   // positions of a page of keys and values
-	Pages            int64 // that StateLimit has room for; 0: no limit, or the model has no attention
+	PromptTokens     int64         // of prompts, with those that were kept
+	ReusedTokens     int64         // of these, not computed again
+	AnswerTokens     int64         // that readers were sent, those that end answers included
+	DraftedTokens    int64         // guessed from the text before
+	AcceptedTokens   int64         // of these, right
+	Preempted        int64         // sequences that others took the memory of
+	Failed           int64         // that ended with an error, contexts that ended left out
+	NotFinite        int64         // of these, because of numbers that were infinite or NaN
+	StateBytes       int64         // in use
+	StateLimit       int64         // 0: none
+	PageTokens       int           // positions of a page of keys and values
+	Pages            int64         // that StateLimit has room for; 0: no limit, or the model has no attention
 	Cache            prefix.Stats
 	// Experts are the tokens that each expert of each layer was chosen for, [layer][expert]; nil for layers without experts.
 	Experts [][]int64

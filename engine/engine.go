@@ -271,12 +271,17 @@ func (e *Engine) deliver(s *sequence) {
 		s.send(s.next[sent])
 		sent++
 	}
-	if s.next = slices.Delete(s.next, 0, sent); sent > 0 {
+	s.next = slices.Delete(s.next, 0, sent)
+	over := s.last != nil && len(s.next) == 0
+	if tokens := int64(sent); tokens > 0 || over {
+		if over && s.goal == goalAnswer && s.last.isToken() {
+			tokens++
+		}
 		e.mu.Lock()
-		e.counted.AnswerTokens += int64(sent)
+		e.counted.AnswerTokens += tokens
 		e.mu.Unlock()
 	}
-	if s.last != nil && len(s.next) == 0 {
+	if over {
 		e.end(s, *s.last)
 	}
 }

@@ -62,9 +62,9 @@ type sequence struct {
 	counted  bool           // among the prompts
 	miss     prefix.Reason  // why nothing was found
 	came     time.Time
-	waited   time.Duration  // until it began
-	promise  int64          // bytes, beyond what the state had when it began
-	begun    int64          // bytes of the state then
+	waited   time.Duration // until it began
+	promise  int64         // bytes, beyond what the state had when it began
+	begun    int64         // bytes of the state then
 
 	mu       sync.Mutex   // of gone, and held while the constraint is called
 	gone     bool         // the reader is
