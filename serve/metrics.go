@@ -86,7 +86,9 @@ func (m *metrics) begin(j *job) (end func()) {
 
 // event notes an event of a request.
 func (m *metrics) event(j *job, e turn.Event) {
-	if e.Kind != turn.Thought && e.Kind != turn.Text && e.Kind != turn.Called {
+	switch e.Kind {
+	case turn.Thought, turn.Text, turn.Called, turn.Arguments:
+	default:
 		return
 	}
 	m.mu.Lock()

@@ -71,6 +71,8 @@ type Message struct {
 type Call struct {
 	ID, Name  string
 	Arguments string // JSON, an object
+	Complete  bool   // of an answer: the arguments did not break off
+	Head      string // of an answer: what the model wrote up to the arguments
 }
 
 // Var is a variable of the chat template.
