@@ -143,6 +143,15 @@ func (m *Message) write(b *bytes.Buffer) {
 	b.WriteByte('}')
 }
 
+// Given returns the arguments of a call that a client sends back: an object, or a string that holds one.
+func Given(arguments json.RawMessage) string {
+	var quoted string
+	if json.Unmarshal(arguments, &quoted) == nil {
+		return quoted
+	}
+	return string(arguments)
+}
+
 // arguments returns a call's arguments as an object, which is how templates take them, or as a string if they are none.
 func arguments(s string) json.RawMessage {
 	if trimmed := bytes.TrimSpace([]byte(s)); len(trimmed) > 0 && trimmed[0] == '{' && json.Valid(trimmed) {
