@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -73,7 +72,11 @@ func evalVersions() eval.Versions {
 func begin[R any](s *streams, f *evalFlags, head eval.Head, items int, summary func([]R) any) (*eval.Journal[R], error) {
 	head.Versions = evalVersions()
 	j, err := eval.OpenJournal(f.Out, head, summary)
-	if err == nil && j.Done() > 0 {
+	switch {
+	case err != nil || j.Done() == 0:
+	case j.Done() == items:
+		fmt.Fprintf(s.err, "jamba: %s is complete; nothing is computed\n", f.Out)
+	default:
 		fmt.Fprintf(s.err, "jamba: %s has %d of %d records; going on with the others\n", f.Out, j.Done(), items)
 	}
 	return j, err
@@ -81,10 +84,10 @@ func begin[R any](s *streams, f *evalFlags, head eval.Head, items int, summary f
 
 // finish prints what an evaluation has come to, in whole or, if err has ended it, so far.
 func finish[R any](s *streams, f *evalFlags, j *eval.Journal[R], err error, print func(w io.Writer, r eval.Result)) error {
-	if err != nil && f.Out != "" && j.Done() > 0 {
-		return errors.Join(err, fmt.Errorf("%s has what is done; the same command goes on", f.Out))
-	}
 	if err != nil {
+		if f.Out != "" && j.Done() > 0 {
+			fmt.Fprintf(s.err, "jamba: %s has %d records; the same command goes on with the others\n", f.Out, j.Done())
+		}
 		return err
 	}
 	r := j.Result()
