@@ -19,7 +19,7 @@ type metrics struct {
 
 	success                                                            *prometheus.CounterVec
 	errors                                                             *prometheus.CounterVec
-	first, between, whole, prefill, decode, prompts, answers, maximums prometheus.Histogram
+	first, between, whole, prefill, decode, prompts, answers, maximums *prometheus.HistogramVec
 
 	mu      sync.Mutex
 	timings map[*job]*timing
@@ -37,16 +37,16 @@ var (
 	tokens  = []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000}
 )
 
-func newMetrics(s *Server) *metrics {
-	labels := prometheus.Labels{"model_name": s.options.Name, "engine": "0"}
-	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
-		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vllm:" + name, Help: help, Buckets: buckets, ConstLabels: labels})
+func newMetrics(g *registry) *metrics {
+	own := prometheus.Labels{"engine": "0"}
+	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "vllm:" + name, Help: help, Buckets: buckets, ConstLabels: own}, []string{modelName})
 	}
 	m := &metrics{
 		timings:  map[*job]*timing{},
-		success:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vllm:request_success_total", Help: "Answers that ended, by reason.", ConstLabels: labels}, []string{"finished_reason"}),
-		errors:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "jamba:http_errors_total", Help: "Requests answered with an error, by HTTP status.", ConstLabels: labels}, []string{"status"}),
-		inHTTP:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "jamba:http_requests", Help: "Requests for answers that are open.", ConstLabels: labels}),
+		success:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vllm:request_success_total", Help: "Answers that ended, by reason.", ConstLabels: own}, []string{modelName, "finished_reason"}),
+		errors:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "jamba:http_errors_total", Help: "Requests answered with an error, by HTTP status."}, []string{"status"}),
+		inHTTP:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "jamba:http_requests", Help: "Requests for answers that are open."}),
 		first:    histogram("time_to_first_token_seconds", "From a request to the first event of its answer.", seconds),
 		between:  histogram("inter_token_latency_seconds", "Between the events of an answer that have text.", seconds),
 		whole:    histogram("e2e_request_latency_seconds", "From a request to its end.", seconds),
@@ -57,27 +57,30 @@ func newMetrics(s *Server) *metrics {
 		maximums: histogram("request_params_max_tokens", "max_tokens of requests.", tokens),
 	}
 	r := prometheus.NewRegistry()
-	r.MustRegister(m.success, m.errors, m.inHTTP, m.first, m.between, m.whole, m.prefill, m.decode, m.prompts, m.answers, m.maximums, newCounters(s.model, labels))
+	r.MustRegister(m.success, m.errors, m.inHTTP, m.first, m.between, m.whole, m.prefill, m.decode, m.prompts, m.answers, m.maximums, newCounters(g, own))
 	m.handler = promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 	return m
 }
 
-// begin notes the beginning of a request; what it returns, its end.
-func (m *metrics) begin(j *job) (end func()) {
-	t := &timing{time.Now(), map[int]time.Time{}}
+// modelName is the label with the name of a model; requests for adapters count for their model.
+const modelName = "model_name"
+
+// begin notes a request that came at start; what it returns, its end.
+func (m *metrics) begin(j *job, start time.Time) (end func()) {
+	t := &timing{start, map[int]time.Time{}}
 	m.inHTTP.Inc()
 	for _, p := range j.prompts {
-		m.prompts.Observe(float64(len(p.IDs)))
+		m.prompts.WithLabelValues(j.model.base).Observe(float64(len(p.IDs)))
 	}
 	if n := j.request.MaxTokens; n != nil {
-		m.maximums.Observe(float64(*n))
+		m.maximums.WithLabelValues(j.model.base).Observe(float64(*n))
 	}
 	m.mu.Lock()
 	m.timings[j] = t
 	m.mu.Unlock()
 	return func() {
 		m.inHTTP.Dec()
-		m.whole.Observe(time.Since(t.start).Seconds())
+		m.whole.WithLabelValues(j.model.base).Observe(time.Since(t.start).Seconds())
 		m.mu.Lock()
 		delete(m.timings, j)
 		m.mu.Unlock()
@@ -86,6 +89,9 @@ func (m *metrics) begin(j *job) (end func()) {
 
 // event notes an event of a request.
 func (m *metrics) event(j *job, e turn.Event) {
+	if e.Kind == turn.Finished {
+		m.finished(j, e)
+	}
 	if e.Kind != turn.Thought && e.Kind != turn.Text && e.Kind != turn.Called {
 		return
 	}
@@ -94,28 +100,28 @@ func (m *metrics) event(j *job, e turn.Event) {
 	m.mu.Unlock()
 	now := time.Now()
 	if last, ok := t.last[e.Choice]; ok {
-		m.between.Observe(now.Sub(last).Seconds())
+		m.between.WithLabelValues(j.model.base).Observe(now.Sub(last).Seconds())
 	} else {
-		m.first.Observe(now.Sub(t.start).Seconds())
+		m.first.WithLabelValues(j.model.base).Observe(now.Sub(t.start).Seconds())
 	}
 	t.last[e.Choice] = now
 }
 
 // finished notes the end of a choice.
-func (m *metrics) finished(e turn.Event) {
+func (m *metrics) finished(j *job, e turn.Event) {
 	reason := string(e.Finish)
 	if e.Finish == turn.ToolCall {
 		reason = string(turn.Stop)
 	}
-	m.success.WithLabelValues(reason).Inc()
-	m.prefill.Observe(e.Usage.Prefill.Seconds())
-	m.decode.Observe(e.Usage.Decode.Seconds())
-	m.answers.Observe(float64(e.Usage.Answer))
+	m.success.WithLabelValues(j.model.base, reason).Inc()
+	m.prefill.WithLabelValues(j.model.base).Observe(e.Usage.Prefill.Seconds())
+	m.decode.WithLabelValues(j.model.base).Observe(e.Usage.Decode.Seconds())
+	m.answers.WithLabelValues(j.model.base).Observe(float64(e.Usage.Answer))
 }
 
-// counters are the engine's.
+// counters are those of the engines of models that are loaded.
 type counters struct {
-	model  Model
+	models *registry
 	all    []counter
 	cache  *prometheus.Desc // information
 	misses *prometheus.Desc
@@ -127,10 +133,10 @@ type counter struct {
 	of   func(*jamba.Counters) float64
 }
 
-func newCounters(m Model, labels prometheus.Labels) *counters {
-	c := &counters{model: m}
+func newCounters(g *registry, own prometheus.Labels) *counters {
+	c := &counters{models: g}
 	desc := func(name, help string, variable ...string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, variable, labels)
+		return prometheus.NewDesc(name, help, append([]string{modelName}, variable...), own)
 	}
 	add := func(kind prometheus.ValueType, name, help string, of func(*jamba.Counters) float64) {
 		c.all = append(c.all, counter{desc(name, help), kind, of})
@@ -176,12 +182,14 @@ func (c *counters) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *counters) Collect(to chan<- prometheus.Metric) {
-	now := c.model.Counters()
-	for _, one := range c.all {
-		to <- prometheus.MustNewConstMetric(one.desc, one.kind, one.of(&now))
-	}
-	for reason, n := range now.Cache.Misses {
-		to <- prometheus.MustNewConstMetric(c.misses, prometheus.CounterValue, float64(n), prefix.Reason(reason).String())
-	}
-	to <- prometheus.MustNewConstMetric(c.cache, prometheus.GaugeValue, 1, "1", "0", "auto")
+	c.models.each(func(m *served) {
+		now := m.Counters()
+		for _, one := range c.all {
+			to <- prometheus.MustNewConstMetric(one.desc, one.kind, one.of(&now), m.name)
+		}
+		for reason, n := range now.Cache.Misses {
+			to <- prometheus.MustNewConstMetric(c.misses, prometheus.CounterValue, float64(n), m.name, prefix.Reason(reason).String())
+		}
+		to <- prometheus.MustNewConstMetric(c.cache, prometheus.GaugeValue, 1, m.name, "1", "0", "auto")
+	})
 }
