@@ -48,7 +48,7 @@ func (c *servedFlags) sources(s *streams, o *serve.Options) ([]serve.Source, err
 	for _, given := range paths {
 		name, path := splitModel(given)
 		name = cmp.Or(name, c.Name, modelName(path))
-		if err := names.take(name); err != nil && !alone {
+		if err := names.take(name); err != nil && !alone { // one is found by any name, whatever its own
 			return nil, err
 		}
 		m := serve.Source{Name: name, AtStart: alone}
