@@ -30,7 +30,6 @@ type protocol struct {
 
 // respond answers a request with the model that it names. p returns the protocol's ways for a model of that name.
 func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.Request, fail func(error) any, p func(name string) protocol) {
-	start := time.Now()
 	e, err := s.registry.find(request.Model)
 	if err != nil {
 		s.fail(w, r, err, fail)
@@ -63,7 +62,8 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.R
 		out.begin(j)
 	}
 	note(r, j)
-	done := s.metrics.begin(j, start)
+	j.came, j.metrics = recordOf(r).came, s.metrics
+	done := s.metrics.begin(j)
 	events := j.run(ctx)
 	defer func() {
 		cancel()
@@ -123,7 +123,7 @@ func (o *response) wait(ctx context.Context, u *use) (*served, error) {
 func (o *response) answered(j *job, events <-chan turn.Event) {
 	var a turn.Answer
 	for e := range events {
-		if o.server.metrics.event(j, e); e.Kind == turn.Failed {
+		if e.Kind == turn.Failed {
 			o.failed(e.Err)
 			return
 		}
@@ -151,7 +151,6 @@ func (o *response) streamed(j *job, events <-chan turn.Event) {
 			if !ok {
 				return
 			}
-			o.server.metrics.event(j, e)
 			if e.Kind == turn.Failed {
 				o.failed(e.Err)
 				return
