@@ -16,15 +16,15 @@ type serveCmd struct {
 	threadsFlag
 	servedFlags
 
-	Host       string          `default:"127.0.0.1" placeholder:"HOST" help:"Address to listen on. Others than this machine's own need --api-key-file."`
-	Port       int             `default:"8080" placeholder:"PORT" help:"Port to listen on; 0: any that is free."`
-	APIKeyFile string          `name:"api-key-file" placeholder:"FILE" help:"Answer those alone who have a key of FILE: one in each line, or sha256: and its hash. Read again when it changes."`
+	Host       string `default:"127.0.0.1" placeholder:"HOST" help:"Address to listen on. Others than this machine's own need --api-key-file."`
+	Port       int    `default:"8080" placeholder:"PORT" help:"Port to listen on; 0: any that is free."`
+	APIKeyFile string `name:"api-key-file" placeholder:"FILE" help:"Answer those alone who have a key of FILE: one in each line, or sha256: and its hash. Read again when it changes."`
 
 	AllowHost   []string `placeholder:"NAME" help:"Answer requests for this host name, too; localhost and addresses always. May be repeated."`
 	AllowOrigin []string `placeholder:"ORIGIN" help:"Let pages of ORIGIN ask from browsers (CORS), such as https://chat.example; * lets all. May be repeated."`
 
-	MaxTokens int    `group:"Limits" placeholder:"N" help:"Longest answer where neither the request nor the model says. Default: what the context has room for."`
-	MaxBody   int64  `group:"Limits" default:"67108864" placeholder:"BYTES" help:"Largest request."`
+	MaxTokens int   `group:"Limits" placeholder:"N" help:"Longest answer where neither the request nor the model says. Default: what the context has room for."`
+	MaxBody   int64 `group:"Limits" default:"67108864" placeholder:"BYTES" help:"Largest request."`
 
 	Timeout      time.Duration `group:"Limits" placeholder:"TIME" help:"Longest time for a request, such as 10m. Default: none."`
 	DrainTimeout time.Duration `group:"Limits" default:"30s" placeholder:"TIME" help:"How long answers may go on after Ctrl-C or SIGTERM."`
