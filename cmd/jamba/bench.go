@@ -76,7 +76,7 @@ func (c *benchCmd) Run(s *streams) error {
 	if c.inTurn() {
 		return c.turns(ctx, s)
 	}
-	if err := c.turnFlags.unused(); err != nil {
+	if err := c.checkOne(); err != nil {
 		return err
 	}
 	path := c.path()

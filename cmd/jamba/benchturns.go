@@ -29,8 +29,8 @@ type turnFlags struct {
 // inTurn reports whether several models are measured.
 func (c *benchCmd) inTurn() bool { return len(c.Models) > 1 || len(c.Schedule) > 0 }
 
-// unused returns an error if a flag is for models in turn.
-func (f *turnFlags) unused() error {
+// checkOne returns an error if a flag is for models in turn and there is one model.
+func (f *turnFlags) checkOne() error {
 	if f.Narrow != 0 || f.Plot != "" {
 		return usageError("--narrow and --plot are for several models or --schedule")
 	}

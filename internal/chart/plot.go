@@ -107,8 +107,8 @@ func (s scale) at(v float64) float64 { return (s.value(v) - s.lo) / (s.hi - s.lo
 func (s scale) ticks(n int) (at []float64, marks []string) {
 	mark := func(v float64) string { return fmt.Sprintf("%g", v) }
 	switch {
-	case s.Axis.Ticks != nil:
-		at = s.Axis.Ticks
+	case s.Ticks != nil:
+		at = s.Ticks
 	case s.Log:
 		for _, size := range decades(s.lo, s.hi) {
 			for _, m := range []float64{1, 2, 5} {

@@ -67,12 +67,12 @@ func times(divisor string, n int) string {
 // mix changes a part of all layers.
 func (s *Schedule) mix(mix string) error {
 	attention, mamba := 0, 0
-	switch {
-	case mix == "dense":
+	switch mix {
+	case "dense":
 		return s.dense()
-	case mix == "attention":
+	case "attention":
 		attention = 1
-	case mix == "mamba":
+	case "mamba":
 		mamba = 1
 	default:
 		a, m, _ := strings.Cut(mix, ":")

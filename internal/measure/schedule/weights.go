@@ -21,7 +21,7 @@ func (s *Schedule) Model(weights recipe.Recipe, kv tensor.DType) (*model.Model, 
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.Load(s.Config, model.Stage{}, &source{typeOf})
+	m, err := model.Load(s.Config, model.Stage{}, &source{typeOf: typeOf})
 	if err != nil {
 		return nil, err
 	}
@@ -34,9 +34,10 @@ func (s *Schedule) Model(weights recipe.Recipe, kv tensor.DType) (*model.Model, 
 }
 
 // source is random weights, the same for the same network: such that values keep about their size from layer to layer, and
-// routers choose all experts about equally often.
+// routers choose all experts.
 type source struct {
 	typeOf func(param.ID, param.Tensor, []int) tensor.DType
+	slab   kernel.Slab // of the matrices as the kernels read them
 }
 
 // distinct is how many rows of a matrix differ; they come again and again. What a product costs does not depend on its values,
@@ -144,7 +145,7 @@ func (s *source) Packed(id param.ID, n, k int) (*kernel.Matrix, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.Pack()
+	w.Pack(&s.slab)
 	return &w, nil
 }
 
