@@ -53,12 +53,8 @@ func (s *Server) prepareChat(j *job) error {
 	j.prompts = []jamba.Prompt{p}
 	j.options = s.model.ChatDefaults()
 	j.options.EndRepetition = j.request.MaxTokens == nil // else it may go on for hours
-	if s.options.RawThoughts {
-		return nil
-	}
-	j.reply.Thinks = true
-	end := p.IDs[max(0, len(p.IDs)-16):]
-	j.reply.Opened = strings.HasSuffix(strings.TrimRight(s.model.Text().Tokenizer.Decode(end, false), " \n"), "<think>")
+	j.reply.Thinks = !s.options.RawThoughts
+	j.reply.Opened = reply.Opened(s.model.Text().Tokenizer, p.IDs)
 	return nil
 }
 
@@ -187,9 +183,7 @@ func (s *Server) setOptions(j *job) error {
 		if c.Choice.Required && s.format == nil {
 			return turn.Invalid("tool_choice", "the model's chat template tells no format of tool calls; --tool-format names one")
 		}
-		if !s.options.RawThoughts {
-			o.Show = s.show
-		}
+		o.Show = s.show
 		if len(c.Tools) > 0 && !c.Choice.None && s.format != nil {
 			j.reply.Format = s.format
 			o.Show = slices.Concat(o.Show, s.showCall)

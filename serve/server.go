@@ -76,26 +76,13 @@ func New(m Model, o Options) *Server {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{model: m, options: o, started: time.Now(), format: o.Calls}
-	if s.format == nil && m.CanChat() {
-		for _, name := range []string{"tool_use", "default"} {
-			if t, err := m.Text().Templates.Get(name); err == nil && s.format == nil {
-				s.format = reply.Detect(t.Source())
-			}
-		}
+	if s.format == nil {
+		s.format = reply.Of(m.Text().Templates)
 	}
 	if o.NoCalls {
 		s.format = nil
 	}
-	for _, token := range reply.Tokens() {
-		id, ok := m.Text().Tokenizer.ID(token)
-		switch {
-		case !ok || !m.Text().Tokenizer.IsSpecial(id):
-		case token == "<think>" || token == "</think>":
-			s.show = append(s.show, id)
-		default:
-			s.showCall = append(s.showCall, id)
-		}
-	}
+	s.show, s.showCall = reply.Control(m.Text().Tokenizer)
 	s.metrics = newMetrics(s)
 	s.handler = s.guard(s.routes())
 	return s
