@@ -62,6 +62,7 @@ type Server struct {
 	show     []int32 // control tokens that calls and thoughts are marked by
 	showCall []int32
 	kept     conversations
+	patience patience
 }
 
 // New returns a Server of a model.
@@ -75,7 +76,7 @@ func New(m Model, o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{model: m, options: o, started: time.Now(), format: o.Calls}
+	s := &Server{model: m, options: o, started: time.Now(), format: o.Calls, patience: patience{header: 10 * time.Second, body: time.Minute}}
 	if s.format == nil && m.CanChat() {
 		for _, name := range []string{"tool_use", "default"} {
 			if t, err := m.Text().Templates.Get(name); err == nil && s.format == nil {

@@ -16,10 +16,10 @@ WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "requir
 class Server:
     """jamba serve on a port of its own."""
 
-    def __init__(self, jamba, log, *args):
+    def __init__(self, jamba, log, *args, around=()):
         self.log = log
         with open(log, "w") as stderr:
-            self.process = subprocess.Popen([jamba, "serve", "--port", "0", *args], stderr=stderr)
+            self.process = subprocess.Popen([*around, jamba, "serve", "--port", "0", *args], stderr=stderr)
         while not (found := re.search(r"at (http://\S+)/v1\n", log.read_text())):
             assert self.process.poll() is None, f"jamba serve ended: {log.read_text()}"
             time.sleep(0.02)
