@@ -98,6 +98,9 @@ func TestAbuse(t *testing.T) {
 			"more behind it":        `{` + api.good + `}{}`,
 			"too large":             `{` + api.good + `,"x":"` + strings.Repeat("x", limit) + `"}`,
 		} {
+			if api.path == "/tokenize" && strings.HasPrefix(what, "a number") {
+				continue // it has no such field
+			}
 			status, answer := post(t, url+api.path, body)
 			refused(t, api.path+", "+what, status, answer, api.shape)
 		}
@@ -216,8 +219,8 @@ func TestPaths(t *testing.T) {
 			}
 			body, _ := io.ReadAll(r.Body)
 			_ = c.Close()
-			root := path == "/?/health" && (method == "GET" || method == "HEAD")
-			if r.StatusCode < 300 && !root || r.StatusCode >= 500 || strings.Contains(string(body), "vllm:") {
+			open := path == "/?/health" && (method == "GET" || method == "HEAD") || path == "*" && method == "OPTIONS" // the latter is net/http's
+			if r.StatusCode < 300 && !open || r.StatusCode >= 500 || strings.Contains(string(body), "vllm:") {
 				t.Errorf("%s %.80s: %d %.200s", method, path, r.StatusCode, body)
 			}
 		}

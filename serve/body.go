@@ -28,7 +28,6 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(s.patience.body)) // a test's writer has none
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	var in io.Reader = http.MaxBytesReader(w, r.Body, limit)
 	switch kind := r.Header.Get("Content-Encoding"); kind {
 	case "", "identity":
@@ -58,5 +57,6 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, turn.Invalid("", "the body cannot be read: %v", err)
 	}
+	_ = control.SetReadDeadline(time.Time{}) // after an error it stays, else net/http waits for the rest of the body without end
 	return data, nil
 }
