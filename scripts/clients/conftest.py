@@ -1,8 +1,10 @@
 """`jamba serve`, as the clients' tests find it."""
 
+import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import time
 
@@ -69,3 +71,20 @@ def embedded(serve):
 @pytest.fixture(scope="session", params=["embedded", "e2e"])
 def server(request):
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def long_model(tmp_path_factory):
+    """The goldens' random model with a context that is long enough for agents' prompts, which ends its answers soon: at any of many tokens."""
+    folder = tmp_path_factory.mktemp("model")
+    for f in E2E.joinpath("model").iterdir():
+        if not f.name.startswith("golden"):
+            shutil.copy(f, folder)
+    for name, change in [
+        ("config.json", lambda c: c.update(max_position_embeddings=1 << 18)),  # nothing in a Jamba depends on it
+        ("generation_config.json", lambda c: c.update(eos_token_id=[2, *range(300, 4096, 20)])),
+    ]:
+        settings = json.loads((folder / name).read_text())
+        change(settings)
+        (folder / name).write_text(json.dumps(settings))
+    return folder

@@ -4,37 +4,19 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 
 import pytest
 
-from conftest import E2E, Server
+from conftest import Server
 
 BIN = pathlib.Path(__file__).parent / "node_modules" / ".bin"
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """The goldens' random model with a context that is long enough for agents' prompts, which ends its answers soon: at any of many tokens."""
-    folder = tmp_path_factory.mktemp("model")
-    for f in E2E.joinpath("model").iterdir():
-        if not f.name.startswith("golden"):
-            shutil.copy(f, folder)
-    for name, change in [
-        ("config.json", lambda c: c.update(max_position_embeddings=1 << 18)),  # nothing in a Jamba depends on it
-        ("generation_config.json", lambda c: c.update(eos_token_id=[2, *range(300, 4096, 20)])),
-    ]:
-        settings = json.loads((folder / name).read_text())
-        change(settings)
-        (folder / name).write_text(json.dumps(settings))
-    return folder
-
-
 @pytest.fixture
-def alone(jamba, model, tmp_path):
+def alone(jamba, long_model, tmp_path):
     """A server in a network of its own, and a function that runs commands in that network."""
-    server = Server(jamba, tmp_path / "log", "-m", model, "--heartbeat", "500ms", around=["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"])
+    server = Server(jamba, tmp_path / "log", "-m", long_model, "--heartbeat", "500ms", around=["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"])
 
     def run(*command, **env):
         home = tmp_path / "home"
