@@ -74,7 +74,8 @@ func refused(t *testing.T, what string, status int, body, shape string) {
 // TestAbuse sends every API what no client should: each is refused in the protocol's own shape, and nothing large is made of it.
 func TestAbuse(t *testing.T) {
 	const limit = 1 << 20
-	url, s := start(t, open(t), Options{MaxBody: limit, Log: watch(t)})
+	m := open(t)
+	url, _ := start(t, m, Options{MaxBody: limit, Log: watch(t)})
 	deep := func(n int) string { return strings.Repeat(`{"a":[`, n/2) + strings.Repeat(`]}`, n/2) }
 	packed := map[string][]byte{"gzip": bomb(t, "gzip"), "zstd": bomb(t, "zstd")}
 	for _, api := range apis {
@@ -132,7 +133,7 @@ func TestAbuse(t *testing.T) {
 			}
 		}
 	}
-	if c := s.model.Counters(); c.Running+c.Waiting != 0 {
+	if c := m.Counters(); c.Running+c.Waiting != 0 {
 		t.Errorf("%d running, %d waiting", c.Running, c.Waiting)
 	}
 }
@@ -247,7 +248,8 @@ func TestPaths(t *testing.T) {
 
 // TestSlowClients has clients send too slowly, or stop in the middle: their connections end, and nothing goes on.
 func TestSlowClients(t *testing.T) {
-	s := New(open(t), Options{Name: "test", Log: watch(t)})
+	m := open(t)
+	s := New(Options{Log: watch(t)}, Opened("test", m))
 	s.patience = patience{header: 300 * time.Millisecond, body: 300 * time.Millisecond}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -291,7 +293,7 @@ func TestSlowClients(t *testing.T) {
 		_ = c.Close()
 	}
 	for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		c := s.model.Counters()
+		c := m.Counters()
 		if c.Running+c.Waiting == 0 {
 			break
 		}

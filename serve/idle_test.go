@@ -36,7 +36,7 @@ func bytesOf(line string) bool { return line != "" }
 // TestIdleLimits has a prompt take longer than each client waits: as many signs of life come as fill twice its limit, each of a kind
 // that it counts, before the prompt is done. Time is not measured: the prompt lasts until they have come.
 func TestIdleLimits(t *testing.T) {
-	heartbeat := New(open(t), Options{}).options.Heartbeat
+	heartbeat := New(Options{}).options.Heartbeat
 	for _, client := range idleLimits {
 		t.Run(client.name, func(t *testing.T) {
 			if heartbeat > client.limit/6 {
