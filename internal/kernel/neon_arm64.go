@@ -150,7 +150,61 @@ func widenF16NEON(dst *float32, src *byte, n int)
 func narrowF16NEON(dst *byte, src *float32, n int)
 
 //go:noescape
+func roundNEON(q *int16, xs *float32, x *float32, blocks int)
+
+//go:noescape
+func roundKNEON(q *int16, xs *float32, x *float32, limit float32, blocks int)
+
+//go:noescape
+func scalesKNEON(dst *float32, d *byte, c *byte, count int, supers int)
+
+//go:noescape
+func gemmI8Nx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8Nx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8Nx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8mNx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8mNx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI8mNx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI4Nx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmI4Nx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Nx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK4Nx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Nx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK5Nx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Nx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmK6Nx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
 func readNEON(p *byte, n int) byte
 
 //go:noescape
 func peakF32NEON(n int)
+
+//go:noescape
+func peakSDOT(n int)

@@ -4755,6 +4755,3278 @@ vector_1:
 vector_1_end:
 	RET
 
+// func roundNEON(q *int16, xs *float32, x *float32, blocks int)
+TEXT ·roundNEON(SB), NOSPLIT, $0-32
+	MOVD q+0(FP), R0
+	MOVD xs+8(FP), R1
+	MOVD x+16(FP), R2
+	MOVD blocks+24(FP), R3
+	MOVD $constants<>(SB), R4
+	WORD $0x3dc05080 // ldr q0, [x4, #320]
+block_1:
+	CMP $1, R3
+	BLT block_1_end
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x3dc00042 // ldr q2, [x2, #0]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc00442 // ldr q2, [x2, #16]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc00842 // ldr q2, [x2, #32]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc00c42 // ldr q2, [x2, #48]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc01042 // ldr q2, [x2, #64]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc01442 // ldr q2, [x2, #80]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc01842 // ldr q2, [x2, #96]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc01c42 // ldr q2, [x2, #112]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x6eb0a821 // umaxv s1, v1.4s
+	WORD $0x4e040421 // dup v1.4s, v1.s[0]
+	WORD $0x6e20fc23 // fdiv v3.4s, v1.4s, v0.4s
+	WORD $0x6e21fc04 // fdiv v4.4s, v0.4s, v1.4s
+	WORD $0x3dc03482 // ldr q2, [x4, #208]
+	WORD $0x6ea4e442 // fcmgt v2.4s, v2.4s, v4.4s
+	WORD $0x4e221c84 // and v4.16b, v4.16b, v2.16b
+	WORD $0x3dc05485 // ldr q5, [x4, #336]
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x3dc00047 // ldr q7, [x2, #0]
+	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4ea784c6 // add v6.4s, v6.4s, v7.4s
+	WORD $0x3dc00448 // ldr q8, [x2, #16]
+	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4ea884c6 // add v6.4s, v6.4s, v8.4s
+	WORD $0x3dc00849 // ldr q9, [x2, #32]
+	WORD $0x6e24dd29 // fmul v9.4s, v9.4s, v4.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4ea984c6 // add v6.4s, v6.4s, v9.4s
+	WORD $0x3dc00c4a // ldr q10, [x2, #48]
+	WORD $0x6e24dd4a // fmul v10.4s, v10.4s, v4.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4eaa84c6 // add v6.4s, v6.4s, v10.4s
+	WORD $0x3dc0104b // ldr q11, [x2, #64]
+	WORD $0x6e24dd6b // fmul v11.4s, v11.4s, v4.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4eab84c6 // add v6.4s, v6.4s, v11.4s
+	WORD $0x3dc0144c // ldr q12, [x2, #80]
+	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4eac84c6 // add v6.4s, v6.4s, v12.4s
+	WORD $0x3dc0184d // ldr q13, [x2, #96]
+	WORD $0x6e24ddad // fmul v13.4s, v13.4s, v4.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4ead84c6 // add v6.4s, v6.4s, v13.4s
+	WORD $0x3dc01c4e // ldr q14, [x2, #112]
+	WORD $0x6e24ddce // fmul v14.4s, v14.4s, v4.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4eae84c6 // add v6.4s, v6.4s, v14.4s
+	WORD $0x4eb1b8c6 // addv s6, v6.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	WORD $0xbd000023 // str s3, [x1, #0]
+	WORD $0xbd000426 // str s6, [x1, #4]
+	WORD $0x0e6148e7 // sqxtn v7.4h, v7.4s
+	WORD $0x4e614907 // sqxtn2 v7.8h, v8.4s
+	WORD $0x0e614929 // sqxtn v9.4h, v9.4s
+	WORD $0x4e614949 // sqxtn2 v9.8h, v10.4s
+	WORD $0x4e0918e8 // uzp1 v8.16b, v7.16b, v9.16b
+	WORD $0x4e0958e7 // uzp2 v7.16b, v7.16b, v9.16b
+	WORD $0x3d800007 // str q7, [x0, #0]
+	WORD $0x3d800808 // str q8, [x0, #32]
+	WORD $0x0e61496b // sqxtn v11.4h, v11.4s
+	WORD $0x4e61498b // sqxtn2 v11.8h, v12.4s
+	WORD $0x0e6149ad // sqxtn v13.4h, v13.4s
+	WORD $0x4e6149cd // sqxtn2 v13.8h, v14.4s
+	WORD $0x4e0d196c // uzp1 v12.16b, v11.16b, v13.16b
+	WORD $0x4e0d596b // uzp2 v11.16b, v11.16b, v13.16b
+	WORD $0x3d80040b // str q11, [x0, #16]
+	WORD $0x3d800c0c // str q12, [x0, #48]
+	ADD $64, R0
+	ADD $8, R1
+	ADD $128, R2
+	SUB $1, R3
+	B block_1
+block_1_end:
+	RET
+
+// func roundKNEON(q *int16, xs *float32, x *float32, limit float32, blocks int)
+TEXT ·roundKNEON(SB), NOSPLIT, $0-40
+	MOVD q+0(FP), R0
+	MOVD xs+8(FP), R1
+	MOVD x+16(FP), R2
+	MOVD blocks+32(FP), R3
+	FMOVS limit+24(FP), F0
+	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	MOVD $constants<>(SB), R4
+block_1:
+	CMP $1, R3
+	BLT block_1_end
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x3dc00042 // ldr q2, [x2, #0]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc00442 // ldr q2, [x2, #16]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc00842 // ldr q2, [x2, #32]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc00c42 // ldr q2, [x2, #48]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc01042 // ldr q2, [x2, #64]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc01442 // ldr q2, [x2, #80]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc01842 // ldr q2, [x2, #96]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc01c42 // ldr q2, [x2, #112]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc02042 // ldr q2, [x2, #128]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc02442 // ldr q2, [x2, #144]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc02842 // ldr q2, [x2, #160]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc02c42 // ldr q2, [x2, #176]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc03042 // ldr q2, [x2, #192]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc03442 // ldr q2, [x2, #208]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc03842 // ldr q2, [x2, #224]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc03c42 // ldr q2, [x2, #240]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc04042 // ldr q2, [x2, #256]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc04442 // ldr q2, [x2, #272]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc04842 // ldr q2, [x2, #288]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc04c42 // ldr q2, [x2, #304]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc05042 // ldr q2, [x2, #320]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc05442 // ldr q2, [x2, #336]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc05842 // ldr q2, [x2, #352]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc05c42 // ldr q2, [x2, #368]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc06042 // ldr q2, [x2, #384]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc06442 // ldr q2, [x2, #400]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc06842 // ldr q2, [x2, #416]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc06c42 // ldr q2, [x2, #432]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc07042 // ldr q2, [x2, #448]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc07442 // ldr q2, [x2, #464]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc07842 // ldr q2, [x2, #480]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x3dc07c42 // ldr q2, [x2, #496]
+	WORD $0x4ea0f842 // fabs v2.4s, v2.4s
+	WORD $0x6ea26421 // umax v1.4s, v1.4s, v2.4s
+	WORD $0x6eb0a821 // umaxv s1, v1.4s
+	WORD $0x4e040421 // dup v1.4s, v1.s[0]
+	WORD $0x6e20fc23 // fdiv v3.4s, v1.4s, v0.4s
+	WORD $0x6e21fc04 // fdiv v4.4s, v0.4s, v1.4s
+	WORD $0x3dc03482 // ldr q2, [x4, #208]
+	WORD $0x6ea4e442 // fcmgt v2.4s, v2.4s, v4.4s
+	WORD $0x4e221c84 // and v4.16b, v4.16b, v2.16b
+	WORD $0x3dc05485 // ldr q5, [x4, #336]
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x3dc00047 // ldr q7, [x2, #0]
+	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4ea784c6 // add v6.4s, v6.4s, v7.4s
+	WORD $0x3dc00448 // ldr q8, [x2, #16]
+	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4ea884c6 // add v6.4s, v6.4s, v8.4s
+	WORD $0x3dc00849 // ldr q9, [x2, #32]
+	WORD $0x6e24dd29 // fmul v9.4s, v9.4s, v4.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4ea984c6 // add v6.4s, v6.4s, v9.4s
+	WORD $0x3dc00c4a // ldr q10, [x2, #48]
+	WORD $0x6e24dd4a // fmul v10.4s, v10.4s, v4.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4eaa84c6 // add v6.4s, v6.4s, v10.4s
+	WORD $0x3dc0104b // ldr q11, [x2, #64]
+	WORD $0x6e24dd6b // fmul v11.4s, v11.4s, v4.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4eab84c6 // add v6.4s, v6.4s, v11.4s
+	WORD $0x3dc0144c // ldr q12, [x2, #80]
+	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4eac84c6 // add v6.4s, v6.4s, v12.4s
+	WORD $0x3dc0184d // ldr q13, [x2, #96]
+	WORD $0x6e24ddad // fmul v13.4s, v13.4s, v4.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4ead84c6 // add v6.4s, v6.4s, v13.4s
+	WORD $0x3dc01c4e // ldr q14, [x2, #112]
+	WORD $0x6e24ddce // fmul v14.4s, v14.4s, v4.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4eae84c6 // add v6.4s, v6.4s, v14.4s
+	WORD $0x4eb1b8c6 // addv s6, v6.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	WORD $0xbd000023 // str s3, [x1, #0]
+	WORD $0xbd000426 // str s6, [x1, #4]
+	WORD $0x0e6148e7 // sqxtn v7.4h, v7.4s
+	WORD $0x4e614907 // sqxtn2 v7.8h, v8.4s
+	WORD $0x0e614929 // sqxtn v9.4h, v9.4s
+	WORD $0x4e614949 // sqxtn2 v9.8h, v10.4s
+	WORD $0x4e0918e8 // uzp1 v8.16b, v7.16b, v9.16b
+	WORD $0x4e6584e7 // add v7.8h, v7.8h, v5.8h
+	WORD $0x4e658529 // add v9.8h, v9.8h, v5.8h
+	WORD $0x4e0958e7 // uzp2 v7.16b, v7.16b, v9.16b
+	WORD $0x3d800007 // str q7, [x0, #0]
+	WORD $0x3d800808 // str q8, [x0, #32]
+	WORD $0x0e61496b // sqxtn v11.4h, v11.4s
+	WORD $0x4e61498b // sqxtn2 v11.8h, v12.4s
+	WORD $0x0e6149ad // sqxtn v13.4h, v13.4s
+	WORD $0x4e6149cd // sqxtn2 v13.8h, v14.4s
+	WORD $0x4e0d196c // uzp1 v12.16b, v11.16b, v13.16b
+	WORD $0x4e65856b // add v11.8h, v11.8h, v5.8h
+	WORD $0x4e6585ad // add v13.8h, v13.8h, v5.8h
+	WORD $0x4e0d596b // uzp2 v11.16b, v11.16b, v13.16b
+	WORD $0x3d80040b // str q11, [x0, #16]
+	WORD $0x3d800c0c // str q12, [x0, #48]
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x3dc02047 // ldr q7, [x2, #128]
+	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4ea784c6 // add v6.4s, v6.4s, v7.4s
+	WORD $0x3dc02448 // ldr q8, [x2, #144]
+	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4ea884c6 // add v6.4s, v6.4s, v8.4s
+	WORD $0x3dc02849 // ldr q9, [x2, #160]
+	WORD $0x6e24dd29 // fmul v9.4s, v9.4s, v4.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4ea984c6 // add v6.4s, v6.4s, v9.4s
+	WORD $0x3dc02c4a // ldr q10, [x2, #176]
+	WORD $0x6e24dd4a // fmul v10.4s, v10.4s, v4.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4eaa84c6 // add v6.4s, v6.4s, v10.4s
+	WORD $0x3dc0304b // ldr q11, [x2, #192]
+	WORD $0x6e24dd6b // fmul v11.4s, v11.4s, v4.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4eab84c6 // add v6.4s, v6.4s, v11.4s
+	WORD $0x3dc0344c // ldr q12, [x2, #208]
+	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4eac84c6 // add v6.4s, v6.4s, v12.4s
+	WORD $0x3dc0384d // ldr q13, [x2, #224]
+	WORD $0x6e24ddad // fmul v13.4s, v13.4s, v4.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4ead84c6 // add v6.4s, v6.4s, v13.4s
+	WORD $0x3dc03c4e // ldr q14, [x2, #240]
+	WORD $0x6e24ddce // fmul v14.4s, v14.4s, v4.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4eae84c6 // add v6.4s, v6.4s, v14.4s
+	WORD $0x4eb1b8c6 // addv s6, v6.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	WORD $0xbd000823 // str s3, [x1, #8]
+	WORD $0xbd000c26 // str s6, [x1, #12]
+	WORD $0x0e6148e7 // sqxtn v7.4h, v7.4s
+	WORD $0x4e614907 // sqxtn2 v7.8h, v8.4s
+	WORD $0x0e614929 // sqxtn v9.4h, v9.4s
+	WORD $0x4e614949 // sqxtn2 v9.8h, v10.4s
+	WORD $0x4e0918e8 // uzp1 v8.16b, v7.16b, v9.16b
+	WORD $0x4e6584e7 // add v7.8h, v7.8h, v5.8h
+	WORD $0x4e658529 // add v9.8h, v9.8h, v5.8h
+	WORD $0x4e0958e7 // uzp2 v7.16b, v7.16b, v9.16b
+	WORD $0x3d801007 // str q7, [x0, #64]
+	WORD $0x3d801808 // str q8, [x0, #96]
+	WORD $0x0e61496b // sqxtn v11.4h, v11.4s
+	WORD $0x4e61498b // sqxtn2 v11.8h, v12.4s
+	WORD $0x0e6149ad // sqxtn v13.4h, v13.4s
+	WORD $0x4e6149cd // sqxtn2 v13.8h, v14.4s
+	WORD $0x4e0d196c // uzp1 v12.16b, v11.16b, v13.16b
+	WORD $0x4e65856b // add v11.8h, v11.8h, v5.8h
+	WORD $0x4e6585ad // add v13.8h, v13.8h, v5.8h
+	WORD $0x4e0d596b // uzp2 v11.16b, v11.16b, v13.16b
+	WORD $0x3d80140b // str q11, [x0, #80]
+	WORD $0x3d801c0c // str q12, [x0, #112]
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x3dc04047 // ldr q7, [x2, #256]
+	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4ea784c6 // add v6.4s, v6.4s, v7.4s
+	WORD $0x3dc04448 // ldr q8, [x2, #272]
+	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4ea884c6 // add v6.4s, v6.4s, v8.4s
+	WORD $0x3dc04849 // ldr q9, [x2, #288]
+	WORD $0x6e24dd29 // fmul v9.4s, v9.4s, v4.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4ea984c6 // add v6.4s, v6.4s, v9.4s
+	WORD $0x3dc04c4a // ldr q10, [x2, #304]
+	WORD $0x6e24dd4a // fmul v10.4s, v10.4s, v4.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4eaa84c6 // add v6.4s, v6.4s, v10.4s
+	WORD $0x3dc0504b // ldr q11, [x2, #320]
+	WORD $0x6e24dd6b // fmul v11.4s, v11.4s, v4.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4eab84c6 // add v6.4s, v6.4s, v11.4s
+	WORD $0x3dc0544c // ldr q12, [x2, #336]
+	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4eac84c6 // add v6.4s, v6.4s, v12.4s
+	WORD $0x3dc0584d // ldr q13, [x2, #352]
+	WORD $0x6e24ddad // fmul v13.4s, v13.4s, v4.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4ead84c6 // add v6.4s, v6.4s, v13.4s
+	WORD $0x3dc05c4e // ldr q14, [x2, #368]
+	WORD $0x6e24ddce // fmul v14.4s, v14.4s, v4.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4eae84c6 // add v6.4s, v6.4s, v14.4s
+	WORD $0x4eb1b8c6 // addv s6, v6.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	WORD $0xbd001023 // str s3, [x1, #16]
+	WORD $0xbd001426 // str s6, [x1, #20]
+	WORD $0x0e6148e7 // sqxtn v7.4h, v7.4s
+	WORD $0x4e614907 // sqxtn2 v7.8h, v8.4s
+	WORD $0x0e614929 // sqxtn v9.4h, v9.4s
+	WORD $0x4e614949 // sqxtn2 v9.8h, v10.4s
+	WORD $0x4e0918e8 // uzp1 v8.16b, v7.16b, v9.16b
+	WORD $0x4e6584e7 // add v7.8h, v7.8h, v5.8h
+	WORD $0x4e658529 // add v9.8h, v9.8h, v5.8h
+	WORD $0x4e0958e7 // uzp2 v7.16b, v7.16b, v9.16b
+	WORD $0x3d802007 // str q7, [x0, #128]
+	WORD $0x3d802808 // str q8, [x0, #160]
+	WORD $0x0e61496b // sqxtn v11.4h, v11.4s
+	WORD $0x4e61498b // sqxtn2 v11.8h, v12.4s
+	WORD $0x0e6149ad // sqxtn v13.4h, v13.4s
+	WORD $0x4e6149cd // sqxtn2 v13.8h, v14.4s
+	WORD $0x4e0d196c // uzp1 v12.16b, v11.16b, v13.16b
+	WORD $0x4e65856b // add v11.8h, v11.8h, v5.8h
+	WORD $0x4e6585ad // add v13.8h, v13.8h, v5.8h
+	WORD $0x4e0d596b // uzp2 v11.16b, v11.16b, v13.16b
+	WORD $0x3d80240b // str q11, [x0, #144]
+	WORD $0x3d802c0c // str q12, [x0, #176]
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x3dc06047 // ldr q7, [x2, #384]
+	WORD $0x6e24dce7 // fmul v7.4s, v7.4s, v4.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x4ea784c6 // add v6.4s, v6.4s, v7.4s
+	WORD $0x3dc06448 // ldr q8, [x2, #400]
+	WORD $0x6e24dd08 // fmul v8.4s, v8.4s, v4.4s
+	WORD $0x4e21a908 // fcvtns v8.4s, v8.4s
+	WORD $0x4ea884c6 // add v6.4s, v6.4s, v8.4s
+	WORD $0x3dc06849 // ldr q9, [x2, #416]
+	WORD $0x6e24dd29 // fmul v9.4s, v9.4s, v4.4s
+	WORD $0x4e21a929 // fcvtns v9.4s, v9.4s
+	WORD $0x4ea984c6 // add v6.4s, v6.4s, v9.4s
+	WORD $0x3dc06c4a // ldr q10, [x2, #432]
+	WORD $0x6e24dd4a // fmul v10.4s, v10.4s, v4.4s
+	WORD $0x4e21a94a // fcvtns v10.4s, v10.4s
+	WORD $0x4eaa84c6 // add v6.4s, v6.4s, v10.4s
+	WORD $0x3dc0704b // ldr q11, [x2, #448]
+	WORD $0x6e24dd6b // fmul v11.4s, v11.4s, v4.4s
+	WORD $0x4e21a96b // fcvtns v11.4s, v11.4s
+	WORD $0x4eab84c6 // add v6.4s, v6.4s, v11.4s
+	WORD $0x3dc0744c // ldr q12, [x2, #464]
+	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
+	WORD $0x4e21a98c // fcvtns v12.4s, v12.4s
+	WORD $0x4eac84c6 // add v6.4s, v6.4s, v12.4s
+	WORD $0x3dc0784d // ldr q13, [x2, #480]
+	WORD $0x6e24ddad // fmul v13.4s, v13.4s, v4.4s
+	WORD $0x4e21a9ad // fcvtns v13.4s, v13.4s
+	WORD $0x4ead84c6 // add v6.4s, v6.4s, v13.4s
+	WORD $0x3dc07c4e // ldr q14, [x2, #496]
+	WORD $0x6e24ddce // fmul v14.4s, v14.4s, v4.4s
+	WORD $0x4e21a9ce // fcvtns v14.4s, v14.4s
+	WORD $0x4eae84c6 // add v6.4s, v6.4s, v14.4s
+	WORD $0x4eb1b8c6 // addv s6, v6.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e23dcc6 // fmul v6.4s, v6.4s, v3.4s
+	WORD $0xbd001823 // str s3, [x1, #24]
+	WORD $0xbd001c26 // str s6, [x1, #28]
+	WORD $0x0e6148e7 // sqxtn v7.4h, v7.4s
+	WORD $0x4e614907 // sqxtn2 v7.8h, v8.4s
+	WORD $0x0e614929 // sqxtn v9.4h, v9.4s
+	WORD $0x4e614949 // sqxtn2 v9.8h, v10.4s
+	WORD $0x4e0918e8 // uzp1 v8.16b, v7.16b, v9.16b
+	WORD $0x4e6584e7 // add v7.8h, v7.8h, v5.8h
+	WORD $0x4e658529 // add v9.8h, v9.8h, v5.8h
+	WORD $0x4e0958e7 // uzp2 v7.16b, v7.16b, v9.16b
+	WORD $0x3d803007 // str q7, [x0, #192]
+	WORD $0x3d803808 // str q8, [x0, #224]
+	WORD $0x0e61496b // sqxtn v11.4h, v11.4s
+	WORD $0x4e61498b // sqxtn2 v11.8h, v12.4s
+	WORD $0x0e6149ad // sqxtn v13.4h, v13.4s
+	WORD $0x4e6149cd // sqxtn2 v13.8h, v14.4s
+	WORD $0x4e0d196c // uzp1 v12.16b, v11.16b, v13.16b
+	WORD $0x4e65856b // add v11.8h, v11.8h, v5.8h
+	WORD $0x4e6585ad // add v13.8h, v13.8h, v5.8h
+	WORD $0x4e0d596b // uzp2 v11.16b, v11.16b, v13.16b
+	WORD $0x3d80340b // str q11, [x0, #208]
+	WORD $0x3d803c0c // str q12, [x0, #240]
+	ADD $256, R0
+	ADD $32, R1
+	ADD $512, R2
+	SUB $1, R3
+	B block_1
+block_1_end:
+	RET
+
+// func scalesKNEON(dst *float32, d *byte, c *byte, count int, supers int)
+TEXT ·scalesKNEON(SB), NOSPLIT, $0-40
+	MOVD dst+0(FP), R0
+	MOVD d+8(FP), R1
+	MOVD c+16(FP), R2
+	MOVD supers+32(FP), R3
+super_1:
+	CMP $1, R3
+	BLT super_1_end
+	WORD $0x3dc00020 // ldr q0, [x1, #0]
+	WORD $0x0e217801 // fcvtl v1.4s, v0.4h
+	WORD $0x4e217802 // fcvtl2 v2.4s, v0.8h
+	MOVD count+24(FP), R4
+vector_2:
+	CMP $1, R4
+	BLT vector_2_end
+	WORD $0xfd400043 // ldr d3, [x2, #0]
+	WORD $0x0f08a463 // sxtl v3.8h, v3.8b
+	WORD $0x4f10a464 // sxtl2 v4.4s, v3.8h
+	WORD $0x0f10a463 // sxtl v3.4s, v3.4h
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e21dc63 // fmul v3.4s, v3.4s, v1.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e22dc84 // fmul v4.4s, v4.4s, v2.4s
+	WORD $0x3d800003 // str q3, [x0, #0]
+	WORD $0x3d800404 // str q4, [x0, #16]
+	ADD $32, R0
+	ADD $8, R2
+	SUB $1, R4
+	B vector_2
+vector_2_end:
+	ADD $16, R1
+	SUB $1, R3
+	B super_1
+super_1_end:
+	RET
+
+// func gemmI8Nx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmI8Nx1(SB), NOSPLIT, $0-80
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	MOVD w+48(FP), R2
+	MOVD xs+32(FP), R3
+	MOVD ldxs+40(FP), R4
+	MOVD ws+56(FP), R5
+	MOVD blocks+72(FP), R6
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f04e402 // movi v2.16b, #128
+block_1:
+	CMP $1, R6
+	BLT block_1_end
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x3dc00009 // ldr q9, [x0, #0]
+	WORD $0x3dc0080a // ldr q10, [x0, #32]
+	WORD $0x6e221d4a // eor v10.16b, v10.16b, v2.16b
+	WORD $0x3dc0004d // ldr q13, [x2, #0]
+	WORD $0x3dc0044e // ldr q14, [x2, #16]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4f89e163 // sdot v3.4s, v11.16b, v9.4b[0]
+	WORD $0x4f8ae165 // sdot v5.4s, v11.16b, v10.4b[0]
+	WORD $0x4f89e184 // sdot v4.4s, v12.16b, v9.4b[0]
+	WORD $0x4f8ae186 // sdot v6.4s, v12.16b, v10.4b[0]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc0084d // ldr q13, [x2, #32]
+	WORD $0x3dc00c4e // ldr q14, [x2, #48]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4fa9e163 // sdot v3.4s, v11.16b, v9.4b[1]
+	WORD $0x4faae165 // sdot v5.4s, v11.16b, v10.4b[1]
+	WORD $0x4fa9e184 // sdot v4.4s, v12.16b, v9.4b[1]
+	WORD $0x4faae186 // sdot v6.4s, v12.16b, v10.4b[1]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc0104d // ldr q13, [x2, #64]
+	WORD $0x3dc0144e // ldr q14, [x2, #80]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4f89e963 // sdot v3.4s, v11.16b, v9.4b[2]
+	WORD $0x4f8ae965 // sdot v5.4s, v11.16b, v10.4b[2]
+	WORD $0x4f89e984 // sdot v4.4s, v12.16b, v9.4b[2]
+	WORD $0x4f8ae986 // sdot v6.4s, v12.16b, v10.4b[2]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc0184d // ldr q13, [x2, #96]
+	WORD $0x3dc01c4e // ldr q14, [x2, #112]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4fa9e963 // sdot v3.4s, v11.16b, v9.4b[3]
+	WORD $0x4faae965 // sdot v5.4s, v11.16b, v10.4b[3]
+	WORD $0x4fa9e984 // sdot v4.4s, v12.16b, v9.4b[3]
+	WORD $0x4faae986 // sdot v6.4s, v12.16b, v10.4b[3]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc00409 // ldr q9, [x0, #16]
+	WORD $0x3dc00c0a // ldr q10, [x0, #48]
+	WORD $0x6e221d4a // eor v10.16b, v10.16b, v2.16b
+	WORD $0x3dc0204d // ldr q13, [x2, #128]
+	WORD $0x3dc0244e // ldr q14, [x2, #144]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4f89e163 // sdot v3.4s, v11.16b, v9.4b[0]
+	WORD $0x4f8ae165 // sdot v5.4s, v11.16b, v10.4b[0]
+	WORD $0x4f89e184 // sdot v4.4s, v12.16b, v9.4b[0]
+	WORD $0x4f8ae186 // sdot v6.4s, v12.16b, v10.4b[0]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc0284d // ldr q13, [x2, #160]
+	WORD $0x3dc02c4e // ldr q14, [x2, #176]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4fa9e163 // sdot v3.4s, v11.16b, v9.4b[1]
+	WORD $0x4faae165 // sdot v5.4s, v11.16b, v10.4b[1]
+	WORD $0x4fa9e184 // sdot v4.4s, v12.16b, v9.4b[1]
+	WORD $0x4faae186 // sdot v6.4s, v12.16b, v10.4b[1]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc0304d // ldr q13, [x2, #192]
+	WORD $0x3dc0344e // ldr q14, [x2, #208]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4f89e963 // sdot v3.4s, v11.16b, v9.4b[2]
+	WORD $0x4f8ae965 // sdot v5.4s, v11.16b, v10.4b[2]
+	WORD $0x4f89e984 // sdot v4.4s, v12.16b, v9.4b[2]
+	WORD $0x4f8ae986 // sdot v6.4s, v12.16b, v10.4b[2]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc0384d // ldr q13, [x2, #224]
+	WORD $0x3dc03c4e // ldr q14, [x2, #240]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4fa9e963 // sdot v3.4s, v11.16b, v9.4b[3]
+	WORD $0x4faae965 // sdot v5.4s, v11.16b, v10.4b[3]
+	WORD $0x4fa9e984 // sdot v4.4s, v12.16b, v9.4b[3]
+	WORD $0x4faae986 // sdot v6.4s, v12.16b, v10.4b[3]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x4f285463 // shl v3.4s, v3.4s, #8
+	WORD $0x4ea58463 // add v3.4s, v3.4s, v5.4s
+	WORD $0x6ea78463 // sub v3.4s, v3.4s, v7.4s
+	WORD $0x4f285484 // shl v4.4s, v4.4s, #8
+	WORD $0x4ea68484 // add v4.4s, v4.4s, v6.4s
+	WORD $0x6ea88484 // sub v4.4s, v4.4s, v8.4s
+	ADD $64, R0
+	ADD $256, R2
+	WORD $0xbd40006b // ldr s11, [x3, #0]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x3dc000a9 // ldr q9, [x5, #0]
+	WORD $0x3dc004aa // ldr q10, [x5, #16]
+	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e29cc60 // fmla v0.4s, v3.4s, v9.4s
+	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e2acc81 // fmla v1.4s, v4.4s, v10.4s
+	ADD $32, R5
+	ADD $8, R3
+	SUB $1, R6
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R5
+	MOVD ldd+8(FP), R6
+	WORD $0x3d8000a0 // str q0, [x5, #0]
+	WORD $0x3d8004a1 // str q1, [x5, #16]
+	RET
+
+// func gemmI8Nx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmI8Nx2(SB), NOSPLIT, $0-80
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	ADD R1<<0, R0, R2
+	MOVD w+48(FP), R3
+	MOVD xs+32(FP), R4
+	MOVD ldxs+40(FP), R5
+	ADD R5<<2, R4, R6
+	MOVD ws+56(FP), R7
+	MOVD blocks+72(FP), R8
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f04e404 // movi v4.16b, #128
+block_1:
+	CMP $1, R8
+	BLT block_1_end
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x3dc0000f // ldr q15, [x0, #0]
+	WORD $0x3dc00811 // ldr q17, [x0, #32]
+	WORD $0x6e241e31 // eor v17.16b, v17.16b, v4.16b
+	WORD $0x3dc00050 // ldr q16, [x2, #0]
+	WORD $0x3dc00852 // ldr q18, [x2, #32]
+	WORD $0x6e241e52 // eor v18.16b, v18.16b, v4.16b
+	WORD $0x3dc00075 // ldr q21, [x3, #0]
+	WORD $0x3dc00476 // ldr q22, [x3, #16]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4f8fe265 // sdot v5.4s, v19.16b, v15.4b[0]
+	WORD $0x4f91e267 // sdot v7.4s, v19.16b, v17.4b[0]
+	WORD $0x4f8fe286 // sdot v6.4s, v20.16b, v15.4b[0]
+	WORD $0x4f91e288 // sdot v8.4s, v20.16b, v17.4b[0]
+	WORD $0x4f90e269 // sdot v9.4s, v19.16b, v16.4b[0]
+	WORD $0x4f92e26b // sdot v11.4s, v19.16b, v18.4b[0]
+	WORD $0x4f90e28a // sdot v10.4s, v20.16b, v16.4b[0]
+	WORD $0x4f92e28c // sdot v12.4s, v20.16b, v18.4b[0]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc00875 // ldr q21, [x3, #32]
+	WORD $0x3dc00c76 // ldr q22, [x3, #48]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4fafe265 // sdot v5.4s, v19.16b, v15.4b[1]
+	WORD $0x4fb1e267 // sdot v7.4s, v19.16b, v17.4b[1]
+	WORD $0x4fafe286 // sdot v6.4s, v20.16b, v15.4b[1]
+	WORD $0x4fb1e288 // sdot v8.4s, v20.16b, v17.4b[1]
+	WORD $0x4fb0e269 // sdot v9.4s, v19.16b, v16.4b[1]
+	WORD $0x4fb2e26b // sdot v11.4s, v19.16b, v18.4b[1]
+	WORD $0x4fb0e28a // sdot v10.4s, v20.16b, v16.4b[1]
+	WORD $0x4fb2e28c // sdot v12.4s, v20.16b, v18.4b[1]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc01075 // ldr q21, [x3, #64]
+	WORD $0x3dc01476 // ldr q22, [x3, #80]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4f8fea65 // sdot v5.4s, v19.16b, v15.4b[2]
+	WORD $0x4f91ea67 // sdot v7.4s, v19.16b, v17.4b[2]
+	WORD $0x4f8fea86 // sdot v6.4s, v20.16b, v15.4b[2]
+	WORD $0x4f91ea88 // sdot v8.4s, v20.16b, v17.4b[2]
+	WORD $0x4f90ea69 // sdot v9.4s, v19.16b, v16.4b[2]
+	WORD $0x4f92ea6b // sdot v11.4s, v19.16b, v18.4b[2]
+	WORD $0x4f90ea8a // sdot v10.4s, v20.16b, v16.4b[2]
+	WORD $0x4f92ea8c // sdot v12.4s, v20.16b, v18.4b[2]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc01875 // ldr q21, [x3, #96]
+	WORD $0x3dc01c76 // ldr q22, [x3, #112]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4fafea65 // sdot v5.4s, v19.16b, v15.4b[3]
+	WORD $0x4fb1ea67 // sdot v7.4s, v19.16b, v17.4b[3]
+	WORD $0x4fafea86 // sdot v6.4s, v20.16b, v15.4b[3]
+	WORD $0x4fb1ea88 // sdot v8.4s, v20.16b, v17.4b[3]
+	WORD $0x4fb0ea69 // sdot v9.4s, v19.16b, v16.4b[3]
+	WORD $0x4fb2ea6b // sdot v11.4s, v19.16b, v18.4b[3]
+	WORD $0x4fb0ea8a // sdot v10.4s, v20.16b, v16.4b[3]
+	WORD $0x4fb2ea8c // sdot v12.4s, v20.16b, v18.4b[3]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc0040f // ldr q15, [x0, #16]
+	WORD $0x3dc00c11 // ldr q17, [x0, #48]
+	WORD $0x6e241e31 // eor v17.16b, v17.16b, v4.16b
+	WORD $0x3dc00450 // ldr q16, [x2, #16]
+	WORD $0x3dc00c52 // ldr q18, [x2, #48]
+	WORD $0x6e241e52 // eor v18.16b, v18.16b, v4.16b
+	WORD $0x3dc02075 // ldr q21, [x3, #128]
+	WORD $0x3dc02476 // ldr q22, [x3, #144]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4f8fe265 // sdot v5.4s, v19.16b, v15.4b[0]
+	WORD $0x4f91e267 // sdot v7.4s, v19.16b, v17.4b[0]
+	WORD $0x4f8fe286 // sdot v6.4s, v20.16b, v15.4b[0]
+	WORD $0x4f91e288 // sdot v8.4s, v20.16b, v17.4b[0]
+	WORD $0x4f90e269 // sdot v9.4s, v19.16b, v16.4b[0]
+	WORD $0x4f92e26b // sdot v11.4s, v19.16b, v18.4b[0]
+	WORD $0x4f90e28a // sdot v10.4s, v20.16b, v16.4b[0]
+	WORD $0x4f92e28c // sdot v12.4s, v20.16b, v18.4b[0]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc02875 // ldr q21, [x3, #160]
+	WORD $0x3dc02c76 // ldr q22, [x3, #176]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4fafe265 // sdot v5.4s, v19.16b, v15.4b[1]
+	WORD $0x4fb1e267 // sdot v7.4s, v19.16b, v17.4b[1]
+	WORD $0x4fafe286 // sdot v6.4s, v20.16b, v15.4b[1]
+	WORD $0x4fb1e288 // sdot v8.4s, v20.16b, v17.4b[1]
+	WORD $0x4fb0e269 // sdot v9.4s, v19.16b, v16.4b[1]
+	WORD $0x4fb2e26b // sdot v11.4s, v19.16b, v18.4b[1]
+	WORD $0x4fb0e28a // sdot v10.4s, v20.16b, v16.4b[1]
+	WORD $0x4fb2e28c // sdot v12.4s, v20.16b, v18.4b[1]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc03075 // ldr q21, [x3, #192]
+	WORD $0x3dc03476 // ldr q22, [x3, #208]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4f8fea65 // sdot v5.4s, v19.16b, v15.4b[2]
+	WORD $0x4f91ea67 // sdot v7.4s, v19.16b, v17.4b[2]
+	WORD $0x4f8fea86 // sdot v6.4s, v20.16b, v15.4b[2]
+	WORD $0x4f91ea88 // sdot v8.4s, v20.16b, v17.4b[2]
+	WORD $0x4f90ea69 // sdot v9.4s, v19.16b, v16.4b[2]
+	WORD $0x4f92ea6b // sdot v11.4s, v19.16b, v18.4b[2]
+	WORD $0x4f90ea8a // sdot v10.4s, v20.16b, v16.4b[2]
+	WORD $0x4f92ea8c // sdot v12.4s, v20.16b, v18.4b[2]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc03875 // ldr q21, [x3, #224]
+	WORD $0x3dc03c76 // ldr q22, [x3, #240]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4fafea65 // sdot v5.4s, v19.16b, v15.4b[3]
+	WORD $0x4fb1ea67 // sdot v7.4s, v19.16b, v17.4b[3]
+	WORD $0x4fafea86 // sdot v6.4s, v20.16b, v15.4b[3]
+	WORD $0x4fb1ea88 // sdot v8.4s, v20.16b, v17.4b[3]
+	WORD $0x4fb0ea69 // sdot v9.4s, v19.16b, v16.4b[3]
+	WORD $0x4fb2ea6b // sdot v11.4s, v19.16b, v18.4b[3]
+	WORD $0x4fb0ea8a // sdot v10.4s, v20.16b, v16.4b[3]
+	WORD $0x4fb2ea8c // sdot v12.4s, v20.16b, v18.4b[3]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x4f2854a5 // shl v5.4s, v5.4s, #8
+	WORD $0x4ea784a5 // add v5.4s, v5.4s, v7.4s
+	WORD $0x6ead84a5 // sub v5.4s, v5.4s, v13.4s
+	WORD $0x4f2854c6 // shl v6.4s, v6.4s, #8
+	WORD $0x4ea884c6 // add v6.4s, v6.4s, v8.4s
+	WORD $0x6eae84c6 // sub v6.4s, v6.4s, v14.4s
+	WORD $0x4f285529 // shl v9.4s, v9.4s, #8
+	WORD $0x4eab8529 // add v9.4s, v9.4s, v11.4s
+	WORD $0x6ead8529 // sub v9.4s, v9.4s, v13.4s
+	WORD $0x4f28554a // shl v10.4s, v10.4s, #8
+	WORD $0x4eac854a // add v10.4s, v10.4s, v12.4s
+	WORD $0x6eae854a // sub v10.4s, v10.4s, v14.4s
+	ADD $64, R0
+	ADD $64, R2
+	ADD $256, R3
+	WORD $0xbd400091 // ldr s17, [x4, #0]
+	WORD $0x4e040631 // dup v17.4s, v17.s[0]
+	WORD $0x3dc000ef // ldr q15, [x7, #0]
+	WORD $0x3dc004f0 // ldr q16, [x7, #16]
+	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e2fcca0 // fmla v0.4s, v5.4s, v15.4s
+	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e30ccc1 // fmla v1.4s, v6.4s, v16.4s
+	WORD $0xbd4000d1 // ldr s17, [x6, #0]
+	WORD $0x4e040631 // dup v17.4s, v17.s[0]
+	WORD $0x3dc000ef // ldr q15, [x7, #0]
+	WORD $0x3dc004f0 // ldr q16, [x7, #16]
+	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e2fcd22 // fmla v2.4s, v9.4s, v15.4s
+	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e30cd43 // fmla v3.4s, v10.4s, v16.4s
+	ADD $32, R7
+	ADD $8, R4
+	ADD $8, R6
+	SUB $1, R8
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R7
+	MOVD ldd+8(FP), R8
+	WORD $0x3d8000e0 // str q0, [x7, #0]
+	WORD $0x3d8004e1 // str q1, [x7, #16]
+	ADD R8<<2, R7
+	WORD $0x3d8000e2 // str q2, [x7, #0]
+	WORD $0x3d8004e3 // str q3, [x7, #16]
+	RET
+
+// func gemmI8Nx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmI8Nx3(SB), NOSPLIT, $0-80
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	ADD R1<<0, R0, R2
+	ADD R1<<0, R2, R3
+	MOVD w+48(FP), R4
+	MOVD xs+32(FP), R5
+	MOVD ldxs+40(FP), R6
+	ADD R6<<2, R5, R7
+	ADD R6<<2, R7, R8
+	MOVD ws+56(FP), R9
+	MOVD blocks+72(FP), R10
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f04e406 // movi v6.16b, #128
+block_1:
+	CMP $1, R10
+	BLT block_1_end
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x4f00e411 // movi v17.16b, #0
+	WORD $0x4f00e410 // movi v16.16b, #0
+	WORD $0x4f00e412 // movi v18.16b, #0
+	WORD $0x4f00e413 // movi v19.16b, #0
+	WORD $0x4f00e414 // movi v20.16b, #0
+	WORD $0x3dc00015 // ldr q21, [x0, #0]
+	WORD $0x3dc00818 // ldr q24, [x0, #32]
+	WORD $0x6e261f18 // eor v24.16b, v24.16b, v6.16b
+	WORD $0x3dc00056 // ldr q22, [x2, #0]
+	WORD $0x3dc00859 // ldr q25, [x2, #32]
+	WORD $0x6e261f39 // eor v25.16b, v25.16b, v6.16b
+	WORD $0x3dc00077 // ldr q23, [x3, #0]
+	WORD $0x3dc0087a // ldr q26, [x3, #32]
+	WORD $0x6e261f5a // eor v26.16b, v26.16b, v6.16b
+	WORD $0x3dc0009d // ldr q29, [x4, #0]
+	WORD $0x3dc0049e // ldr q30, [x4, #16]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4f95e367 // sdot v7.4s, v27.16b, v21.4b[0]
+	WORD $0x4f98e369 // sdot v9.4s, v27.16b, v24.4b[0]
+	WORD $0x4f95e388 // sdot v8.4s, v28.16b, v21.4b[0]
+	WORD $0x4f98e38a // sdot v10.4s, v28.16b, v24.4b[0]
+	WORD $0x4f96e36b // sdot v11.4s, v27.16b, v22.4b[0]
+	WORD $0x4f99e36d // sdot v13.4s, v27.16b, v25.4b[0]
+	WORD $0x4f96e38c // sdot v12.4s, v28.16b, v22.4b[0]
+	WORD $0x4f99e38e // sdot v14.4s, v28.16b, v25.4b[0]
+	WORD $0x4f97e36f // sdot v15.4s, v27.16b, v23.4b[0]
+	WORD $0x4f9ae371 // sdot v17.4s, v27.16b, v26.4b[0]
+	WORD $0x4f97e390 // sdot v16.4s, v28.16b, v23.4b[0]
+	WORD $0x4f9ae392 // sdot v18.4s, v28.16b, v26.4b[0]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc0089d // ldr q29, [x4, #32]
+	WORD $0x3dc00c9e // ldr q30, [x4, #48]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4fb5e367 // sdot v7.4s, v27.16b, v21.4b[1]
+	WORD $0x4fb8e369 // sdot v9.4s, v27.16b, v24.4b[1]
+	WORD $0x4fb5e388 // sdot v8.4s, v28.16b, v21.4b[1]
+	WORD $0x4fb8e38a // sdot v10.4s, v28.16b, v24.4b[1]
+	WORD $0x4fb6e36b // sdot v11.4s, v27.16b, v22.4b[1]
+	WORD $0x4fb9e36d // sdot v13.4s, v27.16b, v25.4b[1]
+	WORD $0x4fb6e38c // sdot v12.4s, v28.16b, v22.4b[1]
+	WORD $0x4fb9e38e // sdot v14.4s, v28.16b, v25.4b[1]
+	WORD $0x4fb7e36f // sdot v15.4s, v27.16b, v23.4b[1]
+	WORD $0x4fbae371 // sdot v17.4s, v27.16b, v26.4b[1]
+	WORD $0x4fb7e390 // sdot v16.4s, v28.16b, v23.4b[1]
+	WORD $0x4fbae392 // sdot v18.4s, v28.16b, v26.4b[1]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc0109d // ldr q29, [x4, #64]
+	WORD $0x3dc0149e // ldr q30, [x4, #80]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4f95eb67 // sdot v7.4s, v27.16b, v21.4b[2]
+	WORD $0x4f98eb69 // sdot v9.4s, v27.16b, v24.4b[2]
+	WORD $0x4f95eb88 // sdot v8.4s, v28.16b, v21.4b[2]
+	WORD $0x4f98eb8a // sdot v10.4s, v28.16b, v24.4b[2]
+	WORD $0x4f96eb6b // sdot v11.4s, v27.16b, v22.4b[2]
+	WORD $0x4f99eb6d // sdot v13.4s, v27.16b, v25.4b[2]
+	WORD $0x4f96eb8c // sdot v12.4s, v28.16b, v22.4b[2]
+	WORD $0x4f99eb8e // sdot v14.4s, v28.16b, v25.4b[2]
+	WORD $0x4f97eb6f // sdot v15.4s, v27.16b, v23.4b[2]
+	WORD $0x4f9aeb71 // sdot v17.4s, v27.16b, v26.4b[2]
+	WORD $0x4f97eb90 // sdot v16.4s, v28.16b, v23.4b[2]
+	WORD $0x4f9aeb92 // sdot v18.4s, v28.16b, v26.4b[2]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc0189d // ldr q29, [x4, #96]
+	WORD $0x3dc01c9e // ldr q30, [x4, #112]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4fb5eb67 // sdot v7.4s, v27.16b, v21.4b[3]
+	WORD $0x4fb8eb69 // sdot v9.4s, v27.16b, v24.4b[3]
+	WORD $0x4fb5eb88 // sdot v8.4s, v28.16b, v21.4b[3]
+	WORD $0x4fb8eb8a // sdot v10.4s, v28.16b, v24.4b[3]
+	WORD $0x4fb6eb6b // sdot v11.4s, v27.16b, v22.4b[3]
+	WORD $0x4fb9eb6d // sdot v13.4s, v27.16b, v25.4b[3]
+	WORD $0x4fb6eb8c // sdot v12.4s, v28.16b, v22.4b[3]
+	WORD $0x4fb9eb8e // sdot v14.4s, v28.16b, v25.4b[3]
+	WORD $0x4fb7eb6f // sdot v15.4s, v27.16b, v23.4b[3]
+	WORD $0x4fbaeb71 // sdot v17.4s, v27.16b, v26.4b[3]
+	WORD $0x4fb7eb90 // sdot v16.4s, v28.16b, v23.4b[3]
+	WORD $0x4fbaeb92 // sdot v18.4s, v28.16b, v26.4b[3]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc00415 // ldr q21, [x0, #16]
+	WORD $0x3dc00c18 // ldr q24, [x0, #48]
+	WORD $0x6e261f18 // eor v24.16b, v24.16b, v6.16b
+	WORD $0x3dc00456 // ldr q22, [x2, #16]
+	WORD $0x3dc00c59 // ldr q25, [x2, #48]
+	WORD $0x6e261f39 // eor v25.16b, v25.16b, v6.16b
+	WORD $0x3dc00477 // ldr q23, [x3, #16]
+	WORD $0x3dc00c7a // ldr q26, [x3, #48]
+	WORD $0x6e261f5a // eor v26.16b, v26.16b, v6.16b
+	WORD $0x3dc0209d // ldr q29, [x4, #128]
+	WORD $0x3dc0249e // ldr q30, [x4, #144]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4f95e367 // sdot v7.4s, v27.16b, v21.4b[0]
+	WORD $0x4f98e369 // sdot v9.4s, v27.16b, v24.4b[0]
+	WORD $0x4f95e388 // sdot v8.4s, v28.16b, v21.4b[0]
+	WORD $0x4f98e38a // sdot v10.4s, v28.16b, v24.4b[0]
+	WORD $0x4f96e36b // sdot v11.4s, v27.16b, v22.4b[0]
+	WORD $0x4f99e36d // sdot v13.4s, v27.16b, v25.4b[0]
+	WORD $0x4f96e38c // sdot v12.4s, v28.16b, v22.4b[0]
+	WORD $0x4f99e38e // sdot v14.4s, v28.16b, v25.4b[0]
+	WORD $0x4f97e36f // sdot v15.4s, v27.16b, v23.4b[0]
+	WORD $0x4f9ae371 // sdot v17.4s, v27.16b, v26.4b[0]
+	WORD $0x4f97e390 // sdot v16.4s, v28.16b, v23.4b[0]
+	WORD $0x4f9ae392 // sdot v18.4s, v28.16b, v26.4b[0]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc0289d // ldr q29, [x4, #160]
+	WORD $0x3dc02c9e // ldr q30, [x4, #176]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4fb5e367 // sdot v7.4s, v27.16b, v21.4b[1]
+	WORD $0x4fb8e369 // sdot v9.4s, v27.16b, v24.4b[1]
+	WORD $0x4fb5e388 // sdot v8.4s, v28.16b, v21.4b[1]
+	WORD $0x4fb8e38a // sdot v10.4s, v28.16b, v24.4b[1]
+	WORD $0x4fb6e36b // sdot v11.4s, v27.16b, v22.4b[1]
+	WORD $0x4fb9e36d // sdot v13.4s, v27.16b, v25.4b[1]
+	WORD $0x4fb6e38c // sdot v12.4s, v28.16b, v22.4b[1]
+	WORD $0x4fb9e38e // sdot v14.4s, v28.16b, v25.4b[1]
+	WORD $0x4fb7e36f // sdot v15.4s, v27.16b, v23.4b[1]
+	WORD $0x4fbae371 // sdot v17.4s, v27.16b, v26.4b[1]
+	WORD $0x4fb7e390 // sdot v16.4s, v28.16b, v23.4b[1]
+	WORD $0x4fbae392 // sdot v18.4s, v28.16b, v26.4b[1]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc0309d // ldr q29, [x4, #192]
+	WORD $0x3dc0349e // ldr q30, [x4, #208]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4f95eb67 // sdot v7.4s, v27.16b, v21.4b[2]
+	WORD $0x4f98eb69 // sdot v9.4s, v27.16b, v24.4b[2]
+	WORD $0x4f95eb88 // sdot v8.4s, v28.16b, v21.4b[2]
+	WORD $0x4f98eb8a // sdot v10.4s, v28.16b, v24.4b[2]
+	WORD $0x4f96eb6b // sdot v11.4s, v27.16b, v22.4b[2]
+	WORD $0x4f99eb6d // sdot v13.4s, v27.16b, v25.4b[2]
+	WORD $0x4f96eb8c // sdot v12.4s, v28.16b, v22.4b[2]
+	WORD $0x4f99eb8e // sdot v14.4s, v28.16b, v25.4b[2]
+	WORD $0x4f97eb6f // sdot v15.4s, v27.16b, v23.4b[2]
+	WORD $0x4f9aeb71 // sdot v17.4s, v27.16b, v26.4b[2]
+	WORD $0x4f97eb90 // sdot v16.4s, v28.16b, v23.4b[2]
+	WORD $0x4f9aeb92 // sdot v18.4s, v28.16b, v26.4b[2]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc0389d // ldr q29, [x4, #224]
+	WORD $0x3dc03c9e // ldr q30, [x4, #240]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4fb5eb67 // sdot v7.4s, v27.16b, v21.4b[3]
+	WORD $0x4fb8eb69 // sdot v9.4s, v27.16b, v24.4b[3]
+	WORD $0x4fb5eb88 // sdot v8.4s, v28.16b, v21.4b[3]
+	WORD $0x4fb8eb8a // sdot v10.4s, v28.16b, v24.4b[3]
+	WORD $0x4fb6eb6b // sdot v11.4s, v27.16b, v22.4b[3]
+	WORD $0x4fb9eb6d // sdot v13.4s, v27.16b, v25.4b[3]
+	WORD $0x4fb6eb8c // sdot v12.4s, v28.16b, v22.4b[3]
+	WORD $0x4fb9eb8e // sdot v14.4s, v28.16b, v25.4b[3]
+	WORD $0x4fb7eb6f // sdot v15.4s, v27.16b, v23.4b[3]
+	WORD $0x4fbaeb71 // sdot v17.4s, v27.16b, v26.4b[3]
+	WORD $0x4fb7eb90 // sdot v16.4s, v28.16b, v23.4b[3]
+	WORD $0x4fbaeb92 // sdot v18.4s, v28.16b, v26.4b[3]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x4f2854e7 // shl v7.4s, v7.4s, #8
+	WORD $0x4ea984e7 // add v7.4s, v7.4s, v9.4s
+	WORD $0x6eb384e7 // sub v7.4s, v7.4s, v19.4s
+	WORD $0x4f285508 // shl v8.4s, v8.4s, #8
+	WORD $0x4eaa8508 // add v8.4s, v8.4s, v10.4s
+	WORD $0x6eb48508 // sub v8.4s, v8.4s, v20.4s
+	WORD $0x4f28556b // shl v11.4s, v11.4s, #8
+	WORD $0x4ead856b // add v11.4s, v11.4s, v13.4s
+	WORD $0x6eb3856b // sub v11.4s, v11.4s, v19.4s
+	WORD $0x4f28558c // shl v12.4s, v12.4s, #8
+	WORD $0x4eae858c // add v12.4s, v12.4s, v14.4s
+	WORD $0x6eb4858c // sub v12.4s, v12.4s, v20.4s
+	WORD $0x4f2855ef // shl v15.4s, v15.4s, #8
+	WORD $0x4eb185ef // add v15.4s, v15.4s, v17.4s
+	WORD $0x6eb385ef // sub v15.4s, v15.4s, v19.4s
+	WORD $0x4f285610 // shl v16.4s, v16.4s, #8
+	WORD $0x4eb28610 // add v16.4s, v16.4s, v18.4s
+	WORD $0x6eb48610 // sub v16.4s, v16.4s, v20.4s
+	ADD $64, R0
+	ADD $64, R2
+	ADD $64, R3
+	ADD $256, R4
+	WORD $0xbd4000b7 // ldr s23, [x5, #0]
+	WORD $0x4e0406f7 // dup v23.4s, v23.s[0]
+	WORD $0x3dc00135 // ldr q21, [x9, #0]
+	WORD $0x3dc00536 // ldr q22, [x9, #16]
+	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4e35cce0 // fmla v0.4s, v7.4s, v21.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e36cd01 // fmla v1.4s, v8.4s, v22.4s
+	WORD $0xbd4000f7 // ldr s23, [x7, #0]
+	WORD $0x4e0406f7 // dup v23.4s, v23.s[0]
+	WORD $0x3dc00135 // ldr q21, [x9, #0]
+	WORD $0x3dc00536 // ldr q22, [x9, #16]
+	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e35cd62 // fmla v2.4s, v11.4s, v21.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e36cd83 // fmla v3.4s, v12.4s, v22.4s
+	WORD $0xbd400117 // ldr s23, [x8, #0]
+	WORD $0x4e0406f7 // dup v23.4s, v23.s[0]
+	WORD $0x3dc00135 // ldr q21, [x9, #0]
+	WORD $0x3dc00536 // ldr q22, [x9, #16]
+	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e35cde4 // fmla v4.4s, v15.4s, v21.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e36ce05 // fmla v5.4s, v16.4s, v22.4s
+	ADD $32, R9
+	ADD $8, R5
+	ADD $8, R7
+	ADD $8, R8
+	SUB $1, R10
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R9
+	MOVD ldd+8(FP), R10
+	WORD $0x3d800120 // str q0, [x9, #0]
+	WORD $0x3d800521 // str q1, [x9, #16]
+	ADD R10<<2, R9
+	WORD $0x3d800122 // str q2, [x9, #0]
+	WORD $0x3d800523 // str q3, [x9, #16]
+	ADD R10<<2, R9
+	WORD $0x3d800124 // str q4, [x9, #0]
+	WORD $0x3d800525 // str q5, [x9, #16]
+	RET
+
+// func gemmI8mNx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmI8mNx1(SB), NOSPLIT, $0-80
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	MOVD w+48(FP), R2
+	MOVD xs+32(FP), R3
+	MOVD ldxs+40(FP), R4
+	MOVD ws+56(FP), R5
+	MOVD blocks+72(FP), R6
+	MOVD wm+64(FP), R7
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f04e402 // movi v2.16b, #128
+block_1:
+	CMP $1, R6
+	BLT block_1_end
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x3dc00009 // ldr q9, [x0, #0]
+	WORD $0x3dc0080a // ldr q10, [x0, #32]
+	WORD $0x6e221d4a // eor v10.16b, v10.16b, v2.16b
+	WORD $0x3dc0004d // ldr q13, [x2, #0]
+	WORD $0x3dc0044e // ldr q14, [x2, #16]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4f89e163 // sdot v3.4s, v11.16b, v9.4b[0]
+	WORD $0x4f8ae165 // sdot v5.4s, v11.16b, v10.4b[0]
+	WORD $0x4f89e184 // sdot v4.4s, v12.16b, v9.4b[0]
+	WORD $0x4f8ae186 // sdot v6.4s, v12.16b, v10.4b[0]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc0084d // ldr q13, [x2, #32]
+	WORD $0x3dc00c4e // ldr q14, [x2, #48]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4fa9e163 // sdot v3.4s, v11.16b, v9.4b[1]
+	WORD $0x4faae165 // sdot v5.4s, v11.16b, v10.4b[1]
+	WORD $0x4fa9e184 // sdot v4.4s, v12.16b, v9.4b[1]
+	WORD $0x4faae186 // sdot v6.4s, v12.16b, v10.4b[1]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc0104d // ldr q13, [x2, #64]
+	WORD $0x3dc0144e // ldr q14, [x2, #80]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4f89e963 // sdot v3.4s, v11.16b, v9.4b[2]
+	WORD $0x4f8ae965 // sdot v5.4s, v11.16b, v10.4b[2]
+	WORD $0x4f89e984 // sdot v4.4s, v12.16b, v9.4b[2]
+	WORD $0x4f8ae986 // sdot v6.4s, v12.16b, v10.4b[2]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc0184d // ldr q13, [x2, #96]
+	WORD $0x3dc01c4e // ldr q14, [x2, #112]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4fa9e963 // sdot v3.4s, v11.16b, v9.4b[3]
+	WORD $0x4faae965 // sdot v5.4s, v11.16b, v10.4b[3]
+	WORD $0x4fa9e984 // sdot v4.4s, v12.16b, v9.4b[3]
+	WORD $0x4faae986 // sdot v6.4s, v12.16b, v10.4b[3]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc00409 // ldr q9, [x0, #16]
+	WORD $0x3dc00c0a // ldr q10, [x0, #48]
+	WORD $0x6e221d4a // eor v10.16b, v10.16b, v2.16b
+	WORD $0x3dc0204d // ldr q13, [x2, #128]
+	WORD $0x3dc0244e // ldr q14, [x2, #144]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4f89e163 // sdot v3.4s, v11.16b, v9.4b[0]
+	WORD $0x4f8ae165 // sdot v5.4s, v11.16b, v10.4b[0]
+	WORD $0x4f89e184 // sdot v4.4s, v12.16b, v9.4b[0]
+	WORD $0x4f8ae186 // sdot v6.4s, v12.16b, v10.4b[0]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc0284d // ldr q13, [x2, #160]
+	WORD $0x3dc02c4e // ldr q14, [x2, #176]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4fa9e163 // sdot v3.4s, v11.16b, v9.4b[1]
+	WORD $0x4faae165 // sdot v5.4s, v11.16b, v10.4b[1]
+	WORD $0x4fa9e184 // sdot v4.4s, v12.16b, v9.4b[1]
+	WORD $0x4faae186 // sdot v6.4s, v12.16b, v10.4b[1]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc0304d // ldr q13, [x2, #192]
+	WORD $0x3dc0344e // ldr q14, [x2, #208]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4f89e963 // sdot v3.4s, v11.16b, v9.4b[2]
+	WORD $0x4f8ae965 // sdot v5.4s, v11.16b, v10.4b[2]
+	WORD $0x4f89e984 // sdot v4.4s, v12.16b, v9.4b[2]
+	WORD $0x4f8ae986 // sdot v6.4s, v12.16b, v10.4b[2]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x3dc0384d // ldr q13, [x2, #224]
+	WORD $0x3dc03c4e // ldr q14, [x2, #240]
+	WORD $0x4e4e39ab // zip1 v11.8h, v13.8h, v14.8h
+	WORD $0x4e4e79ac // zip2 v12.8h, v13.8h, v14.8h
+	WORD $0x4fa9e963 // sdot v3.4s, v11.16b, v9.4b[3]
+	WORD $0x4faae965 // sdot v5.4s, v11.16b, v10.4b[3]
+	WORD $0x4fa9e984 // sdot v4.4s, v12.16b, v9.4b[3]
+	WORD $0x4faae986 // sdot v6.4s, v12.16b, v10.4b[3]
+	WORD $0x4e829567 // sdot v7.4s, v11.16b, v2.16b
+	WORD $0x4e829588 // sdot v8.4s, v12.16b, v2.16b
+	WORD $0x4f285463 // shl v3.4s, v3.4s, #8
+	WORD $0x4ea58463 // add v3.4s, v3.4s, v5.4s
+	WORD $0x6ea78463 // sub v3.4s, v3.4s, v7.4s
+	WORD $0x4f285484 // shl v4.4s, v4.4s, #8
+	WORD $0x4ea68484 // add v4.4s, v4.4s, v6.4s
+	WORD $0x6ea88484 // sub v4.4s, v4.4s, v8.4s
+	ADD $64, R0
+	ADD $256, R2
+	WORD $0xbd40006b // ldr s11, [x3, #0]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x3dc000a9 // ldr q9, [x5, #0]
+	WORD $0x3dc004aa // ldr q10, [x5, #16]
+	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e29cc60 // fmla v0.4s, v3.4s, v9.4s
+	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e2acc81 // fmla v1.4s, v4.4s, v10.4s
+	WORD $0x3dc000e9 // ldr q9, [x7, #0]
+	WORD $0x3dc004ea // ldr q10, [x7, #16]
+	WORD $0xbd40046b // ldr s11, [x3, #4]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x4e2bcd20 // fmla v0.4s, v9.4s, v11.4s
+	WORD $0x4e2bcd41 // fmla v1.4s, v10.4s, v11.4s
+	ADD $32, R5
+	ADD $8, R3
+	ADD $32, R7
+	SUB $1, R6
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R5
+	MOVD ldd+8(FP), R6
+	WORD $0x3d8000a0 // str q0, [x5, #0]
+	WORD $0x3d8004a1 // str q1, [x5, #16]
+	RET
+
+// func gemmI8mNx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmI8mNx2(SB), NOSPLIT, $0-80
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	ADD R1<<0, R0, R2
+	MOVD w+48(FP), R3
+	MOVD xs+32(FP), R4
+	MOVD ldxs+40(FP), R5
+	ADD R5<<2, R4, R6
+	MOVD ws+56(FP), R7
+	MOVD blocks+72(FP), R8
+	MOVD wm+64(FP), R9
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f04e404 // movi v4.16b, #128
+block_1:
+	CMP $1, R8
+	BLT block_1_end
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x3dc0000f // ldr q15, [x0, #0]
+	WORD $0x3dc00811 // ldr q17, [x0, #32]
+	WORD $0x6e241e31 // eor v17.16b, v17.16b, v4.16b
+	WORD $0x3dc00050 // ldr q16, [x2, #0]
+	WORD $0x3dc00852 // ldr q18, [x2, #32]
+	WORD $0x6e241e52 // eor v18.16b, v18.16b, v4.16b
+	WORD $0x3dc00075 // ldr q21, [x3, #0]
+	WORD $0x3dc00476 // ldr q22, [x3, #16]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4f8fe265 // sdot v5.4s, v19.16b, v15.4b[0]
+	WORD $0x4f91e267 // sdot v7.4s, v19.16b, v17.4b[0]
+	WORD $0x4f8fe286 // sdot v6.4s, v20.16b, v15.4b[0]
+	WORD $0x4f91e288 // sdot v8.4s, v20.16b, v17.4b[0]
+	WORD $0x4f90e269 // sdot v9.4s, v19.16b, v16.4b[0]
+	WORD $0x4f92e26b // sdot v11.4s, v19.16b, v18.4b[0]
+	WORD $0x4f90e28a // sdot v10.4s, v20.16b, v16.4b[0]
+	WORD $0x4f92e28c // sdot v12.4s, v20.16b, v18.4b[0]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc00875 // ldr q21, [x3, #32]
+	WORD $0x3dc00c76 // ldr q22, [x3, #48]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4fafe265 // sdot v5.4s, v19.16b, v15.4b[1]
+	WORD $0x4fb1e267 // sdot v7.4s, v19.16b, v17.4b[1]
+	WORD $0x4fafe286 // sdot v6.4s, v20.16b, v15.4b[1]
+	WORD $0x4fb1e288 // sdot v8.4s, v20.16b, v17.4b[1]
+	WORD $0x4fb0e269 // sdot v9.4s, v19.16b, v16.4b[1]
+	WORD $0x4fb2e26b // sdot v11.4s, v19.16b, v18.4b[1]
+	WORD $0x4fb0e28a // sdot v10.4s, v20.16b, v16.4b[1]
+	WORD $0x4fb2e28c // sdot v12.4s, v20.16b, v18.4b[1]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc01075 // ldr q21, [x3, #64]
+	WORD $0x3dc01476 // ldr q22, [x3, #80]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4f8fea65 // sdot v5.4s, v19.16b, v15.4b[2]
+	WORD $0x4f91ea67 // sdot v7.4s, v19.16b, v17.4b[2]
+	WORD $0x4f8fea86 // sdot v6.4s, v20.16b, v15.4b[2]
+	WORD $0x4f91ea88 // sdot v8.4s, v20.16b, v17.4b[2]
+	WORD $0x4f90ea69 // sdot v9.4s, v19.16b, v16.4b[2]
+	WORD $0x4f92ea6b // sdot v11.4s, v19.16b, v18.4b[2]
+	WORD $0x4f90ea8a // sdot v10.4s, v20.16b, v16.4b[2]
+	WORD $0x4f92ea8c // sdot v12.4s, v20.16b, v18.4b[2]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc01875 // ldr q21, [x3, #96]
+	WORD $0x3dc01c76 // ldr q22, [x3, #112]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4fafea65 // sdot v5.4s, v19.16b, v15.4b[3]
+	WORD $0x4fb1ea67 // sdot v7.4s, v19.16b, v17.4b[3]
+	WORD $0x4fafea86 // sdot v6.4s, v20.16b, v15.4b[3]
+	WORD $0x4fb1ea88 // sdot v8.4s, v20.16b, v17.4b[3]
+	WORD $0x4fb0ea69 // sdot v9.4s, v19.16b, v16.4b[3]
+	WORD $0x4fb2ea6b // sdot v11.4s, v19.16b, v18.4b[3]
+	WORD $0x4fb0ea8a // sdot v10.4s, v20.16b, v16.4b[3]
+	WORD $0x4fb2ea8c // sdot v12.4s, v20.16b, v18.4b[3]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc0040f // ldr q15, [x0, #16]
+	WORD $0x3dc00c11 // ldr q17, [x0, #48]
+	WORD $0x6e241e31 // eor v17.16b, v17.16b, v4.16b
+	WORD $0x3dc00450 // ldr q16, [x2, #16]
+	WORD $0x3dc00c52 // ldr q18, [x2, #48]
+	WORD $0x6e241e52 // eor v18.16b, v18.16b, v4.16b
+	WORD $0x3dc02075 // ldr q21, [x3, #128]
+	WORD $0x3dc02476 // ldr q22, [x3, #144]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4f8fe265 // sdot v5.4s, v19.16b, v15.4b[0]
+	WORD $0x4f91e267 // sdot v7.4s, v19.16b, v17.4b[0]
+	WORD $0x4f8fe286 // sdot v6.4s, v20.16b, v15.4b[0]
+	WORD $0x4f91e288 // sdot v8.4s, v20.16b, v17.4b[0]
+	WORD $0x4f90e269 // sdot v9.4s, v19.16b, v16.4b[0]
+	WORD $0x4f92e26b // sdot v11.4s, v19.16b, v18.4b[0]
+	WORD $0x4f90e28a // sdot v10.4s, v20.16b, v16.4b[0]
+	WORD $0x4f92e28c // sdot v12.4s, v20.16b, v18.4b[0]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc02875 // ldr q21, [x3, #160]
+	WORD $0x3dc02c76 // ldr q22, [x3, #176]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4fafe265 // sdot v5.4s, v19.16b, v15.4b[1]
+	WORD $0x4fb1e267 // sdot v7.4s, v19.16b, v17.4b[1]
+	WORD $0x4fafe286 // sdot v6.4s, v20.16b, v15.4b[1]
+	WORD $0x4fb1e288 // sdot v8.4s, v20.16b, v17.4b[1]
+	WORD $0x4fb0e269 // sdot v9.4s, v19.16b, v16.4b[1]
+	WORD $0x4fb2e26b // sdot v11.4s, v19.16b, v18.4b[1]
+	WORD $0x4fb0e28a // sdot v10.4s, v20.16b, v16.4b[1]
+	WORD $0x4fb2e28c // sdot v12.4s, v20.16b, v18.4b[1]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc03075 // ldr q21, [x3, #192]
+	WORD $0x3dc03476 // ldr q22, [x3, #208]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4f8fea65 // sdot v5.4s, v19.16b, v15.4b[2]
+	WORD $0x4f91ea67 // sdot v7.4s, v19.16b, v17.4b[2]
+	WORD $0x4f8fea86 // sdot v6.4s, v20.16b, v15.4b[2]
+	WORD $0x4f91ea88 // sdot v8.4s, v20.16b, v17.4b[2]
+	WORD $0x4f90ea69 // sdot v9.4s, v19.16b, v16.4b[2]
+	WORD $0x4f92ea6b // sdot v11.4s, v19.16b, v18.4b[2]
+	WORD $0x4f90ea8a // sdot v10.4s, v20.16b, v16.4b[2]
+	WORD $0x4f92ea8c // sdot v12.4s, v20.16b, v18.4b[2]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x3dc03875 // ldr q21, [x3, #224]
+	WORD $0x3dc03c76 // ldr q22, [x3, #240]
+	WORD $0x4e563ab3 // zip1 v19.8h, v21.8h, v22.8h
+	WORD $0x4e567ab4 // zip2 v20.8h, v21.8h, v22.8h
+	WORD $0x4fafea65 // sdot v5.4s, v19.16b, v15.4b[3]
+	WORD $0x4fb1ea67 // sdot v7.4s, v19.16b, v17.4b[3]
+	WORD $0x4fafea86 // sdot v6.4s, v20.16b, v15.4b[3]
+	WORD $0x4fb1ea88 // sdot v8.4s, v20.16b, v17.4b[3]
+	WORD $0x4fb0ea69 // sdot v9.4s, v19.16b, v16.4b[3]
+	WORD $0x4fb2ea6b // sdot v11.4s, v19.16b, v18.4b[3]
+	WORD $0x4fb0ea8a // sdot v10.4s, v20.16b, v16.4b[3]
+	WORD $0x4fb2ea8c // sdot v12.4s, v20.16b, v18.4b[3]
+	WORD $0x4e84966d // sdot v13.4s, v19.16b, v4.16b
+	WORD $0x4e84968e // sdot v14.4s, v20.16b, v4.16b
+	WORD $0x4f2854a5 // shl v5.4s, v5.4s, #8
+	WORD $0x4ea784a5 // add v5.4s, v5.4s, v7.4s
+	WORD $0x6ead84a5 // sub v5.4s, v5.4s, v13.4s
+	WORD $0x4f2854c6 // shl v6.4s, v6.4s, #8
+	WORD $0x4ea884c6 // add v6.4s, v6.4s, v8.4s
+	WORD $0x6eae84c6 // sub v6.4s, v6.4s, v14.4s
+	WORD $0x4f285529 // shl v9.4s, v9.4s, #8
+	WORD $0x4eab8529 // add v9.4s, v9.4s, v11.4s
+	WORD $0x6ead8529 // sub v9.4s, v9.4s, v13.4s
+	WORD $0x4f28554a // shl v10.4s, v10.4s, #8
+	WORD $0x4eac854a // add v10.4s, v10.4s, v12.4s
+	WORD $0x6eae854a // sub v10.4s, v10.4s, v14.4s
+	ADD $64, R0
+	ADD $64, R2
+	ADD $256, R3
+	WORD $0xbd400091 // ldr s17, [x4, #0]
+	WORD $0x4e040631 // dup v17.4s, v17.s[0]
+	WORD $0x3dc000ef // ldr q15, [x7, #0]
+	WORD $0x3dc004f0 // ldr q16, [x7, #16]
+	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e2fcca0 // fmla v0.4s, v5.4s, v15.4s
+	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e30ccc1 // fmla v1.4s, v6.4s, v16.4s
+	WORD $0xbd4000d1 // ldr s17, [x6, #0]
+	WORD $0x4e040631 // dup v17.4s, v17.s[0]
+	WORD $0x3dc000ef // ldr q15, [x7, #0]
+	WORD $0x3dc004f0 // ldr q16, [x7, #16]
+	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4e2fcd22 // fmla v2.4s, v9.4s, v15.4s
+	WORD $0x6e31de10 // fmul v16.4s, v16.4s, v17.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e30cd43 // fmla v3.4s, v10.4s, v16.4s
+	WORD $0x3dc0012f // ldr q15, [x9, #0]
+	WORD $0x3dc00530 // ldr q16, [x9, #16]
+	WORD $0xbd400491 // ldr s17, [x4, #4]
+	WORD $0x4e040631 // dup v17.4s, v17.s[0]
+	WORD $0x4e31cde0 // fmla v0.4s, v15.4s, v17.4s
+	WORD $0x4e31ce01 // fmla v1.4s, v16.4s, v17.4s
+	WORD $0xbd4004d1 // ldr s17, [x6, #4]
+	WORD $0x4e040631 // dup v17.4s, v17.s[0]
+	WORD $0x4e31cde2 // fmla v2.4s, v15.4s, v17.4s
+	WORD $0x4e31ce03 // fmla v3.4s, v16.4s, v17.4s
+	ADD $32, R7
+	ADD $8, R4
+	ADD $8, R6
+	ADD $32, R9
+	SUB $1, R8
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R7
+	MOVD ldd+8(FP), R8
+	WORD $0x3d8000e0 // str q0, [x7, #0]
+	WORD $0x3d8004e1 // str q1, [x7, #16]
+	ADD R8<<2, R7
+	WORD $0x3d8000e2 // str q2, [x7, #0]
+	WORD $0x3d8004e3 // str q3, [x7, #16]
+	RET
+
+// func gemmI8mNx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmI8mNx3(SB), NOSPLIT, $0-80
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	ADD R1<<0, R0, R2
+	ADD R1<<0, R2, R3
+	MOVD w+48(FP), R4
+	MOVD xs+32(FP), R5
+	MOVD ldxs+40(FP), R6
+	ADD R6<<2, R5, R7
+	ADD R6<<2, R7, R8
+	MOVD ws+56(FP), R9
+	MOVD blocks+72(FP), R10
+	MOVD wm+64(FP), R11
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f04e406 // movi v6.16b, #128
+block_1:
+	CMP $1, R10
+	BLT block_1_end
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x4f00e411 // movi v17.16b, #0
+	WORD $0x4f00e410 // movi v16.16b, #0
+	WORD $0x4f00e412 // movi v18.16b, #0
+	WORD $0x4f00e413 // movi v19.16b, #0
+	WORD $0x4f00e414 // movi v20.16b, #0
+	WORD $0x3dc00015 // ldr q21, [x0, #0]
+	WORD $0x3dc00818 // ldr q24, [x0, #32]
+	WORD $0x6e261f18 // eor v24.16b, v24.16b, v6.16b
+	WORD $0x3dc00056 // ldr q22, [x2, #0]
+	WORD $0x3dc00859 // ldr q25, [x2, #32]
+	WORD $0x6e261f39 // eor v25.16b, v25.16b, v6.16b
+	WORD $0x3dc00077 // ldr q23, [x3, #0]
+	WORD $0x3dc0087a // ldr q26, [x3, #32]
+	WORD $0x6e261f5a // eor v26.16b, v26.16b, v6.16b
+	WORD $0x3dc0009d // ldr q29, [x4, #0]
+	WORD $0x3dc0049e // ldr q30, [x4, #16]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4f95e367 // sdot v7.4s, v27.16b, v21.4b[0]
+	WORD $0x4f98e369 // sdot v9.4s, v27.16b, v24.4b[0]
+	WORD $0x4f95e388 // sdot v8.4s, v28.16b, v21.4b[0]
+	WORD $0x4f98e38a // sdot v10.4s, v28.16b, v24.4b[0]
+	WORD $0x4f96e36b // sdot v11.4s, v27.16b, v22.4b[0]
+	WORD $0x4f99e36d // sdot v13.4s, v27.16b, v25.4b[0]
+	WORD $0x4f96e38c // sdot v12.4s, v28.16b, v22.4b[0]
+	WORD $0x4f99e38e // sdot v14.4s, v28.16b, v25.4b[0]
+	WORD $0x4f97e36f // sdot v15.4s, v27.16b, v23.4b[0]
+	WORD $0x4f9ae371 // sdot v17.4s, v27.16b, v26.4b[0]
+	WORD $0x4f97e390 // sdot v16.4s, v28.16b, v23.4b[0]
+	WORD $0x4f9ae392 // sdot v18.4s, v28.16b, v26.4b[0]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc0089d // ldr q29, [x4, #32]
+	WORD $0x3dc00c9e // ldr q30, [x4, #48]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4fb5e367 // sdot v7.4s, v27.16b, v21.4b[1]
+	WORD $0x4fb8e369 // sdot v9.4s, v27.16b, v24.4b[1]
+	WORD $0x4fb5e388 // sdot v8.4s, v28.16b, v21.4b[1]
+	WORD $0x4fb8e38a // sdot v10.4s, v28.16b, v24.4b[1]
+	WORD $0x4fb6e36b // sdot v11.4s, v27.16b, v22.4b[1]
+	WORD $0x4fb9e36d // sdot v13.4s, v27.16b, v25.4b[1]
+	WORD $0x4fb6e38c // sdot v12.4s, v28.16b, v22.4b[1]
+	WORD $0x4fb9e38e // sdot v14.4s, v28.16b, v25.4b[1]
+	WORD $0x4fb7e36f // sdot v15.4s, v27.16b, v23.4b[1]
+	WORD $0x4fbae371 // sdot v17.4s, v27.16b, v26.4b[1]
+	WORD $0x4fb7e390 // sdot v16.4s, v28.16b, v23.4b[1]
+	WORD $0x4fbae392 // sdot v18.4s, v28.16b, v26.4b[1]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc0109d // ldr q29, [x4, #64]
+	WORD $0x3dc0149e // ldr q30, [x4, #80]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4f95eb67 // sdot v7.4s, v27.16b, v21.4b[2]
+	WORD $0x4f98eb69 // sdot v9.4s, v27.16b, v24.4b[2]
+	WORD $0x4f95eb88 // sdot v8.4s, v28.16b, v21.4b[2]
+	WORD $0x4f98eb8a // sdot v10.4s, v28.16b, v24.4b[2]
+	WORD $0x4f96eb6b // sdot v11.4s, v27.16b, v22.4b[2]
+	WORD $0x4f99eb6d // sdot v13.4s, v27.16b, v25.4b[2]
+	WORD $0x4f96eb8c // sdot v12.4s, v28.16b, v22.4b[2]
+	WORD $0x4f99eb8e // sdot v14.4s, v28.16b, v25.4b[2]
+	WORD $0x4f97eb6f // sdot v15.4s, v27.16b, v23.4b[2]
+	WORD $0x4f9aeb71 // sdot v17.4s, v27.16b, v26.4b[2]
+	WORD $0x4f97eb90 // sdot v16.4s, v28.16b, v23.4b[2]
+	WORD $0x4f9aeb92 // sdot v18.4s, v28.16b, v26.4b[2]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc0189d // ldr q29, [x4, #96]
+	WORD $0x3dc01c9e // ldr q30, [x4, #112]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4fb5eb67 // sdot v7.4s, v27.16b, v21.4b[3]
+	WORD $0x4fb8eb69 // sdot v9.4s, v27.16b, v24.4b[3]
+	WORD $0x4fb5eb88 // sdot v8.4s, v28.16b, v21.4b[3]
+	WORD $0x4fb8eb8a // sdot v10.4s, v28.16b, v24.4b[3]
+	WORD $0x4fb6eb6b // sdot v11.4s, v27.16b, v22.4b[3]
+	WORD $0x4fb9eb6d // sdot v13.4s, v27.16b, v25.4b[3]
+	WORD $0x4fb6eb8c // sdot v12.4s, v28.16b, v22.4b[3]
+	WORD $0x4fb9eb8e // sdot v14.4s, v28.16b, v25.4b[3]
+	WORD $0x4fb7eb6f // sdot v15.4s, v27.16b, v23.4b[3]
+	WORD $0x4fbaeb71 // sdot v17.4s, v27.16b, v26.4b[3]
+	WORD $0x4fb7eb90 // sdot v16.4s, v28.16b, v23.4b[3]
+	WORD $0x4fbaeb92 // sdot v18.4s, v28.16b, v26.4b[3]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc00415 // ldr q21, [x0, #16]
+	WORD $0x3dc00c18 // ldr q24, [x0, #48]
+	WORD $0x6e261f18 // eor v24.16b, v24.16b, v6.16b
+	WORD $0x3dc00456 // ldr q22, [x2, #16]
+	WORD $0x3dc00c59 // ldr q25, [x2, #48]
+	WORD $0x6e261f39 // eor v25.16b, v25.16b, v6.16b
+	WORD $0x3dc00477 // ldr q23, [x3, #16]
+	WORD $0x3dc00c7a // ldr q26, [x3, #48]
+	WORD $0x6e261f5a // eor v26.16b, v26.16b, v6.16b
+	WORD $0x3dc0209d // ldr q29, [x4, #128]
+	WORD $0x3dc0249e // ldr q30, [x4, #144]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4f95e367 // sdot v7.4s, v27.16b, v21.4b[0]
+	WORD $0x4f98e369 // sdot v9.4s, v27.16b, v24.4b[0]
+	WORD $0x4f95e388 // sdot v8.4s, v28.16b, v21.4b[0]
+	WORD $0x4f98e38a // sdot v10.4s, v28.16b, v24.4b[0]
+	WORD $0x4f96e36b // sdot v11.4s, v27.16b, v22.4b[0]
+	WORD $0x4f99e36d // sdot v13.4s, v27.16b, v25.4b[0]
+	WORD $0x4f96e38c // sdot v12.4s, v28.16b, v22.4b[0]
+	WORD $0x4f99e38e // sdot v14.4s, v28.16b, v25.4b[0]
+	WORD $0x4f97e36f // sdot v15.4s, v27.16b, v23.4b[0]
+	WORD $0x4f9ae371 // sdot v17.4s, v27.16b, v26.4b[0]
+	WORD $0x4f97e390 // sdot v16.4s, v28.16b, v23.4b[0]
+	WORD $0x4f9ae392 // sdot v18.4s, v28.16b, v26.4b[0]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc0289d // ldr q29, [x4, #160]
+	WORD $0x3dc02c9e // ldr q30, [x4, #176]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4fb5e367 // sdot v7.4s, v27.16b, v21.4b[1]
+	WORD $0x4fb8e369 // sdot v9.4s, v27.16b, v24.4b[1]
+	WORD $0x4fb5e388 // sdot v8.4s, v28.16b, v21.4b[1]
+	WORD $0x4fb8e38a // sdot v10.4s, v28.16b, v24.4b[1]
+	WORD $0x4fb6e36b // sdot v11.4s, v27.16b, v22.4b[1]
+	WORD $0x4fb9e36d // sdot v13.4s, v27.16b, v25.4b[1]
+	WORD $0x4fb6e38c // sdot v12.4s, v28.16b, v22.4b[1]
+	WORD $0x4fb9e38e // sdot v14.4s, v28.16b, v25.4b[1]
+	WORD $0x4fb7e36f // sdot v15.4s, v27.16b, v23.4b[1]
+	WORD $0x4fbae371 // sdot v17.4s, v27.16b, v26.4b[1]
+	WORD $0x4fb7e390 // sdot v16.4s, v28.16b, v23.4b[1]
+	WORD $0x4fbae392 // sdot v18.4s, v28.16b, v26.4b[1]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc0309d // ldr q29, [x4, #192]
+	WORD $0x3dc0349e // ldr q30, [x4, #208]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4f95eb67 // sdot v7.4s, v27.16b, v21.4b[2]
+	WORD $0x4f98eb69 // sdot v9.4s, v27.16b, v24.4b[2]
+	WORD $0x4f95eb88 // sdot v8.4s, v28.16b, v21.4b[2]
+	WORD $0x4f98eb8a // sdot v10.4s, v28.16b, v24.4b[2]
+	WORD $0x4f96eb6b // sdot v11.4s, v27.16b, v22.4b[2]
+	WORD $0x4f99eb6d // sdot v13.4s, v27.16b, v25.4b[2]
+	WORD $0x4f96eb8c // sdot v12.4s, v28.16b, v22.4b[2]
+	WORD $0x4f99eb8e // sdot v14.4s, v28.16b, v25.4b[2]
+	WORD $0x4f97eb6f // sdot v15.4s, v27.16b, v23.4b[2]
+	WORD $0x4f9aeb71 // sdot v17.4s, v27.16b, v26.4b[2]
+	WORD $0x4f97eb90 // sdot v16.4s, v28.16b, v23.4b[2]
+	WORD $0x4f9aeb92 // sdot v18.4s, v28.16b, v26.4b[2]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x3dc0389d // ldr q29, [x4, #224]
+	WORD $0x3dc03c9e // ldr q30, [x4, #240]
+	WORD $0x4e5e3bbb // zip1 v27.8h, v29.8h, v30.8h
+	WORD $0x4e5e7bbc // zip2 v28.8h, v29.8h, v30.8h
+	WORD $0x4fb5eb67 // sdot v7.4s, v27.16b, v21.4b[3]
+	WORD $0x4fb8eb69 // sdot v9.4s, v27.16b, v24.4b[3]
+	WORD $0x4fb5eb88 // sdot v8.4s, v28.16b, v21.4b[3]
+	WORD $0x4fb8eb8a // sdot v10.4s, v28.16b, v24.4b[3]
+	WORD $0x4fb6eb6b // sdot v11.4s, v27.16b, v22.4b[3]
+	WORD $0x4fb9eb6d // sdot v13.4s, v27.16b, v25.4b[3]
+	WORD $0x4fb6eb8c // sdot v12.4s, v28.16b, v22.4b[3]
+	WORD $0x4fb9eb8e // sdot v14.4s, v28.16b, v25.4b[3]
+	WORD $0x4fb7eb6f // sdot v15.4s, v27.16b, v23.4b[3]
+	WORD $0x4fbaeb71 // sdot v17.4s, v27.16b, v26.4b[3]
+	WORD $0x4fb7eb90 // sdot v16.4s, v28.16b, v23.4b[3]
+	WORD $0x4fbaeb92 // sdot v18.4s, v28.16b, v26.4b[3]
+	WORD $0x4e869773 // sdot v19.4s, v27.16b, v6.16b
+	WORD $0x4e869794 // sdot v20.4s, v28.16b, v6.16b
+	WORD $0x4f2854e7 // shl v7.4s, v7.4s, #8
+	WORD $0x4ea984e7 // add v7.4s, v7.4s, v9.4s
+	WORD $0x6eb384e7 // sub v7.4s, v7.4s, v19.4s
+	WORD $0x4f285508 // shl v8.4s, v8.4s, #8
+	WORD $0x4eaa8508 // add v8.4s, v8.4s, v10.4s
+	WORD $0x6eb48508 // sub v8.4s, v8.4s, v20.4s
+	WORD $0x4f28556b // shl v11.4s, v11.4s, #8
+	WORD $0x4ead856b // add v11.4s, v11.4s, v13.4s
+	WORD $0x6eb3856b // sub v11.4s, v11.4s, v19.4s
+	WORD $0x4f28558c // shl v12.4s, v12.4s, #8
+	WORD $0x4eae858c // add v12.4s, v12.4s, v14.4s
+	WORD $0x6eb4858c // sub v12.4s, v12.4s, v20.4s
+	WORD $0x4f2855ef // shl v15.4s, v15.4s, #8
+	WORD $0x4eb185ef // add v15.4s, v15.4s, v17.4s
+	WORD $0x6eb385ef // sub v15.4s, v15.4s, v19.4s
+	WORD $0x4f285610 // shl v16.4s, v16.4s, #8
+	WORD $0x4eb28610 // add v16.4s, v16.4s, v18.4s
+	WORD $0x6eb48610 // sub v16.4s, v16.4s, v20.4s
+	ADD $64, R0
+	ADD $64, R2
+	ADD $64, R3
+	ADD $256, R4
+	WORD $0xbd4000b7 // ldr s23, [x5, #0]
+	WORD $0x4e0406f7 // dup v23.4s, v23.s[0]
+	WORD $0x3dc00135 // ldr q21, [x9, #0]
+	WORD $0x3dc00536 // ldr q22, [x9, #16]
+	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4e35cce0 // fmla v0.4s, v7.4s, v21.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e36cd01 // fmla v1.4s, v8.4s, v22.4s
+	WORD $0xbd4000f7 // ldr s23, [x7, #0]
+	WORD $0x4e0406f7 // dup v23.4s, v23.s[0]
+	WORD $0x3dc00135 // ldr q21, [x9, #0]
+	WORD $0x3dc00536 // ldr q22, [x9, #16]
+	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e35cd62 // fmla v2.4s, v11.4s, v21.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e36cd83 // fmla v3.4s, v12.4s, v22.4s
+	WORD $0xbd400117 // ldr s23, [x8, #0]
+	WORD $0x4e0406f7 // dup v23.4s, v23.s[0]
+	WORD $0x3dc00135 // ldr q21, [x9, #0]
+	WORD $0x3dc00536 // ldr q22, [x9, #16]
+	WORD $0x6e37deb5 // fmul v21.4s, v21.4s, v23.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4e35cde4 // fmla v4.4s, v15.4s, v21.4s
+	WORD $0x6e37ded6 // fmul v22.4s, v22.4s, v23.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e36ce05 // fmla v5.4s, v16.4s, v22.4s
+	WORD $0x3dc00175 // ldr q21, [x11, #0]
+	WORD $0x3dc00576 // ldr q22, [x11, #16]
+	WORD $0xbd4004b7 // ldr s23, [x5, #4]
+	WORD $0x4e0406f7 // dup v23.4s, v23.s[0]
+	WORD $0x4e37cea0 // fmla v0.4s, v21.4s, v23.4s
+	WORD $0x4e37cec1 // fmla v1.4s, v22.4s, v23.4s
+	WORD $0xbd4004f7 // ldr s23, [x7, #4]
+	WORD $0x4e0406f7 // dup v23.4s, v23.s[0]
+	WORD $0x4e37cea2 // fmla v2.4s, v21.4s, v23.4s
+	WORD $0x4e37cec3 // fmla v3.4s, v22.4s, v23.4s
+	WORD $0xbd400517 // ldr s23, [x8, #4]
+	WORD $0x4e0406f7 // dup v23.4s, v23.s[0]
+	WORD $0x4e37cea4 // fmla v4.4s, v21.4s, v23.4s
+	WORD $0x4e37cec5 // fmla v5.4s, v22.4s, v23.4s
+	ADD $32, R9
+	ADD $8, R5
+	ADD $8, R7
+	ADD $8, R8
+	ADD $32, R11
+	SUB $1, R10
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R9
+	MOVD ldd+8(FP), R10
+	WORD $0x3d800120 // str q0, [x9, #0]
+	WORD $0x3d800521 // str q1, [x9, #16]
+	ADD R10<<2, R9
+	WORD $0x3d800122 // str q2, [x9, #0]
+	WORD $0x3d800523 // str q3, [x9, #16]
+	ADD R10<<2, R9
+	WORD $0x3d800124 // str q4, [x9, #0]
+	WORD $0x3d800525 // str q5, [x9, #16]
+	RET
+
+// func gemmI4Nx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmI4Nx1(SB), NOSPLIT, $0-80
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	MOVD w+48(FP), R2
+	MOVD xs+32(FP), R3
+	MOVD ldxs+40(FP), R4
+	MOVD ws+56(FP), R5
+	MOVD blocks+72(FP), R6
+	MOVD wm+64(FP), R7
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e5e2 // movi v2.16b, #15
+	WORD $0x4f04e403 // movi v3.16b, #128
+block_1:
+	CMP $1, R6
+	BLT block_1_end
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x3dc0000a // ldr q10, [x0, #0]
+	WORD $0x3dc0080b // ldr q11, [x0, #32]
+	WORD $0x6e231d6b // eor v11.16b, v11.16b, v3.16b
+	WORD $0x3dc0040c // ldr q12, [x0, #16]
+	WORD $0x3dc00c0d // ldr q13, [x0, #48]
+	WORD $0x6e231dad // eor v13.16b, v13.16b, v3.16b
+	WORD $0x3dc00050 // ldr q16, [x2, #0]
+	WORD $0x3dc00451 // ldr q17, [x2, #16]
+	WORD $0x4e513a0e // zip1 v14.8h, v16.8h, v17.8h
+	WORD $0x4e517a0f // zip2 v15.8h, v16.8h, v17.8h
+	WORD $0x6f0c05d0 // ushr v16.16b, v14.16b, #4
+	WORD $0x4e221dce // and v14.16b, v14.16b, v2.16b
+	WORD $0x6f0c05f1 // ushr v17.16b, v15.16b, #4
+	WORD $0x4e221def // and v15.16b, v15.16b, v2.16b
+	WORD $0x4f8ae1c4 // sdot v4.4s, v14.16b, v10.4b[0]
+	WORD $0x4f8be1c6 // sdot v6.4s, v14.16b, v11.4b[0]
+	WORD $0x4f8ae1e5 // sdot v5.4s, v15.16b, v10.4b[0]
+	WORD $0x4f8be1e7 // sdot v7.4s, v15.16b, v11.4b[0]
+	WORD $0x4e8395c8 // sdot v8.4s, v14.16b, v3.16b
+	WORD $0x4e8395e9 // sdot v9.4s, v15.16b, v3.16b
+	WORD $0x4f8ce204 // sdot v4.4s, v16.16b, v12.4b[0]
+	WORD $0x4f8de206 // sdot v6.4s, v16.16b, v13.4b[0]
+	WORD $0x4f8ce225 // sdot v5.4s, v17.16b, v12.4b[0]
+	WORD $0x4f8de227 // sdot v7.4s, v17.16b, v13.4b[0]
+	WORD $0x4e839608 // sdot v8.4s, v16.16b, v3.16b
+	WORD $0x4e839629 // sdot v9.4s, v17.16b, v3.16b
+	WORD $0x3dc00850 // ldr q16, [x2, #32]
+	WORD $0x3dc00c51 // ldr q17, [x2, #48]
+	WORD $0x4e513a0e // zip1 v14.8h, v16.8h, v17.8h
+	WORD $0x4e517a0f // zip2 v15.8h, v16.8h, v17.8h
+	WORD $0x6f0c05d0 // ushr v16.16b, v14.16b, #4
+	WORD $0x4e221dce // and v14.16b, v14.16b, v2.16b
+	WORD $0x6f0c05f1 // ushr v17.16b, v15.16b, #4
+	WORD $0x4e221def // and v15.16b, v15.16b, v2.16b
+	WORD $0x4faae1c4 // sdot v4.4s, v14.16b, v10.4b[1]
+	WORD $0x4fabe1c6 // sdot v6.4s, v14.16b, v11.4b[1]
+	WORD $0x4faae1e5 // sdot v5.4s, v15.16b, v10.4b[1]
+	WORD $0x4fabe1e7 // sdot v7.4s, v15.16b, v11.4b[1]
+	WORD $0x4e8395c8 // sdot v8.4s, v14.16b, v3.16b
+	WORD $0x4e8395e9 // sdot v9.4s, v15.16b, v3.16b
+	WORD $0x4face204 // sdot v4.4s, v16.16b, v12.4b[1]
+	WORD $0x4fade206 // sdot v6.4s, v16.16b, v13.4b[1]
+	WORD $0x4face225 // sdot v5.4s, v17.16b, v12.4b[1]
+	WORD $0x4fade227 // sdot v7.4s, v17.16b, v13.4b[1]
+	WORD $0x4e839608 // sdot v8.4s, v16.16b, v3.16b
+	WORD $0x4e839629 // sdot v9.4s, v17.16b, v3.16b
+	WORD $0x3dc01050 // ldr q16, [x2, #64]
+	WORD $0x3dc01451 // ldr q17, [x2, #80]
+	WORD $0x4e513a0e // zip1 v14.8h, v16.8h, v17.8h
+	WORD $0x4e517a0f // zip2 v15.8h, v16.8h, v17.8h
+	WORD $0x6f0c05d0 // ushr v16.16b, v14.16b, #4
+	WORD $0x4e221dce // and v14.16b, v14.16b, v2.16b
+	WORD $0x6f0c05f1 // ushr v17.16b, v15.16b, #4
+	WORD $0x4e221def // and v15.16b, v15.16b, v2.16b
+	WORD $0x4f8ae9c4 // sdot v4.4s, v14.16b, v10.4b[2]
+	WORD $0x4f8be9c6 // sdot v6.4s, v14.16b, v11.4b[2]
+	WORD $0x4f8ae9e5 // sdot v5.4s, v15.16b, v10.4b[2]
+	WORD $0x4f8be9e7 // sdot v7.4s, v15.16b, v11.4b[2]
+	WORD $0x4e8395c8 // sdot v8.4s, v14.16b, v3.16b
+	WORD $0x4e8395e9 // sdot v9.4s, v15.16b, v3.16b
+	WORD $0x4f8cea04 // sdot v4.4s, v16.16b, v12.4b[2]
+	WORD $0x4f8dea06 // sdot v6.4s, v16.16b, v13.4b[2]
+	WORD $0x4f8cea25 // sdot v5.4s, v17.16b, v12.4b[2]
+	WORD $0x4f8dea27 // sdot v7.4s, v17.16b, v13.4b[2]
+	WORD $0x4e839608 // sdot v8.4s, v16.16b, v3.16b
+	WORD $0x4e839629 // sdot v9.4s, v17.16b, v3.16b
+	WORD $0x3dc01850 // ldr q16, [x2, #96]
+	WORD $0x3dc01c51 // ldr q17, [x2, #112]
+	WORD $0x4e513a0e // zip1 v14.8h, v16.8h, v17.8h
+	WORD $0x4e517a0f // zip2 v15.8h, v16.8h, v17.8h
+	WORD $0x6f0c05d0 // ushr v16.16b, v14.16b, #4
+	WORD $0x4e221dce // and v14.16b, v14.16b, v2.16b
+	WORD $0x6f0c05f1 // ushr v17.16b, v15.16b, #4
+	WORD $0x4e221def // and v15.16b, v15.16b, v2.16b
+	WORD $0x4faae9c4 // sdot v4.4s, v14.16b, v10.4b[3]
+	WORD $0x4fabe9c6 // sdot v6.4s, v14.16b, v11.4b[3]
+	WORD $0x4faae9e5 // sdot v5.4s, v15.16b, v10.4b[3]
+	WORD $0x4fabe9e7 // sdot v7.4s, v15.16b, v11.4b[3]
+	WORD $0x4e8395c8 // sdot v8.4s, v14.16b, v3.16b
+	WORD $0x4e8395e9 // sdot v9.4s, v15.16b, v3.16b
+	WORD $0x4facea04 // sdot v4.4s, v16.16b, v12.4b[3]
+	WORD $0x4fadea06 // sdot v6.4s, v16.16b, v13.4b[3]
+	WORD $0x4facea25 // sdot v5.4s, v17.16b, v12.4b[3]
+	WORD $0x4fadea27 // sdot v7.4s, v17.16b, v13.4b[3]
+	WORD $0x4e839608 // sdot v8.4s, v16.16b, v3.16b
+	WORD $0x4e839629 // sdot v9.4s, v17.16b, v3.16b
+	WORD $0x4f285484 // shl v4.4s, v4.4s, #8
+	WORD $0x4ea68484 // add v4.4s, v4.4s, v6.4s
+	WORD $0x6ea88484 // sub v4.4s, v4.4s, v8.4s
+	WORD $0x4f2854a5 // shl v5.4s, v5.4s, #8
+	WORD $0x4ea784a5 // add v5.4s, v5.4s, v7.4s
+	WORD $0x6ea984a5 // sub v5.4s, v5.4s, v9.4s
+	ADD $64, R0
+	ADD $128, R2
+	WORD $0xbd40006c // ldr s12, [x3, #0]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x3dc000aa // ldr q10, [x5, #0]
+	WORD $0x3dc004ab // ldr q11, [x5, #16]
+	WORD $0x6e2cdd4a // fmul v10.4s, v10.4s, v12.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e2acc80 // fmla v0.4s, v4.4s, v10.4s
+	WORD $0x6e2cdd6b // fmul v11.4s, v11.4s, v12.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e2bcca1 // fmla v1.4s, v5.4s, v11.4s
+	WORD $0x3dc000ea // ldr q10, [x7, #0]
+	WORD $0x3dc004eb // ldr q11, [x7, #16]
+	WORD $0xbd40046c // ldr s12, [x3, #4]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd40 // fmla v0.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd61 // fmla v1.4s, v11.4s, v12.4s
+	ADD $32, R5
+	ADD $8, R3
+	ADD $32, R7
+	SUB $1, R6
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R5
+	MOVD ldd+8(FP), R6
+	WORD $0x3d8000a0 // str q0, [x5, #0]
+	WORD $0x3d8004a1 // str q1, [x5, #16]
+	RET
+
+// func gemmI4Nx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmI4Nx2(SB), NOSPLIT, $0-80
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	ADD R1<<0, R0, R2
+	MOVD w+48(FP), R3
+	MOVD xs+32(FP), R4
+	MOVD ldxs+40(FP), R5
+	ADD R5<<2, R4, R6
+	MOVD ws+56(FP), R7
+	MOVD blocks+72(FP), R8
+	MOVD wm+64(FP), R9
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f00e5e4 // movi v4.16b, #15
+	WORD $0x4f04e405 // movi v5.16b, #128
+block_1:
+	CMP $1, R8
+	BLT block_1_end
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x3dc00010 // ldr q16, [x0, #0]
+	WORD $0x3dc00812 // ldr q18, [x0, #32]
+	WORD $0x6e251e52 // eor v18.16b, v18.16b, v5.16b
+	WORD $0x3dc00051 // ldr q17, [x2, #0]
+	WORD $0x3dc00853 // ldr q19, [x2, #32]
+	WORD $0x6e251e73 // eor v19.16b, v19.16b, v5.16b
+	WORD $0x3dc00414 // ldr q20, [x0, #16]
+	WORD $0x3dc00c16 // ldr q22, [x0, #48]
+	WORD $0x6e251ed6 // eor v22.16b, v22.16b, v5.16b
+	WORD $0x3dc00455 // ldr q21, [x2, #16]
+	WORD $0x3dc00c57 // ldr q23, [x2, #48]
+	WORD $0x6e251ef7 // eor v23.16b, v23.16b, v5.16b
+	WORD $0x3dc0007a // ldr q26, [x3, #0]
+	WORD $0x3dc0047b // ldr q27, [x3, #16]
+	WORD $0x4e5b3b58 // zip1 v24.8h, v26.8h, v27.8h
+	WORD $0x4e5b7b59 // zip2 v25.8h, v26.8h, v27.8h
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e241f18 // and v24.16b, v24.16b, v4.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e241f39 // and v25.16b, v25.16b, v4.16b
+	WORD $0x4f90e306 // sdot v6.4s, v24.16b, v16.4b[0]
+	WORD $0x4f92e308 // sdot v8.4s, v24.16b, v18.4b[0]
+	WORD $0x4f90e327 // sdot v7.4s, v25.16b, v16.4b[0]
+	WORD $0x4f92e329 // sdot v9.4s, v25.16b, v18.4b[0]
+	WORD $0x4f91e30a // sdot v10.4s, v24.16b, v17.4b[0]
+	WORD $0x4f93e30c // sdot v12.4s, v24.16b, v19.4b[0]
+	WORD $0x4f91e32b // sdot v11.4s, v25.16b, v17.4b[0]
+	WORD $0x4f93e32d // sdot v13.4s, v25.16b, v19.4b[0]
+	WORD $0x4e85970e // sdot v14.4s, v24.16b, v5.16b
+	WORD $0x4e85972f // sdot v15.4s, v25.16b, v5.16b
+	WORD $0x4f94e346 // sdot v6.4s, v26.16b, v20.4b[0]
+	WORD $0x4f96e348 // sdot v8.4s, v26.16b, v22.4b[0]
+	WORD $0x4f94e367 // sdot v7.4s, v27.16b, v20.4b[0]
+	WORD $0x4f96e369 // sdot v9.4s, v27.16b, v22.4b[0]
+	WORD $0x4f95e34a // sdot v10.4s, v26.16b, v21.4b[0]
+	WORD $0x4f97e34c // sdot v12.4s, v26.16b, v23.4b[0]
+	WORD $0x4f95e36b // sdot v11.4s, v27.16b, v21.4b[0]
+	WORD $0x4f97e36d // sdot v13.4s, v27.16b, v23.4b[0]
+	WORD $0x4e85974e // sdot v14.4s, v26.16b, v5.16b
+	WORD $0x4e85976f // sdot v15.4s, v27.16b, v5.16b
+	WORD $0x3dc0087a // ldr q26, [x3, #32]
+	WORD $0x3dc00c7b // ldr q27, [x3, #48]
+	WORD $0x4e5b3b58 // zip1 v24.8h, v26.8h, v27.8h
+	WORD $0x4e5b7b59 // zip2 v25.8h, v26.8h, v27.8h
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e241f18 // and v24.16b, v24.16b, v4.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e241f39 // and v25.16b, v25.16b, v4.16b
+	WORD $0x4fb0e306 // sdot v6.4s, v24.16b, v16.4b[1]
+	WORD $0x4fb2e308 // sdot v8.4s, v24.16b, v18.4b[1]
+	WORD $0x4fb0e327 // sdot v7.4s, v25.16b, v16.4b[1]
+	WORD $0x4fb2e329 // sdot v9.4s, v25.16b, v18.4b[1]
+	WORD $0x4fb1e30a // sdot v10.4s, v24.16b, v17.4b[1]
+	WORD $0x4fb3e30c // sdot v12.4s, v24.16b, v19.4b[1]
+	WORD $0x4fb1e32b // sdot v11.4s, v25.16b, v17.4b[1]
+	WORD $0x4fb3e32d // sdot v13.4s, v25.16b, v19.4b[1]
+	WORD $0x4e85970e // sdot v14.4s, v24.16b, v5.16b
+	WORD $0x4e85972f // sdot v15.4s, v25.16b, v5.16b
+	WORD $0x4fb4e346 // sdot v6.4s, v26.16b, v20.4b[1]
+	WORD $0x4fb6e348 // sdot v8.4s, v26.16b, v22.4b[1]
+	WORD $0x4fb4e367 // sdot v7.4s, v27.16b, v20.4b[1]
+	WORD $0x4fb6e369 // sdot v9.4s, v27.16b, v22.4b[1]
+	WORD $0x4fb5e34a // sdot v10.4s, v26.16b, v21.4b[1]
+	WORD $0x4fb7e34c // sdot v12.4s, v26.16b, v23.4b[1]
+	WORD $0x4fb5e36b // sdot v11.4s, v27.16b, v21.4b[1]
+	WORD $0x4fb7e36d // sdot v13.4s, v27.16b, v23.4b[1]
+	WORD $0x4e85974e // sdot v14.4s, v26.16b, v5.16b
+	WORD $0x4e85976f // sdot v15.4s, v27.16b, v5.16b
+	WORD $0x3dc0107a // ldr q26, [x3, #64]
+	WORD $0x3dc0147b // ldr q27, [x3, #80]
+	WORD $0x4e5b3b58 // zip1 v24.8h, v26.8h, v27.8h
+	WORD $0x4e5b7b59 // zip2 v25.8h, v26.8h, v27.8h
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e241f18 // and v24.16b, v24.16b, v4.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e241f39 // and v25.16b, v25.16b, v4.16b
+	WORD $0x4f90eb06 // sdot v6.4s, v24.16b, v16.4b[2]
+	WORD $0x4f92eb08 // sdot v8.4s, v24.16b, v18.4b[2]
+	WORD $0x4f90eb27 // sdot v7.4s, v25.16b, v16.4b[2]
+	WORD $0x4f92eb29 // sdot v9.4s, v25.16b, v18.4b[2]
+	WORD $0x4f91eb0a // sdot v10.4s, v24.16b, v17.4b[2]
+	WORD $0x4f93eb0c // sdot v12.4s, v24.16b, v19.4b[2]
+	WORD $0x4f91eb2b // sdot v11.4s, v25.16b, v17.4b[2]
+	WORD $0x4f93eb2d // sdot v13.4s, v25.16b, v19.4b[2]
+	WORD $0x4e85970e // sdot v14.4s, v24.16b, v5.16b
+	WORD $0x4e85972f // sdot v15.4s, v25.16b, v5.16b
+	WORD $0x4f94eb46 // sdot v6.4s, v26.16b, v20.4b[2]
+	WORD $0x4f96eb48 // sdot v8.4s, v26.16b, v22.4b[2]
+	WORD $0x4f94eb67 // sdot v7.4s, v27.16b, v20.4b[2]
+	WORD $0x4f96eb69 // sdot v9.4s, v27.16b, v22.4b[2]
+	WORD $0x4f95eb4a // sdot v10.4s, v26.16b, v21.4b[2]
+	WORD $0x4f97eb4c // sdot v12.4s, v26.16b, v23.4b[2]
+	WORD $0x4f95eb6b // sdot v11.4s, v27.16b, v21.4b[2]
+	WORD $0x4f97eb6d // sdot v13.4s, v27.16b, v23.4b[2]
+	WORD $0x4e85974e // sdot v14.4s, v26.16b, v5.16b
+	WORD $0x4e85976f // sdot v15.4s, v27.16b, v5.16b
+	WORD $0x3dc0187a // ldr q26, [x3, #96]
+	WORD $0x3dc01c7b // ldr q27, [x3, #112]
+	WORD $0x4e5b3b58 // zip1 v24.8h, v26.8h, v27.8h
+	WORD $0x4e5b7b59 // zip2 v25.8h, v26.8h, v27.8h
+	WORD $0x6f0c071a // ushr v26.16b, v24.16b, #4
+	WORD $0x4e241f18 // and v24.16b, v24.16b, v4.16b
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e241f39 // and v25.16b, v25.16b, v4.16b
+	WORD $0x4fb0eb06 // sdot v6.4s, v24.16b, v16.4b[3]
+	WORD $0x4fb2eb08 // sdot v8.4s, v24.16b, v18.4b[3]
+	WORD $0x4fb0eb27 // sdot v7.4s, v25.16b, v16.4b[3]
+	WORD $0x4fb2eb29 // sdot v9.4s, v25.16b, v18.4b[3]
+	WORD $0x4fb1eb0a // sdot v10.4s, v24.16b, v17.4b[3]
+	WORD $0x4fb3eb0c // sdot v12.4s, v24.16b, v19.4b[3]
+	WORD $0x4fb1eb2b // sdot v11.4s, v25.16b, v17.4b[3]
+	WORD $0x4fb3eb2d // sdot v13.4s, v25.16b, v19.4b[3]
+	WORD $0x4e85970e // sdot v14.4s, v24.16b, v5.16b
+	WORD $0x4e85972f // sdot v15.4s, v25.16b, v5.16b
+	WORD $0x4fb4eb46 // sdot v6.4s, v26.16b, v20.4b[3]
+	WORD $0x4fb6eb48 // sdot v8.4s, v26.16b, v22.4b[3]
+	WORD $0x4fb4eb67 // sdot v7.4s, v27.16b, v20.4b[3]
+	WORD $0x4fb6eb69 // sdot v9.4s, v27.16b, v22.4b[3]
+	WORD $0x4fb5eb4a // sdot v10.4s, v26.16b, v21.4b[3]
+	WORD $0x4fb7eb4c // sdot v12.4s, v26.16b, v23.4b[3]
+	WORD $0x4fb5eb6b // sdot v11.4s, v27.16b, v21.4b[3]
+	WORD $0x4fb7eb6d // sdot v13.4s, v27.16b, v23.4b[3]
+	WORD $0x4e85974e // sdot v14.4s, v26.16b, v5.16b
+	WORD $0x4e85976f // sdot v15.4s, v27.16b, v5.16b
+	WORD $0x4f2854c6 // shl v6.4s, v6.4s, #8
+	WORD $0x4ea884c6 // add v6.4s, v6.4s, v8.4s
+	WORD $0x6eae84c6 // sub v6.4s, v6.4s, v14.4s
+	WORD $0x4f2854e7 // shl v7.4s, v7.4s, #8
+	WORD $0x4ea984e7 // add v7.4s, v7.4s, v9.4s
+	WORD $0x6eaf84e7 // sub v7.4s, v7.4s, v15.4s
+	WORD $0x4f28554a // shl v10.4s, v10.4s, #8
+	WORD $0x4eac854a // add v10.4s, v10.4s, v12.4s
+	WORD $0x6eae854a // sub v10.4s, v10.4s, v14.4s
+	WORD $0x4f28556b // shl v11.4s, v11.4s, #8
+	WORD $0x4ead856b // add v11.4s, v11.4s, v13.4s
+	WORD $0x6eaf856b // sub v11.4s, v11.4s, v15.4s
+	ADD $64, R0
+	ADD $64, R2
+	ADD $128, R3
+	WORD $0xbd400092 // ldr s18, [x4, #0]
+	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	WORD $0x3dc000f0 // ldr q16, [x7, #0]
+	WORD $0x3dc004f1 // ldr q17, [x7, #16]
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e30ccc0 // fmla v0.4s, v6.4s, v16.4s
+	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4e31cce1 // fmla v1.4s, v7.4s, v17.4s
+	WORD $0xbd4000d2 // ldr s18, [x6, #0]
+	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	WORD $0x3dc000f0 // ldr q16, [x7, #0]
+	WORD $0x3dc004f1 // ldr q17, [x7, #16]
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e30cd42 // fmla v2.4s, v10.4s, v16.4s
+	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e31cd63 // fmla v3.4s, v11.4s, v17.4s
+	WORD $0x3dc00130 // ldr q16, [x9, #0]
+	WORD $0x3dc00531 // ldr q17, [x9, #16]
+	WORD $0xbd400492 // ldr s18, [x4, #4]
+	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	WORD $0x4e32ce00 // fmla v0.4s, v16.4s, v18.4s
+	WORD $0x4e32ce21 // fmla v1.4s, v17.4s, v18.4s
+	WORD $0xbd4004d2 // ldr s18, [x6, #4]
+	WORD $0x4e040652 // dup v18.4s, v18.s[0]
+	WORD $0x4e32ce02 // fmla v2.4s, v16.4s, v18.4s
+	WORD $0x4e32ce23 // fmla v3.4s, v17.4s, v18.4s
+	ADD $32, R7
+	ADD $8, R4
+	ADD $8, R6
+	ADD $32, R9
+	SUB $1, R8
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R7
+	MOVD ldd+8(FP), R8
+	WORD $0x3d8000e0 // str q0, [x7, #0]
+	WORD $0x3d8004e1 // str q1, [x7, #16]
+	ADD R8<<2, R7
+	WORD $0x3d8000e2 // str q2, [x7, #0]
+	WORD $0x3d8004e3 // str q3, [x7, #16]
+	RET
+
+// func gemmK4Nx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmK4Nx1(SB), NOSPLIT, $0-88
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	MOVD w+48(FP), R2
+	MOVD xs+32(FP), R3
+	MOVD ldxs+40(FP), R4
+	MOVD ws+64(FP), R5
+	MOVD blocks+80(FP), R6
+	MOVD wm+72(FP), R7
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e5e2 // movi v2.16b, #15
+	MOVD sc+56(FP), R8
+block_1:
+	CMP $1, R6
+	BLT block_1_end
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f00e404 // movi v4.16b, #0
+	MOVD $4, R9
+columns_2:
+	CMP $1, R9
+	BLT columns_2_end
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x3dc00009 // ldr q9, [x0, #0]
+	WORD $0x3dc0080a // ldr q10, [x0, #32]
+	WORD $0x3dc0040b // ldr q11, [x0, #16]
+	WORD $0x3dc00c0c // ldr q12, [x0, #48]
+	WORD $0x3dc0004f // ldr q15, [x2, #0]
+	WORD $0x3dc00450 // ldr q16, [x2, #16]
+	WORD $0x4e5039ed // zip1 v13.8h, v15.8h, v16.8h
+	WORD $0x4e5079ee // zip2 v14.8h, v15.8h, v16.8h
+	WORD $0x6f0c05af // ushr v15.16b, v13.16b, #4
+	WORD $0x4e221dad // and v13.16b, v13.16b, v2.16b
+	WORD $0x6f0c05d0 // ushr v16.16b, v14.16b, #4
+	WORD $0x4e221dce // and v14.16b, v14.16b, v2.16b
+	WORD $0x4f89e1a5 // sdot v5.4s, v13.16b, v9.4b[0]
+	WORD $0x4f8ae1a7 // sdot v7.4s, v13.16b, v10.4b[0]
+	WORD $0x4f89e1c6 // sdot v6.4s, v14.16b, v9.4b[0]
+	WORD $0x4f8ae1c8 // sdot v8.4s, v14.16b, v10.4b[0]
+	WORD $0x4f8be1e5 // sdot v5.4s, v15.16b, v11.4b[0]
+	WORD $0x4f8ce1e7 // sdot v7.4s, v15.16b, v12.4b[0]
+	WORD $0x4f8be206 // sdot v6.4s, v16.16b, v11.4b[0]
+	WORD $0x4f8ce208 // sdot v8.4s, v16.16b, v12.4b[0]
+	WORD $0x3dc0084f // ldr q15, [x2, #32]
+	WORD $0x3dc00c50 // ldr q16, [x2, #48]
+	WORD $0x4e5039ed // zip1 v13.8h, v15.8h, v16.8h
+	WORD $0x4e5079ee // zip2 v14.8h, v15.8h, v16.8h
+	WORD $0x6f0c05af // ushr v15.16b, v13.16b, #4
+	WORD $0x4e221dad // and v13.16b, v13.16b, v2.16b
+	WORD $0x6f0c05d0 // ushr v16.16b, v14.16b, #4
+	WORD $0x4e221dce // and v14.16b, v14.16b, v2.16b
+	WORD $0x4fa9e1a5 // sdot v5.4s, v13.16b, v9.4b[1]
+	WORD $0x4faae1a7 // sdot v7.4s, v13.16b, v10.4b[1]
+	WORD $0x4fa9e1c6 // sdot v6.4s, v14.16b, v9.4b[1]
+	WORD $0x4faae1c8 // sdot v8.4s, v14.16b, v10.4b[1]
+	WORD $0x4fabe1e5 // sdot v5.4s, v15.16b, v11.4b[1]
+	WORD $0x4face1e7 // sdot v7.4s, v15.16b, v12.4b[1]
+	WORD $0x4fabe206 // sdot v6.4s, v16.16b, v11.4b[1]
+	WORD $0x4face208 // sdot v8.4s, v16.16b, v12.4b[1]
+	WORD $0x3dc0104f // ldr q15, [x2, #64]
+	WORD $0x3dc01450 // ldr q16, [x2, #80]
+	WORD $0x4e5039ed // zip1 v13.8h, v15.8h, v16.8h
+	WORD $0x4e5079ee // zip2 v14.8h, v15.8h, v16.8h
+	WORD $0x6f0c05af // ushr v15.16b, v13.16b, #4
+	WORD $0x4e221dad // and v13.16b, v13.16b, v2.16b
+	WORD $0x6f0c05d0 // ushr v16.16b, v14.16b, #4
+	WORD $0x4e221dce // and v14.16b, v14.16b, v2.16b
+	WORD $0x4f89e9a5 // sdot v5.4s, v13.16b, v9.4b[2]
+	WORD $0x4f8ae9a7 // sdot v7.4s, v13.16b, v10.4b[2]
+	WORD $0x4f89e9c6 // sdot v6.4s, v14.16b, v9.4b[2]
+	WORD $0x4f8ae9c8 // sdot v8.4s, v14.16b, v10.4b[2]
+	WORD $0x4f8be9e5 // sdot v5.4s, v15.16b, v11.4b[2]
+	WORD $0x4f8ce9e7 // sdot v7.4s, v15.16b, v12.4b[2]
+	WORD $0x4f8bea06 // sdot v6.4s, v16.16b, v11.4b[2]
+	WORD $0x4f8cea08 // sdot v8.4s, v16.16b, v12.4b[2]
+	WORD $0x3dc0184f // ldr q15, [x2, #96]
+	WORD $0x3dc01c50 // ldr q16, [x2, #112]
+	WORD $0x4e5039ed // zip1 v13.8h, v15.8h, v16.8h
+	WORD $0x4e5079ee // zip2 v14.8h, v15.8h, v16.8h
+	WORD $0x6f0c05af // ushr v15.16b, v13.16b, #4
+	WORD $0x4e221dad // and v13.16b, v13.16b, v2.16b
+	WORD $0x6f0c05d0 // ushr v16.16b, v14.16b, #4
+	WORD $0x4e221dce // and v14.16b, v14.16b, v2.16b
+	WORD $0x4fa9e9a5 // sdot v5.4s, v13.16b, v9.4b[3]
+	WORD $0x4faae9a7 // sdot v7.4s, v13.16b, v10.4b[3]
+	WORD $0x4fa9e9c6 // sdot v6.4s, v14.16b, v9.4b[3]
+	WORD $0x4faae9c8 // sdot v8.4s, v14.16b, v10.4b[3]
+	WORD $0x4fabe9e5 // sdot v5.4s, v15.16b, v11.4b[3]
+	WORD $0x4face9e7 // sdot v7.4s, v15.16b, v12.4b[3]
+	WORD $0x4fabea06 // sdot v6.4s, v16.16b, v11.4b[3]
+	WORD $0x4facea08 // sdot v8.4s, v16.16b, v12.4b[3]
+	WORD $0x4f2854a5 // shl v5.4s, v5.4s, #8
+	WORD $0x4ea784a5 // add v5.4s, v5.4s, v7.4s
+	WORD $0x4f2854c6 // shl v6.4s, v6.4s, #8
+	WORD $0x4ea884c6 // add v6.4s, v6.4s, v8.4s
+	WORD $0xfd400109 // ldr d9, [x8, #0]
+	WORD $0x0f08a529 // sxtl v9.8h, v9.8b
+	WORD $0x4f10a52a // sxtl2 v10.4s, v9.8h
+	WORD $0x0f10a529 // sxtl v9.4s, v9.4h
+	WORD $0x4ea994a3 // mla v3.4s, v5.4s, v9.4s
+	WORD $0x4eaa94c4 // mla v4.4s, v6.4s, v10.4s
+	ADD $64, R0
+	ADD $128, R2
+	ADD $8, R8
+	SUB $1, R9
+	B columns_2
+columns_2_end:
+	WORD $0xbd400067 // ldr s7, [x3, #0]
+	WORD $0x4e0404e7 // dup v7.4s, v7.s[0]
+	WORD $0x3dc000a5 // ldr q5, [x5, #0]
+	WORD $0x3dc004a6 // ldr q6, [x5, #16]
+	WORD $0x6e27dca5 // fmul v5.4s, v5.4s, v7.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e25cc60 // fmla v0.4s, v3.4s, v5.4s
+	WORD $0x6e27dcc6 // fmul v6.4s, v6.4s, v7.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e26cc81 // fmla v1.4s, v4.4s, v6.4s
+	WORD $0x3dc000e5 // ldr q5, [x7, #0]
+	WORD $0x3dc004e6 // ldr q6, [x7, #16]
+	WORD $0xbd400467 // ldr s7, [x3, #4]
+	WORD $0x4e0404e7 // dup v7.4s, v7.s[0]
+	WORD $0x4e27cca0 // fmla v0.4s, v5.4s, v7.4s
+	WORD $0x4e27ccc1 // fmla v1.4s, v6.4s, v7.4s
+	WORD $0x3dc008e5 // ldr q5, [x7, #32]
+	WORD $0x3dc00ce6 // ldr q6, [x7, #48]
+	WORD $0xbd400c67 // ldr s7, [x3, #12]
+	WORD $0x4e0404e7 // dup v7.4s, v7.s[0]
+	WORD $0x4e27cca0 // fmla v0.4s, v5.4s, v7.4s
+	WORD $0x4e27ccc1 // fmla v1.4s, v6.4s, v7.4s
+	WORD $0x3dc010e5 // ldr q5, [x7, #64]
+	WORD $0x3dc014e6 // ldr q6, [x7, #80]
+	WORD $0xbd401467 // ldr s7, [x3, #20]
+	WORD $0x4e0404e7 // dup v7.4s, v7.s[0]
+	WORD $0x4e27cca0 // fmla v0.4s, v5.4s, v7.4s
+	WORD $0x4e27ccc1 // fmla v1.4s, v6.4s, v7.4s
+	WORD $0x3dc018e5 // ldr q5, [x7, #96]
+	WORD $0x3dc01ce6 // ldr q6, [x7, #112]
+	WORD $0xbd401c67 // ldr s7, [x3, #28]
+	WORD $0x4e0404e7 // dup v7.4s, v7.s[0]
+	WORD $0x4e27cca0 // fmla v0.4s, v5.4s, v7.4s
+	WORD $0x4e27ccc1 // fmla v1.4s, v6.4s, v7.4s
+	ADD $32, R5
+	ADD $32, R3
+	ADD $128, R7
+	SUB $1, R6
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R5
+	MOVD ldd+8(FP), R6
+	WORD $0x3d8000a0 // str q0, [x5, #0]
+	WORD $0x3d8004a1 // str q1, [x5, #16]
+	RET
+
+// func gemmK4Nx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmK4Nx2(SB), NOSPLIT, $0-88
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	ADD R1<<0, R0, R2
+	MOVD w+48(FP), R3
+	MOVD xs+32(FP), R4
+	MOVD ldxs+40(FP), R5
+	ADD R5<<2, R4, R6
+	MOVD ws+64(FP), R7
+	MOVD blocks+80(FP), R8
+	MOVD wm+72(FP), R9
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f00e5e4 // movi v4.16b, #15
+	MOVD sc+56(FP), R10
+block_1:
+	CMP $1, R8
+	BLT block_1_end
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	MOVD $4, R11
+columns_2:
+	CMP $1, R11
+	BLT columns_2_end
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e410 // movi v16.16b, #0
+	WORD $0x3dc00011 // ldr q17, [x0, #0]
+	WORD $0x3dc00813 // ldr q19, [x0, #32]
+	WORD $0x3dc00052 // ldr q18, [x2, #0]
+	WORD $0x3dc00854 // ldr q20, [x2, #32]
+	WORD $0x3dc00415 // ldr q21, [x0, #16]
+	WORD $0x3dc00c17 // ldr q23, [x0, #48]
+	WORD $0x3dc00456 // ldr q22, [x2, #16]
+	WORD $0x3dc00c58 // ldr q24, [x2, #48]
+	WORD $0x3dc0007b // ldr q27, [x3, #0]
+	WORD $0x3dc0047c // ldr q28, [x3, #16]
+	WORD $0x4e5c3b79 // zip1 v25.8h, v27.8h, v28.8h
+	WORD $0x4e5c7b7a // zip2 v26.8h, v27.8h, v28.8h
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e241f39 // and v25.16b, v25.16b, v4.16b
+	WORD $0x6f0c075c // ushr v28.16b, v26.16b, #4
+	WORD $0x4e241f5a // and v26.16b, v26.16b, v4.16b
+	WORD $0x4f91e329 // sdot v9.4s, v25.16b, v17.4b[0]
+	WORD $0x4f93e32b // sdot v11.4s, v25.16b, v19.4b[0]
+	WORD $0x4f91e34a // sdot v10.4s, v26.16b, v17.4b[0]
+	WORD $0x4f93e34c // sdot v12.4s, v26.16b, v19.4b[0]
+	WORD $0x4f92e32d // sdot v13.4s, v25.16b, v18.4b[0]
+	WORD $0x4f94e32f // sdot v15.4s, v25.16b, v20.4b[0]
+	WORD $0x4f92e34e // sdot v14.4s, v26.16b, v18.4b[0]
+	WORD $0x4f94e350 // sdot v16.4s, v26.16b, v20.4b[0]
+	WORD $0x4f95e369 // sdot v9.4s, v27.16b, v21.4b[0]
+	WORD $0x4f97e36b // sdot v11.4s, v27.16b, v23.4b[0]
+	WORD $0x4f95e38a // sdot v10.4s, v28.16b, v21.4b[0]
+	WORD $0x4f97e38c // sdot v12.4s, v28.16b, v23.4b[0]
+	WORD $0x4f96e36d // sdot v13.4s, v27.16b, v22.4b[0]
+	WORD $0x4f98e36f // sdot v15.4s, v27.16b, v24.4b[0]
+	WORD $0x4f96e38e // sdot v14.4s, v28.16b, v22.4b[0]
+	WORD $0x4f98e390 // sdot v16.4s, v28.16b, v24.4b[0]
+	WORD $0x3dc0087b // ldr q27, [x3, #32]
+	WORD $0x3dc00c7c // ldr q28, [x3, #48]
+	WORD $0x4e5c3b79 // zip1 v25.8h, v27.8h, v28.8h
+	WORD $0x4e5c7b7a // zip2 v26.8h, v27.8h, v28.8h
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e241f39 // and v25.16b, v25.16b, v4.16b
+	WORD $0x6f0c075c // ushr v28.16b, v26.16b, #4
+	WORD $0x4e241f5a // and v26.16b, v26.16b, v4.16b
+	WORD $0x4fb1e329 // sdot v9.4s, v25.16b, v17.4b[1]
+	WORD $0x4fb3e32b // sdot v11.4s, v25.16b, v19.4b[1]
+	WORD $0x4fb1e34a // sdot v10.4s, v26.16b, v17.4b[1]
+	WORD $0x4fb3e34c // sdot v12.4s, v26.16b, v19.4b[1]
+	WORD $0x4fb2e32d // sdot v13.4s, v25.16b, v18.4b[1]
+	WORD $0x4fb4e32f // sdot v15.4s, v25.16b, v20.4b[1]
+	WORD $0x4fb2e34e // sdot v14.4s, v26.16b, v18.4b[1]
+	WORD $0x4fb4e350 // sdot v16.4s, v26.16b, v20.4b[1]
+	WORD $0x4fb5e369 // sdot v9.4s, v27.16b, v21.4b[1]
+	WORD $0x4fb7e36b // sdot v11.4s, v27.16b, v23.4b[1]
+	WORD $0x4fb5e38a // sdot v10.4s, v28.16b, v21.4b[1]
+	WORD $0x4fb7e38c // sdot v12.4s, v28.16b, v23.4b[1]
+	WORD $0x4fb6e36d // sdot v13.4s, v27.16b, v22.4b[1]
+	WORD $0x4fb8e36f // sdot v15.4s, v27.16b, v24.4b[1]
+	WORD $0x4fb6e38e // sdot v14.4s, v28.16b, v22.4b[1]
+	WORD $0x4fb8e390 // sdot v16.4s, v28.16b, v24.4b[1]
+	WORD $0x3dc0107b // ldr q27, [x3, #64]
+	WORD $0x3dc0147c // ldr q28, [x3, #80]
+	WORD $0x4e5c3b79 // zip1 v25.8h, v27.8h, v28.8h
+	WORD $0x4e5c7b7a // zip2 v26.8h, v27.8h, v28.8h
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e241f39 // and v25.16b, v25.16b, v4.16b
+	WORD $0x6f0c075c // ushr v28.16b, v26.16b, #4
+	WORD $0x4e241f5a // and v26.16b, v26.16b, v4.16b
+	WORD $0x4f91eb29 // sdot v9.4s, v25.16b, v17.4b[2]
+	WORD $0x4f93eb2b // sdot v11.4s, v25.16b, v19.4b[2]
+	WORD $0x4f91eb4a // sdot v10.4s, v26.16b, v17.4b[2]
+	WORD $0x4f93eb4c // sdot v12.4s, v26.16b, v19.4b[2]
+	WORD $0x4f92eb2d // sdot v13.4s, v25.16b, v18.4b[2]
+	WORD $0x4f94eb2f // sdot v15.4s, v25.16b, v20.4b[2]
+	WORD $0x4f92eb4e // sdot v14.4s, v26.16b, v18.4b[2]
+	WORD $0x4f94eb50 // sdot v16.4s, v26.16b, v20.4b[2]
+	WORD $0x4f95eb69 // sdot v9.4s, v27.16b, v21.4b[2]
+	WORD $0x4f97eb6b // sdot v11.4s, v27.16b, v23.4b[2]
+	WORD $0x4f95eb8a // sdot v10.4s, v28.16b, v21.4b[2]
+	WORD $0x4f97eb8c // sdot v12.4s, v28.16b, v23.4b[2]
+	WORD $0x4f96eb6d // sdot v13.4s, v27.16b, v22.4b[2]
+	WORD $0x4f98eb6f // sdot v15.4s, v27.16b, v24.4b[2]
+	WORD $0x4f96eb8e // sdot v14.4s, v28.16b, v22.4b[2]
+	WORD $0x4f98eb90 // sdot v16.4s, v28.16b, v24.4b[2]
+	WORD $0x3dc0187b // ldr q27, [x3, #96]
+	WORD $0x3dc01c7c // ldr q28, [x3, #112]
+	WORD $0x4e5c3b79 // zip1 v25.8h, v27.8h, v28.8h
+	WORD $0x4e5c7b7a // zip2 v26.8h, v27.8h, v28.8h
+	WORD $0x6f0c073b // ushr v27.16b, v25.16b, #4
+	WORD $0x4e241f39 // and v25.16b, v25.16b, v4.16b
+	WORD $0x6f0c075c // ushr v28.16b, v26.16b, #4
+	WORD $0x4e241f5a // and v26.16b, v26.16b, v4.16b
+	WORD $0x4fb1eb29 // sdot v9.4s, v25.16b, v17.4b[3]
+	WORD $0x4fb3eb2b // sdot v11.4s, v25.16b, v19.4b[3]
+	WORD $0x4fb1eb4a // sdot v10.4s, v26.16b, v17.4b[3]
+	WORD $0x4fb3eb4c // sdot v12.4s, v26.16b, v19.4b[3]
+	WORD $0x4fb2eb2d // sdot v13.4s, v25.16b, v18.4b[3]
+	WORD $0x4fb4eb2f // sdot v15.4s, v25.16b, v20.4b[3]
+	WORD $0x4fb2eb4e // sdot v14.4s, v26.16b, v18.4b[3]
+	WORD $0x4fb4eb50 // sdot v16.4s, v26.16b, v20.4b[3]
+	WORD $0x4fb5eb69 // sdot v9.4s, v27.16b, v21.4b[3]
+	WORD $0x4fb7eb6b // sdot v11.4s, v27.16b, v23.4b[3]
+	WORD $0x4fb5eb8a // sdot v10.4s, v28.16b, v21.4b[3]
+	WORD $0x4fb7eb8c // sdot v12.4s, v28.16b, v23.4b[3]
+	WORD $0x4fb6eb6d // sdot v13.4s, v27.16b, v22.4b[3]
+	WORD $0x4fb8eb6f // sdot v15.4s, v27.16b, v24.4b[3]
+	WORD $0x4fb6eb8e // sdot v14.4s, v28.16b, v22.4b[3]
+	WORD $0x4fb8eb90 // sdot v16.4s, v28.16b, v24.4b[3]
+	WORD $0x4f285529 // shl v9.4s, v9.4s, #8
+	WORD $0x4eab8529 // add v9.4s, v9.4s, v11.4s
+	WORD $0x4f28554a // shl v10.4s, v10.4s, #8
+	WORD $0x4eac854a // add v10.4s, v10.4s, v12.4s
+	WORD $0x4f2855ad // shl v13.4s, v13.4s, #8
+	WORD $0x4eaf85ad // add v13.4s, v13.4s, v15.4s
+	WORD $0x4f2855ce // shl v14.4s, v14.4s, #8
+	WORD $0x4eb085ce // add v14.4s, v14.4s, v16.4s
+	WORD $0xfd400151 // ldr d17, [x10, #0]
+	WORD $0x0f08a631 // sxtl v17.8h, v17.8b
+	WORD $0x4f10a632 // sxtl2 v18.4s, v17.8h
+	WORD $0x0f10a631 // sxtl v17.4s, v17.4h
+	WORD $0x4eb19525 // mla v5.4s, v9.4s, v17.4s
+	WORD $0x4eb29546 // mla v6.4s, v10.4s, v18.4s
+	WORD $0x4eb195a7 // mla v7.4s, v13.4s, v17.4s
+	WORD $0x4eb295c8 // mla v8.4s, v14.4s, v18.4s
+	ADD $64, R0
+	ADD $64, R2
+	ADD $128, R3
+	ADD $8, R10
+	SUB $1, R11
+	B columns_2
+columns_2_end:
+	WORD $0xbd40008b // ldr s11, [x4, #0]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x3dc000e9 // ldr q9, [x7, #0]
+	WORD $0x3dc004ea // ldr q10, [x7, #16]
+	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e29cca0 // fmla v0.4s, v5.4s, v9.4s
+	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e2accc1 // fmla v1.4s, v6.4s, v10.4s
+	WORD $0xbd4000cb // ldr s11, [x6, #0]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x3dc000e9 // ldr q9, [x7, #0]
+	WORD $0x3dc004ea // ldr q10, [x7, #16]
+	WORD $0x6e2bdd29 // fmul v9.4s, v9.4s, v11.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4e29cce2 // fmla v2.4s, v7.4s, v9.4s
+	WORD $0x6e2bdd4a // fmul v10.4s, v10.4s, v11.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e2acd03 // fmla v3.4s, v8.4s, v10.4s
+	WORD $0x3dc00129 // ldr q9, [x9, #0]
+	WORD $0x3dc0052a // ldr q10, [x9, #16]
+	WORD $0xbd40048b // ldr s11, [x4, #4]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x4e2bcd20 // fmla v0.4s, v9.4s, v11.4s
+	WORD $0x4e2bcd41 // fmla v1.4s, v10.4s, v11.4s
+	WORD $0xbd4004cb // ldr s11, [x6, #4]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x4e2bcd22 // fmla v2.4s, v9.4s, v11.4s
+	WORD $0x4e2bcd43 // fmla v3.4s, v10.4s, v11.4s
+	WORD $0x3dc00929 // ldr q9, [x9, #32]
+	WORD $0x3dc00d2a // ldr q10, [x9, #48]
+	WORD $0xbd400c8b // ldr s11, [x4, #12]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x4e2bcd20 // fmla v0.4s, v9.4s, v11.4s
+	WORD $0x4e2bcd41 // fmla v1.4s, v10.4s, v11.4s
+	WORD $0xbd400ccb // ldr s11, [x6, #12]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x4e2bcd22 // fmla v2.4s, v9.4s, v11.4s
+	WORD $0x4e2bcd43 // fmla v3.4s, v10.4s, v11.4s
+	WORD $0x3dc01129 // ldr q9, [x9, #64]
+	WORD $0x3dc0152a // ldr q10, [x9, #80]
+	WORD $0xbd40148b // ldr s11, [x4, #20]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x4e2bcd20 // fmla v0.4s, v9.4s, v11.4s
+	WORD $0x4e2bcd41 // fmla v1.4s, v10.4s, v11.4s
+	WORD $0xbd4014cb // ldr s11, [x6, #20]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x4e2bcd22 // fmla v2.4s, v9.4s, v11.4s
+	WORD $0x4e2bcd43 // fmla v3.4s, v10.4s, v11.4s
+	WORD $0x3dc01929 // ldr q9, [x9, #96]
+	WORD $0x3dc01d2a // ldr q10, [x9, #112]
+	WORD $0xbd401c8b // ldr s11, [x4, #28]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x4e2bcd20 // fmla v0.4s, v9.4s, v11.4s
+	WORD $0x4e2bcd41 // fmla v1.4s, v10.4s, v11.4s
+	WORD $0xbd401ccb // ldr s11, [x6, #28]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x4e2bcd22 // fmla v2.4s, v9.4s, v11.4s
+	WORD $0x4e2bcd43 // fmla v3.4s, v10.4s, v11.4s
+	ADD $32, R7
+	ADD $32, R4
+	ADD $32, R6
+	ADD $128, R9
+	SUB $1, R8
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R7
+	MOVD ldd+8(FP), R8
+	WORD $0x3d8000e0 // str q0, [x7, #0]
+	WORD $0x3d8004e1 // str q1, [x7, #16]
+	ADD R8<<2, R7
+	WORD $0x3d8000e2 // str q2, [x7, #0]
+	WORD $0x3d8004e3 // str q3, [x7, #16]
+	RET
+
+// func gemmK5Nx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmK5Nx1(SB), NOSPLIT, $0-88
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	MOVD w+48(FP), R2
+	MOVD xs+32(FP), R3
+	MOVD ldxs+40(FP), R4
+	MOVD ws+64(FP), R5
+	MOVD blocks+80(FP), R6
+	MOVD wm+72(FP), R7
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	MOVD sc+56(FP), R8
+block_1:
+	CMP $1, R6
+	BLT block_1_end
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	MOVD $4, R9
+columns_2:
+	CMP $1, R9
+	BLT columns_2_end
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x3dc00008 // ldr q8, [x0, #0]
+	WORD $0x3dc00809 // ldr q9, [x0, #32]
+	WORD $0x3dc0004c // ldr q12, [x2, #0]
+	WORD $0x3dc0044d // ldr q13, [x2, #16]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4f88e144 // sdot v4.4s, v10.16b, v8.4b[0]
+	WORD $0x4f89e146 // sdot v6.4s, v10.16b, v9.4b[0]
+	WORD $0x4f88e165 // sdot v5.4s, v11.16b, v8.4b[0]
+	WORD $0x4f89e167 // sdot v7.4s, v11.16b, v9.4b[0]
+	WORD $0x3dc0084c // ldr q12, [x2, #32]
+	WORD $0x3dc00c4d // ldr q13, [x2, #48]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4fa8e144 // sdot v4.4s, v10.16b, v8.4b[1]
+	WORD $0x4fa9e146 // sdot v6.4s, v10.16b, v9.4b[1]
+	WORD $0x4fa8e165 // sdot v5.4s, v11.16b, v8.4b[1]
+	WORD $0x4fa9e167 // sdot v7.4s, v11.16b, v9.4b[1]
+	WORD $0x3dc0104c // ldr q12, [x2, #64]
+	WORD $0x3dc0144d // ldr q13, [x2, #80]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4f88e944 // sdot v4.4s, v10.16b, v8.4b[2]
+	WORD $0x4f89e946 // sdot v6.4s, v10.16b, v9.4b[2]
+	WORD $0x4f88e965 // sdot v5.4s, v11.16b, v8.4b[2]
+	WORD $0x4f89e967 // sdot v7.4s, v11.16b, v9.4b[2]
+	WORD $0x3dc0184c // ldr q12, [x2, #96]
+	WORD $0x3dc01c4d // ldr q13, [x2, #112]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4fa8e944 // sdot v4.4s, v10.16b, v8.4b[3]
+	WORD $0x4fa9e946 // sdot v6.4s, v10.16b, v9.4b[3]
+	WORD $0x4fa8e965 // sdot v5.4s, v11.16b, v8.4b[3]
+	WORD $0x4fa9e967 // sdot v7.4s, v11.16b, v9.4b[3]
+	WORD $0x3dc00408 // ldr q8, [x0, #16]
+	WORD $0x3dc00c09 // ldr q9, [x0, #48]
+	WORD $0x3dc0204c // ldr q12, [x2, #128]
+	WORD $0x3dc0244d // ldr q13, [x2, #144]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4f88e144 // sdot v4.4s, v10.16b, v8.4b[0]
+	WORD $0x4f89e146 // sdot v6.4s, v10.16b, v9.4b[0]
+	WORD $0x4f88e165 // sdot v5.4s, v11.16b, v8.4b[0]
+	WORD $0x4f89e167 // sdot v7.4s, v11.16b, v9.4b[0]
+	WORD $0x3dc0284c // ldr q12, [x2, #160]
+	WORD $0x3dc02c4d // ldr q13, [x2, #176]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4fa8e144 // sdot v4.4s, v10.16b, v8.4b[1]
+	WORD $0x4fa9e146 // sdot v6.4s, v10.16b, v9.4b[1]
+	WORD $0x4fa8e165 // sdot v5.4s, v11.16b, v8.4b[1]
+	WORD $0x4fa9e167 // sdot v7.4s, v11.16b, v9.4b[1]
+	WORD $0x3dc0304c // ldr q12, [x2, #192]
+	WORD $0x3dc0344d // ldr q13, [x2, #208]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4f88e944 // sdot v4.4s, v10.16b, v8.4b[2]
+	WORD $0x4f89e946 // sdot v6.4s, v10.16b, v9.4b[2]
+	WORD $0x4f88e965 // sdot v5.4s, v11.16b, v8.4b[2]
+	WORD $0x4f89e967 // sdot v7.4s, v11.16b, v9.4b[2]
+	WORD $0x3dc0384c // ldr q12, [x2, #224]
+	WORD $0x3dc03c4d // ldr q13, [x2, #240]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4fa8e944 // sdot v4.4s, v10.16b, v8.4b[3]
+	WORD $0x4fa9e946 // sdot v6.4s, v10.16b, v9.4b[3]
+	WORD $0x4fa8e965 // sdot v5.4s, v11.16b, v8.4b[3]
+	WORD $0x4fa9e967 // sdot v7.4s, v11.16b, v9.4b[3]
+	WORD $0x4f285484 // shl v4.4s, v4.4s, #8
+	WORD $0x4ea68484 // add v4.4s, v4.4s, v6.4s
+	WORD $0x4f2854a5 // shl v5.4s, v5.4s, #8
+	WORD $0x4ea784a5 // add v5.4s, v5.4s, v7.4s
+	WORD $0xfd400108 // ldr d8, [x8, #0]
+	WORD $0x0f08a508 // sxtl v8.8h, v8.8b
+	WORD $0x4f10a509 // sxtl2 v9.4s, v8.8h
+	WORD $0x0f10a508 // sxtl v8.4s, v8.4h
+	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
+	WORD $0x4ea994a3 // mla v3.4s, v5.4s, v9.4s
+	ADD $64, R0
+	ADD $256, R2
+	ADD $8, R8
+	SUB $1, R9
+	B columns_2
+columns_2_end:
+	WORD $0xbd400066 // ldr s6, [x3, #0]
+	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	WORD $0x3dc000a4 // ldr q4, [x5, #0]
+	WORD $0x3dc004a5 // ldr q5, [x5, #16]
+	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e24cc40 // fmla v0.4s, v2.4s, v4.4s
+	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e25cc61 // fmla v1.4s, v3.4s, v5.4s
+	WORD $0x3dc000e4 // ldr q4, [x7, #0]
+	WORD $0x3dc004e5 // ldr q5, [x7, #16]
+	WORD $0xbd400466 // ldr s6, [x3, #4]
+	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	WORD $0x4e26cc80 // fmla v0.4s, v4.4s, v6.4s
+	WORD $0x4e26cca1 // fmla v1.4s, v5.4s, v6.4s
+	WORD $0x3dc008e4 // ldr q4, [x7, #32]
+	WORD $0x3dc00ce5 // ldr q5, [x7, #48]
+	WORD $0xbd400c66 // ldr s6, [x3, #12]
+	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	WORD $0x4e26cc80 // fmla v0.4s, v4.4s, v6.4s
+	WORD $0x4e26cca1 // fmla v1.4s, v5.4s, v6.4s
+	WORD $0x3dc010e4 // ldr q4, [x7, #64]
+	WORD $0x3dc014e5 // ldr q5, [x7, #80]
+	WORD $0xbd401466 // ldr s6, [x3, #20]
+	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	WORD $0x4e26cc80 // fmla v0.4s, v4.4s, v6.4s
+	WORD $0x4e26cca1 // fmla v1.4s, v5.4s, v6.4s
+	WORD $0x3dc018e4 // ldr q4, [x7, #96]
+	WORD $0x3dc01ce5 // ldr q5, [x7, #112]
+	WORD $0xbd401c66 // ldr s6, [x3, #28]
+	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	WORD $0x4e26cc80 // fmla v0.4s, v4.4s, v6.4s
+	WORD $0x4e26cca1 // fmla v1.4s, v5.4s, v6.4s
+	ADD $32, R5
+	ADD $32, R3
+	ADD $128, R7
+	SUB $1, R6
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R5
+	MOVD ldd+8(FP), R6
+	WORD $0x3d8000a0 // str q0, [x5, #0]
+	WORD $0x3d8004a1 // str q1, [x5, #16]
+	RET
+
+// func gemmK5Nx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmK5Nx2(SB), NOSPLIT, $0-88
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	ADD R1<<0, R0, R2
+	MOVD w+48(FP), R3
+	MOVD xs+32(FP), R4
+	MOVD ldxs+40(FP), R5
+	ADD R5<<2, R4, R6
+	MOVD ws+64(FP), R7
+	MOVD blocks+80(FP), R8
+	MOVD wm+72(FP), R9
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	MOVD sc+56(FP), R10
+block_1:
+	CMP $1, R8
+	BLT block_1_end
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	MOVD $4, R11
+columns_2:
+	CMP $1, R11
+	BLT columns_2_end
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x3dc00010 // ldr q16, [x0, #0]
+	WORD $0x3dc00812 // ldr q18, [x0, #32]
+	WORD $0x3dc00051 // ldr q17, [x2, #0]
+	WORD $0x3dc00853 // ldr q19, [x2, #32]
+	WORD $0x3dc00076 // ldr q22, [x3, #0]
+	WORD $0x3dc00477 // ldr q23, [x3, #16]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4f90e288 // sdot v8.4s, v20.16b, v16.4b[0]
+	WORD $0x4f92e28a // sdot v10.4s, v20.16b, v18.4b[0]
+	WORD $0x4f90e2a9 // sdot v9.4s, v21.16b, v16.4b[0]
+	WORD $0x4f92e2ab // sdot v11.4s, v21.16b, v18.4b[0]
+	WORD $0x4f91e28c // sdot v12.4s, v20.16b, v17.4b[0]
+	WORD $0x4f93e28e // sdot v14.4s, v20.16b, v19.4b[0]
+	WORD $0x4f91e2ad // sdot v13.4s, v21.16b, v17.4b[0]
+	WORD $0x4f93e2af // sdot v15.4s, v21.16b, v19.4b[0]
+	WORD $0x3dc00876 // ldr q22, [x3, #32]
+	WORD $0x3dc00c77 // ldr q23, [x3, #48]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4fb0e288 // sdot v8.4s, v20.16b, v16.4b[1]
+	WORD $0x4fb2e28a // sdot v10.4s, v20.16b, v18.4b[1]
+	WORD $0x4fb0e2a9 // sdot v9.4s, v21.16b, v16.4b[1]
+	WORD $0x4fb2e2ab // sdot v11.4s, v21.16b, v18.4b[1]
+	WORD $0x4fb1e28c // sdot v12.4s, v20.16b, v17.4b[1]
+	WORD $0x4fb3e28e // sdot v14.4s, v20.16b, v19.4b[1]
+	WORD $0x4fb1e2ad // sdot v13.4s, v21.16b, v17.4b[1]
+	WORD $0x4fb3e2af // sdot v15.4s, v21.16b, v19.4b[1]
+	WORD $0x3dc01076 // ldr q22, [x3, #64]
+	WORD $0x3dc01477 // ldr q23, [x3, #80]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4f90ea88 // sdot v8.4s, v20.16b, v16.4b[2]
+	WORD $0x4f92ea8a // sdot v10.4s, v20.16b, v18.4b[2]
+	WORD $0x4f90eaa9 // sdot v9.4s, v21.16b, v16.4b[2]
+	WORD $0x4f92eaab // sdot v11.4s, v21.16b, v18.4b[2]
+	WORD $0x4f91ea8c // sdot v12.4s, v20.16b, v17.4b[2]
+	WORD $0x4f93ea8e // sdot v14.4s, v20.16b, v19.4b[2]
+	WORD $0x4f91eaad // sdot v13.4s, v21.16b, v17.4b[2]
+	WORD $0x4f93eaaf // sdot v15.4s, v21.16b, v19.4b[2]
+	WORD $0x3dc01876 // ldr q22, [x3, #96]
+	WORD $0x3dc01c77 // ldr q23, [x3, #112]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4fb0ea88 // sdot v8.4s, v20.16b, v16.4b[3]
+	WORD $0x4fb2ea8a // sdot v10.4s, v20.16b, v18.4b[3]
+	WORD $0x4fb0eaa9 // sdot v9.4s, v21.16b, v16.4b[3]
+	WORD $0x4fb2eaab // sdot v11.4s, v21.16b, v18.4b[3]
+	WORD $0x4fb1ea8c // sdot v12.4s, v20.16b, v17.4b[3]
+	WORD $0x4fb3ea8e // sdot v14.4s, v20.16b, v19.4b[3]
+	WORD $0x4fb1eaad // sdot v13.4s, v21.16b, v17.4b[3]
+	WORD $0x4fb3eaaf // sdot v15.4s, v21.16b, v19.4b[3]
+	WORD $0x3dc00410 // ldr q16, [x0, #16]
+	WORD $0x3dc00c12 // ldr q18, [x0, #48]
+	WORD $0x3dc00451 // ldr q17, [x2, #16]
+	WORD $0x3dc00c53 // ldr q19, [x2, #48]
+	WORD $0x3dc02076 // ldr q22, [x3, #128]
+	WORD $0x3dc02477 // ldr q23, [x3, #144]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4f90e288 // sdot v8.4s, v20.16b, v16.4b[0]
+	WORD $0x4f92e28a // sdot v10.4s, v20.16b, v18.4b[0]
+	WORD $0x4f90e2a9 // sdot v9.4s, v21.16b, v16.4b[0]
+	WORD $0x4f92e2ab // sdot v11.4s, v21.16b, v18.4b[0]
+	WORD $0x4f91e28c // sdot v12.4s, v20.16b, v17.4b[0]
+	WORD $0x4f93e28e // sdot v14.4s, v20.16b, v19.4b[0]
+	WORD $0x4f91e2ad // sdot v13.4s, v21.16b, v17.4b[0]
+	WORD $0x4f93e2af // sdot v15.4s, v21.16b, v19.4b[0]
+	WORD $0x3dc02876 // ldr q22, [x3, #160]
+	WORD $0x3dc02c77 // ldr q23, [x3, #176]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4fb0e288 // sdot v8.4s, v20.16b, v16.4b[1]
+	WORD $0x4fb2e28a // sdot v10.4s, v20.16b, v18.4b[1]
+	WORD $0x4fb0e2a9 // sdot v9.4s, v21.16b, v16.4b[1]
+	WORD $0x4fb2e2ab // sdot v11.4s, v21.16b, v18.4b[1]
+	WORD $0x4fb1e28c // sdot v12.4s, v20.16b, v17.4b[1]
+	WORD $0x4fb3e28e // sdot v14.4s, v20.16b, v19.4b[1]
+	WORD $0x4fb1e2ad // sdot v13.4s, v21.16b, v17.4b[1]
+	WORD $0x4fb3e2af // sdot v15.4s, v21.16b, v19.4b[1]
+	WORD $0x3dc03076 // ldr q22, [x3, #192]
+	WORD $0x3dc03477 // ldr q23, [x3, #208]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4f90ea88 // sdot v8.4s, v20.16b, v16.4b[2]
+	WORD $0x4f92ea8a // sdot v10.4s, v20.16b, v18.4b[2]
+	WORD $0x4f90eaa9 // sdot v9.4s, v21.16b, v16.4b[2]
+	WORD $0x4f92eaab // sdot v11.4s, v21.16b, v18.4b[2]
+	WORD $0x4f91ea8c // sdot v12.4s, v20.16b, v17.4b[2]
+	WORD $0x4f93ea8e // sdot v14.4s, v20.16b, v19.4b[2]
+	WORD $0x4f91eaad // sdot v13.4s, v21.16b, v17.4b[2]
+	WORD $0x4f93eaaf // sdot v15.4s, v21.16b, v19.4b[2]
+	WORD $0x3dc03876 // ldr q22, [x3, #224]
+	WORD $0x3dc03c77 // ldr q23, [x3, #240]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4fb0ea88 // sdot v8.4s, v20.16b, v16.4b[3]
+	WORD $0x4fb2ea8a // sdot v10.4s, v20.16b, v18.4b[3]
+	WORD $0x4fb0eaa9 // sdot v9.4s, v21.16b, v16.4b[3]
+	WORD $0x4fb2eaab // sdot v11.4s, v21.16b, v18.4b[3]
+	WORD $0x4fb1ea8c // sdot v12.4s, v20.16b, v17.4b[3]
+	WORD $0x4fb3ea8e // sdot v14.4s, v20.16b, v19.4b[3]
+	WORD $0x4fb1eaad // sdot v13.4s, v21.16b, v17.4b[3]
+	WORD $0x4fb3eaaf // sdot v15.4s, v21.16b, v19.4b[3]
+	WORD $0x4f285508 // shl v8.4s, v8.4s, #8
+	WORD $0x4eaa8508 // add v8.4s, v8.4s, v10.4s
+	WORD $0x4f285529 // shl v9.4s, v9.4s, #8
+	WORD $0x4eab8529 // add v9.4s, v9.4s, v11.4s
+	WORD $0x4f28558c // shl v12.4s, v12.4s, #8
+	WORD $0x4eae858c // add v12.4s, v12.4s, v14.4s
+	WORD $0x4f2855ad // shl v13.4s, v13.4s, #8
+	WORD $0x4eaf85ad // add v13.4s, v13.4s, v15.4s
+	WORD $0xfd400150 // ldr d16, [x10, #0]
+	WORD $0x0f08a610 // sxtl v16.8h, v16.8b
+	WORD $0x4f10a611 // sxtl2 v17.4s, v16.8h
+	WORD $0x0f10a610 // sxtl v16.4s, v16.4h
+	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
+	WORD $0x4eb19525 // mla v5.4s, v9.4s, v17.4s
+	WORD $0x4eb09586 // mla v6.4s, v12.4s, v16.4s
+	WORD $0x4eb195a7 // mla v7.4s, v13.4s, v17.4s
+	ADD $64, R0
+	ADD $64, R2
+	ADD $256, R3
+	ADD $8, R10
+	SUB $1, R11
+	B columns_2
+columns_2_end:
+	WORD $0xbd40008a // ldr s10, [x4, #0]
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	WORD $0x3dc000e8 // ldr q8, [x7, #0]
+	WORD $0x3dc004e9 // ldr q9, [x7, #16]
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e28cc80 // fmla v0.4s, v4.4s, v8.4s
+	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e29cca1 // fmla v1.4s, v5.4s, v9.4s
+	WORD $0xbd4000ca // ldr s10, [x6, #0]
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	WORD $0x3dc000e8 // ldr q8, [x7, #0]
+	WORD $0x3dc004e9 // ldr q9, [x7, #16]
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e28ccc2 // fmla v2.4s, v6.4s, v8.4s
+	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4e29cce3 // fmla v3.4s, v7.4s, v9.4s
+	WORD $0x3dc00128 // ldr q8, [x9, #0]
+	WORD $0x3dc00529 // ldr q9, [x9, #16]
+	WORD $0xbd40048a // ldr s10, [x4, #4]
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	WORD $0x4e2acd00 // fmla v0.4s, v8.4s, v10.4s
+	WORD $0x4e2acd21 // fmla v1.4s, v9.4s, v10.4s
+	WORD $0xbd4004ca // ldr s10, [x6, #4]
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	WORD $0x4e2acd02 // fmla v2.4s, v8.4s, v10.4s
+	WORD $0x4e2acd23 // fmla v3.4s, v9.4s, v10.4s
+	WORD $0x3dc00928 // ldr q8, [x9, #32]
+	WORD $0x3dc00d29 // ldr q9, [x9, #48]
+	WORD $0xbd400c8a // ldr s10, [x4, #12]
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	WORD $0x4e2acd00 // fmla v0.4s, v8.4s, v10.4s
+	WORD $0x4e2acd21 // fmla v1.4s, v9.4s, v10.4s
+	WORD $0xbd400cca // ldr s10, [x6, #12]
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	WORD $0x4e2acd02 // fmla v2.4s, v8.4s, v10.4s
+	WORD $0x4e2acd23 // fmla v3.4s, v9.4s, v10.4s
+	WORD $0x3dc01128 // ldr q8, [x9, #64]
+	WORD $0x3dc01529 // ldr q9, [x9, #80]
+	WORD $0xbd40148a // ldr s10, [x4, #20]
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	WORD $0x4e2acd00 // fmla v0.4s, v8.4s, v10.4s
+	WORD $0x4e2acd21 // fmla v1.4s, v9.4s, v10.4s
+	WORD $0xbd4014ca // ldr s10, [x6, #20]
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	WORD $0x4e2acd02 // fmla v2.4s, v8.4s, v10.4s
+	WORD $0x4e2acd23 // fmla v3.4s, v9.4s, v10.4s
+	WORD $0x3dc01928 // ldr q8, [x9, #96]
+	WORD $0x3dc01d29 // ldr q9, [x9, #112]
+	WORD $0xbd401c8a // ldr s10, [x4, #28]
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	WORD $0x4e2acd00 // fmla v0.4s, v8.4s, v10.4s
+	WORD $0x4e2acd21 // fmla v1.4s, v9.4s, v10.4s
+	WORD $0xbd401cca // ldr s10, [x6, #28]
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	WORD $0x4e2acd02 // fmla v2.4s, v8.4s, v10.4s
+	WORD $0x4e2acd23 // fmla v3.4s, v9.4s, v10.4s
+	ADD $32, R7
+	ADD $32, R4
+	ADD $32, R6
+	ADD $128, R9
+	SUB $1, R8
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R7
+	MOVD ldd+8(FP), R8
+	WORD $0x3d8000e0 // str q0, [x7, #0]
+	WORD $0x3d8004e1 // str q1, [x7, #16]
+	ADD R8<<2, R7
+	WORD $0x3d8000e2 // str q2, [x7, #0]
+	WORD $0x3d8004e3 // str q3, [x7, #16]
+	RET
+
+// func gemmK6Nx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmK6Nx1(SB), NOSPLIT, $0-88
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	MOVD w+48(FP), R2
+	MOVD xs+32(FP), R3
+	MOVD ldxs+40(FP), R4
+	MOVD ws+64(FP), R5
+	MOVD blocks+80(FP), R6
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	MOVD sc+56(FP), R7
+block_1:
+	CMP $1, R6
+	BLT block_1_end
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	MOVD $4, R8
+columns_2:
+	CMP $1, R8
+	BLT columns_2_end
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x3dc00008 // ldr q8, [x0, #0]
+	WORD $0x3dc00809 // ldr q9, [x0, #32]
+	WORD $0x3dc0004c // ldr q12, [x2, #0]
+	WORD $0x3dc0044d // ldr q13, [x2, #16]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4f88e144 // sdot v4.4s, v10.16b, v8.4b[0]
+	WORD $0x4f89e146 // sdot v6.4s, v10.16b, v9.4b[0]
+	WORD $0x4f88e165 // sdot v5.4s, v11.16b, v8.4b[0]
+	WORD $0x4f89e167 // sdot v7.4s, v11.16b, v9.4b[0]
+	WORD $0x3dc0084c // ldr q12, [x2, #32]
+	WORD $0x3dc00c4d // ldr q13, [x2, #48]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4fa8e144 // sdot v4.4s, v10.16b, v8.4b[1]
+	WORD $0x4fa9e146 // sdot v6.4s, v10.16b, v9.4b[1]
+	WORD $0x4fa8e165 // sdot v5.4s, v11.16b, v8.4b[1]
+	WORD $0x4fa9e167 // sdot v7.4s, v11.16b, v9.4b[1]
+	WORD $0x3dc0104c // ldr q12, [x2, #64]
+	WORD $0x3dc0144d // ldr q13, [x2, #80]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4f88e944 // sdot v4.4s, v10.16b, v8.4b[2]
+	WORD $0x4f89e946 // sdot v6.4s, v10.16b, v9.4b[2]
+	WORD $0x4f88e965 // sdot v5.4s, v11.16b, v8.4b[2]
+	WORD $0x4f89e967 // sdot v7.4s, v11.16b, v9.4b[2]
+	WORD $0x3dc0184c // ldr q12, [x2, #96]
+	WORD $0x3dc01c4d // ldr q13, [x2, #112]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4fa8e944 // sdot v4.4s, v10.16b, v8.4b[3]
+	WORD $0x4fa9e946 // sdot v6.4s, v10.16b, v9.4b[3]
+	WORD $0x4fa8e965 // sdot v5.4s, v11.16b, v8.4b[3]
+	WORD $0x4fa9e967 // sdot v7.4s, v11.16b, v9.4b[3]
+	WORD $0x4f285484 // shl v4.4s, v4.4s, #8
+	WORD $0x4ea68484 // add v4.4s, v4.4s, v6.4s
+	WORD $0x4f2854a5 // shl v5.4s, v5.4s, #8
+	WORD $0x4ea784a5 // add v5.4s, v5.4s, v7.4s
+	WORD $0xfd4000e8 // ldr d8, [x7, #0]
+	WORD $0x0f08a508 // sxtl v8.8h, v8.8b
+	WORD $0x4f10a509 // sxtl2 v9.4s, v8.8h
+	WORD $0x0f10a508 // sxtl v8.4s, v8.4h
+	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
+	WORD $0x4ea994a3 // mla v3.4s, v5.4s, v9.4s
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x3dc00408 // ldr q8, [x0, #16]
+	WORD $0x3dc00c09 // ldr q9, [x0, #48]
+	WORD $0x3dc0204c // ldr q12, [x2, #128]
+	WORD $0x3dc0244d // ldr q13, [x2, #144]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4f88e144 // sdot v4.4s, v10.16b, v8.4b[0]
+	WORD $0x4f89e146 // sdot v6.4s, v10.16b, v9.4b[0]
+	WORD $0x4f88e165 // sdot v5.4s, v11.16b, v8.4b[0]
+	WORD $0x4f89e167 // sdot v7.4s, v11.16b, v9.4b[0]
+	WORD $0x3dc0284c // ldr q12, [x2, #160]
+	WORD $0x3dc02c4d // ldr q13, [x2, #176]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4fa8e144 // sdot v4.4s, v10.16b, v8.4b[1]
+	WORD $0x4fa9e146 // sdot v6.4s, v10.16b, v9.4b[1]
+	WORD $0x4fa8e165 // sdot v5.4s, v11.16b, v8.4b[1]
+	WORD $0x4fa9e167 // sdot v7.4s, v11.16b, v9.4b[1]
+	WORD $0x3dc0304c // ldr q12, [x2, #192]
+	WORD $0x3dc0344d // ldr q13, [x2, #208]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4f88e944 // sdot v4.4s, v10.16b, v8.4b[2]
+	WORD $0x4f89e946 // sdot v6.4s, v10.16b, v9.4b[2]
+	WORD $0x4f88e965 // sdot v5.4s, v11.16b, v8.4b[2]
+	WORD $0x4f89e967 // sdot v7.4s, v11.16b, v9.4b[2]
+	WORD $0x3dc0384c // ldr q12, [x2, #224]
+	WORD $0x3dc03c4d // ldr q13, [x2, #240]
+	WORD $0x4e4d398a // zip1 v10.8h, v12.8h, v13.8h
+	WORD $0x4e4d798b // zip2 v11.8h, v12.8h, v13.8h
+	WORD $0x4fa8e944 // sdot v4.4s, v10.16b, v8.4b[3]
+	WORD $0x4fa9e946 // sdot v6.4s, v10.16b, v9.4b[3]
+	WORD $0x4fa8e965 // sdot v5.4s, v11.16b, v8.4b[3]
+	WORD $0x4fa9e967 // sdot v7.4s, v11.16b, v9.4b[3]
+	WORD $0x4f285484 // shl v4.4s, v4.4s, #8
+	WORD $0x4ea68484 // add v4.4s, v4.4s, v6.4s
+	WORD $0x4f2854a5 // shl v5.4s, v5.4s, #8
+	WORD $0x4ea784a5 // add v5.4s, v5.4s, v7.4s
+	WORD $0xfd4004e8 // ldr d8, [x7, #8]
+	WORD $0x0f08a508 // sxtl v8.8h, v8.8b
+	WORD $0x4f10a509 // sxtl2 v9.4s, v8.8h
+	WORD $0x0f10a508 // sxtl v8.4s, v8.4h
+	WORD $0x4ea89482 // mla v2.4s, v4.4s, v8.4s
+	WORD $0x4ea994a3 // mla v3.4s, v5.4s, v9.4s
+	ADD $64, R0
+	ADD $256, R2
+	ADD $16, R7
+	SUB $1, R8
+	B columns_2
+columns_2_end:
+	WORD $0xbd400066 // ldr s6, [x3, #0]
+	WORD $0x4e0404c6 // dup v6.4s, v6.s[0]
+	WORD $0x3dc000a4 // ldr q4, [x5, #0]
+	WORD $0x3dc004a5 // ldr q5, [x5, #16]
+	WORD $0x6e26dc84 // fmul v4.4s, v4.4s, v6.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e24cc40 // fmla v0.4s, v2.4s, v4.4s
+	WORD $0x6e26dca5 // fmul v5.4s, v5.4s, v6.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e25cc61 // fmla v1.4s, v3.4s, v5.4s
+	ADD $32, R5
+	ADD $32, R3
+	SUB $1, R6
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R5
+	MOVD ldd+8(FP), R6
+	WORD $0x3d8000a0 // str q0, [x5, #0]
+	WORD $0x3d8004a1 // str q1, [x5, #16]
+	RET
+
+// func gemmK6Nx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+TEXT ·gemmK6Nx2(SB), NOSPLIT, $0-88
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	ADD R1<<0, R0, R2
+	MOVD w+48(FP), R3
+	MOVD xs+32(FP), R4
+	MOVD ldxs+40(FP), R5
+	ADD R5<<2, R4, R6
+	MOVD ws+64(FP), R7
+	MOVD blocks+80(FP), R8
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	MOVD sc+56(FP), R9
+block_1:
+	CMP $1, R8
+	BLT block_1_end
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	MOVD $4, R10
+columns_2:
+	CMP $1, R10
+	BLT columns_2_end
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x3dc00010 // ldr q16, [x0, #0]
+	WORD $0x3dc00812 // ldr q18, [x0, #32]
+	WORD $0x3dc00051 // ldr q17, [x2, #0]
+	WORD $0x3dc00853 // ldr q19, [x2, #32]
+	WORD $0x3dc00076 // ldr q22, [x3, #0]
+	WORD $0x3dc00477 // ldr q23, [x3, #16]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4f90e288 // sdot v8.4s, v20.16b, v16.4b[0]
+	WORD $0x4f92e28a // sdot v10.4s, v20.16b, v18.4b[0]
+	WORD $0x4f90e2a9 // sdot v9.4s, v21.16b, v16.4b[0]
+	WORD $0x4f92e2ab // sdot v11.4s, v21.16b, v18.4b[0]
+	WORD $0x4f91e28c // sdot v12.4s, v20.16b, v17.4b[0]
+	WORD $0x4f93e28e // sdot v14.4s, v20.16b, v19.4b[0]
+	WORD $0x4f91e2ad // sdot v13.4s, v21.16b, v17.4b[0]
+	WORD $0x4f93e2af // sdot v15.4s, v21.16b, v19.4b[0]
+	WORD $0x3dc00876 // ldr q22, [x3, #32]
+	WORD $0x3dc00c77 // ldr q23, [x3, #48]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4fb0e288 // sdot v8.4s, v20.16b, v16.4b[1]
+	WORD $0x4fb2e28a // sdot v10.4s, v20.16b, v18.4b[1]
+	WORD $0x4fb0e2a9 // sdot v9.4s, v21.16b, v16.4b[1]
+	WORD $0x4fb2e2ab // sdot v11.4s, v21.16b, v18.4b[1]
+	WORD $0x4fb1e28c // sdot v12.4s, v20.16b, v17.4b[1]
+	WORD $0x4fb3e28e // sdot v14.4s, v20.16b, v19.4b[1]
+	WORD $0x4fb1e2ad // sdot v13.4s, v21.16b, v17.4b[1]
+	WORD $0x4fb3e2af // sdot v15.4s, v21.16b, v19.4b[1]
+	WORD $0x3dc01076 // ldr q22, [x3, #64]
+	WORD $0x3dc01477 // ldr q23, [x3, #80]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4f90ea88 // sdot v8.4s, v20.16b, v16.4b[2]
+	WORD $0x4f92ea8a // sdot v10.4s, v20.16b, v18.4b[2]
+	WORD $0x4f90eaa9 // sdot v9.4s, v21.16b, v16.4b[2]
+	WORD $0x4f92eaab // sdot v11.4s, v21.16b, v18.4b[2]
+	WORD $0x4f91ea8c // sdot v12.4s, v20.16b, v17.4b[2]
+	WORD $0x4f93ea8e // sdot v14.4s, v20.16b, v19.4b[2]
+	WORD $0x4f91eaad // sdot v13.4s, v21.16b, v17.4b[2]
+	WORD $0x4f93eaaf // sdot v15.4s, v21.16b, v19.4b[2]
+	WORD $0x3dc01876 // ldr q22, [x3, #96]
+	WORD $0x3dc01c77 // ldr q23, [x3, #112]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4fb0ea88 // sdot v8.4s, v20.16b, v16.4b[3]
+	WORD $0x4fb2ea8a // sdot v10.4s, v20.16b, v18.4b[3]
+	WORD $0x4fb0eaa9 // sdot v9.4s, v21.16b, v16.4b[3]
+	WORD $0x4fb2eaab // sdot v11.4s, v21.16b, v18.4b[3]
+	WORD $0x4fb1ea8c // sdot v12.4s, v20.16b, v17.4b[3]
+	WORD $0x4fb3ea8e // sdot v14.4s, v20.16b, v19.4b[3]
+	WORD $0x4fb1eaad // sdot v13.4s, v21.16b, v17.4b[3]
+	WORD $0x4fb3eaaf // sdot v15.4s, v21.16b, v19.4b[3]
+	WORD $0x4f285508 // shl v8.4s, v8.4s, #8
+	WORD $0x4eaa8508 // add v8.4s, v8.4s, v10.4s
+	WORD $0x4f285529 // shl v9.4s, v9.4s, #8
+	WORD $0x4eab8529 // add v9.4s, v9.4s, v11.4s
+	WORD $0x4f28558c // shl v12.4s, v12.4s, #8
+	WORD $0x4eae858c // add v12.4s, v12.4s, v14.4s
+	WORD $0x4f2855ad // shl v13.4s, v13.4s, #8
+	WORD $0x4eaf85ad // add v13.4s, v13.4s, v15.4s
+	WORD $0xfd400130 // ldr d16, [x9, #0]
+	WORD $0x0f08a610 // sxtl v16.8h, v16.8b
+	WORD $0x4f10a611 // sxtl2 v17.4s, v16.8h
+	WORD $0x0f10a610 // sxtl v16.4s, v16.4h
+	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
+	WORD $0x4eb19525 // mla v5.4s, v9.4s, v17.4s
+	WORD $0x4eb09586 // mla v6.4s, v12.4s, v16.4s
+	WORD $0x4eb195a7 // mla v7.4s, v13.4s, v17.4s
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x3dc00410 // ldr q16, [x0, #16]
+	WORD $0x3dc00c12 // ldr q18, [x0, #48]
+	WORD $0x3dc00451 // ldr q17, [x2, #16]
+	WORD $0x3dc00c53 // ldr q19, [x2, #48]
+	WORD $0x3dc02076 // ldr q22, [x3, #128]
+	WORD $0x3dc02477 // ldr q23, [x3, #144]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4f90e288 // sdot v8.4s, v20.16b, v16.4b[0]
+	WORD $0x4f92e28a // sdot v10.4s, v20.16b, v18.4b[0]
+	WORD $0x4f90e2a9 // sdot v9.4s, v21.16b, v16.4b[0]
+	WORD $0x4f92e2ab // sdot v11.4s, v21.16b, v18.4b[0]
+	WORD $0x4f91e28c // sdot v12.4s, v20.16b, v17.4b[0]
+	WORD $0x4f93e28e // sdot v14.4s, v20.16b, v19.4b[0]
+	WORD $0x4f91e2ad // sdot v13.4s, v21.16b, v17.4b[0]
+	WORD $0x4f93e2af // sdot v15.4s, v21.16b, v19.4b[0]
+	WORD $0x3dc02876 // ldr q22, [x3, #160]
+	WORD $0x3dc02c77 // ldr q23, [x3, #176]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4fb0e288 // sdot v8.4s, v20.16b, v16.4b[1]
+	WORD $0x4fb2e28a // sdot v10.4s, v20.16b, v18.4b[1]
+	WORD $0x4fb0e2a9 // sdot v9.4s, v21.16b, v16.4b[1]
+	WORD $0x4fb2e2ab // sdot v11.4s, v21.16b, v18.4b[1]
+	WORD $0x4fb1e28c // sdot v12.4s, v20.16b, v17.4b[1]
+	WORD $0x4fb3e28e // sdot v14.4s, v20.16b, v19.4b[1]
+	WORD $0x4fb1e2ad // sdot v13.4s, v21.16b, v17.4b[1]
+	WORD $0x4fb3e2af // sdot v15.4s, v21.16b, v19.4b[1]
+	WORD $0x3dc03076 // ldr q22, [x3, #192]
+	WORD $0x3dc03477 // ldr q23, [x3, #208]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4f90ea88 // sdot v8.4s, v20.16b, v16.4b[2]
+	WORD $0x4f92ea8a // sdot v10.4s, v20.16b, v18.4b[2]
+	WORD $0x4f90eaa9 // sdot v9.4s, v21.16b, v16.4b[2]
+	WORD $0x4f92eaab // sdot v11.4s, v21.16b, v18.4b[2]
+	WORD $0x4f91ea8c // sdot v12.4s, v20.16b, v17.4b[2]
+	WORD $0x4f93ea8e // sdot v14.4s, v20.16b, v19.4b[2]
+	WORD $0x4f91eaad // sdot v13.4s, v21.16b, v17.4b[2]
+	WORD $0x4f93eaaf // sdot v15.4s, v21.16b, v19.4b[2]
+	WORD $0x3dc03876 // ldr q22, [x3, #224]
+	WORD $0x3dc03c77 // ldr q23, [x3, #240]
+	WORD $0x4e573ad4 // zip1 v20.8h, v22.8h, v23.8h
+	WORD $0x4e577ad5 // zip2 v21.8h, v22.8h, v23.8h
+	WORD $0x4fb0ea88 // sdot v8.4s, v20.16b, v16.4b[3]
+	WORD $0x4fb2ea8a // sdot v10.4s, v20.16b, v18.4b[3]
+	WORD $0x4fb0eaa9 // sdot v9.4s, v21.16b, v16.4b[3]
+	WORD $0x4fb2eaab // sdot v11.4s, v21.16b, v18.4b[3]
+	WORD $0x4fb1ea8c // sdot v12.4s, v20.16b, v17.4b[3]
+	WORD $0x4fb3ea8e // sdot v14.4s, v20.16b, v19.4b[3]
+	WORD $0x4fb1eaad // sdot v13.4s, v21.16b, v17.4b[3]
+	WORD $0x4fb3eaaf // sdot v15.4s, v21.16b, v19.4b[3]
+	WORD $0x4f285508 // shl v8.4s, v8.4s, #8
+	WORD $0x4eaa8508 // add v8.4s, v8.4s, v10.4s
+	WORD $0x4f285529 // shl v9.4s, v9.4s, #8
+	WORD $0x4eab8529 // add v9.4s, v9.4s, v11.4s
+	WORD $0x4f28558c // shl v12.4s, v12.4s, #8
+	WORD $0x4eae858c // add v12.4s, v12.4s, v14.4s
+	WORD $0x4f2855ad // shl v13.4s, v13.4s, #8
+	WORD $0x4eaf85ad // add v13.4s, v13.4s, v15.4s
+	WORD $0xfd400530 // ldr d16, [x9, #8]
+	WORD $0x0f08a610 // sxtl v16.8h, v16.8b
+	WORD $0x4f10a611 // sxtl2 v17.4s, v16.8h
+	WORD $0x0f10a610 // sxtl v16.4s, v16.4h
+	WORD $0x4eb09504 // mla v4.4s, v8.4s, v16.4s
+	WORD $0x4eb19525 // mla v5.4s, v9.4s, v17.4s
+	WORD $0x4eb09586 // mla v6.4s, v12.4s, v16.4s
+	WORD $0x4eb195a7 // mla v7.4s, v13.4s, v17.4s
+	ADD $64, R0
+	ADD $64, R2
+	ADD $256, R3
+	ADD $16, R9
+	SUB $1, R10
+	B columns_2
+columns_2_end:
+	WORD $0xbd40008a // ldr s10, [x4, #0]
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	WORD $0x3dc000e8 // ldr q8, [x7, #0]
+	WORD $0x3dc004e9 // ldr q9, [x7, #16]
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e28cc80 // fmla v0.4s, v4.4s, v8.4s
+	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e29cca1 // fmla v1.4s, v5.4s, v9.4s
+	WORD $0xbd4000ca // ldr s10, [x6, #0]
+	WORD $0x4e04054a // dup v10.4s, v10.s[0]
+	WORD $0x3dc000e8 // ldr q8, [x7, #0]
+	WORD $0x3dc004e9 // ldr q9, [x7, #16]
+	WORD $0x6e2add08 // fmul v8.4s, v8.4s, v10.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e28ccc2 // fmla v2.4s, v6.4s, v8.4s
+	WORD $0x6e2add29 // fmul v9.4s, v9.4s, v10.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4e29cce3 // fmla v3.4s, v7.4s, v9.4s
+	ADD $32, R7
+	ADD $32, R4
+	ADD $32, R6
+	SUB $1, R8
+	B block_1
+block_1_end:
+	MOVD dst+0(FP), R7
+	MOVD ldd+8(FP), R8
+	WORD $0x3d8000e0 // str q0, [x7, #0]
+	WORD $0x3d8004e1 // str q1, [x7, #16]
+	ADD R8<<2, R7
+	WORD $0x3d8000e2 // str q2, [x7, #0]
+	WORD $0x3d8004e3 // str q3, [x7, #16]
+	RET
+
 // func readNEON(p *byte, n int) byte
 TEXT ·readNEON(SB), NOSPLIT, $0-17
 	MOVD p+0(FP), R0
@@ -4868,6 +8140,66 @@ round_1:
 	B round_1
 round_1_end:
 	RET
+
+// func peakSDOT(n int)
+TEXT ·peakSDOT(SB), NOSPLIT, $0-8
+	MOVD n+0(FP), R0
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x4f00e410 // movi v16.16b, #0
+	WORD $0x4f00e411 // movi v17.16b, #0
+	WORD $0x4f00e412 // movi v18.16b, #0
+	WORD $0x4f00e413 // movi v19.16b, #0
+	WORD $0x4f00e414 // movi v20.16b, #0
+	WORD $0x4f00e415 // movi v21.16b, #0
+	WORD $0x4f00e416 // movi v22.16b, #0
+	WORD $0x4f00e417 // movi v23.16b, #0
+	WORD $0x4f00e418 // movi v24.16b, #0
+round_1:
+	CMP $1, R0
+	BLT round_1_end
+	WORD $0x4e989700 // sdot v0.4s, v24.16b, v24.16b
+	WORD $0x4e989701 // sdot v1.4s, v24.16b, v24.16b
+	WORD $0x4e989702 // sdot v2.4s, v24.16b, v24.16b
+	WORD $0x4e989703 // sdot v3.4s, v24.16b, v24.16b
+	WORD $0x4e989704 // sdot v4.4s, v24.16b, v24.16b
+	WORD $0x4e989705 // sdot v5.4s, v24.16b, v24.16b
+	WORD $0x4e989706 // sdot v6.4s, v24.16b, v24.16b
+	WORD $0x4e989707 // sdot v7.4s, v24.16b, v24.16b
+	WORD $0x4e989708 // sdot v8.4s, v24.16b, v24.16b
+	WORD $0x4e989709 // sdot v9.4s, v24.16b, v24.16b
+	WORD $0x4e98970a // sdot v10.4s, v24.16b, v24.16b
+	WORD $0x4e98970b // sdot v11.4s, v24.16b, v24.16b
+	WORD $0x4e98970c // sdot v12.4s, v24.16b, v24.16b
+	WORD $0x4e98970d // sdot v13.4s, v24.16b, v24.16b
+	WORD $0x4e98970e // sdot v14.4s, v24.16b, v24.16b
+	WORD $0x4e98970f // sdot v15.4s, v24.16b, v24.16b
+	WORD $0x4e989710 // sdot v16.4s, v24.16b, v24.16b
+	WORD $0x4e989711 // sdot v17.4s, v24.16b, v24.16b
+	WORD $0x4e989712 // sdot v18.4s, v24.16b, v24.16b
+	WORD $0x4e989713 // sdot v19.4s, v24.16b, v24.16b
+	WORD $0x4e989714 // sdot v20.4s, v24.16b, v24.16b
+	WORD $0x4e989715 // sdot v21.4s, v24.16b, v24.16b
+	WORD $0x4e989716 // sdot v22.4s, v24.16b, v24.16b
+	WORD $0x4e989717 // sdot v23.4s, v24.16b, v24.16b
+	SUB $1, R0
+	B round_1
+round_1_end:
+	RET
 DATA constants<>+0(SB)/4, $0x42b0c0a5
 DATA constants<>+4(SB)/4, $0x42b0c0a5
 DATA constants<>+8(SB)/4, $0x42b0c0a5
@@ -4948,4 +8280,12 @@ DATA constants<>+304(SB)/4, $0x3f2aaa70
 DATA constants<>+308(SB)/4, $0x3f2aaa70
 DATA constants<>+312(SB)/4, $0x3f2aaa70
 DATA constants<>+316(SB)/4, $0x3f2aaa70
-GLOBL constants<>(SB), RODATA|NOPTR, $320
+DATA constants<>+320(SB)/4, $0x46fffe00
+DATA constants<>+324(SB)/4, $0x46fffe00
+DATA constants<>+328(SB)/4, $0x46fffe00
+DATA constants<>+332(SB)/4, $0x46fffe00
+DATA constants<>+336(SB)/4, $0x00800080
+DATA constants<>+340(SB)/4, $0x00800080
+DATA constants<>+344(SB)/4, $0x00800080
+DATA constants<>+348(SB)/4, $0x00800080
+GLOBL constants<>(SB), RODATA|NOPTR, $352

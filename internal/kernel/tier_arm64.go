@@ -2,12 +2,13 @@ package kernel
 
 import (
 	"math"
+	"slices"
 
 	"golang.org/x/sys/cpu"
 )
 
 // platformTiers are the tiers of this architecture, the best last.
-var platformTiers = []*table{&neon}
+var platformTiers = []*table{&neon, &neonSDOT}
 
 // neon is the tier of all processors of this architecture. It follows the rules of avx2, see there; products of floats,
 // the scan and all else in assembly have that tier's bits. What is only for training is plain Go, but for one product.
@@ -32,6 +33,29 @@ var neon = table{
 		f32:  func(n int) int { return rounds(n, 24*4, peakF32NEON) },
 	},
 	backward: neonBackward,
+}
+
+// neonSDOT is neon with products of bytes, four in each lane: without them there are no integer products.
+var neonSDOT = func() table {
+	t := neon
+	t.name, t.pack = "neon+sdot", &packSDOT
+	t.needs = append(slices.Clip(t.needs), need{"SDOT", cpu.ARM64.HasASIMDDP})
+	// Two planes of activations make one product of two instructions.
+	t.limits.i8 = func(n int) int { return rounds(n, 24*8, peakSDOT) }
+	return t
+}()
+
+var packSDOT = packKernels{
+	rows: 8,
+	arithmetic: [arithmetics]integerKernels{
+		i8:  {few: blockTiles{gemmI8Nx1, gemmI8Nx2, gemmI8Nx3}},
+		i8m: {few: blockTiles{gemmI8mNx1, gemmI8mNx2, gemmI8mNx3}},
+		i4m: {few: blockTiles{gemmI4Nx1, gemmI4Nx2}},
+		k4:  {few: superTiles{gemmK4Nx1, gemmK4Nx2}},
+		k5:  {few: superTiles{gemmK5Nx1, gemmK5Nx2}},
+		k6:  {few: superTiles{gemmK6Nx1, gemmK6Nx2}},
+	},
+	round: roundNEON, roundK: roundKNEON, fromF16: widenF16NEON, scalesK: scalesKNEON,
 }
 
 var neonBackward = func() backward {

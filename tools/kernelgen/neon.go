@@ -25,6 +25,9 @@ func generateNEON() {
 	neonScan(f)
 	neonConv(f)
 	neonConversions(f)
+	neonRounding(f)
+	neonScalesK(f)
+	neonProducts(f)
 	neonLimits(f)
 	if err := f.Write(*out, *stubs); err != nil {
 		fmt.Fprintln(os.Stderr, "kernelgen:", err)

@@ -53,6 +53,7 @@ func neonLimits(f *arm64.File) {
 	})
 
 	neonPeak(f, "peakF32NEON", "fmla v?.4s, v?.4s, v?.4s")
+	neonPeak(f, "peakSDOT", "sdot v?.4s, v?.16b, v?.16b")
 }
 
 // neonPeak writes n rounds of 24 times an instruction, as many sums.
