@@ -8027,6 +8027,1380 @@ block_1_end:
 	WORD $0x3d8004e3 // str q3, [x7, #16]
 	RET
 
+// func arrangeI8NEON(dst *byte, w *byte, blocks int)
+TEXT ·arrangeI8NEON(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD w+8(FP), R1
+	MOVD blocks+16(FP), R2
+	WORD $0x4f00e5e0 // movi v0.16b, #15
+block_1:
+	CMP $1, R2
+	BLT block_1_end
+	WORD $0x3dc00021 // ldr q1, [x1, #0]
+	WORD $0x3dc00422 // ldr q2, [x1, #16]
+	WORD $0x3dc00823 // ldr q3, [x1, #32]
+	WORD $0x3dc00c24 // ldr q4, [x1, #48]
+	WORD $0x4e423825 // zip1 v5.8h, v1.8h, v2.8h
+	WORD $0x4e427827 // zip2 v7.8h, v1.8h, v2.8h
+	WORD $0x4e443866 // zip1 v6.8h, v3.8h, v4.8h
+	WORD $0x4e447868 // zip2 v8.8h, v3.8h, v4.8h
+	WORD $0x4e8638a9 // zip1 v9.4s, v5.4s, v6.4s
+	WORD $0x4e8678aa // zip2 v10.4s, v5.4s, v6.4s
+	WORD $0x4e8838eb // zip1 v11.4s, v7.4s, v8.4s
+	WORD $0x4e8878ec // zip2 v12.4s, v7.4s, v8.4s
+	WORD $0x3d800009 // str q9, [x0, #0]
+	WORD $0x3d80040a // str q10, [x0, #16]
+	WORD $0x3d80080b // str q11, [x0, #32]
+	WORD $0x3d800c0c // str q12, [x0, #48]
+	WORD $0x3dc01021 // ldr q1, [x1, #64]
+	WORD $0x3dc01422 // ldr q2, [x1, #80]
+	WORD $0x3dc01823 // ldr q3, [x1, #96]
+	WORD $0x3dc01c24 // ldr q4, [x1, #112]
+	WORD $0x4e423825 // zip1 v5.8h, v1.8h, v2.8h
+	WORD $0x4e427827 // zip2 v7.8h, v1.8h, v2.8h
+	WORD $0x4e443866 // zip1 v6.8h, v3.8h, v4.8h
+	WORD $0x4e447868 // zip2 v8.8h, v3.8h, v4.8h
+	WORD $0x4e8638a9 // zip1 v9.4s, v5.4s, v6.4s
+	WORD $0x4e8678aa // zip2 v10.4s, v5.4s, v6.4s
+	WORD $0x4e8838eb // zip1 v11.4s, v7.4s, v8.4s
+	WORD $0x4e8878ec // zip2 v12.4s, v7.4s, v8.4s
+	WORD $0x3d801009 // str q9, [x0, #64]
+	WORD $0x3d80140a // str q10, [x0, #80]
+	WORD $0x3d80180b // str q11, [x0, #96]
+	WORD $0x3d801c0c // str q12, [x0, #112]
+	WORD $0x3dc02021 // ldr q1, [x1, #128]
+	WORD $0x3dc02422 // ldr q2, [x1, #144]
+	WORD $0x3dc02823 // ldr q3, [x1, #160]
+	WORD $0x3dc02c24 // ldr q4, [x1, #176]
+	WORD $0x4e423825 // zip1 v5.8h, v1.8h, v2.8h
+	WORD $0x4e427827 // zip2 v7.8h, v1.8h, v2.8h
+	WORD $0x4e443866 // zip1 v6.8h, v3.8h, v4.8h
+	WORD $0x4e447868 // zip2 v8.8h, v3.8h, v4.8h
+	WORD $0x4e8638a9 // zip1 v9.4s, v5.4s, v6.4s
+	WORD $0x4e8678aa // zip2 v10.4s, v5.4s, v6.4s
+	WORD $0x4e8838eb // zip1 v11.4s, v7.4s, v8.4s
+	WORD $0x4e8878ec // zip2 v12.4s, v7.4s, v8.4s
+	WORD $0x3d802009 // str q9, [x0, #128]
+	WORD $0x3d80240a // str q10, [x0, #144]
+	WORD $0x3d80280b // str q11, [x0, #160]
+	WORD $0x3d802c0c // str q12, [x0, #176]
+	WORD $0x3dc03021 // ldr q1, [x1, #192]
+	WORD $0x3dc03422 // ldr q2, [x1, #208]
+	WORD $0x3dc03823 // ldr q3, [x1, #224]
+	WORD $0x3dc03c24 // ldr q4, [x1, #240]
+	WORD $0x4e423825 // zip1 v5.8h, v1.8h, v2.8h
+	WORD $0x4e427827 // zip2 v7.8h, v1.8h, v2.8h
+	WORD $0x4e443866 // zip1 v6.8h, v3.8h, v4.8h
+	WORD $0x4e447868 // zip2 v8.8h, v3.8h, v4.8h
+	WORD $0x4e8638a9 // zip1 v9.4s, v5.4s, v6.4s
+	WORD $0x4e8678aa // zip2 v10.4s, v5.4s, v6.4s
+	WORD $0x4e8838eb // zip1 v11.4s, v7.4s, v8.4s
+	WORD $0x4e8878ec // zip2 v12.4s, v7.4s, v8.4s
+	WORD $0x3d803009 // str q9, [x0, #192]
+	WORD $0x3d80340a // str q10, [x0, #208]
+	WORD $0x3d80380b // str q11, [x0, #224]
+	WORD $0x3d803c0c // str q12, [x0, #240]
+	ADD $256, R1
+	ADD $256, R0
+	SUB $1, R2
+	B block_1
+block_1_end:
+	RET
+
+// func arrangeI4NEON(dst *byte, w *byte, blocks int)
+TEXT ·arrangeI4NEON(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD w+8(FP), R1
+	MOVD blocks+16(FP), R2
+	WORD $0x4f00e5e0 // movi v0.16b, #15
+block_1:
+	CMP $1, R2
+	BLT block_1_end
+	WORD $0x3dc00021 // ldr q1, [x1, #0]
+	WORD $0x3dc00422 // ldr q2, [x1, #16]
+	WORD $0x3dc00823 // ldr q3, [x1, #32]
+	WORD $0x3dc00c24 // ldr q4, [x1, #48]
+	WORD $0x4e423825 // zip1 v5.8h, v1.8h, v2.8h
+	WORD $0x4e427827 // zip2 v7.8h, v1.8h, v2.8h
+	WORD $0x4e443866 // zip1 v6.8h, v3.8h, v4.8h
+	WORD $0x4e447868 // zip2 v8.8h, v3.8h, v4.8h
+	WORD $0x4e8638a9 // zip1 v9.4s, v5.4s, v6.4s
+	WORD $0x4e8678aa // zip2 v10.4s, v5.4s, v6.4s
+	WORD $0x4e8838eb // zip1 v11.4s, v7.4s, v8.4s
+	WORD $0x4e8878ec // zip2 v12.4s, v7.4s, v8.4s
+	WORD $0x6f0c0521 // ushr v1.16b, v9.16b, #4
+	WORD $0x4e201d29 // and v9.16b, v9.16b, v0.16b
+	WORD $0x3d802001 // str q1, [x0, #128]
+	WORD $0x3d800009 // str q9, [x0, #0]
+	WORD $0x6f0c0542 // ushr v2.16b, v10.16b, #4
+	WORD $0x4e201d4a // and v10.16b, v10.16b, v0.16b
+	WORD $0x3d802402 // str q2, [x0, #144]
+	WORD $0x3d80040a // str q10, [x0, #16]
+	WORD $0x6f0c0563 // ushr v3.16b, v11.16b, #4
+	WORD $0x4e201d6b // and v11.16b, v11.16b, v0.16b
+	WORD $0x3d802803 // str q3, [x0, #160]
+	WORD $0x3d80080b // str q11, [x0, #32]
+	WORD $0x6f0c0584 // ushr v4.16b, v12.16b, #4
+	WORD $0x4e201d8c // and v12.16b, v12.16b, v0.16b
+	WORD $0x3d802c04 // str q4, [x0, #176]
+	WORD $0x3d800c0c // str q12, [x0, #48]
+	WORD $0x3dc01021 // ldr q1, [x1, #64]
+	WORD $0x3dc01422 // ldr q2, [x1, #80]
+	WORD $0x3dc01823 // ldr q3, [x1, #96]
+	WORD $0x3dc01c24 // ldr q4, [x1, #112]
+	WORD $0x4e423825 // zip1 v5.8h, v1.8h, v2.8h
+	WORD $0x4e427827 // zip2 v7.8h, v1.8h, v2.8h
+	WORD $0x4e443866 // zip1 v6.8h, v3.8h, v4.8h
+	WORD $0x4e447868 // zip2 v8.8h, v3.8h, v4.8h
+	WORD $0x4e8638a9 // zip1 v9.4s, v5.4s, v6.4s
+	WORD $0x4e8678aa // zip2 v10.4s, v5.4s, v6.4s
+	WORD $0x4e8838eb // zip1 v11.4s, v7.4s, v8.4s
+	WORD $0x4e8878ec // zip2 v12.4s, v7.4s, v8.4s
+	WORD $0x6f0c0521 // ushr v1.16b, v9.16b, #4
+	WORD $0x4e201d29 // and v9.16b, v9.16b, v0.16b
+	WORD $0x3d803001 // str q1, [x0, #192]
+	WORD $0x3d801009 // str q9, [x0, #64]
+	WORD $0x6f0c0542 // ushr v2.16b, v10.16b, #4
+	WORD $0x4e201d4a // and v10.16b, v10.16b, v0.16b
+	WORD $0x3d803402 // str q2, [x0, #208]
+	WORD $0x3d80140a // str q10, [x0, #80]
+	WORD $0x6f0c0563 // ushr v3.16b, v11.16b, #4
+	WORD $0x4e201d6b // and v11.16b, v11.16b, v0.16b
+	WORD $0x3d803803 // str q3, [x0, #224]
+	WORD $0x3d80180b // str q11, [x0, #96]
+	WORD $0x6f0c0584 // ushr v4.16b, v12.16b, #4
+	WORD $0x4e201d8c // and v12.16b, v12.16b, v0.16b
+	WORD $0x3d803c04 // str q4, [x0, #240]
+	WORD $0x3d801c0c // str q12, [x0, #112]
+	ADD $128, R1
+	ADD $256, R0
+	SUB $1, R2
+	B block_1
+block_1_end:
+	RET
+
+// func gemmI8MM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int, add bool)
+TEXT ·gemmI8MM(SB), NOSPLIT, $0-81
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	ADD R1<<0, R0, R2
+	MOVD xs+32(FP), R3
+	MOVD ldxs+40(FP), R4
+	ADD R4<<2, R3, R5
+	ADD R4<<2, R5, R6
+	ADD R4<<2, R6, R7
+	MOVD dst+0(FP), R8
+	MOVD ldd+8(FP), R9
+	ADD R9<<2, R8, R10
+	ADD R9<<2, R10, R11
+	ADD R9<<2, R11, R12
+	MOVD w+48(FP), R13
+	MOVD ws+56(FP), R14
+	MOVD blocks+72(FP), R15
+	MOVBU add+80(FP), R19
+	CBNZ R19, start
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x3d800100 // str q0, [x8, #0]
+	WORD $0x3d800500 // str q0, [x8, #16]
+	WORD $0x3d800140 // str q0, [x10, #0]
+	WORD $0x3d800540 // str q0, [x10, #16]
+	WORD $0x3d800160 // str q0, [x11, #0]
+	WORD $0x3d800560 // str q0, [x11, #16]
+	WORD $0x3d800180 // str q0, [x12, #0]
+	WORD $0x3d800580 // str q0, [x12, #16]
+start:
+block_1:
+	CMP $1, R15
+	BLT block_1_end
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x3dc001b0 // ldr q16, [x13, #0]
+	WORD $0x3dc005b1 // ldr q17, [x13, #16]
+	WORD $0x3dc009b2 // ldr q18, [x13, #32]
+	WORD $0x3dc00db3 // ldr q19, [x13, #48]
+	WORD $0x3dc00014 // ldr q20, [x0, #0]
+	WORD $0x4e90a680 // smmla v0.4s, v20.16b, v16.16b
+	WORD $0x4e91a682 // smmla v2.4s, v20.16b, v17.16b
+	WORD $0x4e92a684 // smmla v4.4s, v20.16b, v18.16b
+	WORD $0x4e93a686 // smmla v6.4s, v20.16b, v19.16b
+	WORD $0x3dc01014 // ldr q20, [x0, #64]
+	WORD $0x4e90ae81 // usmmla v1.4s, v20.16b, v16.16b
+	WORD $0x4e91ae83 // usmmla v3.4s, v20.16b, v17.16b
+	WORD $0x4e92ae85 // usmmla v5.4s, v20.16b, v18.16b
+	WORD $0x4e93ae87 // usmmla v7.4s, v20.16b, v19.16b
+	WORD $0x3dc00054 // ldr q20, [x2, #0]
+	WORD $0x4e90a688 // smmla v8.4s, v20.16b, v16.16b
+	WORD $0x4e91a68a // smmla v10.4s, v20.16b, v17.16b
+	WORD $0x4e92a68c // smmla v12.4s, v20.16b, v18.16b
+	WORD $0x4e93a68e // smmla v14.4s, v20.16b, v19.16b
+	WORD $0x3dc01054 // ldr q20, [x2, #64]
+	WORD $0x4e90ae89 // usmmla v9.4s, v20.16b, v16.16b
+	WORD $0x4e91ae8b // usmmla v11.4s, v20.16b, v17.16b
+	WORD $0x4e92ae8d // usmmla v13.4s, v20.16b, v18.16b
+	WORD $0x4e93ae8f // usmmla v15.4s, v20.16b, v19.16b
+	WORD $0x3dc011b0 // ldr q16, [x13, #64]
+	WORD $0x3dc015b1 // ldr q17, [x13, #80]
+	WORD $0x3dc019b2 // ldr q18, [x13, #96]
+	WORD $0x3dc01db3 // ldr q19, [x13, #112]
+	WORD $0x3dc00414 // ldr q20, [x0, #16]
+	WORD $0x4e90a680 // smmla v0.4s, v20.16b, v16.16b
+	WORD $0x4e91a682 // smmla v2.4s, v20.16b, v17.16b
+	WORD $0x4e92a684 // smmla v4.4s, v20.16b, v18.16b
+	WORD $0x4e93a686 // smmla v6.4s, v20.16b, v19.16b
+	WORD $0x3dc01414 // ldr q20, [x0, #80]
+	WORD $0x4e90ae81 // usmmla v1.4s, v20.16b, v16.16b
+	WORD $0x4e91ae83 // usmmla v3.4s, v20.16b, v17.16b
+	WORD $0x4e92ae85 // usmmla v5.4s, v20.16b, v18.16b
+	WORD $0x4e93ae87 // usmmla v7.4s, v20.16b, v19.16b
+	WORD $0x3dc00454 // ldr q20, [x2, #16]
+	WORD $0x4e90a688 // smmla v8.4s, v20.16b, v16.16b
+	WORD $0x4e91a68a // smmla v10.4s, v20.16b, v17.16b
+	WORD $0x4e92a68c // smmla v12.4s, v20.16b, v18.16b
+	WORD $0x4e93a68e // smmla v14.4s, v20.16b, v19.16b
+	WORD $0x3dc01454 // ldr q20, [x2, #80]
+	WORD $0x4e90ae89 // usmmla v9.4s, v20.16b, v16.16b
+	WORD $0x4e91ae8b // usmmla v11.4s, v20.16b, v17.16b
+	WORD $0x4e92ae8d // usmmla v13.4s, v20.16b, v18.16b
+	WORD $0x4e93ae8f // usmmla v15.4s, v20.16b, v19.16b
+	WORD $0x3dc021b0 // ldr q16, [x13, #128]
+	WORD $0x3dc025b1 // ldr q17, [x13, #144]
+	WORD $0x3dc029b2 // ldr q18, [x13, #160]
+	WORD $0x3dc02db3 // ldr q19, [x13, #176]
+	WORD $0x3dc00814 // ldr q20, [x0, #32]
+	WORD $0x4e90a680 // smmla v0.4s, v20.16b, v16.16b
+	WORD $0x4e91a682 // smmla v2.4s, v20.16b, v17.16b
+	WORD $0x4e92a684 // smmla v4.4s, v20.16b, v18.16b
+	WORD $0x4e93a686 // smmla v6.4s, v20.16b, v19.16b
+	WORD $0x3dc01814 // ldr q20, [x0, #96]
+	WORD $0x4e90ae81 // usmmla v1.4s, v20.16b, v16.16b
+	WORD $0x4e91ae83 // usmmla v3.4s, v20.16b, v17.16b
+	WORD $0x4e92ae85 // usmmla v5.4s, v20.16b, v18.16b
+	WORD $0x4e93ae87 // usmmla v7.4s, v20.16b, v19.16b
+	WORD $0x3dc00854 // ldr q20, [x2, #32]
+	WORD $0x4e90a688 // smmla v8.4s, v20.16b, v16.16b
+	WORD $0x4e91a68a // smmla v10.4s, v20.16b, v17.16b
+	WORD $0x4e92a68c // smmla v12.4s, v20.16b, v18.16b
+	WORD $0x4e93a68e // smmla v14.4s, v20.16b, v19.16b
+	WORD $0x3dc01854 // ldr q20, [x2, #96]
+	WORD $0x4e90ae89 // usmmla v9.4s, v20.16b, v16.16b
+	WORD $0x4e91ae8b // usmmla v11.4s, v20.16b, v17.16b
+	WORD $0x4e92ae8d // usmmla v13.4s, v20.16b, v18.16b
+	WORD $0x4e93ae8f // usmmla v15.4s, v20.16b, v19.16b
+	WORD $0x3dc031b0 // ldr q16, [x13, #192]
+	WORD $0x3dc035b1 // ldr q17, [x13, #208]
+	WORD $0x3dc039b2 // ldr q18, [x13, #224]
+	WORD $0x3dc03db3 // ldr q19, [x13, #240]
+	WORD $0x3dc00c14 // ldr q20, [x0, #48]
+	WORD $0x4e90a680 // smmla v0.4s, v20.16b, v16.16b
+	WORD $0x4e91a682 // smmla v2.4s, v20.16b, v17.16b
+	WORD $0x4e92a684 // smmla v4.4s, v20.16b, v18.16b
+	WORD $0x4e93a686 // smmla v6.4s, v20.16b, v19.16b
+	WORD $0x3dc01c14 // ldr q20, [x0, #112]
+	WORD $0x4e90ae81 // usmmla v1.4s, v20.16b, v16.16b
+	WORD $0x4e91ae83 // usmmla v3.4s, v20.16b, v17.16b
+	WORD $0x4e92ae85 // usmmla v5.4s, v20.16b, v18.16b
+	WORD $0x4e93ae87 // usmmla v7.4s, v20.16b, v19.16b
+	WORD $0x3dc00c54 // ldr q20, [x2, #48]
+	WORD $0x4e90a688 // smmla v8.4s, v20.16b, v16.16b
+	WORD $0x4e91a68a // smmla v10.4s, v20.16b, v17.16b
+	WORD $0x4e92a68c // smmla v12.4s, v20.16b, v18.16b
+	WORD $0x4e93a68e // smmla v14.4s, v20.16b, v19.16b
+	WORD $0x3dc01c54 // ldr q20, [x2, #112]
+	WORD $0x4e90ae89 // usmmla v9.4s, v20.16b, v16.16b
+	WORD $0x4e91ae8b // usmmla v11.4s, v20.16b, v17.16b
+	WORD $0x4e92ae8d // usmmla v13.4s, v20.16b, v18.16b
+	WORD $0x4e93ae8f // usmmla v15.4s, v20.16b, v19.16b
+	WORD $0x4f285400 // shl v0.4s, v0.4s, #8
+	WORD $0x4ea18400 // add v0.4s, v0.4s, v1.4s
+	WORD $0x4f285442 // shl v2.4s, v2.4s, #8
+	WORD $0x4ea38442 // add v2.4s, v2.4s, v3.4s
+	WORD $0x4f285484 // shl v4.4s, v4.4s, #8
+	WORD $0x4ea58484 // add v4.4s, v4.4s, v5.4s
+	WORD $0x4f2854c6 // shl v6.4s, v6.4s, #8
+	WORD $0x4ea784c6 // add v6.4s, v6.4s, v7.4s
+	WORD $0x4f285508 // shl v8.4s, v8.4s, #8
+	WORD $0x4ea98508 // add v8.4s, v8.4s, v9.4s
+	WORD $0x4f28554a // shl v10.4s, v10.4s, #8
+	WORD $0x4eab854a // add v10.4s, v10.4s, v11.4s
+	WORD $0x4f28558c // shl v12.4s, v12.4s, #8
+	WORD $0x4ead858c // add v12.4s, v12.4s, v13.4s
+	WORD $0x4f2855ce // shl v14.4s, v14.4s, #8
+	WORD $0x4eaf85ce // add v14.4s, v14.4s, v15.4s
+	WORD $0x4ec27801 // zip2 v1.2d, v0.2d, v2.2d
+	WORD $0x4ec23800 // zip1 v0.2d, v0.2d, v2.2d
+	WORD $0x4ec67882 // zip2 v2.2d, v4.2d, v6.2d
+	WORD $0x4ec63884 // zip1 v4.2d, v4.2d, v6.2d
+	WORD $0x4eca7903 // zip2 v3.2d, v8.2d, v10.2d
+	WORD $0x4eca3908 // zip1 v8.2d, v8.2d, v10.2d
+	WORD $0x4ece7985 // zip2 v5.2d, v12.2d, v14.2d
+	WORD $0x4ece398c // zip1 v12.2d, v12.2d, v14.2d
+	ADD $128, R0
+	ADD $128, R2
+	ADD $256, R13
+	WORD $0x3dc001c6 // ldr q6, [x14, #0]
+	WORD $0x3dc005c7 // ldr q7, [x14, #16]
+	WORD $0x3dc0010d // ldr q13, [x8, #0]
+	WORD $0x3dc0050e // ldr q14, [x8, #16]
+	WORD $0xbd40006b // ldr s11, [x3, #0]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x6e2bdcc9 // fmul v9.4s, v6.4s, v11.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e29cc0d // fmla v13.4s, v0.4s, v9.4s
+	WORD $0x6e2bdcea // fmul v10.4s, v7.4s, v11.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e2acc8e // fmla v14.4s, v4.4s, v10.4s
+	WORD $0x3d80010d // str q13, [x8, #0]
+	WORD $0x3d80050e // str q14, [x8, #16]
+	WORD $0x3dc0014d // ldr q13, [x10, #0]
+	WORD $0x3dc0054e // ldr q14, [x10, #16]
+	WORD $0xbd4000ab // ldr s11, [x5, #0]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x6e2bdcc9 // fmul v9.4s, v6.4s, v11.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e29cc2d // fmla v13.4s, v1.4s, v9.4s
+	WORD $0x6e2bdcea // fmul v10.4s, v7.4s, v11.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e2acc4e // fmla v14.4s, v2.4s, v10.4s
+	WORD $0x3d80014d // str q13, [x10, #0]
+	WORD $0x3d80054e // str q14, [x10, #16]
+	WORD $0x3dc0016d // ldr q13, [x11, #0]
+	WORD $0x3dc0056e // ldr q14, [x11, #16]
+	WORD $0xbd4000cb // ldr s11, [x6, #0]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x6e2bdcc9 // fmul v9.4s, v6.4s, v11.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e29cd0d // fmla v13.4s, v8.4s, v9.4s
+	WORD $0x6e2bdcea // fmul v10.4s, v7.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e2acd8e // fmla v14.4s, v12.4s, v10.4s
+	WORD $0x3d80016d // str q13, [x11, #0]
+	WORD $0x3d80056e // str q14, [x11, #16]
+	WORD $0x3dc0018d // ldr q13, [x12, #0]
+	WORD $0x3dc0058e // ldr q14, [x12, #16]
+	WORD $0xbd4000eb // ldr s11, [x7, #0]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x6e2bdcc9 // fmul v9.4s, v6.4s, v11.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e29cc6d // fmla v13.4s, v3.4s, v9.4s
+	WORD $0x6e2bdcea // fmul v10.4s, v7.4s, v11.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e2accae // fmla v14.4s, v5.4s, v10.4s
+	WORD $0x3d80018d // str q13, [x12, #0]
+	WORD $0x3d80058e // str q14, [x12, #16]
+	ADD $32, R14
+	ADD $8, R3
+	ADD $8, R5
+	ADD $8, R6
+	ADD $8, R7
+	SUB $1, R15
+	B block_1
+block_1_end:
+	RET
+
+// func gemmI8MMm(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int, add bool)
+TEXT ·gemmI8MMm(SB), NOSPLIT, $0-81
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	ADD R1<<0, R0, R2
+	MOVD xs+32(FP), R3
+	MOVD ldxs+40(FP), R4
+	ADD R4<<2, R3, R5
+	ADD R4<<2, R5, R6
+	ADD R4<<2, R6, R7
+	MOVD dst+0(FP), R8
+	MOVD ldd+8(FP), R9
+	ADD R9<<2, R8, R10
+	ADD R9<<2, R10, R11
+	ADD R9<<2, R11, R12
+	MOVD w+48(FP), R13
+	MOVD ws+56(FP), R14
+	MOVD blocks+72(FP), R15
+	MOVD wm+64(FP), R19
+	MOVBU add+80(FP), R20
+	CBNZ R20, start
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x3d800100 // str q0, [x8, #0]
+	WORD $0x3d800500 // str q0, [x8, #16]
+	WORD $0x3d800140 // str q0, [x10, #0]
+	WORD $0x3d800540 // str q0, [x10, #16]
+	WORD $0x3d800160 // str q0, [x11, #0]
+	WORD $0x3d800560 // str q0, [x11, #16]
+	WORD $0x3d800180 // str q0, [x12, #0]
+	WORD $0x3d800580 // str q0, [x12, #16]
+start:
+block_1:
+	CMP $1, R15
+	BLT block_1_end
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x3dc001b0 // ldr q16, [x13, #0]
+	WORD $0x3dc005b1 // ldr q17, [x13, #16]
+	WORD $0x3dc009b2 // ldr q18, [x13, #32]
+	WORD $0x3dc00db3 // ldr q19, [x13, #48]
+	WORD $0x3dc00014 // ldr q20, [x0, #0]
+	WORD $0x4e90a680 // smmla v0.4s, v20.16b, v16.16b
+	WORD $0x4e91a682 // smmla v2.4s, v20.16b, v17.16b
+	WORD $0x4e92a684 // smmla v4.4s, v20.16b, v18.16b
+	WORD $0x4e93a686 // smmla v6.4s, v20.16b, v19.16b
+	WORD $0x3dc01014 // ldr q20, [x0, #64]
+	WORD $0x4e90ae81 // usmmla v1.4s, v20.16b, v16.16b
+	WORD $0x4e91ae83 // usmmla v3.4s, v20.16b, v17.16b
+	WORD $0x4e92ae85 // usmmla v5.4s, v20.16b, v18.16b
+	WORD $0x4e93ae87 // usmmla v7.4s, v20.16b, v19.16b
+	WORD $0x3dc00054 // ldr q20, [x2, #0]
+	WORD $0x4e90a688 // smmla v8.4s, v20.16b, v16.16b
+	WORD $0x4e91a68a // smmla v10.4s, v20.16b, v17.16b
+	WORD $0x4e92a68c // smmla v12.4s, v20.16b, v18.16b
+	WORD $0x4e93a68e // smmla v14.4s, v20.16b, v19.16b
+	WORD $0x3dc01054 // ldr q20, [x2, #64]
+	WORD $0x4e90ae89 // usmmla v9.4s, v20.16b, v16.16b
+	WORD $0x4e91ae8b // usmmla v11.4s, v20.16b, v17.16b
+	WORD $0x4e92ae8d // usmmla v13.4s, v20.16b, v18.16b
+	WORD $0x4e93ae8f // usmmla v15.4s, v20.16b, v19.16b
+	WORD $0x3dc011b0 // ldr q16, [x13, #64]
+	WORD $0x3dc015b1 // ldr q17, [x13, #80]
+	WORD $0x3dc019b2 // ldr q18, [x13, #96]
+	WORD $0x3dc01db3 // ldr q19, [x13, #112]
+	WORD $0x3dc00414 // ldr q20, [x0, #16]
+	WORD $0x4e90a680 // smmla v0.4s, v20.16b, v16.16b
+	WORD $0x4e91a682 // smmla v2.4s, v20.16b, v17.16b
+	WORD $0x4e92a684 // smmla v4.4s, v20.16b, v18.16b
+	WORD $0x4e93a686 // smmla v6.4s, v20.16b, v19.16b
+	WORD $0x3dc01414 // ldr q20, [x0, #80]
+	WORD $0x4e90ae81 // usmmla v1.4s, v20.16b, v16.16b
+	WORD $0x4e91ae83 // usmmla v3.4s, v20.16b, v17.16b
+	WORD $0x4e92ae85 // usmmla v5.4s, v20.16b, v18.16b
+	WORD $0x4e93ae87 // usmmla v7.4s, v20.16b, v19.16b
+	WORD $0x3dc00454 // ldr q20, [x2, #16]
+	WORD $0x4e90a688 // smmla v8.4s, v20.16b, v16.16b
+	WORD $0x4e91a68a // smmla v10.4s, v20.16b, v17.16b
+	WORD $0x4e92a68c // smmla v12.4s, v20.16b, v18.16b
+	WORD $0x4e93a68e // smmla v14.4s, v20.16b, v19.16b
+	WORD $0x3dc01454 // ldr q20, [x2, #80]
+	WORD $0x4e90ae89 // usmmla v9.4s, v20.16b, v16.16b
+	WORD $0x4e91ae8b // usmmla v11.4s, v20.16b, v17.16b
+	WORD $0x4e92ae8d // usmmla v13.4s, v20.16b, v18.16b
+	WORD $0x4e93ae8f // usmmla v15.4s, v20.16b, v19.16b
+	WORD $0x3dc021b0 // ldr q16, [x13, #128]
+	WORD $0x3dc025b1 // ldr q17, [x13, #144]
+	WORD $0x3dc029b2 // ldr q18, [x13, #160]
+	WORD $0x3dc02db3 // ldr q19, [x13, #176]
+	WORD $0x3dc00814 // ldr q20, [x0, #32]
+	WORD $0x4e90a680 // smmla v0.4s, v20.16b, v16.16b
+	WORD $0x4e91a682 // smmla v2.4s, v20.16b, v17.16b
+	WORD $0x4e92a684 // smmla v4.4s, v20.16b, v18.16b
+	WORD $0x4e93a686 // smmla v6.4s, v20.16b, v19.16b
+	WORD $0x3dc01814 // ldr q20, [x0, #96]
+	WORD $0x4e90ae81 // usmmla v1.4s, v20.16b, v16.16b
+	WORD $0x4e91ae83 // usmmla v3.4s, v20.16b, v17.16b
+	WORD $0x4e92ae85 // usmmla v5.4s, v20.16b, v18.16b
+	WORD $0x4e93ae87 // usmmla v7.4s, v20.16b, v19.16b
+	WORD $0x3dc00854 // ldr q20, [x2, #32]
+	WORD $0x4e90a688 // smmla v8.4s, v20.16b, v16.16b
+	WORD $0x4e91a68a // smmla v10.4s, v20.16b, v17.16b
+	WORD $0x4e92a68c // smmla v12.4s, v20.16b, v18.16b
+	WORD $0x4e93a68e // smmla v14.4s, v20.16b, v19.16b
+	WORD $0x3dc01854 // ldr q20, [x2, #96]
+	WORD $0x4e90ae89 // usmmla v9.4s, v20.16b, v16.16b
+	WORD $0x4e91ae8b // usmmla v11.4s, v20.16b, v17.16b
+	WORD $0x4e92ae8d // usmmla v13.4s, v20.16b, v18.16b
+	WORD $0x4e93ae8f // usmmla v15.4s, v20.16b, v19.16b
+	WORD $0x3dc031b0 // ldr q16, [x13, #192]
+	WORD $0x3dc035b1 // ldr q17, [x13, #208]
+	WORD $0x3dc039b2 // ldr q18, [x13, #224]
+	WORD $0x3dc03db3 // ldr q19, [x13, #240]
+	WORD $0x3dc00c14 // ldr q20, [x0, #48]
+	WORD $0x4e90a680 // smmla v0.4s, v20.16b, v16.16b
+	WORD $0x4e91a682 // smmla v2.4s, v20.16b, v17.16b
+	WORD $0x4e92a684 // smmla v4.4s, v20.16b, v18.16b
+	WORD $0x4e93a686 // smmla v6.4s, v20.16b, v19.16b
+	WORD $0x3dc01c14 // ldr q20, [x0, #112]
+	WORD $0x4e90ae81 // usmmla v1.4s, v20.16b, v16.16b
+	WORD $0x4e91ae83 // usmmla v3.4s, v20.16b, v17.16b
+	WORD $0x4e92ae85 // usmmla v5.4s, v20.16b, v18.16b
+	WORD $0x4e93ae87 // usmmla v7.4s, v20.16b, v19.16b
+	WORD $0x3dc00c54 // ldr q20, [x2, #48]
+	WORD $0x4e90a688 // smmla v8.4s, v20.16b, v16.16b
+	WORD $0x4e91a68a // smmla v10.4s, v20.16b, v17.16b
+	WORD $0x4e92a68c // smmla v12.4s, v20.16b, v18.16b
+	WORD $0x4e93a68e // smmla v14.4s, v20.16b, v19.16b
+	WORD $0x3dc01c54 // ldr q20, [x2, #112]
+	WORD $0x4e90ae89 // usmmla v9.4s, v20.16b, v16.16b
+	WORD $0x4e91ae8b // usmmla v11.4s, v20.16b, v17.16b
+	WORD $0x4e92ae8d // usmmla v13.4s, v20.16b, v18.16b
+	WORD $0x4e93ae8f // usmmla v15.4s, v20.16b, v19.16b
+	WORD $0x4f285400 // shl v0.4s, v0.4s, #8
+	WORD $0x4ea18400 // add v0.4s, v0.4s, v1.4s
+	WORD $0x4f285442 // shl v2.4s, v2.4s, #8
+	WORD $0x4ea38442 // add v2.4s, v2.4s, v3.4s
+	WORD $0x4f285484 // shl v4.4s, v4.4s, #8
+	WORD $0x4ea58484 // add v4.4s, v4.4s, v5.4s
+	WORD $0x4f2854c6 // shl v6.4s, v6.4s, #8
+	WORD $0x4ea784c6 // add v6.4s, v6.4s, v7.4s
+	WORD $0x4f285508 // shl v8.4s, v8.4s, #8
+	WORD $0x4ea98508 // add v8.4s, v8.4s, v9.4s
+	WORD $0x4f28554a // shl v10.4s, v10.4s, #8
+	WORD $0x4eab854a // add v10.4s, v10.4s, v11.4s
+	WORD $0x4f28558c // shl v12.4s, v12.4s, #8
+	WORD $0x4ead858c // add v12.4s, v12.4s, v13.4s
+	WORD $0x4f2855ce // shl v14.4s, v14.4s, #8
+	WORD $0x4eaf85ce // add v14.4s, v14.4s, v15.4s
+	WORD $0x4ec27801 // zip2 v1.2d, v0.2d, v2.2d
+	WORD $0x4ec23800 // zip1 v0.2d, v0.2d, v2.2d
+	WORD $0x4ec67882 // zip2 v2.2d, v4.2d, v6.2d
+	WORD $0x4ec63884 // zip1 v4.2d, v4.2d, v6.2d
+	WORD $0x4eca7903 // zip2 v3.2d, v8.2d, v10.2d
+	WORD $0x4eca3908 // zip1 v8.2d, v8.2d, v10.2d
+	WORD $0x4ece7985 // zip2 v5.2d, v12.2d, v14.2d
+	WORD $0x4ece398c // zip1 v12.2d, v12.2d, v14.2d
+	ADD $128, R0
+	ADD $128, R2
+	ADD $256, R13
+	WORD $0x3dc001c6 // ldr q6, [x14, #0]
+	WORD $0x3dc005c7 // ldr q7, [x14, #16]
+	WORD $0x3dc0010d // ldr q13, [x8, #0]
+	WORD $0x3dc0050e // ldr q14, [x8, #16]
+	WORD $0xbd40006b // ldr s11, [x3, #0]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x6e2bdcc9 // fmul v9.4s, v6.4s, v11.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e29cc0d // fmla v13.4s, v0.4s, v9.4s
+	WORD $0x6e2bdcea // fmul v10.4s, v7.4s, v11.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e2acc8e // fmla v14.4s, v4.4s, v10.4s
+	WORD $0x3dc00269 // ldr q9, [x19, #0]
+	WORD $0x3dc0066a // ldr q10, [x19, #16]
+	WORD $0xbd40046b // ldr s11, [x3, #4]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x4e2bcd2d // fmla v13.4s, v9.4s, v11.4s
+	WORD $0x4e2bcd4e // fmla v14.4s, v10.4s, v11.4s
+	WORD $0x3d80010d // str q13, [x8, #0]
+	WORD $0x3d80050e // str q14, [x8, #16]
+	WORD $0x3dc0014d // ldr q13, [x10, #0]
+	WORD $0x3dc0054e // ldr q14, [x10, #16]
+	WORD $0xbd4000ab // ldr s11, [x5, #0]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x6e2bdcc9 // fmul v9.4s, v6.4s, v11.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e29cc2d // fmla v13.4s, v1.4s, v9.4s
+	WORD $0x6e2bdcea // fmul v10.4s, v7.4s, v11.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e2acc4e // fmla v14.4s, v2.4s, v10.4s
+	WORD $0x3dc00269 // ldr q9, [x19, #0]
+	WORD $0x3dc0066a // ldr q10, [x19, #16]
+	WORD $0xbd4004ab // ldr s11, [x5, #4]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x4e2bcd2d // fmla v13.4s, v9.4s, v11.4s
+	WORD $0x4e2bcd4e // fmla v14.4s, v10.4s, v11.4s
+	WORD $0x3d80014d // str q13, [x10, #0]
+	WORD $0x3d80054e // str q14, [x10, #16]
+	WORD $0x3dc0016d // ldr q13, [x11, #0]
+	WORD $0x3dc0056e // ldr q14, [x11, #16]
+	WORD $0xbd4000cb // ldr s11, [x6, #0]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x6e2bdcc9 // fmul v9.4s, v6.4s, v11.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4e29cd0d // fmla v13.4s, v8.4s, v9.4s
+	WORD $0x6e2bdcea // fmul v10.4s, v7.4s, v11.4s
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4e2acd8e // fmla v14.4s, v12.4s, v10.4s
+	WORD $0x3dc00269 // ldr q9, [x19, #0]
+	WORD $0x3dc0066a // ldr q10, [x19, #16]
+	WORD $0xbd4004cb // ldr s11, [x6, #4]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x4e2bcd2d // fmla v13.4s, v9.4s, v11.4s
+	WORD $0x4e2bcd4e // fmla v14.4s, v10.4s, v11.4s
+	WORD $0x3d80016d // str q13, [x11, #0]
+	WORD $0x3d80056e // str q14, [x11, #16]
+	WORD $0x3dc0018d // ldr q13, [x12, #0]
+	WORD $0x3dc0058e // ldr q14, [x12, #16]
+	WORD $0xbd4000eb // ldr s11, [x7, #0]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x6e2bdcc9 // fmul v9.4s, v6.4s, v11.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e29cc6d // fmla v13.4s, v3.4s, v9.4s
+	WORD $0x6e2bdcea // fmul v10.4s, v7.4s, v11.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e2accae // fmla v14.4s, v5.4s, v10.4s
+	WORD $0x3dc00269 // ldr q9, [x19, #0]
+	WORD $0x3dc0066a // ldr q10, [x19, #16]
+	WORD $0xbd4004eb // ldr s11, [x7, #4]
+	WORD $0x4e04056b // dup v11.4s, v11.s[0]
+	WORD $0x4e2bcd2d // fmla v13.4s, v9.4s, v11.4s
+	WORD $0x4e2bcd4e // fmla v14.4s, v10.4s, v11.4s
+	WORD $0x3d80018d // str q13, [x12, #0]
+	WORD $0x3d80058e // str q14, [x12, #16]
+	ADD $32, R14
+	ADD $8, R3
+	ADD $8, R5
+	ADD $8, R6
+	ADD $8, R7
+	ADD $32, R19
+	SUB $1, R15
+	B block_1
+block_1_end:
+	RET
+
+// func gemmI8MMKm(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int, add bool)
+TEXT ·gemmI8MMKm(SB), NOSPLIT, $0-89
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	ADD R1<<0, R0, R2
+	MOVD xs+32(FP), R3
+	MOVD ldxs+40(FP), R4
+	ADD R4<<2, R3, R5
+	ADD R4<<2, R5, R6
+	ADD R4<<2, R6, R7
+	MOVD dst+0(FP), R8
+	MOVD ldd+8(FP), R9
+	ADD R9<<2, R8, R10
+	ADD R9<<2, R10, R11
+	ADD R9<<2, R11, R12
+	MOVD w+48(FP), R13
+	MOVD ws+64(FP), R14
+	MOVD blocks+80(FP), R15
+	MOVD wm+72(FP), R19
+	MOVD sc+56(FP), R20
+	MOVBU add+88(FP), R21
+	CBNZ R21, start
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x3d800100 // str q0, [x8, #0]
+	WORD $0x3d800500 // str q0, [x8, #16]
+	WORD $0x3d800140 // str q0, [x10, #0]
+	WORD $0x3d800540 // str q0, [x10, #16]
+	WORD $0x3d800160 // str q0, [x11, #0]
+	WORD $0x3d800560 // str q0, [x11, #16]
+	WORD $0x3d800180 // str q0, [x12, #0]
+	WORD $0x3d800580 // str q0, [x12, #16]
+start:
+block_1:
+	CMP $1, R15
+	BLT block_1_end
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	MOVD $4, R21
+columns_2:
+	CMP $1, R21
+	BLT columns_2_end
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x4f00e410 // movi v16.16b, #0
+	WORD $0x4f00e411 // movi v17.16b, #0
+	WORD $0x4f00e412 // movi v18.16b, #0
+	WORD $0x4f00e413 // movi v19.16b, #0
+	WORD $0x4f00e414 // movi v20.16b, #0
+	WORD $0x4f00e415 // movi v21.16b, #0
+	WORD $0x4f00e416 // movi v22.16b, #0
+	WORD $0x4f00e417 // movi v23.16b, #0
+	WORD $0x3dc001b8 // ldr q24, [x13, #0]
+	WORD $0x3dc005b9 // ldr q25, [x13, #16]
+	WORD $0x3dc009ba // ldr q26, [x13, #32]
+	WORD $0x3dc00dbb // ldr q27, [x13, #48]
+	WORD $0x3dc0001c // ldr q28, [x0, #0]
+	WORD $0x4e98a788 // smmla v8.4s, v28.16b, v24.16b
+	WORD $0x4e99a78a // smmla v10.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78c // smmla v12.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78e // smmla v14.4s, v28.16b, v27.16b
+	WORD $0x3dc0101c // ldr q28, [x0, #64]
+	WORD $0x4e98a789 // smmla v9.4s, v28.16b, v24.16b
+	WORD $0x4e99a78b // smmla v11.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78d // smmla v13.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78f // smmla v15.4s, v28.16b, v27.16b
+	WORD $0x3dc0005c // ldr q28, [x2, #0]
+	WORD $0x4e98a790 // smmla v16.4s, v28.16b, v24.16b
+	WORD $0x4e99a792 // smmla v18.4s, v28.16b, v25.16b
+	WORD $0x4e9aa794 // smmla v20.4s, v28.16b, v26.16b
+	WORD $0x4e9ba796 // smmla v22.4s, v28.16b, v27.16b
+	WORD $0x3dc0105c // ldr q28, [x2, #64]
+	WORD $0x4e98a791 // smmla v17.4s, v28.16b, v24.16b
+	WORD $0x4e99a793 // smmla v19.4s, v28.16b, v25.16b
+	WORD $0x4e9aa795 // smmla v21.4s, v28.16b, v26.16b
+	WORD $0x4e9ba797 // smmla v23.4s, v28.16b, v27.16b
+	WORD $0x3dc011b8 // ldr q24, [x13, #64]
+	WORD $0x3dc015b9 // ldr q25, [x13, #80]
+	WORD $0x3dc019ba // ldr q26, [x13, #96]
+	WORD $0x3dc01dbb // ldr q27, [x13, #112]
+	WORD $0x3dc0041c // ldr q28, [x0, #16]
+	WORD $0x4e98a788 // smmla v8.4s, v28.16b, v24.16b
+	WORD $0x4e99a78a // smmla v10.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78c // smmla v12.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78e // smmla v14.4s, v28.16b, v27.16b
+	WORD $0x3dc0141c // ldr q28, [x0, #80]
+	WORD $0x4e98a789 // smmla v9.4s, v28.16b, v24.16b
+	WORD $0x4e99a78b // smmla v11.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78d // smmla v13.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78f // smmla v15.4s, v28.16b, v27.16b
+	WORD $0x3dc0045c // ldr q28, [x2, #16]
+	WORD $0x4e98a790 // smmla v16.4s, v28.16b, v24.16b
+	WORD $0x4e99a792 // smmla v18.4s, v28.16b, v25.16b
+	WORD $0x4e9aa794 // smmla v20.4s, v28.16b, v26.16b
+	WORD $0x4e9ba796 // smmla v22.4s, v28.16b, v27.16b
+	WORD $0x3dc0145c // ldr q28, [x2, #80]
+	WORD $0x4e98a791 // smmla v17.4s, v28.16b, v24.16b
+	WORD $0x4e99a793 // smmla v19.4s, v28.16b, v25.16b
+	WORD $0x4e9aa795 // smmla v21.4s, v28.16b, v26.16b
+	WORD $0x4e9ba797 // smmla v23.4s, v28.16b, v27.16b
+	WORD $0x3dc021b8 // ldr q24, [x13, #128]
+	WORD $0x3dc025b9 // ldr q25, [x13, #144]
+	WORD $0x3dc029ba // ldr q26, [x13, #160]
+	WORD $0x3dc02dbb // ldr q27, [x13, #176]
+	WORD $0x3dc0081c // ldr q28, [x0, #32]
+	WORD $0x4e98a788 // smmla v8.4s, v28.16b, v24.16b
+	WORD $0x4e99a78a // smmla v10.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78c // smmla v12.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78e // smmla v14.4s, v28.16b, v27.16b
+	WORD $0x3dc0181c // ldr q28, [x0, #96]
+	WORD $0x4e98a789 // smmla v9.4s, v28.16b, v24.16b
+	WORD $0x4e99a78b // smmla v11.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78d // smmla v13.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78f // smmla v15.4s, v28.16b, v27.16b
+	WORD $0x3dc0085c // ldr q28, [x2, #32]
+	WORD $0x4e98a790 // smmla v16.4s, v28.16b, v24.16b
+	WORD $0x4e99a792 // smmla v18.4s, v28.16b, v25.16b
+	WORD $0x4e9aa794 // smmla v20.4s, v28.16b, v26.16b
+	WORD $0x4e9ba796 // smmla v22.4s, v28.16b, v27.16b
+	WORD $0x3dc0185c // ldr q28, [x2, #96]
+	WORD $0x4e98a791 // smmla v17.4s, v28.16b, v24.16b
+	WORD $0x4e99a793 // smmla v19.4s, v28.16b, v25.16b
+	WORD $0x4e9aa795 // smmla v21.4s, v28.16b, v26.16b
+	WORD $0x4e9ba797 // smmla v23.4s, v28.16b, v27.16b
+	WORD $0x3dc031b8 // ldr q24, [x13, #192]
+	WORD $0x3dc035b9 // ldr q25, [x13, #208]
+	WORD $0x3dc039ba // ldr q26, [x13, #224]
+	WORD $0x3dc03dbb // ldr q27, [x13, #240]
+	WORD $0x3dc00c1c // ldr q28, [x0, #48]
+	WORD $0x4e98a788 // smmla v8.4s, v28.16b, v24.16b
+	WORD $0x4e99a78a // smmla v10.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78c // smmla v12.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78e // smmla v14.4s, v28.16b, v27.16b
+	WORD $0x3dc01c1c // ldr q28, [x0, #112]
+	WORD $0x4e98a789 // smmla v9.4s, v28.16b, v24.16b
+	WORD $0x4e99a78b // smmla v11.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78d // smmla v13.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78f // smmla v15.4s, v28.16b, v27.16b
+	WORD $0x3dc00c5c // ldr q28, [x2, #48]
+	WORD $0x4e98a790 // smmla v16.4s, v28.16b, v24.16b
+	WORD $0x4e99a792 // smmla v18.4s, v28.16b, v25.16b
+	WORD $0x4e9aa794 // smmla v20.4s, v28.16b, v26.16b
+	WORD $0x4e9ba796 // smmla v22.4s, v28.16b, v27.16b
+	WORD $0x3dc01c5c // ldr q28, [x2, #112]
+	WORD $0x4e98a791 // smmla v17.4s, v28.16b, v24.16b
+	WORD $0x4e99a793 // smmla v19.4s, v28.16b, v25.16b
+	WORD $0x4e9aa795 // smmla v21.4s, v28.16b, v26.16b
+	WORD $0x4e9ba797 // smmla v23.4s, v28.16b, v27.16b
+	WORD $0x4f285508 // shl v8.4s, v8.4s, #8
+	WORD $0x4ea98508 // add v8.4s, v8.4s, v9.4s
+	WORD $0x4f28554a // shl v10.4s, v10.4s, #8
+	WORD $0x4eab854a // add v10.4s, v10.4s, v11.4s
+	WORD $0x4f28558c // shl v12.4s, v12.4s, #8
+	WORD $0x4ead858c // add v12.4s, v12.4s, v13.4s
+	WORD $0x4f2855ce // shl v14.4s, v14.4s, #8
+	WORD $0x4eaf85ce // add v14.4s, v14.4s, v15.4s
+	WORD $0x4f285610 // shl v16.4s, v16.4s, #8
+	WORD $0x4eb18610 // add v16.4s, v16.4s, v17.4s
+	WORD $0x4f285652 // shl v18.4s, v18.4s, #8
+	WORD $0x4eb38652 // add v18.4s, v18.4s, v19.4s
+	WORD $0x4f285694 // shl v20.4s, v20.4s, #8
+	WORD $0x4eb58694 // add v20.4s, v20.4s, v21.4s
+	WORD $0x4f2856d6 // shl v22.4s, v22.4s, #8
+	WORD $0x4eb786d6 // add v22.4s, v22.4s, v23.4s
+	WORD $0x4eca7909 // zip2 v9.2d, v8.2d, v10.2d
+	WORD $0x4eca3908 // zip1 v8.2d, v8.2d, v10.2d
+	WORD $0x4ece798a // zip2 v10.2d, v12.2d, v14.2d
+	WORD $0x4ece398c // zip1 v12.2d, v12.2d, v14.2d
+	WORD $0x4ed27a0b // zip2 v11.2d, v16.2d, v18.2d
+	WORD $0x4ed23a10 // zip1 v16.2d, v16.2d, v18.2d
+	WORD $0x4ed67a8d // zip2 v13.2d, v20.2d, v22.2d
+	WORD $0x4ed63a94 // zip1 v20.2d, v20.2d, v22.2d
+	WORD $0xfd40028e // ldr d14, [x20, #0]
+	WORD $0x0f08a5ce // sxtl v14.8h, v14.8b
+	WORD $0x4f10a5cf // sxtl2 v15.4s, v14.8h
+	WORD $0x0f10a5ce // sxtl v14.4s, v14.4h
+	WORD $0x4eae9500 // mla v0.4s, v8.4s, v14.4s
+	WORD $0x4eaf9581 // mla v1.4s, v12.4s, v15.4s
+	WORD $0x4eae9522 // mla v2.4s, v9.4s, v14.4s
+	WORD $0x4eaf9543 // mla v3.4s, v10.4s, v15.4s
+	WORD $0x4eae9604 // mla v4.4s, v16.4s, v14.4s
+	WORD $0x4eaf9685 // mla v5.4s, v20.4s, v15.4s
+	WORD $0x4eae9566 // mla v6.4s, v11.4s, v14.4s
+	WORD $0x4eaf95a7 // mla v7.4s, v13.4s, v15.4s
+	ADD $128, R0
+	ADD $128, R2
+	ADD $256, R13
+	ADD $8, R20
+	SUB $1, R21
+	B columns_2
+columns_2_end:
+	WORD $0x3dc001c8 // ldr q8, [x14, #0]
+	WORD $0x3dc005c9 // ldr q9, [x14, #16]
+	WORD $0x3dc0010d // ldr q13, [x8, #0]
+	WORD $0x3dc0050e // ldr q14, [x8, #16]
+	WORD $0xbd40006c // ldr s12, [x3, #0]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x6e2cdd0a // fmul v10.4s, v8.4s, v12.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e2acc0d // fmla v13.4s, v0.4s, v10.4s
+	WORD $0x6e2cdd2b // fmul v11.4s, v9.4s, v12.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e2bcc2e // fmla v14.4s, v1.4s, v11.4s
+	WORD $0x3dc0026a // ldr q10, [x19, #0]
+	WORD $0x3dc0066b // ldr q11, [x19, #16]
+	WORD $0xbd40046c // ldr s12, [x3, #4]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3dc00a6a // ldr q10, [x19, #32]
+	WORD $0x3dc00e6b // ldr q11, [x19, #48]
+	WORD $0xbd400c6c // ldr s12, [x3, #12]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3dc0126a // ldr q10, [x19, #64]
+	WORD $0x3dc0166b // ldr q11, [x19, #80]
+	WORD $0xbd40146c // ldr s12, [x3, #20]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3dc01a6a // ldr q10, [x19, #96]
+	WORD $0x3dc01e6b // ldr q11, [x19, #112]
+	WORD $0xbd401c6c // ldr s12, [x3, #28]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3d80010d // str q13, [x8, #0]
+	WORD $0x3d80050e // str q14, [x8, #16]
+	WORD $0x3dc0014d // ldr q13, [x10, #0]
+	WORD $0x3dc0054e // ldr q14, [x10, #16]
+	WORD $0xbd4000ac // ldr s12, [x5, #0]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x6e2cdd0a // fmul v10.4s, v8.4s, v12.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e2acc4d // fmla v13.4s, v2.4s, v10.4s
+	WORD $0x6e2cdd2b // fmul v11.4s, v9.4s, v12.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e2bcc6e // fmla v14.4s, v3.4s, v11.4s
+	WORD $0x3dc0026a // ldr q10, [x19, #0]
+	WORD $0x3dc0066b // ldr q11, [x19, #16]
+	WORD $0xbd4004ac // ldr s12, [x5, #4]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3dc00a6a // ldr q10, [x19, #32]
+	WORD $0x3dc00e6b // ldr q11, [x19, #48]
+	WORD $0xbd400cac // ldr s12, [x5, #12]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3dc0126a // ldr q10, [x19, #64]
+	WORD $0x3dc0166b // ldr q11, [x19, #80]
+	WORD $0xbd4014ac // ldr s12, [x5, #20]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3dc01a6a // ldr q10, [x19, #96]
+	WORD $0x3dc01e6b // ldr q11, [x19, #112]
+	WORD $0xbd401cac // ldr s12, [x5, #28]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3d80014d // str q13, [x10, #0]
+	WORD $0x3d80054e // str q14, [x10, #16]
+	WORD $0x3dc0016d // ldr q13, [x11, #0]
+	WORD $0x3dc0056e // ldr q14, [x11, #16]
+	WORD $0xbd4000cc // ldr s12, [x6, #0]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x6e2cdd0a // fmul v10.4s, v8.4s, v12.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e2acc8d // fmla v13.4s, v4.4s, v10.4s
+	WORD $0x6e2cdd2b // fmul v11.4s, v9.4s, v12.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e2bccae // fmla v14.4s, v5.4s, v11.4s
+	WORD $0x3dc0026a // ldr q10, [x19, #0]
+	WORD $0x3dc0066b // ldr q11, [x19, #16]
+	WORD $0xbd4004cc // ldr s12, [x6, #4]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3dc00a6a // ldr q10, [x19, #32]
+	WORD $0x3dc00e6b // ldr q11, [x19, #48]
+	WORD $0xbd400ccc // ldr s12, [x6, #12]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3dc0126a // ldr q10, [x19, #64]
+	WORD $0x3dc0166b // ldr q11, [x19, #80]
+	WORD $0xbd4014cc // ldr s12, [x6, #20]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3dc01a6a // ldr q10, [x19, #96]
+	WORD $0x3dc01e6b // ldr q11, [x19, #112]
+	WORD $0xbd401ccc // ldr s12, [x6, #28]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3d80016d // str q13, [x11, #0]
+	WORD $0x3d80056e // str q14, [x11, #16]
+	WORD $0x3dc0018d // ldr q13, [x12, #0]
+	WORD $0x3dc0058e // ldr q14, [x12, #16]
+	WORD $0xbd4000ec // ldr s12, [x7, #0]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x6e2cdd0a // fmul v10.4s, v8.4s, v12.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e2acccd // fmla v13.4s, v6.4s, v10.4s
+	WORD $0x6e2cdd2b // fmul v11.4s, v9.4s, v12.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4e2bccee // fmla v14.4s, v7.4s, v11.4s
+	WORD $0x3dc0026a // ldr q10, [x19, #0]
+	WORD $0x3dc0066b // ldr q11, [x19, #16]
+	WORD $0xbd4004ec // ldr s12, [x7, #4]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3dc00a6a // ldr q10, [x19, #32]
+	WORD $0x3dc00e6b // ldr q11, [x19, #48]
+	WORD $0xbd400cec // ldr s12, [x7, #12]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3dc0126a // ldr q10, [x19, #64]
+	WORD $0x3dc0166b // ldr q11, [x19, #80]
+	WORD $0xbd4014ec // ldr s12, [x7, #20]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3dc01a6a // ldr q10, [x19, #96]
+	WORD $0x3dc01e6b // ldr q11, [x19, #112]
+	WORD $0xbd401cec // ldr s12, [x7, #28]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x4e2ccd4d // fmla v13.4s, v10.4s, v12.4s
+	WORD $0x4e2ccd6e // fmla v14.4s, v11.4s, v12.4s
+	WORD $0x3d80018d // str q13, [x12, #0]
+	WORD $0x3d80058e // str q14, [x12, #16]
+	ADD $32, R14
+	ADD $32, R3
+	ADD $32, R5
+	ADD $32, R6
+	ADD $32, R7
+	ADD $128, R19
+	SUB $1, R15
+	B block_1
+block_1_end:
+	RET
+
+// func gemmI8MMK(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int, add bool)
+TEXT ·gemmI8MMK(SB), NOSPLIT, $0-89
+	MOVD x+16(FP), R0
+	MOVD ldx+24(FP), R1
+	ADD R1<<0, R0, R2
+	MOVD xs+32(FP), R3
+	MOVD ldxs+40(FP), R4
+	ADD R4<<2, R3, R5
+	ADD R4<<2, R5, R6
+	ADD R4<<2, R6, R7
+	MOVD dst+0(FP), R8
+	MOVD ldd+8(FP), R9
+	ADD R9<<2, R8, R10
+	ADD R9<<2, R10, R11
+	ADD R9<<2, R11, R12
+	MOVD w+48(FP), R13
+	MOVD ws+64(FP), R14
+	MOVD blocks+80(FP), R15
+	MOVD sc+56(FP), R19
+	MOVBU add+88(FP), R20
+	CBNZ R20, start
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x3d800100 // str q0, [x8, #0]
+	WORD $0x3d800500 // str q0, [x8, #16]
+	WORD $0x3d800140 // str q0, [x10, #0]
+	WORD $0x3d800540 // str q0, [x10, #16]
+	WORD $0x3d800160 // str q0, [x11, #0]
+	WORD $0x3d800560 // str q0, [x11, #16]
+	WORD $0x3d800180 // str q0, [x12, #0]
+	WORD $0x3d800580 // str q0, [x12, #16]
+start:
+block_1:
+	CMP $1, R15
+	BLT block_1_end
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	MOVD $4, R20
+columns_2:
+	CMP $1, R20
+	BLT columns_2_end
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x4f00e410 // movi v16.16b, #0
+	WORD $0x4f00e411 // movi v17.16b, #0
+	WORD $0x4f00e412 // movi v18.16b, #0
+	WORD $0x4f00e413 // movi v19.16b, #0
+	WORD $0x4f00e414 // movi v20.16b, #0
+	WORD $0x4f00e415 // movi v21.16b, #0
+	WORD $0x4f00e416 // movi v22.16b, #0
+	WORD $0x4f00e417 // movi v23.16b, #0
+	WORD $0x3dc001b8 // ldr q24, [x13, #0]
+	WORD $0x3dc005b9 // ldr q25, [x13, #16]
+	WORD $0x3dc009ba // ldr q26, [x13, #32]
+	WORD $0x3dc00dbb // ldr q27, [x13, #48]
+	WORD $0x3dc0001c // ldr q28, [x0, #0]
+	WORD $0x4e98a788 // smmla v8.4s, v28.16b, v24.16b
+	WORD $0x4e99a78a // smmla v10.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78c // smmla v12.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78e // smmla v14.4s, v28.16b, v27.16b
+	WORD $0x3dc0101c // ldr q28, [x0, #64]
+	WORD $0x4e98a789 // smmla v9.4s, v28.16b, v24.16b
+	WORD $0x4e99a78b // smmla v11.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78d // smmla v13.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78f // smmla v15.4s, v28.16b, v27.16b
+	WORD $0x3dc0005c // ldr q28, [x2, #0]
+	WORD $0x4e98a790 // smmla v16.4s, v28.16b, v24.16b
+	WORD $0x4e99a792 // smmla v18.4s, v28.16b, v25.16b
+	WORD $0x4e9aa794 // smmla v20.4s, v28.16b, v26.16b
+	WORD $0x4e9ba796 // smmla v22.4s, v28.16b, v27.16b
+	WORD $0x3dc0105c // ldr q28, [x2, #64]
+	WORD $0x4e98a791 // smmla v17.4s, v28.16b, v24.16b
+	WORD $0x4e99a793 // smmla v19.4s, v28.16b, v25.16b
+	WORD $0x4e9aa795 // smmla v21.4s, v28.16b, v26.16b
+	WORD $0x4e9ba797 // smmla v23.4s, v28.16b, v27.16b
+	WORD $0x3dc011b8 // ldr q24, [x13, #64]
+	WORD $0x3dc015b9 // ldr q25, [x13, #80]
+	WORD $0x3dc019ba // ldr q26, [x13, #96]
+	WORD $0x3dc01dbb // ldr q27, [x13, #112]
+	WORD $0x3dc0041c // ldr q28, [x0, #16]
+	WORD $0x4e98a788 // smmla v8.4s, v28.16b, v24.16b
+	WORD $0x4e99a78a // smmla v10.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78c // smmla v12.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78e // smmla v14.4s, v28.16b, v27.16b
+	WORD $0x3dc0141c // ldr q28, [x0, #80]
+	WORD $0x4e98a789 // smmla v9.4s, v28.16b, v24.16b
+	WORD $0x4e99a78b // smmla v11.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78d // smmla v13.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78f // smmla v15.4s, v28.16b, v27.16b
+	WORD $0x3dc0045c // ldr q28, [x2, #16]
+	WORD $0x4e98a790 // smmla v16.4s, v28.16b, v24.16b
+	WORD $0x4e99a792 // smmla v18.4s, v28.16b, v25.16b
+	WORD $0x4e9aa794 // smmla v20.4s, v28.16b, v26.16b
+	WORD $0x4e9ba796 // smmla v22.4s, v28.16b, v27.16b
+	WORD $0x3dc0145c // ldr q28, [x2, #80]
+	WORD $0x4e98a791 // smmla v17.4s, v28.16b, v24.16b
+	WORD $0x4e99a793 // smmla v19.4s, v28.16b, v25.16b
+	WORD $0x4e9aa795 // smmla v21.4s, v28.16b, v26.16b
+	WORD $0x4e9ba797 // smmla v23.4s, v28.16b, v27.16b
+	WORD $0x4f285508 // shl v8.4s, v8.4s, #8
+	WORD $0x4ea98508 // add v8.4s, v8.4s, v9.4s
+	WORD $0x4f28554a // shl v10.4s, v10.4s, #8
+	WORD $0x4eab854a // add v10.4s, v10.4s, v11.4s
+	WORD $0x4f28558c // shl v12.4s, v12.4s, #8
+	WORD $0x4ead858c // add v12.4s, v12.4s, v13.4s
+	WORD $0x4f2855ce // shl v14.4s, v14.4s, #8
+	WORD $0x4eaf85ce // add v14.4s, v14.4s, v15.4s
+	WORD $0x4f285610 // shl v16.4s, v16.4s, #8
+	WORD $0x4eb18610 // add v16.4s, v16.4s, v17.4s
+	WORD $0x4f285652 // shl v18.4s, v18.4s, #8
+	WORD $0x4eb38652 // add v18.4s, v18.4s, v19.4s
+	WORD $0x4f285694 // shl v20.4s, v20.4s, #8
+	WORD $0x4eb58694 // add v20.4s, v20.4s, v21.4s
+	WORD $0x4f2856d6 // shl v22.4s, v22.4s, #8
+	WORD $0x4eb786d6 // add v22.4s, v22.4s, v23.4s
+	WORD $0x4eca7909 // zip2 v9.2d, v8.2d, v10.2d
+	WORD $0x4eca3908 // zip1 v8.2d, v8.2d, v10.2d
+	WORD $0x4ece798a // zip2 v10.2d, v12.2d, v14.2d
+	WORD $0x4ece398c // zip1 v12.2d, v12.2d, v14.2d
+	WORD $0x4ed27a0b // zip2 v11.2d, v16.2d, v18.2d
+	WORD $0x4ed23a10 // zip1 v16.2d, v16.2d, v18.2d
+	WORD $0x4ed67a8d // zip2 v13.2d, v20.2d, v22.2d
+	WORD $0x4ed63a94 // zip1 v20.2d, v20.2d, v22.2d
+	WORD $0xfd40026e // ldr d14, [x19, #0]
+	WORD $0x0f08a5ce // sxtl v14.8h, v14.8b
+	WORD $0x4f10a5cf // sxtl2 v15.4s, v14.8h
+	WORD $0x0f10a5ce // sxtl v14.4s, v14.4h
+	WORD $0x4eae9500 // mla v0.4s, v8.4s, v14.4s
+	WORD $0x4eaf9581 // mla v1.4s, v12.4s, v15.4s
+	WORD $0x4eae9522 // mla v2.4s, v9.4s, v14.4s
+	WORD $0x4eaf9543 // mla v3.4s, v10.4s, v15.4s
+	WORD $0x4eae9604 // mla v4.4s, v16.4s, v14.4s
+	WORD $0x4eaf9685 // mla v5.4s, v20.4s, v15.4s
+	WORD $0x4eae9566 // mla v6.4s, v11.4s, v14.4s
+	WORD $0x4eaf95a7 // mla v7.4s, v13.4s, v15.4s
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x4f00e410 // movi v16.16b, #0
+	WORD $0x4f00e411 // movi v17.16b, #0
+	WORD $0x4f00e412 // movi v18.16b, #0
+	WORD $0x4f00e413 // movi v19.16b, #0
+	WORD $0x4f00e414 // movi v20.16b, #0
+	WORD $0x4f00e415 // movi v21.16b, #0
+	WORD $0x4f00e416 // movi v22.16b, #0
+	WORD $0x4f00e417 // movi v23.16b, #0
+	WORD $0x3dc021b8 // ldr q24, [x13, #128]
+	WORD $0x3dc025b9 // ldr q25, [x13, #144]
+	WORD $0x3dc029ba // ldr q26, [x13, #160]
+	WORD $0x3dc02dbb // ldr q27, [x13, #176]
+	WORD $0x3dc0081c // ldr q28, [x0, #32]
+	WORD $0x4e98a788 // smmla v8.4s, v28.16b, v24.16b
+	WORD $0x4e99a78a // smmla v10.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78c // smmla v12.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78e // smmla v14.4s, v28.16b, v27.16b
+	WORD $0x3dc0181c // ldr q28, [x0, #96]
+	WORD $0x4e98a789 // smmla v9.4s, v28.16b, v24.16b
+	WORD $0x4e99a78b // smmla v11.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78d // smmla v13.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78f // smmla v15.4s, v28.16b, v27.16b
+	WORD $0x3dc0085c // ldr q28, [x2, #32]
+	WORD $0x4e98a790 // smmla v16.4s, v28.16b, v24.16b
+	WORD $0x4e99a792 // smmla v18.4s, v28.16b, v25.16b
+	WORD $0x4e9aa794 // smmla v20.4s, v28.16b, v26.16b
+	WORD $0x4e9ba796 // smmla v22.4s, v28.16b, v27.16b
+	WORD $0x3dc0185c // ldr q28, [x2, #96]
+	WORD $0x4e98a791 // smmla v17.4s, v28.16b, v24.16b
+	WORD $0x4e99a793 // smmla v19.4s, v28.16b, v25.16b
+	WORD $0x4e9aa795 // smmla v21.4s, v28.16b, v26.16b
+	WORD $0x4e9ba797 // smmla v23.4s, v28.16b, v27.16b
+	WORD $0x3dc031b8 // ldr q24, [x13, #192]
+	WORD $0x3dc035b9 // ldr q25, [x13, #208]
+	WORD $0x3dc039ba // ldr q26, [x13, #224]
+	WORD $0x3dc03dbb // ldr q27, [x13, #240]
+	WORD $0x3dc00c1c // ldr q28, [x0, #48]
+	WORD $0x4e98a788 // smmla v8.4s, v28.16b, v24.16b
+	WORD $0x4e99a78a // smmla v10.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78c // smmla v12.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78e // smmla v14.4s, v28.16b, v27.16b
+	WORD $0x3dc01c1c // ldr q28, [x0, #112]
+	WORD $0x4e98a789 // smmla v9.4s, v28.16b, v24.16b
+	WORD $0x4e99a78b // smmla v11.4s, v28.16b, v25.16b
+	WORD $0x4e9aa78d // smmla v13.4s, v28.16b, v26.16b
+	WORD $0x4e9ba78f // smmla v15.4s, v28.16b, v27.16b
+	WORD $0x3dc00c5c // ldr q28, [x2, #48]
+	WORD $0x4e98a790 // smmla v16.4s, v28.16b, v24.16b
+	WORD $0x4e99a792 // smmla v18.4s, v28.16b, v25.16b
+	WORD $0x4e9aa794 // smmla v20.4s, v28.16b, v26.16b
+	WORD $0x4e9ba796 // smmla v22.4s, v28.16b, v27.16b
+	WORD $0x3dc01c5c // ldr q28, [x2, #112]
+	WORD $0x4e98a791 // smmla v17.4s, v28.16b, v24.16b
+	WORD $0x4e99a793 // smmla v19.4s, v28.16b, v25.16b
+	WORD $0x4e9aa795 // smmla v21.4s, v28.16b, v26.16b
+	WORD $0x4e9ba797 // smmla v23.4s, v28.16b, v27.16b
+	WORD $0x4f285508 // shl v8.4s, v8.4s, #8
+	WORD $0x4ea98508 // add v8.4s, v8.4s, v9.4s
+	WORD $0x4f28554a // shl v10.4s, v10.4s, #8
+	WORD $0x4eab854a // add v10.4s, v10.4s, v11.4s
+	WORD $0x4f28558c // shl v12.4s, v12.4s, #8
+	WORD $0x4ead858c // add v12.4s, v12.4s, v13.4s
+	WORD $0x4f2855ce // shl v14.4s, v14.4s, #8
+	WORD $0x4eaf85ce // add v14.4s, v14.4s, v15.4s
+	WORD $0x4f285610 // shl v16.4s, v16.4s, #8
+	WORD $0x4eb18610 // add v16.4s, v16.4s, v17.4s
+	WORD $0x4f285652 // shl v18.4s, v18.4s, #8
+	WORD $0x4eb38652 // add v18.4s, v18.4s, v19.4s
+	WORD $0x4f285694 // shl v20.4s, v20.4s, #8
+	WORD $0x4eb58694 // add v20.4s, v20.4s, v21.4s
+	WORD $0x4f2856d6 // shl v22.4s, v22.4s, #8
+	WORD $0x4eb786d6 // add v22.4s, v22.4s, v23.4s
+	WORD $0x4eca7909 // zip2 v9.2d, v8.2d, v10.2d
+	WORD $0x4eca3908 // zip1 v8.2d, v8.2d, v10.2d
+	WORD $0x4ece798a // zip2 v10.2d, v12.2d, v14.2d
+	WORD $0x4ece398c // zip1 v12.2d, v12.2d, v14.2d
+	WORD $0x4ed27a0b // zip2 v11.2d, v16.2d, v18.2d
+	WORD $0x4ed23a10 // zip1 v16.2d, v16.2d, v18.2d
+	WORD $0x4ed67a8d // zip2 v13.2d, v20.2d, v22.2d
+	WORD $0x4ed63a94 // zip1 v20.2d, v20.2d, v22.2d
+	WORD $0xfd40066e // ldr d14, [x19, #8]
+	WORD $0x0f08a5ce // sxtl v14.8h, v14.8b
+	WORD $0x4f10a5cf // sxtl2 v15.4s, v14.8h
+	WORD $0x0f10a5ce // sxtl v14.4s, v14.4h
+	WORD $0x4eae9500 // mla v0.4s, v8.4s, v14.4s
+	WORD $0x4eaf9581 // mla v1.4s, v12.4s, v15.4s
+	WORD $0x4eae9522 // mla v2.4s, v9.4s, v14.4s
+	WORD $0x4eaf9543 // mla v3.4s, v10.4s, v15.4s
+	WORD $0x4eae9604 // mla v4.4s, v16.4s, v14.4s
+	WORD $0x4eaf9685 // mla v5.4s, v20.4s, v15.4s
+	WORD $0x4eae9566 // mla v6.4s, v11.4s, v14.4s
+	WORD $0x4eaf95a7 // mla v7.4s, v13.4s, v15.4s
+	ADD $128, R0
+	ADD $128, R2
+	ADD $256, R13
+	ADD $16, R19
+	SUB $1, R20
+	B columns_2
+columns_2_end:
+	WORD $0x3dc001c8 // ldr q8, [x14, #0]
+	WORD $0x3dc005c9 // ldr q9, [x14, #16]
+	WORD $0x3dc0010d // ldr q13, [x8, #0]
+	WORD $0x3dc0050e // ldr q14, [x8, #16]
+	WORD $0xbd40006c // ldr s12, [x3, #0]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x6e2cdd0a // fmul v10.4s, v8.4s, v12.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e2acc0d // fmla v13.4s, v0.4s, v10.4s
+	WORD $0x6e2cdd2b // fmul v11.4s, v9.4s, v12.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e2bcc2e // fmla v14.4s, v1.4s, v11.4s
+	WORD $0x3d80010d // str q13, [x8, #0]
+	WORD $0x3d80050e // str q14, [x8, #16]
+	WORD $0x3dc0014d // ldr q13, [x10, #0]
+	WORD $0x3dc0054e // ldr q14, [x10, #16]
+	WORD $0xbd4000ac // ldr s12, [x5, #0]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x6e2cdd0a // fmul v10.4s, v8.4s, v12.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e2acc4d // fmla v13.4s, v2.4s, v10.4s
+	WORD $0x6e2cdd2b // fmul v11.4s, v9.4s, v12.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e2bcc6e // fmla v14.4s, v3.4s, v11.4s
+	WORD $0x3d80014d // str q13, [x10, #0]
+	WORD $0x3d80054e // str q14, [x10, #16]
+	WORD $0x3dc0016d // ldr q13, [x11, #0]
+	WORD $0x3dc0056e // ldr q14, [x11, #16]
+	WORD $0xbd4000cc // ldr s12, [x6, #0]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x6e2cdd0a // fmul v10.4s, v8.4s, v12.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e2acc8d // fmla v13.4s, v4.4s, v10.4s
+	WORD $0x6e2cdd2b // fmul v11.4s, v9.4s, v12.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e2bccae // fmla v14.4s, v5.4s, v11.4s
+	WORD $0x3d80016d // str q13, [x11, #0]
+	WORD $0x3d80056e // str q14, [x11, #16]
+	WORD $0x3dc0018d // ldr q13, [x12, #0]
+	WORD $0x3dc0058e // ldr q14, [x12, #16]
+	WORD $0xbd4000ec // ldr s12, [x7, #0]
+	WORD $0x4e04058c // dup v12.4s, v12.s[0]
+	WORD $0x6e2cdd0a // fmul v10.4s, v8.4s, v12.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e2acccd // fmla v13.4s, v6.4s, v10.4s
+	WORD $0x6e2cdd2b // fmul v11.4s, v9.4s, v12.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x4e2bccee // fmla v14.4s, v7.4s, v11.4s
+	WORD $0x3d80018d // str q13, [x12, #0]
+	WORD $0x3d80058e // str q14, [x12, #16]
+	ADD $32, R14
+	ADD $32, R3
+	ADD $32, R5
+	ADD $32, R6
+	ADD $32, R7
+	SUB $1, R15
+	B block_1
+block_1_end:
+	RET
+
+// func peakI8MM(n int)
+TEXT ·peakI8MM(SB), NOSPLIT, $0-8
+	MOVD n+0(FP), R0
+	WORD $0x4f00e400 // movi v0.16b, #0
+	WORD $0x4f00e401 // movi v1.16b, #0
+	WORD $0x4f00e402 // movi v2.16b, #0
+	WORD $0x4f00e403 // movi v3.16b, #0
+	WORD $0x4f00e404 // movi v4.16b, #0
+	WORD $0x4f00e405 // movi v5.16b, #0
+	WORD $0x4f00e406 // movi v6.16b, #0
+	WORD $0x4f00e407 // movi v7.16b, #0
+	WORD $0x4f00e408 // movi v8.16b, #0
+	WORD $0x4f00e409 // movi v9.16b, #0
+	WORD $0x4f00e40a // movi v10.16b, #0
+	WORD $0x4f00e40b // movi v11.16b, #0
+	WORD $0x4f00e40c // movi v12.16b, #0
+	WORD $0x4f00e40d // movi v13.16b, #0
+	WORD $0x4f00e40e // movi v14.16b, #0
+	WORD $0x4f00e40f // movi v15.16b, #0
+	WORD $0x4f00e410 // movi v16.16b, #0
+	WORD $0x4f00e411 // movi v17.16b, #0
+	WORD $0x4f00e412 // movi v18.16b, #0
+	WORD $0x4f00e413 // movi v19.16b, #0
+	WORD $0x4f00e414 // movi v20.16b, #0
+	WORD $0x4f00e415 // movi v21.16b, #0
+	WORD $0x4f00e416 // movi v22.16b, #0
+	WORD $0x4f00e417 // movi v23.16b, #0
+	WORD $0x4f00e418 // movi v24.16b, #0
+round_1:
+	CMP $1, R0
+	BLT round_1_end
+	WORD $0x4e98a700 // smmla v0.4s, v24.16b, v24.16b
+	WORD $0x4e98a701 // smmla v1.4s, v24.16b, v24.16b
+	WORD $0x4e98a702 // smmla v2.4s, v24.16b, v24.16b
+	WORD $0x4e98a703 // smmla v3.4s, v24.16b, v24.16b
+	WORD $0x4e98a704 // smmla v4.4s, v24.16b, v24.16b
+	WORD $0x4e98a705 // smmla v5.4s, v24.16b, v24.16b
+	WORD $0x4e98a706 // smmla v6.4s, v24.16b, v24.16b
+	WORD $0x4e98a707 // smmla v7.4s, v24.16b, v24.16b
+	WORD $0x4e98a708 // smmla v8.4s, v24.16b, v24.16b
+	WORD $0x4e98a709 // smmla v9.4s, v24.16b, v24.16b
+	WORD $0x4e98a70a // smmla v10.4s, v24.16b, v24.16b
+	WORD $0x4e98a70b // smmla v11.4s, v24.16b, v24.16b
+	WORD $0x4e98a70c // smmla v12.4s, v24.16b, v24.16b
+	WORD $0x4e98a70d // smmla v13.4s, v24.16b, v24.16b
+	WORD $0x4e98a70e // smmla v14.4s, v24.16b, v24.16b
+	WORD $0x4e98a70f // smmla v15.4s, v24.16b, v24.16b
+	WORD $0x4e98a710 // smmla v16.4s, v24.16b, v24.16b
+	WORD $0x4e98a711 // smmla v17.4s, v24.16b, v24.16b
+	WORD $0x4e98a712 // smmla v18.4s, v24.16b, v24.16b
+	WORD $0x4e98a713 // smmla v19.4s, v24.16b, v24.16b
+	WORD $0x4e98a714 // smmla v20.4s, v24.16b, v24.16b
+	WORD $0x4e98a715 // smmla v21.4s, v24.16b, v24.16b
+	WORD $0x4e98a716 // smmla v22.4s, v24.16b, v24.16b
+	WORD $0x4e98a717 // smmla v23.4s, v24.16b, v24.16b
+	SUB $1, R0
+	B round_1
+round_1_end:
+	RET
+
 // func readNEON(p *byte, n int) byte
 TEXT ·readNEON(SB), NOSPLIT, $0-17
 	MOVD p+0(FP), R0

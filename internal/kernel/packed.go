@@ -54,6 +54,7 @@ type rounded struct {
 type expanded struct {
 	scale, minima, products []float32
 	weights                 []int16
+	bytes                   []byte  // weights, for products of bytes
 	sums                    []int32 // of tile units
 }
 

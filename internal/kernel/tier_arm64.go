@@ -8,7 +8,7 @@ import (
 )
 
 // platformTiers are the tiers of this architecture, the best last.
-var platformTiers = []*table{&neon, &neonSDOT}
+var platformTiers = []*table{&neon, &neonSDOT, &neonI8MM}
 
 // neon is the tier of all processors of this architecture. It follows the rules of avx2, see there; products of floats,
 // the scan and all else in assembly have that tier's bits. What is only for training is plain Go, but for one product.

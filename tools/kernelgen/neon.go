@@ -28,6 +28,7 @@ func generateNEON() {
 	neonRounding(f)
 	neonScalesK(f)
 	neonProducts(f)
+	neonMatrices(f)
 	neonLimits(f)
 	if err := f.Write(*out, *stubs); err != nil {
 		fmt.Fprintln(os.Stderr, "kernelgen:", err)

@@ -19,10 +19,10 @@ type (
 // String returns the name that the Go assembler knows.
 func (r R) String() string { return fmt.Sprintf("R%d", int(r)) }
 
-const (
-	integers = 16 // registers in use; those from R16 on have duties
-	vectors  = 32
-)
+// integers are the registers in use; the others have duties.
+var integers = []R{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 19, 20, 21, 22, 23, 24, 25}
+
+const vectors = 32
 
 // File is a file of functions, and one with their declarations.
 type File struct {
@@ -85,7 +85,7 @@ func (p parameter) size() int {
 func (f *File) Func(signature string, frame int, body func(a *Func)) {
 	name, rest, _ := strings.Cut(signature, "(")
 	list, result, _ := strings.Cut(rest, ")")
-	a := &Func{file: f, parameters: map[string]parameter{}, r: make([]bool, integers), v: make([]bool, vectors), table: -1}
+	a := &Func{file: f, parameters: map[string]parameter{}, r: make([]bool, len(integers)), v: make([]bool, vectors), table: -1}
 	offset := 0
 	place := func(p parameter, align int) parameter {
 		offset = (offset + align - 1) / align * align
@@ -160,7 +160,7 @@ func take(registers []bool, what string) int {
 }
 
 // R returns a free integer register.
-func (a *Func) R() R { return R(take(a.r, "integer")) }
+func (a *Func) R() R { return integers[take(a.r, "integer")] }
 
 // V returns a free vector register.
 func (a *Func) V() V { return V(take(a.v, "vector")) }
@@ -173,6 +173,9 @@ func (a *Func) Vs(n int) []V {
 	}
 	return v
 }
+
+// Free gives back one.
+func (a *Func) Free(v V) { a.v[v] = false }
 
 // Param returns a register with an integer, a pointer or a bool.
 func (a *Func) Param(name string) R {
