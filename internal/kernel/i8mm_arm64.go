@@ -9,11 +9,11 @@ import (
 // matrixTiles are the way of many rows of activations with instructions that multiply two rows of eight bytes with two
 // others: four rows at a time, with weights arranged for it.
 type matrixTiles struct {
-	arrange func(dst, w *byte, blocks int)
+	arrange func(dst *int16, w *byte, blocks int) // as bytes
 	// tile is a packedTile of four rows in pairs, ldx bytes apart, that adds to dst if it is to; super one of K formats.
 	// One of them is nil.
-	tile  func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws, wm *float32, blocks int, add bool)
-	super func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w, sc *byte, ws, wm *float32, blocks int, add bool)
+	tile  func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws, wm *float32, blocks int, add bool)
+	super func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, sc *byte, ws, wm *float32, blocks int, add bool)
 }
 
 const (
@@ -60,9 +60,9 @@ func (t *matrixTiles) part(l *packedLoop, e *expanded, panel, first, end, at, k 
 	n := k / p.sub * rows // scales
 	e.scale = slices.Grow(e.scale[:0], n)[:n]
 	e.minima = slices.Grow(e.minima[:0], n)[:n]
-	e.bytes = slices.Grow(e.bytes[:0], k*rows)[:k*rows]
+	e.weights = slices.Grow(e.weights[:0], k*rows/2)[:k*rows/2]
 	minima := p.expand(e.scale, e.minima, panel, at)
-	t.arrange(&e.bytes[0], &p.quants[panel*p.quantBytes(p.k)+p.quantBytes(at)], k/32)
+	t.arrange(&e.weights[0], &p.quants[panel*p.quantBytes(p.k)+p.quantBytes(at)], k/32)
 	blocks, columns := k/p.scaling.unit(), min(rows, p.n-panel*rows)
 	for i := first; i < end; i += matrixRows {
 		dst, ldd, m := l.dst[i*p.n+panel*rows:], p.n, min(matrixRows, end-i)
@@ -76,9 +76,9 @@ func (t *matrixTiles) part(l *packedLoop, e *expanded, panel, first, end, at, k 
 		q, scales := &x.q[i*p.k+2*at], &x.scales[i*p.k/16+at/16]
 		if t.super != nil {
 			sc := &p.subScale[(panel*(p.k/p.sub)+at/p.sub)*rows]
-			t.super(&dst[0], ldd, q, 4*p.k, scales, p.k/16, &e.bytes[0], sc, &e.scale[0], minima, blocks, at > 0)
+			t.super(&dst[0], ldd, q, 4*p.k, scales, p.k/16, &e.weights[0], sc, &e.scale[0], minima, blocks, at > 0)
 		} else {
-			t.tile(&dst[0], ldd, q, 4*p.k, scales, p.k/16, &e.bytes[0], &e.scale[0], minima, blocks, at > 0)
+			t.tile(&dst[0], ldd, q, 4*p.k, scales, p.k/16, &e.weights[0], &e.scale[0], minima, blocks, at > 0)
 		}
 		for r := 0; r < m && edge; r++ {
 			copy(l.dst[(i+r)*p.n+panel*rows:][:columns], dst[r*ldd:])

@@ -201,22 +201,22 @@ func gemmK6Nx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, 
 func gemmK6Nx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
-func arrangeI8NEON(dst *byte, w *byte, blocks int)
+func arrangeI8NEON(dst *int16, w *byte, blocks int)
 
 //go:noescape
-func arrangeI4NEON(dst *byte, w *byte, blocks int)
+func arrangeI4NEON(dst *int16, w *byte, blocks int)
 
 //go:noescape
-func gemmI8MM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int, add bool)
+func gemmI8MM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, blocks int, add bool)
 
 //go:noescape
-func gemmI8MMm(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int, add bool)
+func gemmI8MMm(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, blocks int, add bool)
 
 //go:noescape
-func gemmI8MMKm(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int, add bool)
+func gemmI8MMKm(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, sc *byte, ws *float32, wm *float32, blocks int, add bool)
 
 //go:noescape
-func gemmI8MMK(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int, add bool)
+func gemmI8MMK(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, sc *byte, ws *float32, wm *float32, blocks int, add bool)
 
 //go:noescape
 func peakI8MM(n int)

@@ -8027,7 +8027,7 @@ block_1_end:
 	WORD $0x3d8004e3 // str q3, [x7, #16]
 	RET
 
-// func arrangeI8NEON(dst *byte, w *byte, blocks int)
+// func arrangeI8NEON(dst *int16, w *byte, blocks int)
 TEXT ·arrangeI8NEON(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
 	MOVD w+8(FP), R1
@@ -8107,7 +8107,7 @@ block_1:
 block_1_end:
 	RET
 
-// func arrangeI4NEON(dst *byte, w *byte, blocks int)
+// func arrangeI4NEON(dst *int16, w *byte, blocks int)
 TEXT ·arrangeI4NEON(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
 	MOVD w+8(FP), R1
@@ -8179,7 +8179,7 @@ block_1:
 block_1_end:
 	RET
 
-// func gemmI8MM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int, add bool)
+// func gemmI8MM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, blocks int, add bool)
 TEXT ·gemmI8MM(SB), NOSPLIT, $0-81
 	MOVD x+16(FP), R0
 	MOVD ldx+24(FP), R1
@@ -8411,7 +8411,7 @@ block_1:
 block_1_end:
 	RET
 
-// func gemmI8MMm(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int, add bool)
+// func gemmI8MMm(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, blocks int, add bool)
 TEXT ·gemmI8MMm(SB), NOSPLIT, $0-81
 	MOVD x+16(FP), R0
 	MOVD ldx+24(FP), R1
@@ -8669,7 +8669,7 @@ block_1:
 block_1_end:
 	RET
 
-// func gemmI8MMKm(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int, add bool)
+// func gemmI8MMKm(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, sc *byte, ws *float32, wm *float32, blocks int, add bool)
 TEXT ·gemmI8MMKm(SB), NOSPLIT, $0-89
 	MOVD x+16(FP), R0
 	MOVD ldx+24(FP), R1
@@ -9028,7 +9028,7 @@ columns_2_end:
 block_1_end:
 	RET
 
-// func gemmI8MMK(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int, add bool)
+// func gemmI8MMK(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, sc *byte, ws *float32, wm *float32, blocks int, add bool)
 TEXT ·gemmI8MMK(SB), NOSPLIT, $0-89
 	MOVD x+16(FP), R0
 	MOVD ldx+24(FP), R1

@@ -20,7 +20,7 @@ func neonMatrices(f *arm64.File) {
 // neonArrange writes the arrangement of blocks of 32 columns of a panel as bytes, [4, 4, 2, 8]: of eight columns each two
 // rows of weights together.
 func neonArrange(f *arm64.File, bits int) {
-	f.Func(name("arrangeI", bits, "NEON(dst *byte, w *byte, blocks int)"), 0, func(a *arm64.Func) {
+	f.Func(name("arrangeI", bits, "NEON(dst *int16, w *byte, blocks int)"), 0, func(a *arm64.Func) {
 		dst, w, n := a.Param("dst"), a.Param("w"), a.Param("blocks")
 		mask := a.V()
 		a.Op("movi v?.16b, #", mask, 15)
@@ -64,7 +64,7 @@ func neonMatrix(f *arm64.File, format neonFormat) {
 	if format.super {
 		sc, parts = "sc *byte, ", 4
 	}
-	f.Func(name(format.title, "(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ", sc, "ws *float32, wm *float32, blocks int, add bool)"), 0, func(a *arm64.Func) {
+	f.Func(name(format.title, "(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ", sc, "ws *float32, wm *float32, blocks int, add bool)"), 0, func(a *arm64.Func) {
 		t := neonMatrixTile{Func: a, neonFormat: format}
 		t.x = neonRows(a, a.Param("x"), a.Param("ldx"), 0, 2)
 		xs := neonRows(a, a.Param("xs"), a.Param("ldxs"), 2, 4)
