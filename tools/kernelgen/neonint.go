@@ -133,7 +133,9 @@ func neonSuper(f superFormat) neonFormat { return neonFormat{f.title, f.bits, f.
 // neonProducts writes the tiles for few rows of activations.
 func neonProducts(f *arm64.File) {
 	for _, format := range []neonFormat{
-		{"gemmI8", 8, 32, false, false}, {"gemmI8m", 8, 32, true, false}, {"gemmI4", 4, 32, true, false},
+		{"gemmI8", 8, 32, false, false},
+		{"gemmI8m", 8, 32, true, false},
+		{"gemmI4", 4, 32, true, false},
 		neonSuper(q4k), neonSuper(q5k), neonSuper(q6k),
 	} {
 		for m := 1; m <= format.rows(); m++ {

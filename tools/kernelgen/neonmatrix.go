@@ -9,8 +9,10 @@ func neonMatrices(f *arm64.File) {
 	neonArrange(f, 8)
 	neonArrange(f, 4)
 	for _, format := range []neonFormat{
-		{"gemmI8MM", 8, 32, false, false}, {"gemmI8MMm", 8, 32, true, false},
-		{"gemmI8MMKm", 8, 32, true, true}, {"gemmI8MMK", 8, 16, false, true},
+		{"gemmI8MM", 8, 32, false, false},
+		{"gemmI8MMm", 8, 32, true, false},
+		{"gemmI8MMKm", 8, 32, true, true},
+		{"gemmI8MMK", 8, 16, false, true},
 	} {
 		neonMatrix(f, format)
 	}
