@@ -27,7 +27,7 @@ type ChoiceRecord struct {
 
 // Choice asks the questions that the journal lacks. What they have in common is computed once.
 func Choice(ctx context.Context, m *jamba.Model, q *Questions, j *Journal[ChoiceRecord], progress func(done, total int)) error {
-	return j.Each(ctx, len(q.Rows), together, func(ctx context.Context, item int) (ChoiceRecord, error) {
+	return j.Each(ctx, q.Settings.Questions, together, func(ctx context.Context, item int) (ChoiceRecord, error) {
 		a, err := q.ask(item)
 		if err != nil {
 			return ChoiceRecord{}, err

@@ -21,7 +21,7 @@ type AnswerRecord struct {
 
 // Generate asks the questions that the journal lacks; the most likely tokens answer them.
 func Generate(ctx context.Context, m *jamba.Model, q *Questions, j *Journal[AnswerRecord], progress func(done, total int)) error {
-	return j.Each(ctx, len(q.Rows), together, func(ctx context.Context, item int) (AnswerRecord, error) {
+	return j.Each(ctx, q.Settings.Questions, together, func(ctx context.Context, item int) (AnswerRecord, error) {
 		a, err := q.ask(item)
 		if err != nil {
 			return AnswerRecord{}, err

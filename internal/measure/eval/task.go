@@ -188,8 +188,8 @@ func (t *Task) check() (err error) {
 	if (t.DocToChoice.list == "" && t.DocToChoice.each == nil) != (t.Output == GenerateUntil) {
 		return errors.New("doc_to_choice is for multiple_choice, and has to be there")
 	}
-	if t.NumFewshot < 0 || t.NumFewshot > maxFewshot {
-		return fmt.Errorf("num_fewshot is %d, want 0 to %d", t.NumFewshot, maxFewshot)
+	if t.NumFewshot < 0 || t.NumFewshot > MaxFewshot {
+		return fmt.Errorf("num_fewshot is %d, want 0 to %d", t.NumFewshot, MaxFewshot)
 	}
 	if s := t.FewshotConfig.Sampler; s != "" && s != "first_n" && s != "default" {
 		return fmt.Errorf("the sampler %.40q is not supported; first_n and default are", s)
@@ -339,5 +339,5 @@ func (t *Task) choicesOf(row Row) (all []string, err error) {
 // Bounds of what a row may ask for.
 const (
 	maxChoices = 256
-	maxFewshot = 1000
+	MaxFewshot = 1000 // examples before a question
 )
