@@ -159,7 +159,7 @@ func ReadChat(body []byte) (*ChatRequest, *turn.Request, error) {
 			if call.Function.Name == "" {
 				return nil, nil, turn.Invalid(fmt.Sprintf("%s.tool_calls[%d].function.name", at, j), "missing")
 			}
-			own.Calls = append(own.Calls, turn.Call{ID: call.ID, Name: call.Function.Name, Arguments: string(call.Function.Arguments)})
+			own.Calls = append(own.Calls, turn.Call{ID: call.ID, Name: call.Function.Name, Arguments: turn.Given(call.Function.Arguments)})
 		}
 		c.Messages = append(c.Messages, own)
 	}
