@@ -261,7 +261,7 @@ func TestExamples(t *testing.T) {
 	}
 	q := &Questions{Task: task, Settings: TaskSettings{Fewshot: 3, Seed: 5}}
 	for i := range 40 {
-		q.Rows = append(q.Rows, Row{"r", map[string]any{"a": "text", "b": i, "g": i % 2}})
+		q.Rows = append(q.Rows, Row{Place: "r", Fields: map[string]any{"a": "text", "b": i, "g": i % 2}})
 	}
 	if err := q.Check(); err != nil {
 		t.Fatal(err)
@@ -378,7 +378,7 @@ func TestBadTasks(t *testing.T) {
 		"there are 1 choices":                       {"q": "x", "c": []any{"x"}, "a": 0},
 		"the answer \"2\" is none of the 2 choices": {"q": "x", "c": []any{"x", "y"}, "a": 2},
 	} {
-		q := &Questions{Task: task, Rows: []Row{{"r:7", fields}}}
+		q := &Questions{Task: task, Rows: []Row{{Place: "r:7", Fields: fields}}}
 		if err := q.Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
