@@ -3,9 +3,11 @@ package serve
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -119,6 +121,60 @@ func TestLoading(t *testing.T) {
 	all.Wait()
 	if n := opens.Load(); n != 1 {
 		t.Errorf("loaded %d times", n)
+	}
+}
+
+// TestReady serves a model that is loaded at the start: until then the server is live, but not ready, and tells how far it is. If the model
+// cannot be loaded, the server ends with the reason.
+func TestReady(t *testing.T) {
+	for _, broken := range []bool{false, true} {
+		gate := make(chan bool)
+		var opens atomic.Int64
+		source := gated("big", say(t, "Hello.", 9), gate, &opens)
+		source.AtStart = true
+		if whole := source.Open; broken {
+			source.Open = func(progress func(done, total int64)) (Model, error) {
+				_, _ = whole(progress)
+				return nil, errFake
+			}
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		ended := make(chan error, 1)
+		go func() { ended <- New(Options{}, source).Run(ctx, l, time.Second) }()
+		url := "http://" + l.Addr().String()
+		ready := func(want int, body string) {
+			t.Helper()
+			for begun := time.Now(); ; time.Sleep(time.Millisecond) {
+				status, got := get(t, url+"/ready")
+				if status == want && got == body+"\n" {
+					return
+				}
+				if time.Since(begun) > 5*time.Second {
+					t.Fatalf("%d %s, want %d %s", status, got, want, body)
+				}
+			}
+		}
+		ready(http.StatusServiceUnavailable, `{"model":"big","percent":42,"status":"loading"}`)
+		if status, body := get(t, url+"/health"); status != 200 {
+			t.Errorf("%d %s", status, body)
+		}
+		close(gate)
+		if broken {
+			if err := <-ended; !errors.Is(err, errFake) {
+				t.Errorf("it ends with %v", err)
+			}
+			continue
+		}
+		ready(http.StatusOK, `{"status":"ready"}`)
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	}
 }
 
