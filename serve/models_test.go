@@ -315,7 +315,9 @@ func TestTwoModels(t *testing.T) {
 				t.Errorf("%s: %s, want %q", name, body, want[name])
 			}
 			_, body = post(t, url+"/v1/embeddings", `{"model":"`+name+`","input":"Once"}`)
-			e := decode[struct{ Data []struct{ Embedding []float32 } }](t, body).Data
+			e := decode[struct {
+				Data []struct{ Embedding []float32 }
+			}](t, body).Data
 			if len(e) != 1 || fmt.Sprint(e[0].Embedding) != want[name+" vector"] {
 				t.Errorf("%s: %.100s, want %.100s", name, body, want[name+" vector"])
 			}
