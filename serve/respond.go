@@ -122,6 +122,7 @@ func (o *response) wait(ctx context.Context, u *use) (*served, error) {
 func (o *response) answered(j *job, events <-chan turn.Event) {
 	var a turn.Answer
 	for e := range events {
+		noteEnd(o.r, e)
 		if e.Kind == turn.Failed {
 			o.failed(e.Err)
 			return
@@ -150,6 +151,7 @@ func (o *response) streamed(j *job, events <-chan turn.Event) {
 			if !ok {
 				return
 			}
+			noteEnd(o.r, e)
 			if e.Kind == turn.Failed {
 				o.failed(e.Err)
 				return
