@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"jamba"
+	"jamba/engine/prefix"
 	"jamba/serve/turn"
 	"jamba/text/reply"
 )
@@ -106,6 +107,9 @@ func (c *choice) event(e turn.Event) {
 func (c *choice) finish(p jamba.Piece) turn.Finish {
 	if st := p.Stats; st != nil {
 		c.usage.Prompt, c.usage.Cached, c.usage.Answer = st.PromptTokens, st.ReusedTokens, st.AnswerTokens
+		if st.Miss != prefix.Found {
+			c.usage.Miss = st.Miss.String()
+		}
 		c.usage.Queue, c.usage.Prefill, c.usage.Decode = st.Queue, st.Prefill, st.Decode
 	}
 	e := turn.Event{Kind: turn.Finished, Usage: c.usage, Stop: p.Stop, Finish: turn.Length}

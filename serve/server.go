@@ -43,6 +43,7 @@ type Server struct {
 	metrics  *metrics
 	tracer   trace.Tracer
 	kept     conversations
+	prints   prints
 }
 
 // New returns a Server of models, whose names differ.
