@@ -71,6 +71,9 @@ func (e *loadError) told() error {
 	return &turn.Error{Status: http.StatusInternalServerError, Code: "model_not_loaded", Message: fmt.Sprintf("the model %q cannot be loaded; the server's log says why", e.name)}
 }
 
+// large is how many bytes are worth a collection of garbage.
+const large = 64 << 20
+
 // unload closes a model that nobody has. It is called with the registry's lock.
 func (g *registry) unload(b *base) {
 	m := b.model
@@ -82,7 +85,9 @@ func (g *registry) unload(b *base) {
 		if err := m.Close(); err != nil {
 			g.log(b).Warn("closing", "error", err)
 		}
-		debug.FreeOSMemory() // for the one that needs the room
+		if b.Bytes > large {
+			debug.FreeOSMemory() // for the one that needs the room
+		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		b.unloading = false

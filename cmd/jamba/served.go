@@ -43,12 +43,12 @@ func (c *servedFlags) sources(s *streams, o *serve.Options) ([]serve.Source, err
 	if !alone && c.Name != "" {
 		return nil, usageError("--name is for one model; of several, each has its own: --model NAME=MODEL")
 	}
-	names := names{}
+	taken := taken{}
 	var models []serve.Source
 	for _, given := range paths {
 		name, path := splitModel(given)
 		name = cmp.Or(name, c.Name, modelName(path))
-		if err := names.take(name); err != nil && !alone { // one is found by any name, whatever its own
+		if err := taken.take(name); err != nil && !alone { // one is found by any name, whatever its own
 			return nil, err
 		}
 		m := serve.Source{Name: name, AtStart: alone}
@@ -58,7 +58,7 @@ func (c *servedFlags) sources(s *streams, o *serve.Options) ([]serve.Source, err
 		}
 		models = append(models, m)
 	}
-	return models, c.addAdapters(models, names)
+	return models, c.addAdapters(models, taken)
 }
 
 // look sets what can be told of a model without loading it.
@@ -109,7 +109,7 @@ func (c *servedFlags) attached() string {
 }
 
 // addAdapters adds the adapters to the models that they are for.
-func (c *servedFlags) addAdapters(models []serve.Source, names names) error {
+func (c *servedFlags) addAdapters(models []serve.Source, taken taken) error {
 	if c.attached() != "" && len(models) == 1 {
 		return nil
 	}
@@ -126,7 +126,7 @@ func (c *servedFlags) addAdapters(models []serve.Source, names names) error {
 		if at < 0 {
 			return usageError(fmt.Sprintf("--adapter %.60q is for the model %.60q, which there is not: want NAME@MODEL=DIR", given, base))
 		}
-		if err := names.take(name); err != nil {
+		if err := taken.take(name); err != nil {
 			return err
 		}
 		if _, err := os.Stat(adapterConfig(dir)); err != nil {
@@ -137,11 +137,11 @@ func (c *servedFlags) addAdapters(models []serve.Source, names names) error {
 	return nil
 }
 
-// names are those that models have.
-type names map[string]bool
+// taken are the names that models have.
+type taken map[string]bool
 
 // take gives a name to a model.
-func (n names) take(name string) error {
+func (n taken) take(name string) error {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	if name == "" || len(name) > 200 || !strings.Contains(letters, name[:1]) || strings.Trim(name, letters+"._-:/+") != "" {
 		return usageError(fmt.Sprintf("%.60q is no name for a model: want letters, digits and ._-:/+, a letter or digit first, at most 200", name))
