@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,6 +47,8 @@ func Decode(data []byte, v any) error {
 		kind   *json.UnmarshalTypeError
 	)
 	switch {
+	case err == nil && string(bytes.TrimSpace(data)) == "null":
+		return Invalid("", "the body is null, want an object")
 	case err == nil:
 		return nil
 	case errors.As(err, &own):
