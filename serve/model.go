@@ -56,8 +56,8 @@ func newServed(name string, m Model, o *Options) *served {
 }
 
 // with returns the model with an adapter, under a name of its own.
-func (s *served) with(name string, a *jamba.Adapter) *served {
-	adapted := *s
+func (m *served) with(name string, a *jamba.Adapter) *served {
+	adapted := *m
 	adapted.name, adapted.adapter = name, a
 	return &adapted
 }

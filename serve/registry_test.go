@@ -292,7 +292,7 @@ func TestIdle(t *testing.T) {
 				return g.list()[0].loaded
 			}
 			if test.want > 0 {
-				if until := g.list()[0].until; until.Sub(time.Now()) != test.want {
+				if until := g.list()[0].until; time.Until(until) != test.want {
 					t.Errorf("%+v: it is said to stay until %v", test, until)
 				}
 				time.Sleep(test.want - time.Second)

@@ -41,7 +41,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.R
 	}
 	defer cancel()
 	out := &response{protocol: p(e.name), server: s, w: w, r: r}
-	out.protocol.fail = fail
+	out.fail = fail
 	if request.Stream {
 		out.heart = time.NewTimer(min(headersAfter, s.options.Heartbeat))
 		defer out.heart.Stop()
