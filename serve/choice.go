@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -21,6 +20,7 @@ type choice struct {
 	parts  *reply.Splitter
 	tokens []turn.Token // not sent
 	calls  int
+	called bool // one is complete
 	usage  turn.Usage
 	last   time.Time // when a token came
 }
@@ -84,12 +84,17 @@ func (c *choice) piece(p jamba.Piece) {
 	}
 	for _, part := range parts {
 		e := turn.Event{Kind: turn.Text, Text: part.Text}
+		if part.Call != nil {
+			c.calls++
+		}
 		switch {
+		case c.calls > 1 && c.job.request.Chat.OneCall && part.Text+part.Thought == "":
+			continue
 		case part.Call != nil:
-			if c.calls++; c.calls > 1 && c.job.request.Chat.OneCall {
-				continue
-			}
-			e = turn.Event{Kind: turn.Called, Call: turn.Call{ID: "call_" + rand.Text()[:24], Name: part.Call.Name, Arguments: part.Call.Arguments}}
+			e = turn.Event{Kind: turn.Called, Call: turn.Call{ID: c.job.reply.Format.CallID(), Name: part.Call.Name, Head: part.Call.Head}}
+		case part.Arguments != "":
+			c.called = c.called || part.Complete
+			e = turn.Event{Kind: turn.Arguments, Text: part.Arguments, Complete: part.Complete}
 		case part.Thought != "":
 			e = turn.Event{Kind: turn.Thought, Text: part.Thought}
 		}
@@ -114,7 +119,7 @@ func (c *choice) finish(p jamba.Piece) turn.Finish {
 	}
 	e := turn.Event{Kind: turn.Finished, Usage: c.usage, Stop: p.Stop, Finish: turn.Length}
 	if p.Finish == jamba.FinishStop {
-		if e.Finish = turn.Stop; c.calls > 0 {
+		if e.Finish = turn.Stop; c.called {
 			e.Finish = turn.ToolCall
 		}
 	}

@@ -17,6 +17,7 @@ type Stream struct {
 	Created  time.Time
 	Generate bool // for /api/generate, not /api/chat
 
+	call  *turn.Call // that is not complete
 	calls int
 	usage turn.Usage
 	all   turn.Answer
@@ -59,8 +60,8 @@ func (s *Stream) line(text, thought string, calls ...toolCall) line {
 	return l
 }
 
-// call returns a call, which is counted.
-func (s *Stream) call(c turn.Call) toolCall {
+// counted returns a call, which is counted.
+func (s *Stream) counted(c turn.Call) toolCall {
 	s.calls++
 	return toolCall{c.ID, function{s.calls - 1, c.Name, json.RawMessage(c.Arguments)}}
 }
@@ -79,28 +80,55 @@ func (s *Stream) last(l line, finish turn.Finish) line {
 	return l
 }
 
-// Frames returns the lines for an event.
-func (s *Stream) Frames(e turn.Event) []turn.Frame {
-	s.all.Add(e)
-	var l any
-	switch e.Kind {
-	case turn.Waiting:
-		l = s.line("", "")
-	case turn.Thought:
-		l = s.line("", e.Text)
-	case turn.Text:
-		l = s.line(e.Text, "")
-	case turn.Called:
-		l = s.line("", "", s.call(e.Call))
-	case turn.Finished:
-		s.usage = e.Usage
-		l = s.last(s.line("", ""), e.Finish)
-	case turn.Failed:
-		l = Error(e.Err)
-	default:
+// whole holds calls back until they are complete. One that breaks off is text.
+func (s *Stream) whole(e turn.Event) []turn.Event {
+	c := s.call
+	switch {
+	case e.Kind == turn.Arguments:
+		if c.Arguments += e.Text; !e.Complete {
+			return nil
+		}
+		s.call = nil
+		return []turn.Event{{Kind: turn.Called, Call: *c}}
+	case c != nil && e.Kind != turn.Waiting:
+		s.call = nil
+		return append([]turn.Event{{Kind: turn.Text, Text: c.Head + c.Arguments}}, s.whole(e)...)
+	case e.Kind == turn.Called:
+		s.call = &e.Call
 		return nil
 	}
-	return []turn.Frame{{Data: l}}
+	return []turn.Event{e}
+}
+
+// Frames returns the lines for an event.
+func (s *Stream) Frames(e turn.Event) (frames []turn.Frame) {
+	for _, e := range s.whole(e) {
+		if l := s.told(e); l != nil {
+			frames = append(frames, turn.Frame{Data: l})
+		}
+	}
+	return frames
+}
+
+// told returns the line for an event, nil if there is none.
+func (s *Stream) told(e turn.Event) any {
+	s.all.Add(e)
+	switch e.Kind {
+	case turn.Waiting:
+		return s.line("", "")
+	case turn.Thought:
+		return s.line("", e.Text)
+	case turn.Text:
+		return s.line(e.Text, "")
+	case turn.Called:
+		return s.line("", "", s.counted(e.Call))
+	case turn.Finished:
+		s.usage = e.Usage
+		return s.last(s.line("", ""), e.Finish)
+	case turn.Failed:
+		return Error(e.Err)
+	}
+	return nil
 }
 
 // Whole returns the answer when all is done.
@@ -109,7 +137,7 @@ func (s *Stream) Whole() any {
 	s.calls = 0
 	var calls []toolCall
 	for _, c := range r.Calls {
-		calls = append(calls, s.call(c))
+		calls = append(calls, s.counted(c))
 	}
 	return s.last(s.line(r.Text, r.Thought, calls...), r.Finish)
 }

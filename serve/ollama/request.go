@@ -187,7 +187,7 @@ func ReadChat(body []byte) (*turn.Request, error) {
 			if call.Function.Name == "" {
 				return nil, turn.Invalid(fmt.Sprintf("%s.tool_calls[%d].function.name", at, j), "missing")
 			}
-			own.Calls = append(own.Calls, turn.Call{ID: call.ID, Name: call.Function.Name, Arguments: string(call.Function.Arguments)})
+			own.Calls = append(own.Calls, turn.Call{ID: call.ID, Name: call.Function.Name, Arguments: turn.Given(call.Function.Arguments)})
 		}
 		c.Messages = append(c.Messages, own)
 	}

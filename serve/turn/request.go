@@ -75,6 +75,8 @@ type Message struct {
 type Call struct {
 	ID, Name  string
 	Arguments string // JSON, an object
+	Complete  bool   // of an answer: the arguments did not break off
+	Head      string // of an answer: what the model wrote up to the arguments
 }
 
 // Var is a variable of the chat template.
@@ -150,6 +152,15 @@ func (m *Message) write(b *bytes.Buffer) {
 		b.WriteByte(']')
 	}
 	b.WriteByte('}')
+}
+
+// Given returns the arguments of a call that a client sends back: an object, or a string that holds one.
+func Given(arguments json.RawMessage) string {
+	var quoted string
+	if json.Unmarshal(arguments, &quoted) == nil {
+		return quoted
+	}
+	return string(arguments)
 }
 
 // arguments returns a call's arguments as an object, which is how templates take them, or as a string if they are none.
