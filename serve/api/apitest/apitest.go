@@ -60,7 +60,7 @@ func Same(t *testing.T, at string, s *openapi3.Schema, ty reflect.Type) {
 	}
 	kind := kindOf(ty)
 	if s.Type == nil || !s.Type.Is(kind) {
-		t.Errorf("%s: the document says %v, JSON is read as %s", at, s.Type, kind)
+		t.Errorf("serve/api/openapi.yaml: %s is %v, JSON is read as %s", at, s.Type, kind)
 		return
 	}
 	switch kind {
@@ -75,14 +75,14 @@ func Same(t *testing.T, at string, s *openapi3.Schema, ty reflect.Type) {
 		fieldsOf(ty, fields)
 		for name, of := range fields {
 			if p := s.Properties[name]; p == nil {
-				t.Errorf("%s: the document does not have %s", at, name)
+				t.Errorf("serve/api/openapi.yaml: %s does not have %s", at, name)
 			} else {
 				Same(t, at+"."+name, p.Value, of)
 			}
 		}
 		for name, p := range s.Properties {
 			if fields[name] == nil && p.Value.Description == "" {
-				t.Errorf("%s: nobody reads %s, and the document says nothing of it", at, name)
+				t.Errorf("serve/api/openapi.yaml: nobody reads %s.%s, and no description says why it is there", at, name)
 			}
 		}
 	}
