@@ -55,6 +55,7 @@ func (c *runCmd) asked(m *jamba.Model) jamba.Options {
 	o.EndRepetition = !c.Raw && !c.AllowRepetition
 	o.LiteralContent = c.LiteralContent
 	o.Lookup = true
+	o.Format = c.format
 	return o
 }
 

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"jamba"
+	"jamba/internal/bounded"
 	"jamba/model"
 )
 
@@ -20,6 +22,9 @@ type runCmd struct {
 	JSON      bool            `name:"json" help:"Print one JSON object when the answer is complete, or interrupted."`
 	Precision model.Precision `default:"fast" placeholder:"P" help:"fast: quantized weights times activations rounded to 16 bits or little less. exact: float32."`
 	Stats     bool            `help:"Print tokens per second on standard error."`
+
+	Schema string `placeholder:"FILE" help:"Hold answers to the JSON schema in FILE."`
+	format jamba.Format
 
 	Session string `placeholder:"FILE" help:"Go on with the conversation in FILE, if there is one, and keep it there, with what was computed for it."`
 
@@ -78,6 +83,13 @@ func (c *runCmd) Run(s *streams) error {
 	if interactive && c.JSON {
 		return usageError("--json needs a prompt")
 	}
+	if c.Schema != "" {
+		schema, err := bounded.ReadText(c.Schema, maxSchema)
+		if err != nil {
+			return err
+		}
+		c.format = jamba.JSONSchema(schema)
+	}
 	m, err := jamba.OpenWith(path, jamba.OpenOptions{
 		Options: c.options(s.err, c.Precision), StateDir: c.StateDir, Warn: func(err error) { warn(s.err, err.Error()) },
 	})
@@ -95,6 +107,9 @@ func (c *runCmd) Run(s *streams) error {
 	}
 	if c.System != nil && c.continues(m) {
 		return usageError("--system is for chats: the model has no chat template, or --raw is set")
+	}
+	if err := m.CheckFormat(context.Background(), c.format); err != nil {
+		return fmt.Errorf("%s: %w", c.Schema, err)
 	}
 	if interactive {
 		return c.chat(s, m, path)
@@ -136,6 +151,9 @@ func (c *runCmd) Run(s *streams) error {
 	c.tellEnd(s.err, a, last)
 	return c.save(session, said(messages, prompt, last.Text))
 }
+
+// maxSchema bounds the file of --schema.
+const maxSchema = 1 << 20
 
 // check says which flags are out of range.
 func (c *runCmd) check() error {
