@@ -43,7 +43,8 @@ func Choice(texts ...string) Format {
 	return Format{regex, strings.Join(quoted, "|")}
 }
 
-// Lark is a text of a context-free grammar in llguidance's variant of Lark's syntax, whose rule start is the answer.
+// Lark is a text of a context-free grammar in llguidance's variant of Lark's syntax, whose rule start is the answer. %json before a
+// schema is JSON of it, <[5]> the control token 5.
 func Lark(grammar string) Format { return Format{lark, grammar} }
 
 // String names the kind of format.
@@ -69,6 +70,8 @@ func (f Format) serialize(space bool) ([]byte, error) {
 			return nil, err
 		}
 		answer.Lark, answer.Schema = "", schema
+	case lark:
+		answer.Lark = withSchemas(f.text)
 	case regex:
 		answer.Lark = "start: /" + slashed(f.text) + "/"
 	}
@@ -105,6 +108,29 @@ func withOptions(schema []byte) ([]byte, error) {
 	}
 	// The order of keys is that of the answer, and the last of several of the same name counts.
 	return fmt.Appendf(nil, `%s%s"x-guidance":%s}`, schema[:len(schema)-1], comma, options), nil
+}
+
+// withSchemas does the same to the schemas in a grammar of Lark's.
+func withSchemas(text string) string {
+	const mark = "%json"
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(text, mark)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteString(mark)
+		var schema json.RawMessage
+		d := json.NewDecoder(strings.NewReader(after))
+		if d.Decode(&schema) == nil {
+			if with, err := withOptions(schema); err == nil {
+				b.Write(with)
+				after = after[d.InputOffset():]
+			}
+		}
+		text = after
+	}
 }
 
 // slashed returns a regular expression as it stands between slashes.
