@@ -3,6 +3,7 @@ package grammar
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -61,6 +62,9 @@ type source struct {
 func (f Format) serialize(space bool) ([]byte, error) {
 	if len(f.text) > maxText {
 		return nil, fmt.Errorf("has %d bytes, at most %d are taken", len(f.text), maxText)
+	}
+	if f.kind == lark && f.text == "" {
+		return nil, errors.New("is empty")
 	}
 	answer := source{Name: "answer", Lark: f.text}
 	switch f.kind {

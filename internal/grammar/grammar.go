@@ -120,7 +120,7 @@ func (g *Grammar) start() error {
 	buffer, err := in.buffer(ctx, uint32(len(text)))
 	if err == nil {
 		copy(buffer, text)
-		err = in.do(ctx, "compile", uint64(len(text)))
+		err = in.do(ctx, "compile", uint64(len(text)), initialFuel, stepFuel, stepItems, lexerStates, grammarSize)
 	}
 	if err != nil {
 		in.close()

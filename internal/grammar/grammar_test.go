@@ -325,7 +325,7 @@ func TestErrors(t *testing.T) {
 		{Regex("a("), "unclosed group"},
 		{Regex("(?=a)b"), "look"},
 		{Lark("start: missing"), "missing"},
-		{Lark(""), "start"},
+		{Lark(""), "is empty"},
 	} {
 		_, err := v.Compile(context.Background(), c.format)
 		if err == nil || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 500 {

@@ -20,12 +20,19 @@ type Tokenizer interface {
 	Decode(ids []int32, skipSpecial bool) string
 }
 
-// The bounds of what formats of strangers may cost; those of the engine itself are in compile.
+// The bounds of what formats of strangers may cost.
 const (
 	patience  = 5 * time.Second // of compiling a grammar, and of each mask
 	oneMemory = 128 << 20       // bytes beside the vocabulary, of a grammar
 	allMemory = 2 << 30         // of all grammars in use
 	idle      = 16              // grammars that are kept for later answers
+
+	// Those of llguidance's ParserLimits: about 0.1 s to compile, 50 ms a mask, 100 MB of states.
+	initialFuel = 1_000_000
+	stepFuel    = 200_000
+	stepItems   = 50_000
+	lexerStates = 50_000
+	grammarSize = 500_000
 )
 
 // Vocabulary compiles formats for a tokenizer. It is safe for concurrent use.

@@ -47,6 +47,9 @@ func (g *Grammar) Lark() string {
 		}
 	}
 	fmt.Fprintf(&rules, "answer: %s\n", answer)
+	if g.Says == AnyText {
+		fmt.Fprintf(&rules, "TEXT: %s\n", g.text())
+	}
 	start := "answer"
 	if g.Thinks != NoThought {
 		start = g.until(&rules, "thought", thinkClose) + ` /\s{0,4}/ answer`
@@ -57,23 +60,25 @@ func (g *Grammar) Lark() string {
 	return "start: " + start + "\n" + rules.String()
 }
 
-// AnyText is an expression for Grammar.Says: any text but calls and thoughts.
-func (g *Grammar) AnyText() string {
-	var marks []string
-	if f := g.Format; f != nil {
-		marks = append(marks, f.open)
-	}
-	if g.Thinks == MayThink {
-		marks = append(marks, thinkOpen)
-	}
+// AnyText is any text but calls and thoughts, for Grammar.Says.
+const AnyText = "TEXT"
+
+// text returns a regular expression for it.
+func (g *Grammar) text() string {
 	text := `/(.|\n)*/`
-	for _, m := range marks {
-		if _, ok := g.control(m); !ok {
-			text += ` & ~/(.|\n)*` + quotedRegex(m) + `(.|\n)*/`
+	not := func(mark string) {
+		if _, ok := g.control(mark); !ok && mark != "" {
+			text += ` & ~/(.|\n)*` + quotedRegex(mark) + `(.|\n)*/`
 		}
 	}
-	if g.Format != nil && g.Format.bare {
-		text += ` & ~/\s*\{(.|\n)*/`
+	if g.Thinks == MayThink {
+		not(thinkOpen)
+	}
+	if g.Format != nil {
+		not(g.Format.open)
+		if g.Format.bare {
+			text += ` & ~/\s*\{(.|\n)*/`
+		}
 	}
 	return text
 }
