@@ -122,6 +122,9 @@ func (g *Grammar) start() error {
 		copy(buffer, text)
 		err = in.do(ctx, "compile", uint64(len(text)), initialFuel, stepFuel, stepItems, lexerStates, grammarSize)
 	}
+	if err == nil { // does it allow anything?
+		_, err = in.advance(ctx, nil, nil, make([]uint32, v.words()))
+	}
 	if err != nil {
 		in.close()
 		return g.format.placed(err)

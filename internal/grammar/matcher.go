@@ -25,7 +25,7 @@ type position struct{ handle uint32 }
 
 // Matcher returns a matcher at the beginning of an answer. Close gives it up, and the grammar with it.
 func (g *Grammar) Matcher() *Matcher {
-	m := &Matcher{grammar: g, mask: make([]uint32, (g.vocabulary.size+31)/32)}
+	m := &Matcher{grammar: g, mask: make([]uint32, g.vocabulary.words())}
 	m.begin(nil)
 	return m
 }
@@ -66,7 +66,7 @@ func (m *Matcher) begin(answer []int32) {
 func (m *Matcher) Next(answer []int32, logits []float32) (forced []int32, back int, err error) {
 	<-m.Prepare(answer)
 	if m.err != nil {
-		return nil, 0, fmt.Errorf("the answer's %v: %w", m.grammar.format, m.err)
+		return nil, 0, fmt.Errorf("the answer's %v: %w", m.grammar.format, m.grammar.format.placed(m.err))
 	}
 	for i := range logits {
 		if i/32 >= len(m.mask) || m.mask[i/32]>>(i%32)&1 == 0 {

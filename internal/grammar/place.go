@@ -18,10 +18,14 @@ var (
 
 // placed returns an error of llguidance's with the place in the schema, where it can be told.
 func (f Format) placed(err error) error {
+	message := err.Error()
+	if strings.HasPrefix(message, "NoExtensionBias") {
+		return errors.New("allows no token of the model here")
+	}
 	if f.kind != jsonSchema {
 		return err
 	}
-	message, _, _ := strings.Cut(err.Error(), "\n")
+	message, _, _ = strings.Cut(message, "\n")
 	var is func(key string, value any) bool
 	what := "is not supported"
 	if m := unimplemented.FindStringSubmatch(message); m != nil {

@@ -107,3 +107,6 @@ func (v *Vocabulary) fill(in *instance, t Tokenizer, ends []int32) error {
 	copy(buffer, all)
 	return in.do(ctx, "vocabulary", uint64(v.size), uint64(len(ends)))
 }
+
+// words returns how many words a mask has.
+func (v *Vocabulary) words() int { return (v.size + 31) / 32 }

@@ -52,7 +52,7 @@ func (g *Grammar) Lark() string {
 	}
 	start := "answer"
 	if g.Thinks != NoThought {
-		start = g.until(&rules, "thought", thinkClose) + ` /\s{0,4}/ answer`
+		start = g.until(&rules, "thought", thinkClose) + ` /[ \n]{0,4}/ answer`
 		if g.Thinks == MayThink {
 			start = "(" + g.mark(thinkOpen) + " " + start + ") | answer"
 		}
