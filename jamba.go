@@ -229,12 +229,13 @@ type Info struct {
 	Params       int64 // of the network
 	ActiveParams int64 // of these, those that one token uses
 	WeightBytes  int64
+	KV           string // the type of keys and values, such as F16
 }
 
 // Info returns what the model is.
 func (m *Model) Info() Info {
 	c, size := &m.network.Config, m.network.Sizes().Total()
-	return Info{c.Architecture, c.VocabSize, c.HiddenSize, c.MaxPositionEmbeddings, size.Params, size.ActiveParams, size.Bytes}
+	return Info{c.Architecture, c.VocabSize, c.HiddenSize, c.MaxPositionEmbeddings, size.Params, size.ActiveParams, size.Bytes, m.network.KV().String()}
 }
 
 // OpenAdapter opens a low-rank adapter (LoRA), a folder as PEFT lays it out, for Options.Adapter. It may be done while the

@@ -123,6 +123,7 @@ func (e *Engine) begin(s *sequence) {
 	e.queued--
 	if !s.counted {
 		s.counted = true
+		s.waited = time.Since(s.came)
 		e.counted.PromptTokens += int64(len(s.request.Prompt))
 		e.counted.ReusedTokens += int64(s.reused)
 	}

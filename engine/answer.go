@@ -21,6 +21,9 @@ type answer struct {
 // ends reports whether an event is the last.
 func (ev event) ends() bool { return ev.err != nil || ev.finish != "" }
 
+// isToken reports whether an event of an answer is a token, be it one that ends the answer and is not shown.
+func (ev event) isToken() bool { return ev.err == nil && (ev.id >= 0 || ev.finish == FinishStop) }
+
 // read yields the pieces of an answer and returns the last, or the error; neither, if the reader has gone.
 func (a *answer) read(yield func(Piece, error) bool) (Piece, error) {
 	var scores []Score
@@ -28,7 +31,7 @@ func (a *answer) read(yield func(Piece, error) bool) (Piece, error) {
 		ev := a.receive()
 		if now := time.Now(); first {
 			a.stats.Prefill = now.Sub(a.start)
-			a.stats.ReusedTokens = a.reused
+			a.stats.ReusedTokens, a.stats.Miss, a.stats.Queue = a.reused, a.miss, a.waited
 			a.start = now
 		}
 		if ev.err != nil {
@@ -37,7 +40,7 @@ func (a *answer) read(yield func(Piece, error) bool) (Piece, error) {
 		if first {
 			scores = a.scores
 		}
-		if ev.finish != FinishLength || ev.id >= 0 {
+		if ev.isToken() {
 			a.stats.AnswerTokens++
 		}
 		if ev.id < 0 { // a stop token, or there was to be no answer

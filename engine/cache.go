@@ -99,6 +99,9 @@ func (e *Engine) goOn(s *sequence) {
 	}
 	s.state.Free()
 	s.state = s.hit.Take()
+	if !s.counted {
+		s.reused, s.miss = s.state.Pos(), s.hit.Reason
+	}
 	s.hit, s.fetching = nil, false
 	s.read.Store(false)
 	pos := s.state.Pos()
@@ -113,9 +116,6 @@ func (e *Engine) goOn(s *sequence) {
 	}
 	if !s.again {
 		s.fed, s.total = 0, len(s.todo)
-	}
-	if !s.counted {
-		s.reused = pos
 	}
 }
 

@@ -49,6 +49,7 @@ type Engine struct {
 	network Network
 	arena   *state.Arena
 	options Options
+	routing *model.Routing // nil: not counted
 
 	mu      sync.Mutex
 	closed  bool
@@ -105,6 +106,8 @@ func ForModel(m *model.Model, o Options) *Engine {
 	p := m.NewPass()
 	e := New(p, state.NewArena(m.StateSpecs(), free), o)
 	p.Progress = e.layerDone
+	e.routing = m.NewRouting()
+	p.Routing = e.routing
 	return e
 }
 
@@ -139,7 +142,8 @@ func (e *Engine) submit(s *sequence) error {
 	case e.queued >= e.options.Waiting:
 		return ErrBusy
 	}
-	s.rank = time.Now().Add(-time.Duration(s.request.Priority) * priorityStep)
+	s.came = time.Now()
+	s.rank = s.came.Add(-time.Duration(s.request.Priority) * priorityStep)
 	e.inbox = append(e.inbox, s)
 	e.queued++
 	e.nudge()
@@ -160,8 +164,9 @@ func (e *Engine) run() {
 		}
 		start, lent := time.Now(), e.lent()
 		results := e.network.Forward(e.ctx, e.spans...)
-		e.learn(time.Since(start))
-		e.take(results, lent)
+		took := time.Since(start)
+		e.learn(took)
+		e.take(results, took, lent)
 		e.await()
 	}
 	e.reading.Wait()
@@ -228,9 +233,9 @@ func (e *Engine) collect() bool {
 	return !e.closed
 }
 
-// take goes on from the results of a pass: tokens are picked, and sequences that have ended are given back. lent says that memory was
-// lent before the pass.
-func (e *Engine) take(results []model.Result, lent bool) {
+// take goes on from the results of a pass, which took so long: tokens are picked, and sequences that have ended are given back. lent
+// says that memory was lent before the pass.
+func (e *Engine) take(results []model.Result, took time.Duration, lent bool) {
 	for i, s := range e.step {
 		if results[i].Err != nil && e.ctx.Err() != nil && s.ctx.Err() == nil {
 			results[i].Err = ErrClosed // Close has interrupted the pass
@@ -242,7 +247,7 @@ func (e *Engine) take(results []model.Result, lent bool) {
 			e.step[i].advance(&results[i], &e.spans[i], deadline)
 		}
 	})
-	e.tally()
+	e.tally(took)
 	for i, s := range e.step {
 		e.keep(s, results[i].Kept)
 		if s.last != nil && errors.Is(s.last.err, state.ErrFull) && (e.computing(s) > 0 || lent || e.lent()) {
@@ -271,12 +276,17 @@ func (e *Engine) deliver(s *sequence) {
 		s.send(s.next[sent])
 		sent++
 	}
-	if s.next = slices.Delete(s.next, 0, sent); sent > 0 {
+	s.next = slices.Delete(s.next, 0, sent)
+	over := s.last != nil && len(s.next) == 0
+	if tokens := int64(sent); tokens > 0 || over {
+		if over && s.goal == goalAnswer && s.last.isToken() {
+			tokens++
+		}
 		e.mu.Lock()
-		e.counted.AnswerTokens += int64(sent)
+		e.counted.AnswerTokens += tokens
 		e.mu.Unlock()
 	}
-	if s.last != nil && len(s.next) == 0 {
+	if over {
 		e.end(s, *s.last)
 	}
 }

@@ -83,8 +83,10 @@ const (
 type Stats struct {
 	PromptTokens int           `json:"prompt_tokens"`
 	ReusedTokens int           `json:"reused_tokens"` // of the prompt, computed before
+	Miss         prefix.Reason `json:"miss"`          // why none was reused; Found if some was, or none was looked for
 	AnswerTokens int           `json:"answer_tokens"`
-	Prefill      time.Duration `json:"prefill_ns"` // with the time of waiting for memory
+	Queue        time.Duration `json:"queue_ns"`   // waiting for others, for memory, or for one who computes the same beginning
+	Prefill      time.Duration `json:"prefill_ns"` // Queue included
 	Decode       time.Duration `json:"decode_ns"`
 }
 

@@ -342,6 +342,9 @@ func TestPassesAreShared(t *testing.T) {
 		if fmt.Sprint(d.passes) != fmt.Sprint(want) {
 			t.Errorf("passes %v, want %v", d.passes, want)
 		}
+		if c := e.Counters(); c.Passes != 8 || c.PassTokens != 3*(12+4) || c.PassTime != 8*time.Millisecond {
+			t.Errorf("%d passes of %d tokens in %v", c.Passes, c.PassTokens, c.PassTime)
+		}
 	})
 }
 

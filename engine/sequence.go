@@ -61,8 +61,11 @@ type sequence struct {
 	read     atomic.Bool    // and was
 	need     int            // tokens that there may be
 	counted  bool           // among the prompts
-	promise  int64          // bytes, beyond what the state had when it began
-	begun    int64          // bytes of the state then
+	miss     prefix.Reason  // why nothing was found
+	came     time.Time
+	waited   time.Duration // until it began
+	promise  int64         // bytes, beyond what the state had when it began
+	begun    int64         // bytes of the state then
 
 	preparing <-chan struct{} // closed when the constraint is ready; nil: it always is
 

@@ -74,7 +74,7 @@ func (m *Model) prepare(w *kernel.Matrix) error {
 		}
 	}
 	if m.precision == Fast {
-		w.Pack()
+		w.Pack(new(kernel.Slab))
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ func TestSteadyState(t *testing.T) {
 			}
 			defer m.Close()
 			p, ctx := m.NewPass(), context.Background()
+			p.Routing = m.NewRouting()
 			spans := make([]model.Span, 32)
 			for i := range spans {
 				spans[i] = model.Span{State: m.NewState(), Tokens: []int32{int32(i)}}

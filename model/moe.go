@@ -44,6 +44,7 @@ func (f *moe) forward(p *Pass, layer int, out, h []float32) {
 			}
 		}
 		p.groups = rows
+		p.Routing.add(layer, e, len(rows))
 		if tape != nil {
 			tape.Experts = append(tape.Experts, ExpertTape{Picks: slices.Clone(rows)})
 		}

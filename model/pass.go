@@ -21,6 +21,9 @@ type Pass struct {
 	// Profile, if set, adds up the time of each operation.
 	Profile *Profile
 
+	// Routing, if set, counts what the experts are chosen for.
+	Routing *Routing
+
 	// Progress, if set, is called after each layer of the model's stage.
 	Progress func(layers, total int)
 

@@ -130,8 +130,9 @@ func (m *Model) Prepare(p Precision, kv tensor.DType, progress func(done, total 
 func (m *Model) pack(progress func(done, total int64)) {
 	all, total := m.large()
 	done := int64(0)
+	var slab kernel.Slab
 	for _, l := range all {
-		if source := l.Pack(); source != nil {
+		if source := l.Pack(&slab); source != nil {
 			// One copy is enough to have in memory.
 			m.source.Release(source)
 		}

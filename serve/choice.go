@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"jamba"
@@ -21,6 +22,7 @@ type choice struct {
 	tokens []turn.Token // not sent
 	calls  int
 	usage  turn.Usage
+	last   time.Time // when a token came
 }
 
 func (s *Server) newChoice(j *job, i int, send func(turn.Event)) *choice {
@@ -46,7 +48,11 @@ func (c *choice) run(ctx context.Context) error {
 	scored := !o.ScorePrompt
 	for p, err := range c.server.model.Answer(ctx, prompt, o) {
 		if err != nil {
+			c.server.metrics.failed(err)
 			return err
+		}
+		if p.ID >= 0 {
+			c.server.metrics.token(c)
 		}
 		if !scored {
 			scored = true
@@ -100,7 +106,7 @@ func (c *choice) event(e turn.Event) {
 func (c *choice) finish(p jamba.Piece) {
 	if st := p.Stats; st != nil {
 		c.usage.Prompt, c.usage.Cached, c.usage.Answer = st.PromptTokens, st.ReusedTokens, st.AnswerTokens
-		c.usage.Prefill, c.usage.Decode = st.Prefill, st.Decode
+		c.usage.Queue, c.usage.Prefill, c.usage.Decode = st.Queue, st.Prefill, st.Decode
 	}
 	e := turn.Event{Kind: turn.Finished, Usage: c.usage, Stop: p.Stop, Finish: turn.Length}
 	if p.Finish == jamba.FinishStop {

@@ -20,6 +20,7 @@ import (
 // record is what is logged of a request. It has nothing of what was said.
 type record struct {
 	id     string
+	came   time.Time
 	status int
 	prompt int // tokens
 	err    string
@@ -47,7 +48,7 @@ func noteError(r *http.Request, e *turn.Error) { recordOf(r).err = e.Code + " " 
 // guard lets in who may ask, and logs.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rec := &record{id: r.Header.Get("X-Request-Id"), status: http.StatusOK}
+		rec := &record{id: r.Header.Get("X-Request-Id"), came: time.Now(), status: http.StatusOK}
 		if rec.id == "" || len(rec.id) > 128 {
 			rec.id = "req_" + rand.Text()[:20]
 		}
@@ -55,7 +56,6 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		r = r.WithContext(context.WithValue(r.Context(), recordKey{}, rec))
 		ww := &statusWriter{ResponseWriter: w, record: rec}
-		start := time.Now()
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler {
 				s.options.Log.Error("a handler failed", "id", rec.id, "error", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -68,7 +68,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				level = slog.LevelDebug
 			}
 			s.options.Log.Log(r.Context(), level, "request", "id", rec.id, "method", r.Method, "path", printable.Cut(r.URL.Path, 100), "status", rec.status,
-				"duration", time.Since(start).Round(time.Microsecond), "prompt_tokens", rec.prompt, "error", strings.TrimSpace(rec.err))
+				"duration", time.Since(rec.came).Round(time.Microsecond), "prompt_tokens", rec.prompt, "error", strings.TrimSpace(rec.err))
 		}()
 		if err := s.admit(ww, r); err != nil {
 			s.fail(ww, r, err, shape(r))

@@ -1,104 +1,91 @@
 package serve
 
 import (
+	"context"
+	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"jamba"
-	"jamba/engine/prefix"
 	"jamba/serve/turn"
 )
 
-// metrics are what GET /metrics tells. What vLLM has too goes by its name, the rest begins with jamba:.
+// metrics are what GET /metrics tells. What vLLM has too goes by its name, with its buckets; the rest begins with jamba:.
 type metrics struct {
 	handler http.Handler
 
-	success                                                            *prometheus.CounterVec
-	errors                                                             *prometheus.CounterVec
-	first, between, whole, prefill, decode, prompts, answers, maximums prometheus.Histogram
+	success *prometheus.CounterVec // by reason
+	errors  *prometheus.CounterVec // by status
+	open    prometheus.Gauge
 
-	mu      sync.Mutex
-	timings map[*job]*timing
-	inHTTP  prometheus.Gauge
+	first, between, perToken, whole, queue, prefill, decode, inference prometheus.Histogram // seconds
+	prompts, answers, maximums                                         prometheus.Histogram // tokens
 }
 
-// timing is what is measured of a request on its way.
-type timing struct {
-	start time.Time
-	last  map[int]time.Time // of choices
-}
-
+// Buckets, in seconds and tokens, as vLLM has them.
 var (
-	seconds = []float64{0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640, 2560}
-	tokens  = []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000}
+	firstBuckets  = []float64{0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640, 2560}
+	tokenBuckets  = []float64{0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80}
+	wholeBuckets  = []float64{0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680}
+	lengthBuckets = []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000}
 )
 
 func newMetrics(s *Server) *metrics {
 	labels := prometheus.Labels{"model_name": s.options.Name, "engine": "0"}
+	r := prometheus.NewRegistry()
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
-		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vllm:" + name, Help: help, Buckets: buckets, ConstLabels: labels})
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vllm:" + name, Help: help, Buckets: buckets, ConstLabels: labels})
+		r.MustRegister(h)
+		return h
 	}
 	m := &metrics{
-		timings:  map[*job]*timing{},
-		success:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vllm:request_success_total", Help: "Answers that ended, by reason.", ConstLabels: labels}, []string{"finished_reason"}),
-		errors:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "jamba:http_errors_total", Help: "Requests answered with an error, by HTTP status.", ConstLabels: labels}, []string{"status"}),
-		inHTTP:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "jamba:http_requests", Help: "Requests for answers that are open.", ConstLabels: labels}),
-		first:    histogram("time_to_first_token_seconds", "From a request to the first event of its answer.", seconds),
-		between:  histogram("inter_token_latency_seconds", "Between the events of an answer that have text.", seconds),
-		whole:    histogram("e2e_request_latency_seconds", "From a request to its end.", seconds),
-		prefill:  histogram("request_prefill_time_seconds", "From a request to its first token, waiting included.", seconds),
-		decode:   histogram("request_decode_time_seconds", "From the first token of an answer to its end.", seconds),
-		prompts:  histogram("request_prompt_tokens", "Tokens of prompts.", tokens),
-		answers:  histogram("request_generation_tokens", "Tokens of answers.", tokens),
-		maximums: histogram("request_params_max_tokens", "max_tokens of requests.", tokens),
+		handler:   promhttp.HandlerFor(r, promhttp.HandlerOpts{}),
+		success:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vllm:request_success_total", Help: "Answers that ended, by reason.", ConstLabels: labels}, []string{"finished_reason"}),
+		errors:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "jamba:http_errors_total", Help: "Requests answered with an error, by HTTP status.", ConstLabels: labels}, []string{"status"}),
+		open:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "jamba:http_requests", Help: "Requests for answers that are open.", ConstLabels: labels}),
+		first:     histogram("time_to_first_token_seconds", "From a request to the first token of an answer.", firstBuckets),
+		between:   histogram("inter_token_latency_seconds", "Between two tokens of an answer.", tokenBuckets),
+		perToken:  histogram("request_time_per_output_token_seconds", "Mean time between two tokens of an answer.", tokenBuckets),
+		whole:     histogram("e2e_request_latency_seconds", "From a request to its end.", wholeBuckets),
+		queue:     histogram("request_queue_time_seconds", "From a request to its beginning to be computed.", wholeBuckets),
+		prefill:   histogram("request_prefill_time_seconds", "From there to the first token.", wholeBuckets),
+		decode:    histogram("request_decode_time_seconds", "From the first token of an answer to its end.", wholeBuckets),
+		inference: histogram("request_inference_time_seconds", "Prefill and decode together.", wholeBuckets),
+		prompts:   histogram("request_prompt_tokens", "Tokens of prompts.", lengthBuckets),
+		answers:   histogram("request_generation_tokens", "Tokens of answers.", lengthBuckets),
+		maximums:  histogram("request_params_max_tokens", "max_tokens of requests.", lengthBuckets),
 	}
-	r := prometheus.NewRegistry()
-	r.MustRegister(m.success, m.errors, m.inHTTP, m.first, m.between, m.whole, m.prefill, m.decode, m.prompts, m.answers, m.maximums, newCounters(s.model, labels))
-	m.handler = promhttp.HandlerFor(r, promhttp.HandlerOpts{})
+	r.MustRegister(m.success, m.errors, m.open, newEngineMetrics(s.model, labels), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 // begin notes the beginning of a request; what it returns, its end.
 func (m *metrics) begin(j *job) (end func()) {
-	t := &timing{time.Now(), map[int]time.Time{}}
-	m.inHTTP.Inc()
+	m.open.Inc()
 	for _, p := range j.prompts {
 		m.prompts.Observe(float64(len(p.IDs)))
 	}
 	if n := j.request.MaxTokens; n != nil {
 		m.maximums.Observe(float64(*n))
 	}
-	m.mu.Lock()
-	m.timings[j] = t
-	m.mu.Unlock()
 	return func() {
-		m.inHTTP.Dec()
-		m.whole.Observe(time.Since(t.start).Seconds())
-		m.mu.Lock()
-		delete(m.timings, j)
-		m.mu.Unlock()
+		m.open.Dec()
+		m.whole.Observe(time.Since(j.came).Seconds())
 	}
 }
 
-// event notes an event of a request.
-func (m *metrics) event(j *job, e turn.Event) {
-	if e.Kind != turn.Thought && e.Kind != turn.Text && e.Kind != turn.Called {
-		return
-	}
-	m.mu.Lock()
-	t := m.timings[j]
-	m.mu.Unlock()
+// token notes a token of a choice.
+func (m *metrics) token(c *choice) {
 	now := time.Now()
-	if last, ok := t.last[e.Choice]; ok {
-		m.between.Observe(now.Sub(last).Seconds())
+	if c.last.IsZero() {
+		m.first.Observe(now.Sub(c.job.came).Seconds())
 	} else {
-		m.first.Observe(now.Sub(t.start).Seconds())
+		m.between.Observe(now.Sub(c.last).Seconds())
 	}
-	t.last[e.Choice] = now
+	c.last = now
 }
 
 // finished notes the end of a choice.
@@ -108,80 +95,22 @@ func (m *metrics) finished(e turn.Event) {
 		reason = string(turn.Stop)
 	}
 	m.success.WithLabelValues(reason).Inc()
-	m.prefill.Observe(e.Usage.Prefill.Seconds())
-	m.decode.Observe(e.Usage.Decode.Seconds())
-	m.answers.Observe(float64(e.Usage.Answer))
+	u := e.Usage
+	m.queue.Observe(u.Queue.Seconds())
+	m.prefill.Observe((u.Prefill - u.Queue).Seconds())
+	m.decode.Observe(u.Decode.Seconds())
+	m.inference.Observe((u.Prefill - u.Queue + u.Decode).Seconds())
+	m.answers.Observe(float64(u.Answer))
+	if u.Answer > 1 {
+		m.perToken.Observe(u.Decode.Seconds() / float64(u.Answer-1))
+	}
 }
 
-// counters are the engine's.
-type counters struct {
-	model  Model
-	all    []counter
-	cache  *prometheus.Desc // information
-	misses *prometheus.Desc
-}
-
-type counter struct {
-	desc *prometheus.Desc
-	kind prometheus.ValueType
-	of   func(*jamba.Counters) float64
-}
-
-func newCounters(m Model, labels prometheus.Labels) *counters {
-	c := &counters{model: m}
-	desc := func(name, help string, variable ...string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, variable, labels)
+// failed notes a choice that an error ended.
+func (m *metrics) failed(err error) {
+	reason := "error"
+	if errors.Is(err, context.Canceled) {
+		reason = "abort"
 	}
-	add := func(kind prometheus.ValueType, name, help string, of func(*jamba.Counters) float64) {
-		c.all = append(c.all, counter{desc(name, help), kind, of})
-	}
-	gauge, count := prometheus.GaugeValue, prometheus.CounterValue
-	add(gauge, "vllm:num_requests_running", "Answers that are computed.", func(c *jamba.Counters) float64 { return float64(c.Running) })
-	add(gauge, "vllm:num_requests_waiting", "Answers that wait to be computed.", func(c *jamba.Counters) float64 { return float64(c.Waiting) })
-	add(gauge, "vllm:kv_cache_usage_perc", "Share of the memory for sequences that is in use and cannot be given up, 0 to 1.", func(c *jamba.Counters) float64 {
-		if c.StateLimit == 0 {
-			return 0
-		}
-		return float64(max(0, c.StateBytes-c.Cache.Bytes)) / float64(c.StateLimit)
-	})
-	add(count, "vllm:prompt_tokens_total", "Tokens of prompts.", func(c *jamba.Counters) float64 { return float64(c.PromptTokens) })
-	add(count, "vllm:generation_tokens_total", "Tokens of answers.", func(c *jamba.Counters) float64 { return float64(c.AnswerTokens) })
-	add(count, "vllm:num_preemptions_total", "Answers that others took the memory of.", func(c *jamba.Counters) float64 { return float64(c.Preempted) })
-	add(count, "vllm:prefix_cache_queries_total", "Tokens of prompts that were looked for.", func(c *jamba.Counters) float64 { return float64(c.Cache.Saved + c.Cache.Computed) })
-	add(count, "vllm:prefix_cache_hits_total", "Of these, tokens that were found.", func(c *jamba.Counters) float64 { return float64(c.Cache.Saved) })
-	add(count, "vllm:corrupted_requests_total", "Answers that numbers ended which were infinite or NaN.", func(c *jamba.Counters) float64 { return float64(c.NotFinite) })
-	add(count, "vllm:spec_decode_num_draft_tokens_total", "Tokens that were guessed.", func(c *jamba.Counters) float64 { return float64(c.DraftedTokens) })
-	add(count, "vllm:spec_decode_num_accepted_tokens_total", "Of these, right ones.", func(c *jamba.Counters) float64 { return float64(c.AcceptedTokens) })
-	add(count, "jamba:passes_total", "Passes of the network.", func(c *jamba.Counters) float64 { return float64(c.Passes) })
-	add(count, "jamba:failed_requests_total", "Answers that an error ended.", func(c *jamba.Counters) float64 { return float64(c.Failed) })
-	add(gauge, "jamba:state_bytes", "Memory of sequences, those kept for later requests included.", func(c *jamba.Counters) float64 { return float64(c.StateBytes) })
-	add(gauge, "jamba:state_limit_bytes", "Memory that sequences may take; 0: no limit.", func(c *jamba.Counters) float64 { return float64(c.StateLimit) })
-	add(gauge, "jamba:snapshots", "States that are kept for later requests.", func(c *jamba.Counters) float64 { return float64(c.Cache.Snapshots) })
-	add(gauge, "jamba:snapshot_bytes", "Memory of these.", func(c *jamba.Counters) float64 { return float64(c.Cache.Bytes) })
-	add(count, "jamba:snapshots_restored_total", "Requests that went on from a kept state.", func(c *jamba.Counters) float64 { return float64(c.Cache.Hits) })
-	add(count, "jamba:snapshots_evicted_total", "Kept states that were given up.", func(c *jamba.Counters) float64 { return float64(c.Cache.Evictions) })
-	c.misses = desc("jamba:prefix_cache_misses_total", "Requests that went on from no kept state, by reason.", "reason")
-	c.cache = desc("vllm:cache_config_info", "The memory for sequences in blocks.", "block_size", "num_gpu_blocks", "cache_dtype")
-	return c
-}
-
-// Describe implements prometheus.Collector.
-func (c *counters) Describe(to chan<- *prometheus.Desc) {
-	for _, one := range c.all {
-		to <- one.desc
-	}
-	to <- c.misses
-	to <- c.cache
-}
-
-// Collect implements prometheus.Collector.
-func (c *counters) Collect(to chan<- prometheus.Metric) {
-	now := c.model.Counters()
-	for _, one := range c.all {
-		to <- prometheus.MustNewConstMetric(one.desc, one.kind, one.of(&now))
-	}
-	for reason, n := range now.Cache.Misses {
-		to <- prometheus.MustNewConstMetric(c.misses, prometheus.CounterValue, float64(n), prefix.Reason(reason).String())
-	}
-	to <- prometheus.MustNewConstMetric(c.cache, prometheus.GaugeValue, 1, "1", "0", "auto")
+	m.success.WithLabelValues(reason).Inc()
 }

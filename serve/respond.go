@@ -43,6 +43,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, j *job, p protoc
 		ctx, cancel = context.WithTimeout(r.Context(), s.options.Timeout)
 	}
 	note(r, j)
+	j.came = recordOf(r).came
 	done := s.metrics.begin(j)
 	events := s.run(ctx, j)
 	defer func() {
@@ -57,7 +58,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, j *job, p protoc
 	}
 	var a turn.Answer
 	for e := range events {
-		if s.metrics.event(j, e); e.Kind == turn.Failed {
+		if e.Kind == turn.Failed {
 			s.fail(w, r, e.Err, p.fail)
 			return
 		}
@@ -120,7 +121,6 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, j *job, events <
 			if !ok {
 				return
 			}
-			s.metrics.event(j, e)
 			if e.Kind == turn.Failed && !begun {
 				s.fail(w, r, e.Err, p.fail)
 				return

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"jamba"
 	"jamba/serve/turn"
@@ -22,6 +23,7 @@ type job struct {
 	prompts []jamba.Prompt
 	options jamba.Options
 	reply   reply.Options
+	came    time.Time // when the request did
 
 	computed, total atomic.Int64 // of the first prompt
 }

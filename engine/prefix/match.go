@@ -22,6 +22,9 @@ var reasonNames = [...]string{"found", "empty", "other salt or adapter", "no com
 
 func (r Reason) String() string { return reasonNames[r] }
 
+// MarshalText implements encoding.TextMarshaler.
+func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
 // Hit is what is kept of a prompt. It holds its snapshot in the cache until Take or Release.
 type Hit struct {
 	Pos    int // tokens that need not be computed, less than the prompt's; 0: all need be

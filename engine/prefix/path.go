@@ -123,8 +123,11 @@ func (p *Path) Insert(tokens []int32, s *state.State, kind Kind) {
 	there := n.entry != nil
 	c.spill(n, tokens, s, kind)
 	e := c.insert(n, s, kind, p.via == Turn && kind == End || p.via == End && kind == Turn)
-	if e != nil && !there && kind == Rolling {
-		e.path, p.rolling = p, e
+	if e != nil && !there {
+		c.count(func(s *Stats) { s.Taken++ })
+		if kind == Rolling {
+			e.path, p.rolling = p, e
+		}
 	}
 	c.forget(c.options.Known)
 }

@@ -134,7 +134,7 @@ func TestReasons(t *testing.T) {
 	c.Evict(1)
 	ask(Root{}, prompt(200), 0, Evicted)
 	got := c.Stats()
-	want := Stats{Hits: 1, Saved: 150, Computed: 6*200 + 50 + 101 + 3, Evictions: 1}
+	want := Stats{Hits: 1, Saved: 150, Computed: 6*200 + 50 + 101 + 3, Taken: 1, Evictions: 1}
 	want.Misses = [Reasons]int64{Empty: 1, Underway: 2, Differs: 1, Beginning: 1, OtherRoot: 2, Evicted: 1}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

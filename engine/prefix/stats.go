@@ -9,6 +9,7 @@ type Stats struct {
 
 	Snapshots int   `json:"snapshots"`
 	Bytes     int64 `json:"bytes"`
+	Taken     int64 `json:"taken"` // snapshots, those among them that found no room left out
 	Evictions int64 `json:"evictions"`
 
 	Disk DiskStats `json:"disk"`

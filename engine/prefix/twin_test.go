@@ -93,6 +93,7 @@ type twin struct {
 	ever  []*copied // that were evicted
 	known []known
 	cuts  bool
+	taken int64 // snapshots for which there was room
 }
 
 type known struct {
@@ -227,6 +228,7 @@ func (w *twin) insert(via Kind, r known, s *state.State, kind Kind) {
 			return
 		}
 	}
+	w.taken++
 }
 
 // TestTwin runs requests at random, several at a time, and expects of the cache what the twin does, that every state found
@@ -363,7 +365,7 @@ func TestTwin(t *testing.T) {
 				}
 			}
 			held, _ := w.bytes(nil)
-			if got := c.Stats(); got.Bytes != held || got.Snapshots != len(w.kept) || limit > 0 && held > limit {
+			if got := c.Stats(); got.Bytes != held || got.Snapshots != len(w.kept) || got.Taken != w.taken || limit > 0 && held > limit {
 				t.Fatalf("%d bytes in %d snapshots, want %d in %d", got.Bytes, got.Snapshots, held, len(w.kept))
 			}
 			for _, e := range w.kept {

@@ -13,7 +13,7 @@ func (w *floats) mul(dst, x []float32, m int) { mulFloat(dst, x, w, m) }
 
 func (w *floats) product(dst, x []float32, add bool) { Product(dst, x, w.values, w.k, w.n, add) }
 
-func (*floats) pack(*packKernels) *packed { return nil }
+func (*floats) pack(*packKernels, *Slab) *packed { return nil }
 
 func (*floats) integer() bool { return false }
 

@@ -27,7 +27,7 @@ func TestCollectorIsNotHeldUp(t *testing.T) {
 	product := func(d tensor.DType, n, k, m int, pack bool) func() func() {
 		w, _ := randomMatrix(t, r, d, n, k)
 		if pack {
-			w.Pack()
+			w.Pack(new(Slab))
 		}
 		x := random(r, m*k)
 		return func() func() {

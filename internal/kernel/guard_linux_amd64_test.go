@@ -323,7 +323,7 @@ func TestGuardedPacked(t *testing.T) {
 				}
 			}
 			w, _ := randomMatrix(t, r, d, n, k)
-			w.Pack()
+			w.Pack(new(Slab))
 			guarded := func(to *memory) *packed {
 				p := *w.weights.(*packed)
 				panels := *p.panels

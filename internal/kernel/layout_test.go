@@ -59,7 +59,7 @@ func TestTierWithoutArithmetic(t *testing.T) {
 		w, _ := randomMatrix(t, r, d, 20, 512)
 		plain := w
 		x := random(r, 3*w.K)
-		if unpacked := w.Pack(); w.Integer() != (d != tensor.Q5_1 && d != tensor.Q5_K) || (unpacked != nil) != w.Integer() {
+		if unpacked := w.Pack(new(Slab)); w.Integer() != (d != tensor.Q5_1 && d != tensor.Q5_K) || (unpacked != nil) != w.Integer() {
 			t.Errorf("%v: packed: %v", d, w.Integer())
 		}
 		if !w.Integer() {
@@ -95,7 +95,7 @@ func TestFurtherWay(t *testing.T) {
 	w, _ := randomMatrix(t, r, tensor.Q4_K, 33, 512)
 	pack, own := *active.pack, countedWay{}
 	pack.arithmetic[k4].many = &own
-	p := w.weights.pack(&pack)
+	p := w.weights.pack(&pack, new(Slab))
 	for m := 1; m <= 5; m++ {
 		x, got, want := random(r, m*w.K), make([]float32, m*w.N), make([]float32, m*w.N)
 		own.rounded.Store(0)

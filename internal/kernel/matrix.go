@@ -26,8 +26,9 @@ type weights interface {
 	mul(dst, x []float32, m int)
 	// product computes dst [M, K] = or += x [M, N]·w.
 	product(dst, x []float32, add bool)
-	// pack returns the weights for those kernels; nil if there are none for them, or if they are such already.
-	pack(k *packKernels) *packed
+	// pack returns the weights for those kernels, in memory of s if they move; nil if there are none for them, or if they
+	// are such already.
+	pack(k *packKernels, s *Slab) *packed
 	// integer reports whether mul multiplies integers.
 	integer() bool
 	// bytes is how many bytes mul reads.
@@ -71,11 +72,11 @@ func (w *Matrix) Raw() []byte {
 // Pack brings w into the layout of the fast kernels, if the active tier has them for its type: products with it then
 // round activations to 16 bits, in blocks of 32 with a scale each, or for K formats to 15 bits (Q4_K), 14 (Q5_K) or 13
 // (Q6_K) in blocks of superHalf: a block with nothing above 1e-34 counts as zeroes, and with Q4_0 activations from about
-// 1e36 on overflow. It takes about as much memory as the weights; those that Quantize made are freed, others are
+// 1e36 on overflow. The layout lies in s. It takes about as much memory as the weights; those that Quantize made are freed, others are
 // returned, nil if there are none: they are needed no more, except by Row.
 // Weights of BF16 stay where they are; tile units multiply them with activations rounded to 16 or 17 bits.
 // A matrix of FromPanels is not copied: it is used as it is if its panels are as high as the tier's, and else not packed.
-func (w *Matrix) Pack() (unpacked []byte) {
+func (w *Matrix) Pack(s *Slab) (unpacked []byte) {
 	if active.pack == nil || w.weights == nil {
 		return nil
 	}
@@ -85,7 +86,7 @@ func (w *Matrix) Pack() (unpacked []byte) {
 		}
 		return nil
 	}
-	p := w.weights.pack(active.pack)
+	p := w.weights.pack(active.pack, s)
 	if p == nil {
 		return nil
 	}

@@ -28,7 +28,7 @@ func TestReadBytes(t *testing.T) {
 			if w.ReadBytes() != w.Bytes() || w.Bytes() != n*size || w.Integer() {
 				t.Errorf("%v: %d bytes before packing, %d in the file, want %d", d, w.ReadBytes(), w.Bytes(), n*size)
 			}
-			w.Pack()
+			w.Pack(new(Slab))
 			read := n * size
 			if w.Integer() {
 				rows := PanelRows()
@@ -65,7 +65,7 @@ func TestRowOfFreed(t *testing.T) {
 			}
 			all[i] = w
 		}
-		if all[1].Pack() != nil {
+		if all[1].Pack(new(Slab)) != nil {
 			t.Errorf("%v: bytes that were made here are returned", d)
 		}
 		if freed := all[1].Raw() == nil; freed != all[1].Integer() {

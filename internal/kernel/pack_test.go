@@ -58,7 +58,7 @@ func packedTypes(t *testing.T, f func(t *testing.T, r *rand.Rand, w *Matrix, wei
 			r := rand.New(rand.NewPCG(1, uint64(d)))
 			for _, shape := range [][2]int{{1, 1}, {8, 2}, {23, 3}} {
 				w, weights := randomMatrix(t, r, d, shape[0], shape[1]*max(d.BlockValues(), 32))
-				w.Pack()
+				w.Pack(new(Slab))
 				if !w.Integer() {
 					t.Fatal("not packed")
 				}
@@ -145,7 +145,7 @@ func TestPackedWide(t *testing.T) {
 		} {
 			m, n, k := s[0], s[1], (s[2]+unit-1)/unit*unit
 			w, _ := randomMatrix(t, r, d, n, k)
-			w.Pack()
+			w.Pack(new(Slab))
 			x, want := random(r, m*k), make([]float32, m*n)
 			for i := range m {
 				MatMul(want[i*n:(i+1)*n], x[i*k:(i+1)*k], &w)
@@ -200,7 +200,7 @@ func TestPackedLargest(t *testing.T) {
 		}
 		weights := make([]float32, k)
 		w.Row(weights, n-1)
-		w.Pack()
+		w.Pack(new(Slab))
 		for _, m := range []int{1, 2, 3, 4, 5, 6, 7, 8, wideFrom} {
 			for _, v := range []float32{1, -1} {
 				x, got := make([]float32, m*k), make([]float32, m*n)

@@ -17,7 +17,7 @@ func (p *packed) row(dst []float32, n int) { p.exact.row(dst, n) }
 
 func (p *packed) product(dst, x []float32, add bool) { p.exact.product(dst, x, add) }
 
-func (*packed) pack(*packKernels) *packed { return nil }
+func (*packed) pack(*packKernels, *Slab) *packed { return nil }
 
 func (*packed) integer() bool { return true }
 

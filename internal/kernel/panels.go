@@ -179,7 +179,7 @@ func (p *panels) mul(dst, x []float32, m int) { mulFloat(dst, x, p, m) }
 func (p *panels) product(dst, x []float32, add bool) { widenedProduct(dst, x, p, p.n, p.k, add) }
 
 // pack uses the panels as they are, if they are as high as those of the kernels.
-func (p *panels) pack(k *packKernels) *packed {
+func (p *panels) pack(k *packKernels, _ *Slab) *packed {
 	kernels := k.of(p.layout)
 	if p.rows != k.rows || kernels == nil {
 		return nil

@@ -65,7 +65,7 @@ func TestPanels(t *testing.T) {
 					}
 					x := random(r, 3*k)
 					equalProducts(t, "exact products", x, &w, &plain)
-					if w.Pack() != nil || plain.Pack() == nil && active.pack != nil {
+					if w.Pack(new(Slab)) != nil || plain.Pack(new(Slab)) == nil && active.pack != nil {
 						t.Error("Pack returned the wrong bytes")
 					}
 					if active.pack == nil || active.pack.rows != rows {

@@ -45,7 +45,7 @@ func (w *stored) mul(dst, x []float32, m int) { mulFloat(dst, x, w, m) }
 
 func (w *stored) product(dst, x []float32, add bool) { widenedProduct(dst, x, w, w.n, w.k, add) }
 
-func (w *stored) pack(k *packKernels) *packed {
+func (w *stored) pack(k *packKernels, s *Slab) *packed {
 	p, err := newPanels(w.dtype, k.rows, w.n, w.k)
 	if err != nil {
 		return nil // a type without panels; sizes of weights that are there do not overflow
@@ -54,7 +54,7 @@ func (w *stored) pack(k *packKernels) *packed {
 	if kernels == nil {
 		return nil
 	}
-	p.place(make([]byte, p.size()))
+	p.place(s.Bytes(p.size()))
 	p.fill(0, w.data)
 	return &packed{panels: p, tier: k, kernels: kernels, exact: w}
 }
@@ -85,7 +85,7 @@ type halves struct{ stored }
 
 func (w *halves) mul(dst, x []float32, m int) { mulFloat(dst, x, w, m) }
 
-func (*halves) pack(*packKernels) *packed { return nil }
+func (*halves) pack(*packKernels, *Slab) *packed { return nil }
 
 func (w *halves) dot(dst, x []float32, m, lo, hi int, scratch *[]float32) {
 	if active.dotHalf == nil || !active.dotHalf(w.dtype, dst, x, w.data[lo*w.k*2:hi*w.k*2], m, hi-lo, w.k, w.n) {

@@ -23,7 +23,7 @@ func needTiles(t *testing.T) {
 func packedFor(tier *table, w Matrix) Matrix {
 	defer func(old *table) { active = old }(active)
 	active = tier
-	w.Pack()
+	w.Pack(new(Slab))
 	return w
 }
 

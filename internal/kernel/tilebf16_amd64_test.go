@@ -28,7 +28,7 @@ func TestBF16Tiles(t *testing.T) {
 	for _, s := range shapes {
 		m, n, k := s[0], s[1], s[2]
 		w, weights := randomMatrix(t, r, tensor.BF16, n, k)
-		w.Pack()
+		w.Pack(new(Slab))
 		x, one, all := random(r, m*k), make([]float32, m*n), random(r, m*n) // to be overwritten
 		x[r.IntN(len(x))] = math.MaxFloat32 / 1e5
 		par.SetThreads(1)
@@ -56,7 +56,7 @@ func TestBF16Tiles(t *testing.T) {
 	}
 	// What is no number stays none.
 	w, _ := randomMatrix(t, r, tensor.BF16, 20, 64)
-	if w.Pack() != nil || w.Raw() == nil || w.Integer() {
+	if w.Pack(new(Slab)) != nil || w.Raw() == nil || w.Integer() {
 		t.Error("the weights are not where they were")
 	}
 	for _, bits := range []uint32{0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001, 0x7FFFFFFF, 0xFFFFFFFF} {

@@ -61,6 +61,21 @@ func Bytes(specs []Spec, n int) int64 {
 	return total
 }
 
+// Pages returns the positions of a page of keys and values, and how many pages of all layers n bytes have room for; 0 if no layer
+// keeps any.
+func Pages(specs []Spec, n int64) (positions int, pages int64) {
+	var size int64
+	for _, s := range specs {
+		if s.KVHeads > 0 {
+			size = plus(size, kernel.PageLen*s.KVBytes())
+		}
+	}
+	if size > 0 {
+		pages = n / size
+	}
+	return kernel.PageLen, pages
+}
+
 // group is the attention layers that keep the same positions: those with the same window. Their pages come and go
 // together.
 type group struct {

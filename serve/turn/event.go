@@ -59,8 +59,8 @@ type Token struct {
 // Usage are counts of tokens.
 type Usage struct {
 	Prompt, Cached, Answer, Thought int
-	// Prefill and Decode are how long the first choice took.
-	Prefill, Decode time.Duration
+	// Queue is of Prefill. Of several choices each is the longest.
+	Queue, Prefill, Decode time.Duration
 }
 
 // Add adds those of another choice. Prompts of choices count once: prompt says whether it is one's first.
@@ -68,7 +68,7 @@ func (u *Usage) Add(o Usage, prompt bool) {
 	if prompt {
 		u.Prompt += o.Prompt
 		u.Cached += o.Cached
-		u.Prefill = max(u.Prefill, o.Prefill)
+		u.Queue, u.Prefill = max(u.Queue, o.Queue), max(u.Prefill, o.Prefill)
 	}
 	u.Answer += o.Answer
 	u.Thought += o.Thought

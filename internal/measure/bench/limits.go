@@ -28,6 +28,7 @@ func MeasureLimits(ctx context.Context) (Limits, error) {
 		return l, err
 	}
 	defer free()
+	kernel.HugePages(memory) // as weights have them
 	for i := 0; i < len(memory); i += 1 << 12 {
 		memory[i] = 1 // written, so that the pages are there
 	}

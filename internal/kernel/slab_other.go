@@ -1,0 +1,6 @@
+//go:build !linux
+
+package kernel
+
+// HugePages does nothing here.
+func HugePages([]byte) {}

@@ -1,0 +1,43 @@
+package kernel
+
+import (
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+)
+
+// TestSlab asserts that pieces are zeroes, begin at lines of the cache and share no byte.
+func TestSlab(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 29))
+	var s Slab
+	var pieces [][]byte
+	for range 200 {
+		n := r.IntN(1 << r.IntN(22))
+		if r.IntN(50) == 0 {
+			n = maxSlab/4 - 1 + r.IntN(3)
+		}
+		b := s.Bytes(n)
+		if len(b) != n || cap(b) != n {
+			t.Fatalf("%d bytes of %d, room for %d", len(b), n, cap(b))
+		}
+		if n > 0 && uintptr(unsafe.Pointer(&b[0]))%partAlignment != 0 {
+			t.Fatalf("a piece of %d bytes does not begin at a line", n)
+		}
+		for _, v := range b {
+			if v != 0 {
+				t.Fatal("a piece is not zero, or shares bytes with another")
+			}
+		}
+		for i := range b {
+			b[i] = 1
+		}
+		pieces = append(pieces, b)
+	}
+	for _, b := range pieces {
+		for _, v := range b {
+			if v != 1 {
+				t.Fatal("a piece was written over")
+			}
+		}
+	}
+}
