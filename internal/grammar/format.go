@@ -1,3 +1,4 @@
+// Package grammar holds answers to formats: it computes which tokens of a vocabulary may come next. See docs/design/engine.md.
 package grammar
 
 import (
