@@ -24,6 +24,7 @@ type job struct {
 	prompts []jamba.Prompt
 	options jamba.Options
 	reply   reply.Options
+	opened  bool      // the prompt has begun a thought
 	came    time.Time // when the request did
 	metrics *metrics
 
@@ -68,12 +69,11 @@ func (m *served) prepareChat(j *job) error {
 	j.prompts = []jamba.Prompt{p}
 	j.options = m.ChatDefaults()
 	j.options.EndRepetition = j.request.MaxTokens == nil // else it may go on for hours
-	if m.options.RawThoughts {
-		return nil
-	}
-	j.reply.Thinks = true
 	end := p.IDs[max(0, len(p.IDs)-16):]
-	j.reply.Opened = strings.HasSuffix(strings.TrimRight(m.Text().Tokenizer.Decode(end, false), " \n"), "<think>")
+	j.opened = strings.HasSuffix(strings.TrimRight(m.Text().Tokenizer.Decode(end, false), " \n"), "<think>")
+	if !m.options.RawThoughts {
+		j.reply.Thinks, j.reply.Opened = true, j.opened
+	}
 	return nil
 }
 
@@ -196,9 +196,6 @@ func (m *served) setOptions(j *job) error {
 	o.WholeText = true // streamed or not, the text is the same
 	o.Salt, o.Priority, o.Adapter = r.Salt, r.Priority, m.adapter
 	if c := r.Chat; c != nil {
-		if err := checkTool(c); err != nil {
-			return err
-		}
 		if c.Choice.Required && m.format == nil {
 			return turn.Invalid("tool_choice", "the model's chat template tells no format of tool calls; --tool-format names one")
 		}
@@ -210,7 +207,10 @@ func (m *served) setOptions(j *job) error {
 			o.Show = slices.Concat(o.Show, m.showCall)
 		}
 	}
-	return m.check(o)
+	if err := m.check(o); err != nil {
+		return err
+	}
+	return j.setFormat()
 }
 
 // check says what is wrong with the options, in the words of the APIs.

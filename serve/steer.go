@@ -4,11 +4,9 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"jamba/serve/turn"
 )
 
-// steer is the constraint of an answer that has to begin in a way, to have so many tokens at least, or not to think for too long.
+// steer is the constraint of an answer that has to have so many tokens at least, or not to think for too long.
 type steer struct {
 	begin []int32 // of the answer
 	ends  []int32 // not before min tokens
@@ -17,6 +15,7 @@ type steer struct {
 	budget int
 	end    []int32
 	thinks func(answer []int32) bool
+	within func(answer []int32) bool // a character, which is not cut
 }
 
 // steering returns the constraint of a job's answers, nil if there is none.
@@ -28,19 +27,16 @@ func (j *job) steering() *steer {
 	}
 	if c := r.Chat; c != nil {
 		const end = "\n</think>\n\n"
-		if j.reply.Format != nil && c.Choice.Required {
-			text := j.reply.Format.Begin(c.Choice.Name)
-			if j.reply.Opened {
-				text = strings.TrimLeft(end, "\n") + text
-			}
-			st.begin = j.model.control(text)
-		} else if c.ThoughtTokens < 0 && j.reply.Opened {
+		if c.ThoughtTokens < 0 && j.reply.Opened {
 			st.begin = j.model.control(strings.TrimLeft(end, "\n"))
 		} else if c.ThoughtTokens > 0 {
 			st.budget, st.end = c.ThoughtTokens, j.model.control(end)
 			st.thinks = func(answer []int32) bool {
 				text := j.model.Text().Tokenizer.Decode(answer, false)
 				return (j.reply.Opened || strings.HasPrefix(strings.TrimSpace(text), "<think>")) && !strings.Contains(text, "</think>")
+			}
+			st.within = func(answer []int32) bool {
+				return strings.HasSuffix(j.model.Text().Tokenizer.Decode(answer[max(0, len(answer)-4):], false), "\ufffd")
 			}
 		}
 	}
@@ -65,6 +61,10 @@ func (st *steer) Next(answer []int32, logits []float32) (forced []int32, back in
 	case n == 0 && len(st.begin) > 0:
 		return st.begin, 0, nil
 	case n > 0 && n == st.budget && st.thinks(answer):
+		if st.within(answer) {
+			st.budget++
+			break
+		}
 		return st.end, 0, nil
 	case n < st.min:
 		for _, id := range st.ends {
@@ -74,17 +74,4 @@ func (st *steer) Next(answer []int32, logits []float32) (forced []int32, back in
 		}
 	}
 	return nil, 0, nil
-}
-
-// validTool reports whether a name may stand in what an answer is forced to begin with.
-func validTool(name string) bool {
-	return name != "" && len(name) <= 128 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/") == ""
-}
-
-// checkTool refuses to force the call of a tool whose name is not plain.
-func checkTool(c *turn.Chat) error {
-	if c.Choice.Name != "" && !validTool(c.Choice.Name) {
-		return turn.Invalid("tool_choice", "the name of a tool has letters, digits and _-.:/ alone")
-	}
-	return nil
 }

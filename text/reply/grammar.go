@@ -77,7 +77,7 @@ func (g *Grammar) text() string {
 	if g.Format != nil {
 		not(g.Format.open)
 		if g.Format.bare {
-			text += ` & ~/\s*\{(.|\n)*/`
+			text += ` & ~/((.|\n)*\n|\s*)\{(.|\n)*/`
 		}
 	}
 	return text
