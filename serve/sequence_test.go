@@ -85,7 +85,7 @@ var sequences = []struct {
 	{name: "ollama-chat-failed", path: "/api/chat", body: `{"model":"m","messages":[{"role":"user","content":"Hi"}]}`, err: errBroken, slow: 300 * time.Millisecond},
 	{name: "ollama-generate", path: "/api/generate", body: `{"model":"m","prompt":"Hi","system":"Be brief"}`, says: "Hello there."},
 	{name: "ollama-generate-raw", path: "/api/generate", body: `{"model":"m","prompt":"Hi","raw":true,"stream":false}`, says: "Hello there."},
-	{name: "ollama-format", path: "/api/chat", body: `{"model":"m","messages":[{"role":"user","content":"Hi"}],"format":"json"}`},
+	{name: "ollama-format", path: "/api/chat", body: `{"model":"m","messages":[{"role":"user","content":"Hi"}],"format":"json"}`, says: `{"a": 1}`},
 	{name: "ollama-show", path: "/api/show", body: `{"name":"m"}`},
 }
 
