@@ -100,7 +100,7 @@ func (j *job) thinks() reply.Thinks {
 	if j.request.Chat == nil {
 		return reply.NoThought
 	}
-	if j.opened {
+	if j.reply.Opened {
 		return reply.HasThought
 	}
 	if _, ok := j.model.Text().Tokenizer.ID("<think>"); ok && !j.request.Chat.NoThoughts {
