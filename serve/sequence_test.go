@@ -115,6 +115,10 @@ var volatile = []struct {
 
 // TestSequences compares what is sent, byte by byte, with what was recorded and looked over. UPDATE=1 records it anew.
 func TestSequences(t *testing.T) {
+	// The first format takes a while, in which there would be signs of life.
+	if err := open(t).CheckFormat(t.Context(), jamba.JSONObject()); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range sequences {
 		t.Run(test.name, func(t *testing.T) {
 			d := say(t, "", 1)
