@@ -23,7 +23,6 @@ var encodings = map[string]encoding{
 	"str s?, [x?, #]": {0xBD000000, offset(4)},
 	"ldr h?, [x?, #]": {0x7D400000, offset(2)},
 
-
 	"ld1r {v?.4s}, [x?], #4": {0x4DDFC800, nil},
 
 	"movi v?.16b, #":                {0x4F00E400, func(n int) uint32 { return uint32(n>>5&7<<16 | n&31<<5) }},
