@@ -150,6 +150,9 @@ func widenF16NEON(dst *float32, src *byte, n int)
 func narrowF16NEON(dst *byte, src *float32, n int)
 
 //go:noescape
+func dequantizeQ8_0NEON(dst *float32, src *byte, n int)
+
+//go:noescape
 func roundNEON(q *int16, xs *float32, x *float32, blocks int)
 
 //go:noescape

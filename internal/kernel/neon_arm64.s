@@ -4755,6 +4755,65 @@ vector_1:
 vector_1_end:
 	RET
 
+// func dequantizeQ8_0NEON(dst *float32, src *byte, n int)
+TEXT ·dequantizeQ8_0NEON(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R2
+block_1:
+	CMP $1, R2
+	BLT block_1_end
+	WORD $0x7d400020 // ldr h0, [x1, #0]
+	WORD $0x0e217800 // fcvtl v0.4s, v0.4h
+	WORD $0x4e040400 // dup v0.4s, v0.s[0]
+	ADD $2, R1, R3
+	WORD $0xfd400061 // ldr d1, [x3, #0]
+	WORD $0x0f08a421 // sxtl v1.8h, v1.8b
+	WORD $0x4f10a422 // sxtl2 v2.4s, v1.8h
+	WORD $0x0f10a421 // sxtl v1.4s, v1.4h
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x6e20dc42 // fmul v2.4s, v2.4s, v0.4s
+	WORD $0x3d800001 // str q1, [x0, #0]
+	WORD $0x3d800402 // str q2, [x0, #16]
+	WORD $0xfd400463 // ldr d3, [x3, #8]
+	WORD $0x0f08a463 // sxtl v3.8h, v3.8b
+	WORD $0x4f10a464 // sxtl2 v4.4s, v3.8h
+	WORD $0x0f10a463 // sxtl v3.4s, v3.4h
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x6e20dc63 // fmul v3.4s, v3.4s, v0.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x6e20dc84 // fmul v4.4s, v4.4s, v0.4s
+	WORD $0x3d800803 // str q3, [x0, #32]
+	WORD $0x3d800c04 // str q4, [x0, #48]
+	WORD $0xfd400865 // ldr d5, [x3, #16]
+	WORD $0x0f08a4a5 // sxtl v5.8h, v5.8b
+	WORD $0x4f10a4a6 // sxtl2 v6.4s, v5.8h
+	WORD $0x0f10a4a5 // sxtl v5.4s, v5.4h
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x6e20dca5 // fmul v5.4s, v5.4s, v0.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x6e20dcc6 // fmul v6.4s, v6.4s, v0.4s
+	WORD $0x3d801005 // str q5, [x0, #64]
+	WORD $0x3d801406 // str q6, [x0, #80]
+	WORD $0xfd400c67 // ldr d7, [x3, #24]
+	WORD $0x0f08a4e7 // sxtl v7.8h, v7.8b
+	WORD $0x4f10a4e8 // sxtl2 v8.4s, v7.8h
+	WORD $0x0f10a4e7 // sxtl v7.4s, v7.4h
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	WORD $0x6e20dce7 // fmul v7.4s, v7.4s, v0.4s
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x6e20dd08 // fmul v8.4s, v8.4s, v0.4s
+	WORD $0x3d801807 // str q7, [x0, #96]
+	WORD $0x3d801c08 // str q8, [x0, #112]
+	ADD $34, R1
+	ADD $128, R0
+	SUB $1, R2
+	B block_1
+block_1_end:
+	RET
+
 // func roundNEON(q *int16, xs *float32, x *float32, blocks int)
 TEXT ·roundNEON(SB), NOSPLIT, $0-32
 	MOVD q+0(FP), R0

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/cpu"
+
+	"jamba/tensor"
 )
 
 // platformTiers are the tiers of this architecture, the best last.
@@ -13,21 +15,22 @@ var platformTiers = []*table{&neon, &neonSDOT, &neonI8MM}
 // neon is the tier of all processors of this architecture. It follows the rules of avx2, see there; products of floats,
 // the scan and all else in assembly have that tier's bits. What is only for training is plain Go, but for one product.
 var neon = table{
-	name:     "neon",
-	needs:    []need{{"ASIMD", cpu.ARM64.HasASIMD}},
-	panel:    12,
-	dot:      dotNEON,
-	dotHalf:  dotHalfNEON,
-	gemmHalf: gemmHalfNEON,
-	narrow:   func(dst []byte, src []float32) { narrowF16NEON(&dst[0], &src[0], len(src)/8) },
-	gemm:     gemmNEON,
-	rmsNorm:  rmsNormNEON,
-	siluMul:  siluMulNEONSlice,
-	softplus: softplusNEONSlice,
-	max:      func(x []float32) float32 { return maxNEON(&x[0], len(x)) },
-	expSum:   func(x []float32, top float32) float32 { return expSumNEON(&x[0], len(x), top) },
-	conv:     convNEONRows,
-	scan:     scanNEONPanel,
+	name:       "neon",
+	needs:      []need{{"ASIMD", cpu.ARM64.HasASIMD}},
+	panel:      12,
+	dot:        dotNEON,
+	dotHalf:    dotHalfNEON,
+	gemmHalf:   gemmHalfNEON,
+	narrow:     func(dst []byte, src []float32) { narrowF16NEON(&dst[0], &src[0], len(src)/8) },
+	dequantize: dequantizeNEON,
+	gemm:       gemmNEON,
+	rmsNorm:    rmsNormNEON,
+	siluMul:    siluMulNEONSlice,
+	softplus:   softplusNEONSlice,
+	max:        func(x []float32) float32 { return maxNEON(&x[0], len(x)) },
+	expSum:     func(x []float32, top float32) float32 { return expSumNEON(&x[0], len(x), top) },
+	conv:       convNEONRows,
+	scan:       scanNEONPanel,
 	limits: limits{
 		read: func(b []byte) { readSome(b, readNEON) },
 		f32:  func(n int) int { return rounds(n, 24*4, peakF32NEON) },
@@ -63,6 +66,17 @@ var neonBackward = func() backward {
 	b.product = productNEON
 	return b
 }()
+
+// dequantizeNEON is quant.Dequantize for Q8_0, which keys and values may have.
+func dequantizeNEON(dst []float32, d tensor.DType, src []byte) bool {
+	if d != tensor.Q8_0 {
+		return false
+	}
+	if len(dst) > 0 {
+		dequantizeQ8_0NEON(&dst[0], &src[0], len(dst)/32)
+	}
+	return true
+}
 
 func rmsNormNEON(dst, x, weight []float32, eps float32) {
 	whole := len(x) &^ 7

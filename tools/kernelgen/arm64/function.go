@@ -244,6 +244,3 @@ func (a *Func) Const(to V, c float64) { a.Bits(to, math.Float32bits(float32(c)))
 
 // Zero clears a register.
 func (a *Func) Zero(v V) { a.Op("movi v?.16b, #", v, 0) }
-
-// Move copies a register.
-func (a *Func) Move(to, from V) { a.Op("orr v?.16b, v?.16b, v?.16b", to, from, from) }

@@ -19,13 +19,9 @@ var encodings = map[string]encoding{
 	"ldr q?, [x?, #]": {0x3DC00000, offset(16)},
 	"str q?, [x?, #]": {0x3D800000, offset(16)},
 	"ldr d?, [x?, #]": {0xFD400000, offset(8)},
-	"str d?, [x?, #]": {0xFD000000, offset(8)},
 	"ldr s?, [x?, #]": {0xBD400000, offset(4)},
 	"str s?, [x?, #]": {0xBD000000, offset(4)},
-	"str h?, [x?, #]": {0x7D000000, offset(2)},
-
-	"ld1 {v?.d}[1], [x?]": {0x4D408400, nil},
-	"ld1r {v?.4s}, [x?]":  {0x4D40C800, nil},
+	"ldr h?, [x?, #]": {0x7D400000, offset(2)},
 
 	"ld1r {v?.4s}, [x?], #4": {0x4DDFC800, nil},
 
