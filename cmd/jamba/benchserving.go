@@ -39,7 +39,7 @@ func (c *benchCmd) serving(ctx context.Context, s *streams, m *model.Model) erro
 
 // http measures the server.
 func (c *benchCmd) http(ctx context.Context, s *streams) error {
-	m, err := jamba.OpenWith(c.orEmbedded(), jamba.OpenOptions{Options: c.options(s.err, c.Precision)})
+	m, err := jamba.OpenWith(c.path(), jamba.OpenOptions{Options: c.options(s.err, c.Precision)})
 	if err != nil {
 		return err
 	}
