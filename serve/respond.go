@@ -53,7 +53,13 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.R
 		out.failed(failure(err))
 		return
 	}
+	account := recordOf(r).account
+	request.Salt = account.salt(request.Salt)
 	j, err := m.prepare(request)
+	if err == nil {
+		note(r, j)
+		err = account.prompt(recordOf(r).prompt)
+	}
 	if err != nil {
 		out.failed(err)
 		return
@@ -61,8 +67,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.R
 	if out.begin != nil {
 		out.begin(j)
 	}
-	note(r, j)
-	j.came, j.metrics = recordOf(r).came, s.metrics
+	j.came, j.metrics, j.account = recordOf(r).came, s.metrics, account
 	done := s.metrics.begin(j)
 	events := j.run(ctx)
 	defer func() {
