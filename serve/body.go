@@ -14,9 +14,10 @@ import (
 	"jamba/serve/turn"
 )
 
-// patience is how long clients may take to send.
+// patience is how long is waited for clients, who may take so long to send a request's header and body, and for the first event of a
+// stream before its headers go out: what goes wrong at once has a status.
 type patience struct {
-	header, body time.Duration
+	header, body, first time.Duration
 }
 
 // body reads the body of a request, which may be compressed; its bound counts for what it unpacks to.

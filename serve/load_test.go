@@ -20,7 +20,7 @@ import (
 var load = flag.Duration("load", 2*time.Second, "how long TestLoad goes on")
 
 // TestLoad has many clients stream at once, of which some vanish, while others send garbage: those who behave notice nothing, memory
-// does not grow, and in the end nothing is left in use. -load 5m goes on for longer.
+// does not grow, and in the end nothing is left in use. go test ./serve -run TestLoad -load 5m goes on for longer.
 func TestLoad(t *testing.T) {
 	m := open(t)
 	s := New(Options{Log: noErrors(t)}, Opened("test", m))

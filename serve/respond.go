@@ -43,7 +43,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.R
 	out := &response{protocol: p(e.name), server: s, w: w, r: r}
 	out.fail = fail
 	if request.Stream {
-		out.heart = time.NewTimer(min(headersAfter, s.options.Heartbeat))
+		out.heart = time.NewTimer(min(s.patience.first, s.options.Heartbeat))
 		defer out.heart.Stop()
 	}
 	u := s.registry.ask(e, request.Keep)
@@ -92,9 +92,6 @@ type response struct {
 	heart  *time.Timer // when a stream needs a sign of life; nil: it is none
 	begun  bool        // the headers are sent
 }
-
-// headersAfter is how long a stream's headers wait for the first event, so that what goes wrong at once has a status.
-const headersAfter = 200 * time.Millisecond
 
 // writeTime is how long a client may take to read what it is sent.
 const writeTime = time.Minute

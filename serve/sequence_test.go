@@ -124,7 +124,12 @@ func TestSequences(t *testing.T) {
 			d := say(t, "", 1)
 			d.says = words(test.says)
 			d.stop, d.finish, d.err, d.slow = test.stop, test.finish, test.err, test.slow
-			url, _ := start(t, d, Options{Calls: format(t, "hermes"), Heartbeat: 50 * time.Millisecond})
+			heartbeat := 50 * time.Millisecond
+			if test.slow == 0 {
+				heartbeat = time.Hour // no sign of life on a slow machine either
+			}
+			url, s := start(t, d, Options{Calls: format(t, "hermes"), Heartbeat: heartbeat})
+			s.patience.first = heartbeat
 			r, err := http.Post(url+test.path, "application/json", strings.NewReader(test.body))
 			if err != nil {
 				t.Fatal(err)

@@ -60,7 +60,7 @@ func New(o Options, models ...Source) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{options: o, tracer: tracer(o.Traces), patience: patience{header: 10 * time.Second, body: time.Minute}}
+	s := &Server{options: o, tracer: tracer(o.Traces), patience: patience{header: 10 * time.Second, body: time.Minute, first: 200 * time.Millisecond}}
 	s.registry = newRegistry(&s.options, models)
 	s.metrics = newMetrics(s.registry)
 	s.handler = s.guard(s.mux())

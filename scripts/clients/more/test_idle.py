@@ -7,8 +7,8 @@ import ollama
 import openai
 import pytest
 
-LIMIT = 1.0  # seconds
-PROMPT = [{"role": "user", "content": "a tree and a house " * 20_000}]
+LIMIT = 2.0  # seconds
+PROMPT = [{"role": "user", "content": "a tree and a house " * 8_000}]
 
 
 @pytest.fixture(scope="module")
@@ -40,4 +40,4 @@ def ollama_chat(url):
 def test_slow_prompt(slow, ask):
     start = time.monotonic()
     list(ask(slow.url))  # to its end
-    assert time.monotonic() - start > 3 * LIMIT, "the prompt was not slow: nothing was tested"
+    assert time.monotonic() - start > 1.5 * LIMIT, "the prompt was not slow: nothing was tested"
