@@ -2,7 +2,6 @@ package serve
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -14,19 +13,19 @@ import (
 
 // choice is one answer on its way.
 type choice struct {
-	server *Server
 	job    *job
 	index  int
 	send   func(turn.Event)
 	parts  *reply.Splitter
 	tokens []turn.Token // not sent
 	calls  int
+	called bool // one is complete
 	usage  turn.Usage
 	last   time.Time // when a token came
 }
 
-func (s *Server) newChoice(j *job, i int, send func(turn.Event)) *choice {
-	return &choice{server: s, job: j, index: i, send: send, parts: reply.New(j.reply)}
+func newChoice(j *job, i int, send func(turn.Event)) *choice {
+	return &choice{job: j, index: i, send: send, parts: reply.New(j.reply)}
 }
 
 // run computes the answer and sends its events.
@@ -41,18 +40,18 @@ func (c *choice) run(ctx context.Context) error {
 			c.job.total.Store(int64(total))
 		}
 	}
-	if steer := c.server.steering(c.job); steer != nil {
+	if steer := c.job.steering(); steer != nil {
 		o.Constraint = steer
 	}
 	prompt := c.job.prompts[c.index/n]
 	scored := !o.ScorePrompt
-	for p, err := range c.server.model.Answer(ctx, prompt, o) {
+	for p, err := range c.job.model.Answer(ctx, prompt, o) {
 		if err != nil {
-			c.server.metrics.failed(err)
+			c.job.metrics.failed(c, err)
 			return err
 		}
 		if p.ID >= 0 {
-			c.server.metrics.token(c)
+			c.job.metrics.token(c)
 		}
 		if !scored {
 			scored = true
@@ -69,10 +68,10 @@ func (c *choice) run(ctx context.Context) error {
 // piece sends what a piece of the answer brings.
 func (c *choice) piece(p jamba.Piece) {
 	if c.job.options.Logprobs && p.Finish == "" {
-		t := c.server.token(p.ID)
+		t := c.job.model.token(p.ID)
 		if p.Logprob != nil {
 			t.Logprob = finite(p.Logprob.Logprob)
-			t.Top = c.server.top(p.Top)
+			t.Top = c.job.model.top(p.Top)
 		}
 		c.tokens = append(c.tokens, t)
 	}
@@ -84,12 +83,17 @@ func (c *choice) piece(p jamba.Piece) {
 	}
 	for _, part := range parts {
 		e := turn.Event{Kind: turn.Text, Text: part.Text}
+		if part.Call != nil {
+			c.calls++
+		}
 		switch {
+		case c.calls > 1 && c.job.request.Chat.OneCall && part.Text+part.Thought == "":
+			continue
 		case part.Call != nil:
-			if c.calls++; c.calls > 1 && c.job.request.Chat.OneCall {
-				continue
-			}
-			e = turn.Event{Kind: turn.Called, Call: turn.Call{ID: "call_" + rand.Text()[:24], Name: part.Call.Name, Arguments: part.Call.Arguments}}
+			e = turn.Event{Kind: turn.Called, Call: turn.Call{ID: c.job.reply.Format.CallID(), Name: part.Call.Name, Head: part.Call.Head}}
+		case part.Arguments != "":
+			c.called = c.called || part.Complete
+			e = turn.Event{Kind: turn.Arguments, Text: part.Arguments, Complete: part.Complete}
 		case part.Thought != "":
 			e = turn.Event{Kind: turn.Thought, Text: part.Thought}
 		}
@@ -110,29 +114,29 @@ func (c *choice) finish(p jamba.Piece) {
 	}
 	e := turn.Event{Kind: turn.Finished, Usage: c.usage, Stop: p.Stop, Finish: turn.Length}
 	if p.Finish == jamba.FinishStop {
-		if e.Finish = turn.Stop; c.calls > 0 {
+		if e.Finish = turn.Stop; c.called {
 			e.Finish = turn.ToolCall
 		}
 	}
-	c.server.metrics.finished(e)
+	c.job.metrics.finished(c, e)
 	c.event(e)
 }
 
 // scores returns a prompt's tokens with their log-probabilities, of which the first has none.
 func (c *choice) scores(ids []int32, scores []jamba.Score) []turn.Token {
-	tokens := []turn.Token{c.server.token(ids[0])}
+	tokens := []turn.Token{c.job.model.token(ids[0])}
 	for _, score := range scores {
-		t := c.server.token(score.Logprob.ID)
-		t.Logprob, t.Top = finite(score.Logprob.Logprob), c.server.top(score.Top)
+		t := c.job.model.token(score.Logprob.ID)
+		t.Logprob, t.Top = finite(score.Logprob.Logprob), c.job.model.top(score.Top)
 		tokens = append(tokens, t)
 	}
 	return tokens
 }
 
-func (s *Server) top(list []jamba.Logprob) []turn.Token {
+func (m *served) top(list []jamba.Logprob) []turn.Token {
 	tokens := make([]turn.Token, len(list))
 	for i, l := range list {
-		tokens[i] = s.token(l.ID)
+		tokens[i] = m.token(l.ID)
 		tokens[i].Logprob = finite(l.Logprob)
 	}
 	return tokens
@@ -145,8 +149,8 @@ func finite(logprob float64) *float64 {
 }
 
 // token returns a token as it is written alone. Bytes that are no character are told as such.
-func (s *Server) token(id int32) turn.Token {
-	t := turn.Token{ID: id, Bytes: s.model.Text().Tokenizer.TokenBytes(id)}
+func (m *served) token(id int32) turn.Token {
+	t := turn.Token{ID: id, Bytes: m.Text().Tokenizer.TokenBytes(id)}
 	t.Text = spelled(t.Bytes)
 	return t
 }

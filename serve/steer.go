@@ -20,11 +20,11 @@ type steer struct {
 }
 
 // steering returns the constraint of a job's answers, nil if there is none.
-func (s *Server) steering(j *job) *steer {
+func (j *job) steering() *steer {
 	var st steer
 	r := j.request
 	if st.min = r.MinTokens; st.min > 0 {
-		st.ends = slices.Concat(s.model.Ends(), r.StopIDs)
+		st.ends = slices.Concat(j.model.Ends(), r.StopIDs)
 	}
 	if c := r.Chat; c != nil {
 		const end = "\n</think>\n\n"
@@ -33,13 +33,13 @@ func (s *Server) steering(j *job) *steer {
 			if j.reply.Opened {
 				text = strings.TrimLeft(end, "\n") + text
 			}
-			st.begin = s.control(text)
+			st.begin = j.model.control(text)
 		} else if c.ThoughtTokens < 0 && j.reply.Opened {
-			st.begin = s.control(strings.TrimLeft(end, "\n"))
+			st.begin = j.model.control(strings.TrimLeft(end, "\n"))
 		} else if c.ThoughtTokens > 0 {
-			st.budget, st.end = c.ThoughtTokens, s.control(end)
+			st.budget, st.end = c.ThoughtTokens, j.model.control(end)
 			st.thinks = func(answer []int32) bool {
-				text := s.model.Text().Tokenizer.Decode(answer, false)
+				text := j.model.Text().Tokenizer.Decode(answer, false)
 				return (j.reply.Opened || strings.HasPrefix(strings.TrimSpace(text), "<think>")) && !strings.Contains(text, "</think>")
 			}
 		}
@@ -51,8 +51,8 @@ func (s *Server) steering(j *job) *steer {
 }
 
 // control returns the tokens of a text of ours, of which control tokens are such.
-func (s *Server) control(text string) []int32 {
-	ids, err := s.model.Text().Tokenizer.Encode(text, false)
+func (m *served) control(text string) []int32 {
+	ids, err := m.Text().Tokenizer.Encode(text, false)
 	if err != nil {
 		return nil // it is short, and can be encoded
 	}

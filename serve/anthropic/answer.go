@@ -3,6 +3,7 @@ package anthropic
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"jamba/serve/turn"
@@ -12,13 +13,14 @@ import (
 type Stream struct {
 	ID      string // without prefix
 	Model   string
-	Prompt  int // tokens
+	Prompt  int // tokens; 0: not known yet
 	Context int // tokens of the longest sequence; 0: no bound
 	Caches  bool
 
 	message *messageObject
-	kind    string // of the open block
-	text    strings.Builder
+	kind    string          // of the open block
+	text    strings.Builder // of it; of a call, its arguments
+	call    toolBlock       // the open one
 }
 
 type messageObject struct {
@@ -67,6 +69,9 @@ func frame(kind string, d data) turn.Frame {
 // Frames returns the events for an event.
 func (s *Stream) Frames(e turn.Event) []turn.Frame {
 	var frames []turn.Frame
+	if s.message == nil && e.Kind == turn.Waiting && s.Prompt == 0 {
+		return []turn.Frame{frame("ping", data{})} // the message begins with the count of tokens
+	}
 	if s.message == nil {
 		s.message = &messageObject{ID: "msg_" + s.ID, Type: "message", Role: "assistant", Model: s.Model, Content: []any{}, Usage: usage{InputTokens: s.Prompt}}
 		frames = append(frames, frame("message_start", data{"message": *s.message}))
@@ -79,7 +84,13 @@ func (s *Stream) Frames(e turn.Event) []turn.Frame {
 	case turn.Text:
 		frames = append(frames, s.piece("text", e.Text)...)
 	case turn.Called:
-		frames = append(append(frames, s.close()...), s.call(e.Call)...)
+		frames = append(append(frames, s.close()...), s.begin(e.Call))
+	case turn.Arguments:
+		s.text.WriteString(e.Text)
+		frames = append(frames, s.delta(data{"type": "input_json_delta", "partial_json": e.Text}))
+		if e.Complete {
+			frames = append(frames, s.close()...)
+		}
 	case turn.Finished:
 		frames = append(frames, s.close()...)
 		s.end(e)
@@ -102,16 +113,29 @@ func (s *Stream) piece(kind, text string) []turn.Frame {
 	if s.kind != kind {
 		frames = s.close()
 		s.kind = kind
-		frames = append(frames, frame("content_block_start", data{"index": len(s.message.Content), "content_block": s.block("")}))
+		frames = append(frames, s.start())
 	}
 	s.text.WriteString(text)
-	return append(frames, frame("content_block_delta", data{"index": len(s.message.Content), "delta": data{"type": kind + "_delta", kind: text}}))
+	return append(frames, s.delta(data{"type": kind + "_delta", kind: text}))
+}
+
+// start tells of the open block, which is empty.
+func (s *Stream) start() turn.Frame {
+	return frame("content_block_start", data{"index": len(s.message.Content), "content_block": s.block("")})
+}
+
+func (s *Stream) delta(d data) turn.Frame {
+	return frame("content_block_delta", data{"index": len(s.message.Content), "delta": d})
 }
 
 // block returns the open block with a text.
 func (s *Stream) block(text string) any {
-	if s.kind == "thinking" {
+	switch s.kind {
+	case "thinking":
 		return thinkingBlock{"thinking", text, ""}
+	case "tool_use":
+		s.call.Input = members(text)
+		return s.call
 	}
 	return textBlock{"text", text}
 }
@@ -128,18 +152,51 @@ func (s *Stream) close() []turn.Frame {
 	return frames
 }
 
-// call adds a call.
-func (s *Stream) call(c turn.Call) []turn.Frame {
-	i := len(s.message.Content)
-	b := toolBlock{"tool_use", strings.Replace(c.ID, "call_", "toolu_", 1), c.Name, json.RawMessage("{}")}
-	frames := []turn.Frame{
-		frame("content_block_start", data{"index": i, "content_block": b}),
-		frame("content_block_delta", data{"index": i, "delta": data{"type": "input_json_delta", "partial_json": c.Arguments}}),
-		frame("content_block_stop", data{"index": i}),
+// begin opens the block of a call.
+func (s *Stream) begin(c turn.Call) turn.Frame {
+	s.kind, s.call = "tool_use", toolBlock{Type: "tool_use", ID: strings.Replace(c.ID, "call_", "toolu_", 1), Name: c.Name}
+	return s.start()
+}
+
+// members returns a call's arguments. Of some that broke off, they are those that are complete, as clients make them of a stream.
+func members(arguments string) json.RawMessage {
+	if json.Valid([]byte(arguments)) {
+		return json.RawMessage(arguments)
 	}
-	b.Input = json.RawMessage(c.Arguments)
-	s.message.Content = append(s.message.Content, b)
-	return frames
+	var (
+		d       = json.NewDecoder(strings.NewReader(arguments))
+		open    []byte // what closes the brackets that are open, the innermost last
+		key     bool   // a key comes, or the end of an object
+		end     int64  // of the last value that is complete
+		closing []byte // what closes the brackets around it
+	)
+	for {
+		t, err := d.Token()
+		_, number := t.(float64)
+		if err != nil || number && d.InputOffset() == int64(len(arguments)) { // it may have had more digits
+			break
+		}
+		bracket, _ := t.(json.Delim)
+		switch {
+		case bracket == '{' || bracket == '[':
+			open = append(open, byte(bracket)+2) // } and ] stand two behind { and [
+			key = bracket == '{'
+		case bracket != 0:
+			open = open[:len(open)-1]
+			key = len(open) > 0 && open[len(open)-1] == '}'
+		case key:
+			key = false
+			continue
+		default:
+			key = len(open) > 0 && open[len(open)-1] == '}'
+		}
+		end, closing = d.InputOffset(), append(closing[:0], open...)
+	}
+	if end == 0 {
+		return json.RawMessage("{}")
+	}
+	slices.Reverse(closing)
+	return append([]byte(arguments[:end]), closing...)
 }
 
 // end notes why the message ended, and its tokens.

@@ -238,7 +238,7 @@ func (m *message) add(c *turn.Chat, param string) error {
 			if b.Name == "" {
 				return turn.Invalid(at+".name", "missing")
 			}
-			own.Calls = append(own.Calls, turn.Call{ID: b.ID, Name: b.Name, Arguments: string(b.Input)})
+			own.Calls = append(own.Calls, turn.Call{ID: b.ID, Name: b.Name, Arguments: turn.Given(b.Input)})
 		case "tool_result":
 			flush(false)
 			result, err := texts(at+".content", b.Content)

@@ -17,6 +17,7 @@ type Stream struct {
 	Created  time.Time
 	Generate bool // for /api/generate, not /api/chat
 
+	call  *turn.Call // that is not complete
 	calls int
 	usage turn.Usage
 	all   turn.Answer
@@ -57,8 +58,8 @@ func (s *Stream) line(text, thought string, calls ...toolCall) line {
 	return l
 }
 
-// call returns a call, which is counted.
-func (s *Stream) call(c turn.Call) toolCall {
+// counted returns a call, which is counted.
+func (s *Stream) counted(c turn.Call) toolCall {
 	s.calls++
 	return toolCall{c.ID, function{s.calls - 1, c.Name, json.RawMessage(c.Arguments)}}
 }
@@ -76,28 +77,55 @@ func (s *Stream) last(l line, finish turn.Finish) line {
 	return l
 }
 
-// Frames returns the lines for an event.
-func (s *Stream) Frames(e turn.Event) []turn.Frame {
-	s.all.Add(e)
-	var l any
-	switch e.Kind {
-	case turn.Waiting:
-		l = s.line("", "")
-	case turn.Thought:
-		l = s.line("", e.Text)
-	case turn.Text:
-		l = s.line(e.Text, "")
-	case turn.Called:
-		l = s.line("", "", s.call(e.Call))
-	case turn.Finished:
-		s.usage = e.Usage
-		l = s.last(s.line("", ""), e.Finish)
-	case turn.Failed:
-		l = Error(e.Err)
-	default:
+// whole holds calls back until they are complete. One that breaks off is text.
+func (s *Stream) whole(e turn.Event) []turn.Event {
+	c := s.call
+	switch {
+	case e.Kind == turn.Arguments:
+		if c.Arguments += e.Text; !e.Complete {
+			return nil
+		}
+		s.call = nil
+		return []turn.Event{{Kind: turn.Called, Call: *c}}
+	case c != nil && e.Kind != turn.Waiting:
+		s.call = nil
+		return append([]turn.Event{{Kind: turn.Text, Text: c.Head + c.Arguments}}, s.whole(e)...)
+	case e.Kind == turn.Called:
+		s.call = &e.Call
 		return nil
 	}
-	return []turn.Frame{{Data: l}}
+	return []turn.Event{e}
+}
+
+// Frames returns the lines for an event.
+func (s *Stream) Frames(e turn.Event) (frames []turn.Frame) {
+	for _, e := range s.whole(e) {
+		if l := s.told(e); l != nil {
+			frames = append(frames, turn.Frame{Data: l})
+		}
+	}
+	return frames
+}
+
+// told returns the line for an event, nil if there is none.
+func (s *Stream) told(e turn.Event) any {
+	s.all.Add(e)
+	switch e.Kind {
+	case turn.Waiting:
+		return s.line("", "")
+	case turn.Thought:
+		return s.line("", e.Text)
+	case turn.Text:
+		return s.line(e.Text, "")
+	case turn.Called:
+		return s.line("", "", s.counted(e.Call))
+	case turn.Finished:
+		s.usage = e.Usage
+		return s.last(s.line("", ""), e.Finish)
+	case turn.Failed:
+		return Error(e.Err)
+	}
+	return nil
 }
 
 // Whole returns the answer when all is done.
@@ -106,29 +134,31 @@ func (s *Stream) Whole() any {
 	s.calls = 0
 	var calls []toolCall
 	for _, c := range r.Calls {
-		calls = append(calls, s.call(c))
+		calls = append(calls, s.counted(c))
 	}
 	return s.last(s.line(r.Text, r.Thought, calls...), r.Finish)
 }
 
-// Loaded returns the answer to a request that only asks for the model to be there.
-func (s *Stream) Loaded() any {
+// Nothing returns the answer to a request that asks for no answer but for the model to be there, or not: the reason says load or unload.
+func (s *Stream) Nothing(reason string) any {
 	l := s.line("", "")
-	l.Done, l.DoneReason = true, "load"
+	l.Done, l.DoneReason = true, reason
 	return l
 }
 
 // Error returns the body that tells of an error.
 func Error(err error) any { return map[string]string{"error": turn.AsError(err).Message} }
 
-// Model is what is told of the model.
+// Model is what is told of a model.
 type Model struct {
-	Name, Architecture   string
-	Context, Width       int
-	Params, Bytes        int64
-	Since                time.Time
-	Template             string
-	Chats, Calls, Thinks bool
+	Name, Architecture string
+	Parent             string // the model that an adapter is for; "": it is none
+	Context, Width     int
+	Params, Bytes      int64
+	Since              time.Time
+	Until              time.Time // when it is unloaded; zero: it stays
+	Template           string
+	Calls, Thinks      bool
 }
 
 type details struct {
@@ -149,7 +179,7 @@ func (m *Model) family() string {
 }
 
 func (m *Model) details() details {
-	return details{Format: "gguf", Family: m.family(), Families: []string{m.family()}, ParameterSize: billions(m.Params)}
+	return details{ParentModel: m.Parent, Format: "gguf", Family: m.family(), Families: []string{m.family()}, ParameterSize: billions(m.Params)}
 }
 
 func billions(n int64) string {
@@ -168,13 +198,26 @@ func (m *Model) entry() map[string]any {
 }
 
 // Tags returns the answer of GET /api/tags.
-func (m *Model) Tags() any { return map[string]any{"models": []any{m.entry()}} }
+func Tags(models []*Model) any {
+	list := []any{}
+	for _, m := range models {
+		list = append(list, m.entry())
+	}
+	return map[string]any{"models": list}
+}
 
-// Running returns the answer of GET /api/ps.
-func (m *Model) Running() any {
-	e := m.entry()
-	e["expires_at"], e["size_vram"], e["context_length"] = "2318-01-01T00:00:00Z", 0, m.Context
-	return map[string]any{"models": []any{e}}
+// Running returns the answer of GET /api/ps, for models that are loaded.
+func Running(models []*Model) any {
+	list := []any{}
+	for _, m := range models {
+		e := m.entry()
+		e["expires_at"], e["size_vram"], e["context_length"] = "2318-01-01T00:00:00Z", 0, m.Context
+		if !m.Until.IsZero() {
+			e["expires_at"] = m.Until.UTC().Format(time.RFC3339)
+		}
+		list = append(list, e)
+	}
+	return map[string]any{"models": list}
 }
 
 // Show returns the answer of POST /api/show.

@@ -163,12 +163,7 @@ func (m *message) turn(param string) (own turn.Message, err error) {
 		if c.Function.Name == "" {
 			return own, turn.Invalid(fmt.Sprintf("%s.tool_calls[%d].function.name", param, i), "missing")
 		}
-		arguments := string(c.Function.Arguments)
-		var quoted string
-		if json.Unmarshal(c.Function.Arguments, &quoted) == nil {
-			arguments = quoted
-		}
-		own.Calls = append(own.Calls, turn.Call{ID: c.ID, Name: c.Function.Name, Arguments: arguments})
+		own.Calls = append(own.Calls, turn.Call{ID: c.ID, Name: c.Function.Name, Arguments: turn.Given(c.Function.Arguments)})
 	}
 	if own.Content == nil && len(own.Calls) == 0 && m.Role != "assistant" {
 		return own, turn.Invalid(param+".content", "missing")

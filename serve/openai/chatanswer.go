@@ -170,7 +170,9 @@ func (s *ChatStream) Frames(e turn.Event) []turn.Frame {
 		i := s.calls[e.Choice]
 		s.calls[e.Choice]++
 		send(chatDelta{ToolCalls: []toolCall{{Index: &i, ID: e.Call.ID, Type: "function", Function: function{Name: e.Call.Name}}}}, e.Tokens, nil)
-		send(chatDelta{ToolCalls: []toolCall{{Index: &i, Function: function{Arguments: e.Call.Arguments}}}}, nil, nil)
+	case turn.Arguments:
+		i := s.calls[e.Choice] - 1
+		send(chatDelta{ToolCalls: []toolCall{{Index: &i, Function: function{Arguments: e.Text}}}}, e.Tokens, nil)
 	case turn.Finished:
 		send(chatDelta{}, e.Tokens, &e.Finish)
 	}

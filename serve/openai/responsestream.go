@@ -151,7 +151,9 @@ func (s *ResponseStream) Frames(e turn.Event) []turn.Frame {
 	case turn.Text:
 		frames = append(frames, s.piece("message", e)...)
 	case turn.Called:
-		frames = append(append(frames, s.close("completed")...), s.call(e.Call)...)
+		frames = append(append(frames, s.close("completed")...), s.call(e.Call))
+	case turn.Arguments:
+		frames = append(frames, s.arguments(e)...)
 	case turn.Finished:
 		s.finish = e.Finish
 		status := "completed"
@@ -243,6 +245,9 @@ func (s *ResponseStream) close(status string) []turn.Frame {
 		return nil
 	}
 	text := s.text.String()
+	if s.open.Type == "function_call" {
+		return s.closeCall(text, "incomplete")
+	}
 	part := s.part(text, s.tokens)
 	at := func(e event) event {
 		e["item_id"], e["output_index"], e["content_index"] = s.open.ID, s.index(), 0
@@ -263,22 +268,35 @@ func (s *ResponseStream) close(status string) []turn.Frame {
 	return frames
 }
 
-// call adds a call.
-func (s *ResponseStream) call(c turn.Call) []turn.Frame {
-	it := &outputItem{ID: s.id("fc_"), Type: "function_call", Status: "in_progress", CallID: c.ID, Name: c.Name, Arguments: new("")}
+// call opens a call.
+func (s *ResponseStream) call(c turn.Call) turn.Frame {
+	s.open = &outputItem{ID: s.id("fc_"), Type: "function_call", Status: "in_progress", CallID: c.ID, Name: c.Name, Arguments: new("")}
 	if own, ok := s.Request.spaces[c.Name]; ok {
-		it.Name, it.Namespace = own.name, own.space
+		s.open.Name, s.open.Namespace = own.name, own.space
 	}
-	at := func(e event) event {
-		e["item_id"], e["output_index"] = it.ID, s.index()
-		return e
+	return s.frame("response.output_item.added", event{"output_index": s.index(), "item": *s.open})
+}
+
+// arguments adds arguments to the open call, and ends it with the last.
+func (s *ResponseStream) arguments(e turn.Event) []turn.Frame {
+	s.text.WriteString(e.Text)
+	frames := []turn.Frame{s.frame("response.function_call_arguments.delta", event{"item_id": s.open.ID, "output_index": s.index(), "delta": e.Text})}
+	if e.Complete {
+		frames = append(frames, s.closeCall(s.text.String(), "completed")...)
 	}
-	frames := []turn.Frame{s.frame("response.output_item.added", event{"output_index": s.index(), "item": *it})}
-	it.Status, it.Arguments = "completed", &c.Arguments
-	frames = append(frames,
-		s.frame("response.function_call_arguments.delta", at(event{"delta": c.Arguments})),
-		s.frame("response.function_call_arguments.done", at(event{"name": it.Name, "arguments": c.Arguments})),
-		s.frame("response.output_item.done", event{"output_index": s.index(), "item": *it}))
+	return frames
+}
+
+// closeCall ends the open call.
+func (s *ResponseStream) closeCall(arguments, status string) []turn.Frame {
+	it := s.open
+	it.Status, it.Arguments = status, &arguments
+	frames := []turn.Frame{
+		s.frame("response.function_call_arguments.done", event{"item_id": it.ID, "output_index": s.index(), "name": it.Name, "arguments": arguments}),
+		s.frame("response.output_item.done", event{"output_index": s.index(), "item": *it}),
+	}
 	s.response.Output = append(s.response.Output, it)
+	s.open = nil
+	s.text.Reset()
 	return frames
 }

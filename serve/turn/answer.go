@@ -38,6 +38,10 @@ func (a *Answer) Add(e Event) {
 		r.Text += e.Text
 	case Called:
 		r.Calls = append(r.Calls, e.Call)
+	case Arguments:
+		c := &r.Calls[len(r.Calls)-1]
+		c.Arguments += e.Text
+		c.Complete = e.Complete
 	case Finished:
 		r.Finish, r.Stop = e.Finish, e.Stop
 	}

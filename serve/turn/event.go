@@ -9,32 +9,37 @@ import (
 type Event struct {
 	Kind   Kind
 	Choice int    // of which answer; prompts' choices stand one after the other
-	Text   string // of Text and Thought
-	Call   Call   // of Called, with all of its arguments
+	Text   string // of Text, Thought and Arguments
+	Call   Call   // of Called, without arguments
+	// Complete is, of Arguments, whether the call has all of them now. A call that never has broke off.
+	Complete bool
 	// Tokens are those that have come since the last event of the choice, if log-probabilities are asked for; of Scored, the prompt's.
 	Tokens []Token
 	Finish Finish // of Finished
 	Stop   string // of Finished: the stop string
 	Usage  Usage  // of Finished: of the choice; of Done: of all
 	Err    error  // of Failed
-	// Of Waiting: the tokens of the prompt that are computed; Total is 0 while the request has not begun.
+	// Of Waiting: the tokens of the prompt that are computed, or, if Loading, the bytes of the model that are loaded; Total is 0 before
+	// that begins.
 	Computed, Total int
+	Loading         bool
 }
 
 // Kind says what happens.
 type Kind int
 
-// The kinds. A choice has Scored, then Thought, Text and Called in any order, then Finished. Waiting may come at any time, before
-// Done or Failed, which is the last.
+// The kinds. A choice has Scored, then Thought, Text and Called, which Arguments follow, in any order, then Finished. Waiting may come
+// at any time, before Done or Failed, which is the last.
 const (
-	Waiting  Kind = iota // nothing has come for a while
-	Scored               // the prompt's log-probabilities
-	Thought              // a piece of what the model thinks
-	Text                 // a piece of what it says
-	Called               // a call of a tool
-	Finished             // the end of a choice
-	Done                 // the end of all
-	Failed               // an error ended all
+	Waiting   Kind = iota // nothing has come for a while
+	Scored                // the prompt's log-probabilities
+	Thought               // a piece of what the model thinks
+	Text                  // a piece of what it says
+	Called                // a call of a tool begins
+	Arguments             // a piece of the arguments of the call that began last
+	Finished              // the end of a choice
+	Done                  // the end of all
+	Failed                // an error ended all
 )
 
 // Finish says why a choice ended.
@@ -92,8 +97,11 @@ type Stream interface {
 
 // Progress tells in words how far the prompt is.
 func (e *Event) Progress() string {
-	if e.Total == 0 {
+	switch {
+	case e.Total == 0:
 		return "waiting"
+	case e.Loading:
+		return fmt.Sprintf("loading the model: %d %%", int(100*float64(e.Computed)/float64(e.Total)))
 	}
 	return fmt.Sprintf("prompt: %d of %d tokens", e.Computed, e.Total)
 }

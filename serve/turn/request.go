@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"time"
 )
 
 // Request asks for answers to a conversation, or for the continuations of prompts.
@@ -32,6 +33,8 @@ type Request struct {
 	Score    bool   // the prompts' log-probabilities, too
 	Salt     string // nothing is shared with requests of another
 	Priority int
+	// Keep is how long the model is to stay loaded afterwards, less than 0: for as long as there is room; nil: as the server says.
+	Keep *time.Duration
 }
 
 // Prompt is a text or token ids.
@@ -71,6 +74,8 @@ type Message struct {
 type Call struct {
 	ID, Name  string
 	Arguments string // JSON, an object
+	Complete  bool   // of an answer: the arguments did not break off
+	Head      string // of an answer: what the model wrote up to the arguments
 }
 
 // Var is a variable of the chat template.
@@ -139,6 +144,15 @@ func (m *Message) write(b *bytes.Buffer) {
 		b.WriteByte(']')
 	}
 	b.WriteByte('}')
+}
+
+// Given returns the arguments of a call that a client sends back: an object, or a string that holds one.
+func Given(arguments json.RawMessage) string {
+	var quoted string
+	if json.Unmarshal(arguments, &quoted) == nil {
+		return quoted
+	}
+	return string(arguments)
 }
 
 // arguments returns a call's arguments as an object, which is how templates take them, or as a string if they are none.

@@ -1,6 +1,7 @@
 package reply
 
 import (
+	"crypto/rand"
 	"fmt"
 	"strings"
 )
@@ -10,17 +11,18 @@ type Format struct {
 	Name  string
 	open  string // begins calls
 	close string // ends them; "": the end of the answer does
-	bare  bool   // an answer that begins with a JSON object is a call, too
+	bare  bool   // a JSON object at the beginning of the answer or of a line may be a call, too
 	named bool   // a call may be a name, [ARGS] and its arguments
 	skip  string // what may stand around calls, beside white space
 	sign  string // in a chat template, of this format
+	short bool   // calls' ids are 9 letters and digits: Mistral's templates refuse others
 }
 
 // Formats are the known formats. Their names are what vLLM's parsers are called.
 var Formats = []*Format{
 	{Name: "jamba", open: "<tool_calls>", close: "</tool_calls>", skip: "[],", sign: "<tool_calls>"},
 	{Name: "hermes", open: "<tool_call>", close: "</tool_call>", skip: "[],", sign: "<tool_call>"},
-	{Name: "mistral", open: "[TOOL_CALLS]", skip: "[],", named: true, sign: "[TOOL_CALLS]"},
+	{Name: "mistral", open: "[TOOL_CALLS]", skip: "[],", named: true, sign: "[TOOL_CALLS]", short: true},
 	{Name: "llama3_json", open: "<|python_tag|>", bare: true, skip: "[],;", sign: "<|start_header_id|>"},
 }
 
@@ -47,6 +49,23 @@ func Detect(template string) *Format {
 		}
 	}
 	return nil
+}
+
+// find returns where a text may begin calls, and the length of what says so; -1 if nowhere.
+func (f *Format) find(text string) (at, length int) {
+	at, length = strings.Index(text, f.open), len(f.open)
+	if line := strings.Index(text, "\n{"); f.bare && line >= 0 && (at < 0 || line < at) {
+		return line + 1, 0
+	}
+	return at, length
+}
+
+// CallID returns an id for a call, another one each time.
+func (f *Format) CallID() string {
+	if f.short {
+		return rand.Text()[:9]
+	}
+	return "call_" + rand.Text()[:24]
 }
 
 // Tokens are the texts of control tokens that a reader of answers has to see, where a vocabulary has them.

@@ -9,17 +9,19 @@ import (
 
 const thinkOpen, thinkClose, args = "<think>", "</think>", "[ARGS]"
 
-// Part is a piece of what an answer is made of: one of its fields is set.
+// Part is a piece of what an answer is made of: one of Thought, Text, Call and Arguments is set.
 type Part struct {
-	Thought string // what stands within <think>
-	Text    string
-	Call    *Call
+	Thought   string // what stands within <think>
+	Text      string
+	Call      *Call  // one that begins
+	Arguments string // a piece of the arguments of the call that began last: of an object in JSON, as the model wrote it
+	Complete  bool   // with Arguments: the last piece. Arguments that have none broke off
 }
 
 // Call is a call of a tool.
 type Call struct {
-	Name      string
-	Arguments string // an object in JSON, as the model wrote it
+	Name string
+	Head string // what the model wrote up to the arguments
 }
 
 // Options say how a text is taken apart.
@@ -29,16 +31,20 @@ type Options struct {
 	Format *Format // of calls; nil: none are looked for
 }
 
-// Splitter takes a text apart. A call is given when it is complete: what turns out not to be one is text, so that the parts of
-// a text are the same however it is cut.
+// Splitter takes a text apart. A call begins when its name is known and its arguments, an object, begin; what turns out before that
+// not to be one is text. What comes then cannot take it back: the arguments end where they stop being JSON, and what follows is
+// text. So the parts of a text are the same however it is cut, but for the pieces in which thoughts, text and arguments come.
 type Splitter struct {
-	options Options
-	state   state
-	buf     string
-	space   string // white space that is left out if a call or nothing follows it
-	begun   string // of a call that is not complete: what is text if it is none
-	called  bool
-	thought bool // something was thought
+	options   Options
+	state     state
+	cut       string // the beginning of a character
+	buf       string
+	space     string // white space that is left out if a call or nothing follows it
+	begun     string // what is text if it begins no call
+	called    bool
+	thought   bool // something was thought
+	head      head
+	arguments scanner
 }
 
 type state int
@@ -48,7 +54,10 @@ const (
 	thinking
 	answering // after a thought or at the beginning: white space is left out
 	saying
-	calling
+	calling // between calls
+	heading // within one, before its arguments
+	arguing // within these
+	closing // behind them
 )
 
 // New returns a Splitter at the beginning of an answer.
@@ -71,12 +80,31 @@ func (s *Splitter) Thinking() bool { return s.state == thinking }
 
 // Push takes the next piece and returns the parts that are certain.
 func (s *Splitter) Push(text string) []Part {
-	s.buf += text
+	text = s.cut + text
+	n := len(text) - unfinished(text)
+	s.cut = text[n:]
+	s.buf += text[:n]
 	return s.parts(false)
 }
 
 // Flush returns what was held back, when no more text comes.
-func (s *Splitter) Flush() []Part { return s.parts(true) }
+func (s *Splitter) Flush() []Part {
+	s.buf += s.cut
+	return s.parts(true)
+}
+
+// unfinished returns how many bytes at the end of a text are the beginning of a character.
+func unfinished(text string) int {
+	for n := 1; n < utf8.UTFMax && n <= len(text); n++ {
+		if tail := text[len(text)-n:]; utf8.RuneStart(tail[0]) {
+			if utf8.FullRuneInString(tail) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
 
 func (s *Splitter) parts(end bool) (parts []Part) {
 	for {
@@ -96,7 +124,7 @@ func (s *Splitter) step(end bool) []Part {
 	case thinking:
 		return s.think(end)
 	case answering:
-		s.buf = strings.TrimLeft(s.buf, " \t\r\n")
+		s.buf = strings.TrimLeft(s.buf, blanks)
 		if s.buf != "" {
 			s.state = saying
 			if f := s.options.Format; f != nil && f.bare && s.buf[0] == '{' {
@@ -106,13 +134,19 @@ func (s *Splitter) step(end bool) []Part {
 		return nil
 	case saying:
 		return s.say(end)
+	case calling:
+		return s.seek(end)
+	case heading:
+		return s.heading(end)
+	case arguing:
+		return s.argue(end)
 	}
-	return s.call(end)
+	return s.leave(end)
 }
 
 // begin decides whether the answer begins with a thought or a call.
 func (s *Splitter) begin(end bool) []Part {
-	text := strings.TrimLeft(s.buf, " \t\r\n")
+	text := strings.TrimLeft(s.buf, blanks)
 	switch f := s.options.Format; {
 	case s.options.Thinks && strings.HasPrefix(text, thinkOpen):
 		s.buf, s.state = text[len(thinkOpen):], thinking
@@ -166,25 +200,23 @@ func (s *Splitter) say(end bool) []Part {
 		s.buf = ""
 		return said(text)
 	}
-	if i := strings.Index(s.buf, f.open); i >= 0 {
-		text := s.space + s.buf[:i]
-		kept := strings.TrimRight(text, " \t\r\n")
-		s.space, s.begun = "", text[len(kept):]+f.open
-		s.buf, s.state = s.buf[i+len(f.open):], calling
-		s.called = false
+	text := s.space + s.buf
+	s.space, s.buf = "", ""
+	if i, n := f.find(text); i >= 0 {
+		kept := strings.TrimRight(text[:i], blanks)
+		s.begun, s.buf = text[len(kept):i+n], text[i+n:]
+		s.state, s.called = calling, false
 		return said(kept)
 	}
-	safe := s.buf
 	if !end {
-		safe = s.buf[:len(s.buf)-overlap(s.buf, f.open)]
+		n := len(text) - overlap(text, f.open)
+		text, s.buf = text[:n], text[n:]
 	}
-	s.buf = s.buf[len(safe):]
-	text := s.space + safe
-	safe = strings.TrimRight(text, " \t\r\n")
-	s.space = text[len(safe):]
 	if end && !s.called {
-		safe, s.space = text, ""
+		return said(text)
 	}
+	safe := strings.TrimRight(text, blanks)
+	s.space = text[len(safe):]
 	return said(safe)
 }
 
@@ -195,11 +227,11 @@ func said(s string) []Part {
 	return []Part{{Text: s}}
 }
 
-// call passes on calls until their end. What is none is text, with what began it.
-func (s *Splitter) call(end bool) []Part {
+// seek looks for the next call, or for the end of the calls. What is none is text, with what began it.
+func (s *Splitter) seek(end bool) []Part {
 	f := s.options.Format
 	i := 0
-	for i < len(s.buf) && strings.ContainsRune(" \t\r\n"+f.skip, rune(s.buf[i])) && !strings.HasPrefix(s.buf[i:], f.open) {
+	for i < len(s.buf) && strings.ContainsRune(blanks+f.skip, rune(s.buf[i])) && !strings.HasPrefix(s.buf[i:], f.open) {
 		if s.called && !end && s.buf[i] == f.open[0] && strings.HasPrefix(f.open, s.buf[i:]) {
 			return nil
 		}
@@ -209,53 +241,140 @@ func (s *Splitter) call(end bool) []Part {
 	switch {
 	case s.called && strings.HasPrefix(rest, f.open):
 		s.buf, s.begun = rest[len(f.open):], f.open
-		return nil
 	case rest == "" && !end:
-		return nil
-	case rest == "": // the end of the calls, or of the answer
-		s.state = saying
-		if s.called {
-			s.buf = ""
-			return nil
-		}
+	case rest == "" && s.called: // the end of the calls
+		s.buf, s.state = "", saying
+	case rest == "":
 		return s.giveUp()
 	case f.close != "" && strings.HasPrefix(rest, f.close) && s.called:
 		s.buf, s.state, s.begun = rest[len(f.close):], saying, ""
-		return nil
 	case !end && (f.close != "" && strings.HasPrefix(f.close, rest) || s.called && strings.HasPrefix(f.open, rest)):
+	case rest[0] == '{':
+		s.state, s.head = heading, head{from: i, read: i}
+	case f.named:
+		return s.seekNamed(i, end)
+	default:
+		return s.giveUp()
+	}
+	return nil
+}
+
+// seekNamed looks for a name and [ARGS] in front of a call's arguments.
+func (s *Splitter) seekNamed(from int, end bool) []Part {
+	name, rest, ok := strings.Cut(s.buf[from:], args)
+	sure := name
+	if !ok {
+		sure = name[:len(name)-overlap(name, args)]
+	}
+	switch {
+	case len(sure) > 256 || strings.ContainsAny(sure, "\n{}[]\"") || ok && name == "" || ok && rest != "" && rest[0] != '{' || end && rest == "":
+		return s.giveUp()
+	case rest == "":
 		return nil
 	}
-	name := ""
-	if f.named && rest[0] != '{' {
-		var ok bool
-		name, rest, ok = strings.Cut(rest, args)
-		sure := name
-		if !ok {
-			sure = name[:len(name)-overlap(name, args)]
+	s.head.place = complete // there is nothing around the arguments
+	return s.begins(strings.TrimSpace(name), len(s.buf)-len(rest))
+}
+
+// head reads the object of a call up to its arguments. It stands in the Splitter's buffer.
+type head struct {
+	scanner
+	from, read int // its beginning, and how much has been read
+	mark       int // where the string began that is read
+	key, name  string
+}
+
+// heading reads on, until a call begins.
+func (s *Splitter) heading(end bool) []Part {
+	h := &s.head
+	for ; h.read < len(s.buf); h.read++ {
+		c, before := s.buf[h.read], h.place
+		outer := len(h.open) == 1
+		if outer && before == value && c == '{' && h.name != "" && (h.key == "arguments" || h.key == "parameters") {
+			h.place = comma // behind them
+			return s.begins(h.name, h.read)
 		}
-		if len(sure) > 256 || strings.ContainsAny(sure, "\n{}[]\"") || ok && name == "" || !ok && end {
+		if !h.next(c) {
 			return s.giveUp()
 		}
-		if !ok {
-			return nil
+		switch {
+		case h.place == complete:
+			h.read++
+			return s.whole(s.buf[h.from:h.read])
+		case !outer:
+		case h.place == quoted && before != quoted && before != escaped && before != unicode:
+			h.mark = h.read
+		case h.place == colon && before == quoted:
+			h.key = unquoted(s.buf[h.mark : h.read+1])
+		case h.place == comma && before == quoted && h.key == "name":
+			h.name = unquoted(s.buf[h.mark : h.read+1])
 		}
 	}
-	if rest == "" && !end {
-		return nil
-	}
-	n := object(rest)
-	if n == 0 && !end {
-		return nil
-	}
-	if n <= 0 {
+	if end {
 		return s.giveUp()
 	}
-	c := parse(name, rest[:n])
-	if c == nil {
+	return nil
+}
+
+func unquoted(s string) (text string) {
+	_ = json.Unmarshal([]byte(s), &text) // it is a string
+	return text
+}
+
+// begins begins a call, whose arguments stand at a place of the buffer. From here on it is one, whatever comes.
+func (s *Splitter) begins(name string, at int) []Part {
+	call := &Call{name, s.begun + s.buf[:at]}
+	s.buf, s.begun, s.called = s.buf[at:], "", true
+	s.state, s.arguments = arguing, scanner{}
+	return []Part{{Call: call}}
+}
+
+// argue passes on arguments, as long as they are JSON.
+func (s *Splitter) argue(end bool) []Part {
+	n := 0
+	for n < len(s.buf) && s.arguments.place != complete && s.arguments.next(s.buf[n]) {
+		n++
+	}
+	p := Part{Arguments: s.buf[:n], Complete: s.arguments.place == complete}
+	s.buf = s.buf[n:]
+	switch {
+	case p.Complete:
+		s.state, s.head.read = closing, 0
+	case s.buf != "" || end:
+		s.state = calling
+	}
+	if n == 0 {
+		return nil
+	}
+	return []Part{p}
+}
+
+// leave passes over what stands behind arguments in the object of a call.
+func (s *Splitter) leave(end bool) []Part {
+	h := &s.head
+	for h.read < len(s.buf) && h.place != complete && h.next(s.buf[h.read]) {
+		h.read++
+	}
+	switch {
+	case h.place == complete:
+		s.buf, s.state = s.buf[h.read:], calling
+	case h.read < len(s.buf):
+		s.state = calling // what stands there is looked at again
+	case end:
+		s.buf, s.state = "", saying
+	}
+	return nil
+}
+
+// whole takes an object that is complete for a call, if it is one.
+func (s *Splitter) whole(text string) []Part {
+	name, arguments := parse(text)
+	if name == "" {
 		return s.giveUp()
 	}
-	s.buf, s.called, s.begun = rest[n:], true, ""
-	return []Part{{Call: c}}
+	call := &Call{name, s.begun + s.buf[:s.head.from]}
+	s.buf, s.state, s.begun, s.called = s.buf[s.head.read:], calling, "", true
+	return []Part{{Call: call}, {Arguments: arguments, Complete: true}}
 }
 
 // giveUp takes what looked like calls for text. The text goes on behind what began them, lest it be looked for again.
@@ -269,60 +388,30 @@ func (s *Splitter) giveUp() []Part {
 	return said(text)
 }
 
-// object returns the length of the JSON object that s begins with, 0 if it is not complete, -1 if there is none.
-func object(s string) int {
-	if s == "" || s[0] != '{' {
-		return -1
-	}
-	depth, quoted := 0, false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-	}
-	return 0
-}
-
-// parse returns the call that an object writes, or the arguments of one whose name is known; nil if it does not.
-func parse(name, text string) *Call {
-	if name != "" {
-		if !json.Valid([]byte(text)) {
-			return nil
-		}
-		return &Call{strings.TrimSpace(name), text}
-	}
+// parse returns the call that an object is; no name if it is none.
+func parse(text string) (name, arguments string) {
 	var c struct {
 		Name                  string
 		Arguments, Parameters json.RawMessage
 	}
-	if json.Unmarshal([]byte(text), &c) != nil || c.Name == "" {
-		return nil
+	if json.Unmarshal([]byte(text), &c) != nil {
+		return "", ""
 	}
-	arguments := c.Arguments
-	if arguments == nil {
-		arguments = c.Parameters
+	raw := c.Arguments
+	if raw == nil {
+		raw = c.Parameters
 	}
 	var quoted string
-	if json.Unmarshal(arguments, &quoted) == nil && quoted != "" {
-		arguments = json.RawMessage(quoted)
+	if json.Unmarshal(raw, &quoted) == nil && quoted != "" {
+		raw = json.RawMessage(quoted)
 	}
 	switch {
-	case len(arguments) == 0 || string(arguments) == "null":
-		arguments = json.RawMessage("{}")
-	case arguments[0] != '{' || !json.Valid(arguments):
-		return nil
+	case len(raw) == 0 || string(raw) == "null":
+		raw = json.RawMessage("{}")
+	case raw[0] != '{' || !json.Valid(raw):
+		return "", ""
 	}
-	return &Call{c.Name, string(arguments)}
+	return c.Name, string(raw)
 }
 
 // overlap returns how many bytes at the end of s may be the beginning of mark.
@@ -335,13 +424,18 @@ func overlap(s, mark string) int {
 	return 0
 }
 
+// kind tells parts apart that are of different kinds.
+func kind(p Part) [3]bool { return [3]bool{p.Text != "", p.Thought != "", p.Arguments != ""} }
+
 // merged joins neighbours of the same kind.
 func merged(parts []Part) []Part {
 	var out []Part
 	for _, p := range parts {
-		if n := len(out) - 1; n >= 0 && p.Call == nil && out[n].Call == nil && (p.Text == "") == (out[n].Text == "") {
+		if n := len(out) - 1; n >= 0 && p.Call == nil && kind(p) == kind(out[n]) {
 			out[n].Text += p.Text
 			out[n].Thought += p.Thought
+			out[n].Arguments += p.Arguments
+			out[n].Complete = p.Complete
 		} else {
 			out = append(out, p)
 		}

@@ -22,51 +22,91 @@ type Engine interface {
 	Begin(n int) error
 	// Logits appends tokens to the sequence and returns their logits, finite, [len(tokens), Vocab], until the next call.
 	Logits(ctx context.Context, tokens []int32) ([]float32, error)
+	// Skip appends tokens whose logits nobody wants.
+	Skip(ctx context.Context, tokens []int32) error
 }
 
 // rows is how many positions are compared at a time: few, as a row may take half a megabyte in each engine.
 const rows = 128
 
+// Sequence computes one sequence with several engines. f is called, by several goroutines at once, with each position from the
+// given one on and its row of logits of each engine, which the next positions overwrite. progress, if not nil, is told how many
+// tokens were done since the last time.
+func Sequence(ctx context.Context, engines []Engine, tokens []int32, from int, f func(pos int, logits [][]float32), progress func(tokens int)) error {
+	for _, e := range engines {
+		if err := e.Begin(len(tokens)); err != nil {
+			return err
+		}
+	}
+	logits := make([][]float32, len(engines))
+	for at := 0; at < len(tokens); {
+		end := min(at+rows, len(tokens))
+		if at < from {
+			end = min(end, from)
+		}
+		for i, e := range engines {
+			var err error
+			if at < from {
+				err = e.Skip(ctx, tokens[at:end])
+			} else {
+				logits[i], err = e.Logits(ctx, tokens[at:end])
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if at >= from {
+			par.For(end-at, 1, func(lo, hi int) {
+				row := make([][]float32, len(engines))
+				for i := lo; i < hi; i++ {
+					for j, e := range engines {
+						row[j] = logits[j][i*e.Vocab() : (i+1)*e.Vocab()]
+					}
+					f(at+i, row)
+				}
+			})
+		}
+		if progress != nil {
+			progress(end - at)
+		}
+		at = end
+	}
+	return nil
+}
+
+// SameVocab returns an error if two engines have vocabularies of different sizes.
+func SameVocab(a, b Engine) error {
+	if v, w := a.Vocab(), b.Vocab(); v != w {
+		return fmt.Errorf("the vocabularies have %d and %d tokens; only logits of the same tokens can be compared", v, w)
+	}
+	return nil
+}
+
 // Run compares an engine with a reference over tokens, cut into windows of that length, each a sequence of its own.
 // The first token of a window is not predicted. progress, if not nil, is told of the tokens that are done.
 func Run(ctx context.Context, reference, other Engine, tokens []int32, window int, progress func(done, total int)) (Summary, error) {
-	vocab := reference.Vocab()
-	if v := other.Vocab(); v != vocab {
-		return Summary{}, fmt.Errorf("the vocabularies have %d and %d tokens; only logits of the same tokens can be compared", vocab, v)
+	if err := SameVocab(reference, other); err != nil {
+		return Summary{}, err
 	}
-	all, predicted := make([]Row, 0, len(tokens)), 0
+	all, predicted, done := make([]Row, len(tokens)), 0, 0
+	tell := func(n int) {
+		if done += n; progress != nil {
+			progress(done, len(tokens))
+		}
+	}
 	for start := 0; start < len(tokens); start += window {
-		end := min(start+window, len(tokens))
-		for _, e := range []Engine{reference, other} {
-			if err := e.Begin(end - start); err != nil {
-				return Summary{}, err
+		part := tokens[start:min(start+window, len(tokens))]
+		err := Sequence(ctx, []Engine{reference, other}, part, 0, func(pos int, logits [][]float32) {
+			next := -1
+			if pos+1 < len(part) {
+				next = int(part[pos+1])
 			}
+			all[start+pos] = NewRow(logits[0], logits[1], next)
+		}, tell)
+		if err != nil {
+			return Summary{}, err
 		}
-		for at := start; at < end; at += rows {
-			part := tokens[at:min(at+rows, end)]
-			p, err := reference.Logits(ctx, part)
-			if err != nil {
-				return Summary{}, err
-			}
-			q, err := other.Logits(ctx, part)
-			if err != nil {
-				return Summary{}, err
-			}
-			all = all[:at+len(part)]
-			par.For(len(part), 1, func(lo, hi int) {
-				for i := lo; i < hi; i++ {
-					next := -1
-					if at+i+1 < end {
-						next = int(tokens[at+i+1])
-					}
-					all[at+i] = NewRow(p[i*vocab:(i+1)*vocab], q[i*vocab:(i+1)*vocab], next)
-				}
-			})
-			if progress != nil {
-				progress(at+len(part), len(tokens))
-			}
-		}
-		predicted += end - start - 1
+		predicted += len(part) - 1
 	}
 	return Summarise(all, predicted), nil
 }
@@ -91,6 +131,10 @@ func (n *network) Begin(tokens int) error {
 
 func (n *network) Logits(ctx context.Context, tokens []int32) ([]float32, error) {
 	return n.pass.Logits(ctx, model.Span{State: n.state, Tokens: tokens, Want: model.AllLogits})
+}
+
+func (n *network) Skip(ctx context.Context, tokens []int32) error {
+	return n.pass.Forward(ctx, model.Span{State: n.state, Tokens: tokens, Want: model.NoLogits})[0].Err
 }
 
 // LogitsFile is an Engine that reads the logits which another engine has computed of the same windows, one after the
@@ -137,6 +181,12 @@ func (f *LogitsFile) Logits(_ context.Context, tokens []int32) ([]float32, error
 	}
 	f.at += len(tokens)
 	return logits, nil
+}
+
+// Skip passes over the rows of the next tokens.
+func (f *LogitsFile) Skip(ctx context.Context, tokens []int32) error {
+	_, err := f.Logits(ctx, tokens)
+	return err
 }
 
 // Vocabularies returns an error that names the first token in which two tokenizers differ.

@@ -6,6 +6,35 @@ import (
 	"slices"
 )
 
+// Moments are what is kept of numbers to tell their mean and its standard error. Those of parts add up to those of the whole.
+type Moments struct {
+	N       int     `json:"n"`
+	Sum     float64 `json:"sum"`
+	Squares float64 `json:"squares"`
+}
+
+// Add adds a number.
+func (m *Moments) Add(x float64) { m.Merge(Moments{1, x, x * x}) }
+
+// Merge adds the numbers of another part.
+func (m *Moments) Merge(o Moments) {
+	m.N += o.N
+	m.Sum += o.Sum
+	m.Squares += o.Squares
+}
+
+// Mean returns the mean, 0 of no numbers.
+func (m Moments) Mean() float64 { return m.Sum / max(1, float64(m.N)) }
+
+// StandardError returns the standard error of the mean, as if the numbers were independent.
+func (m Moments) StandardError() float64 {
+	if m.N < 2 {
+		return 0
+	}
+	n := float64(m.N)
+	return math.Sqrt(max(0, m.Squares-m.Sum*m.Sum/n) / (n - 1) / n) // below 0 only by rounding
+}
+
 // Row is how the logits of one position differ between two ways of computing.
 type Row struct {
 	KL                float64 // Kullback-Leibler divergence KL(reference‖other) of the next token's distribution, in nats
@@ -89,8 +118,9 @@ func Summarise(rows []Row, predicted int) Summary {
 	}
 	same := 0
 	var logProb, otherLogProb float64
+	var kl Moments
 	for _, r := range rows {
-		s.KL.Mean += r.KL / n
+		kl.Add(r.KL)
 		s.MeanDiff += r.MeanDiff / n
 		s.MaxDiff = max(s.MaxDiff, r.MaxDiff)
 		if r.SameTop {
@@ -99,17 +129,11 @@ func Summarise(rows []Row, predicted int) Summary {
 		logProb += r.LogProb
 		otherLogProb += r.OtherLogProb
 	}
-	squares := 0.0
-	for _, r := range rows {
-		squares += (r.KL - s.KL.Mean) * (r.KL - s.KL.Mean)
-	}
-	if n > 1 {
-		s.KL.StandardError = math.Sqrt(squares / (n - 1) / n)
-	}
+	s.KL.Mean, s.KL.StandardError = kl.Mean(), kl.StandardError()
 	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.KL, b.KL) })
 	quantile := func(q float64) float64 { return rows[max(0, int(math.Ceil(q*n))-1)].KL }
 	s.KL.Median, s.KL.P99, s.KL.Max = quantile(0.5), quantile(0.99), quantile(1)
-	s.SameTop = wilson(float64(same), n)
+	s.SameTop = Wilson(same, len(rows))
 	if predicted > 0 {
 		s.Perplexity = math.Exp(-logProb / float64(predicted))
 		s.WithPerplexity = math.Exp(-otherLogProb / float64(predicted))
@@ -117,10 +141,11 @@ func Summarise(rows []Row, predicted int) Summary {
 	return s
 }
 
-// wilson returns the share of k in n with Wilson's 95 % score interval.
-func wilson(k, n float64) Share {
+// Wilson returns the share of k in n with Wilson's 95 % score interval.
+func Wilson(k, of int) Share {
 	const z = 1.959964
-	p := k / n
+	n := float64(of)
+	p := float64(k) / n
 	center := (p + z*z/(2*n)) / (1 + z*z/n)
 	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
 	return Share{p, max(0, center-half), min(1, center+half)}

@@ -107,9 +107,9 @@ func TestSummarise(t *testing.T) {
 	// Wilson's intervals, from the literature's tables.
 	for _, test := range []struct{ got, want Share }{
 		{got.SameTop, Share{0.8, 0.7112, 0.8666}},
-		{wilson(8, 10), Share{0.8, 0.4902, 0.9433}},
-		{wilson(10, 10), Share{1, 0.7225, 1}},
-		{wilson(0, 10), Share{0, 0, 0.2775}},
+		{Wilson(8, 10), Share{0.8, 0.4902, 0.9433}},
+		{Wilson(10, 10), Share{1, 0.7225, 1}},
+		{Wilson(0, 10), Share{0, 0, 0.2775}},
 	} {
 		if math.Abs(test.got.Share-test.want.Share) > 1e-12 || math.Abs(test.got.Low-test.want.Low) > 5e-5 || math.Abs(test.got.High-test.want.High) > 5e-5 {
 			t.Errorf("%+v, want %+v", test.got, test.want)
