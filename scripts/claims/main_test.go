@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/internal/measure/ablation"
 	"jamba/internal/measure/bench"
 )
 
@@ -28,6 +29,37 @@ func TestPage(t *testing.T) {
 		if !strings.Contains(got.String(), line) {
 			t.Errorf("the page lacks %s", line)
 		}
+	}
+}
+
+// TestFindings: what the page says in words of the experiments is so in their results.
+func TestFindings(t *testing.T) {
+	r, err := read[ablation.Results]("../../experiments/copy.json")
+	if err != nil || r == nil {
+		t.Fatal(r, err)
+	}
+	halfway := map[string]int{} // the step at which half of the first loss is left
+	for _, s := range r.Summaries() {
+		for _, p := range s.Curve {
+			if halfway[s.Model] == 0 && p.Y < s.Curve[0].Y/2 {
+				halfway[s.Model] = int(p.X)
+			}
+		}
+		for _, a := range s.Accuracy {
+			switch s.Model {
+			case "attention", "hybrid 1:7":
+				if a.Y < 0.9 {
+					t.Errorf("%s: %.2f right at %v", s.Model, a.Y, a.X)
+				}
+			case "mamba":
+				if a.High > 0.2 {
+					t.Errorf("%s: %.2f right at %v", s.Model, a.High, a.X)
+				}
+			}
+		}
+	}
+	if a, h := halfway["attention"], halfway["hybrid 1:7"]; a == 0 || h == 0 || a > h || halfway["mamba"] != 0 {
+		t.Errorf("half of the loss is left after %v", halfway)
 	}
 }
 
