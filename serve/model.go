@@ -42,16 +42,7 @@ type served struct {
 
 func newServed(name string, m Model, o *Options) *served {
 	s := &served{Model: m, name: name, base: name, options: o, format: o.format(m)}
-	for _, token := range reply.Tokens() {
-		id, ok := m.Text().Tokenizer.ID(token)
-		switch {
-		case !ok || !m.Text().Tokenizer.IsSpecial(id):
-		case token == "<think>" || token == "</think>":
-			s.show = append(s.show, id)
-		default:
-			s.showCall = append(s.showCall, id)
-		}
-	}
+	s.show, s.showCall = reply.Control(m.Text().Tokenizer)
 	return s
 }
 
@@ -64,20 +55,13 @@ func (m *served) with(name string, a *jamba.Adapter) *served {
 
 // format returns the format of a model's calls of tools, nil if they are text.
 func (o *Options) format(m Model) *reply.Format {
-	if o.NoCalls {
+	switch {
+	case o.NoCalls:
 		return nil
-	}
-	if o.Calls != nil || !m.CanChat() {
+	case o.Calls != nil:
 		return o.Calls
 	}
-	for _, name := range []string{"tool_use", "default"} {
-		if t, err := m.Text().Templates.Get(name); err == nil {
-			if f := reply.Detect(t.Source()); f != nil {
-				return f
-			}
-		}
-	}
-	return nil
+	return reply.Of(m.Text().Templates)
 }
 
 // About is what can be told of a model that need not be loaded.

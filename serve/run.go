@@ -68,12 +68,8 @@ func (m *served) prepareChat(j *job) error {
 	j.prompts = []jamba.Prompt{p}
 	j.options = m.ChatDefaults()
 	j.options.EndRepetition = j.request.MaxTokens == nil // else it may go on for hours
-	if m.options.RawThoughts {
-		return nil
-	}
-	j.reply.Thinks = true
-	end := p.IDs[max(0, len(p.IDs)-16):]
-	j.reply.Opened = strings.HasSuffix(strings.TrimRight(m.Text().Tokenizer.Decode(end, false), " \n"), "<think>")
+	j.reply.Thinks = !m.options.RawThoughts
+	j.reply.Opened = reply.Opened(m.Text().Tokenizer, p.IDs)
 	return nil
 }
 
@@ -202,9 +198,7 @@ func (m *served) setOptions(j *job) error {
 		if c.Choice.Required && m.format == nil {
 			return turn.Invalid("tool_choice", "the model's chat template tells no format of tool calls; --tool-format names one")
 		}
-		if !m.options.RawThoughts {
-			o.Show = m.show
-		}
+		o.Show = m.show
 		if len(c.Tools) > 0 && !c.Choice.None && m.format != nil {
 			j.reply.Format = m.format
 			o.Show = slices.Concat(o.Show, m.showCall)

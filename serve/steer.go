@@ -13,11 +13,19 @@ type steer struct {
 	begin []int32 // of the answer
 	ends  []int32 // not before min tokens
 	min   int
-	// After budget tokens a thought is ended with these, unless it has ended; thinks tells.
+	// A thought that has not ended after budget tokens is ended with these.
 	budget int
 	end    []int32
-	thinks func(answer []int32) bool
+	thinks func(answer []int32) thinking // nil: it may go on
 }
+
+type thinking int
+
+const (
+	mayThink thinking = iota // the answer may still begin with a thought
+	thinks
+	hasThought // it thinks no more
+)
 
 // steering returns the constraint of a job's answers, nil if there is none.
 func (j *job) steering() *steer {
@@ -36,15 +44,23 @@ func (j *job) steering() *steer {
 			st.begin = j.model.control(text)
 		} else if c.ThoughtTokens < 0 && j.reply.Opened {
 			st.begin = j.model.control(strings.TrimLeft(end, "\n"))
-		} else if c.ThoughtTokens > 0 {
-			st.budget, st.end = c.ThoughtTokens, j.model.control(end)
-			st.thinks = func(answer []int32) bool {
-				text := j.model.Text().Tokenizer.Decode(answer, false)
-				return (j.reply.Opened || strings.HasPrefix(strings.TrimSpace(text), "<think>")) && !strings.Contains(text, "</think>")
+		} else if c.ThoughtTokens != 0 {
+			st.budget, st.end = max(c.ThoughtTokens, 0), j.model.control(end)
+			st.thinks = func(answer []int32) thinking {
+				text := strings.TrimSpace(j.model.Text().Tokenizer.Decode(answer, false))
+				switch begun := j.reply.Opened || strings.HasPrefix(text, "<think>"); {
+				case strings.Contains(text, "</think>"):
+					return hasThought
+				case begun:
+					return thinks
+				case strings.HasPrefix("<think>", text):
+					return mayThink
+				}
+				return hasThought
 			}
 		}
 	}
-	if st.min == 0 && st.begin == nil && st.budget == 0 {
+	if st.min == 0 && st.begin == nil && st.thinks == nil {
 		return nil
 	}
 	return &st
@@ -64,9 +80,16 @@ func (st *steer) Next(answer []int32, logits []float32) (forced []int32, back in
 	switch n := len(answer); {
 	case n == 0 && len(st.begin) > 0:
 		return st.begin, 0, nil
-	case n > 0 && n == st.budget && st.thinks(answer):
-		return st.end, 0, nil
-	case n < st.min:
+	case n >= st.budget && st.thinks != nil:
+		switch st.thinks(answer) {
+		case thinks:
+			st.thinks = nil
+			return st.end, 0, nil
+		case hasThought:
+			st.thinks = nil
+		}
+	}
+	if len(answer) < st.min {
 		for _, id := range st.ends {
 			if int(id) < len(logits) {
 				logits[id] = float32(math.Inf(-1))
