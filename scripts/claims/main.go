@@ -41,7 +41,7 @@ func write(w io.Writer, root string) error {
 		"schedules": func() (*bench.Report, error) {
 			return read[bench.Report](filepath.Join(root, "docs", "schedules.json"))
 		},
-		"ratios": ratios, "machine": machine,
+		"ratios": ratios, "first": firstToken, "machine": machine,
 		"experiment": func(name string) (*ablation.Results, error) {
 			return read[ablation.Results](filepath.Join(root, "experiments", name+".json"))
 		},
@@ -229,6 +229,28 @@ func cell(r *bench.Report, name string, first bool, depth, batch int) string {
 		return "" // the first one does not fit
 	}
 	return fmt.Sprintf("%.2fx (%.2f–%.2f)", 1/t.Ratio.Median, 1/t.Ratio.Max, 1/t.Ratio.Min)
+}
+
+// firstToken returns a table of the time to the first token of an answer, by the context before the prompt, and what one sequence
+// remembers then.
+func firstToken(r *bench.Report) string {
+	var b strings.Builder
+	b.WriteString("| | context | prompt | seconds | keys, values and states, MB |\n| --- | --- | --- | --- | --- |\n")
+	for _, m := range r.Models {
+		what := m.Name
+		for _, t := range r.Results {
+			if t.Work != "prefill" || t.Model != m.Name {
+				continue
+			}
+			seconds := "does not fit"
+			if t.Missing == "" {
+				seconds = fmt.Sprintf("%.2f (%.2f–%.2f)", t.Seconds.Median, t.Seconds.Min, t.Seconds.Max)
+			}
+			fmt.Fprintf(&b, "| %s | %d | %d | %s | %.1f |\n", what, t.Depth, t.Tokens, seconds, float64(t.KVBytes+t.StateBytes)/1e6)
+			what = ""
+		}
+	}
+	return b.String()
 }
 
 func unique(n []int) []int {

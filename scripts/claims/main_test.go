@@ -89,6 +89,10 @@ func TestResults(t *testing.T) {
 	if got := ratios(&r); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	r.Results = append(r.Results, bench.Turn{Model: "b", Seconds: bench.Spread{Min: 1, Median: 1.5, Max: 2}, KVBytes: 3e6, StateBytes: 5e5, Result: bench.Result{Work: "prefill", Depth: 1024, Tokens: 512}})
+	if got := firstToken(&r); !strings.HasSuffix(got, " |\n| b | 1024 | 512 | 1.50 (1.00–2.00) | 3.5 |\n") {
+		t.Error(got)
+	}
 	if err := os.MkdirAll(filepath.Join(root, "docs"), 0o700); err != nil {
 		t.Fatal(err)
 	}
