@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,28 @@ func TestFindings(t *testing.T) {
 	}
 	if a, h := halfway["attention"], halfway["hybrid 1:7"]; a == 0 || h == 0 || a > h || halfway["mamba"] != 0 {
 		t.Errorf("half of the loss is left after %v", halfway)
+	}
+}
+
+// TestTextFindings is the same for text.
+func TestTextFindings(t *testing.T) {
+	r, err := read[ablation.Results]("../../experiments/text.json")
+	if err != nil || r == nil {
+		t.Fatal(r, err)
+	}
+	loss, best := map[string]float64{}, math.Inf(1)
+	for _, s := range r.Summaries() {
+		if loss[s.Model] = s.Loss.Y; strings.HasPrefix(s.Model, "hybrid") {
+			best = min(best, s.Loss.Y)
+		}
+	}
+	if len(loss) != 5 || loss["mamba"] > 1.01*best {
+		t.Errorf("losses %v", loss)
+	}
+	for name, l := range loss {
+		if name != "attention" && loss["attention"] < 1.2*l {
+			t.Errorf("attention has %v, %s %v", loss["attention"], name, l)
+		}
 	}
 }
 
