@@ -17,6 +17,8 @@ type Options struct {
 	Hosts   []string // names in the Host header that are answered, beside localhost and addresses
 	Origins []string // pages that may ask from a browser, such as https://chat.example; "*": all
 
+	Certificate *Certificate // Run speaks TLS with it; nil: it does not
+
 	SpecialInContent bool          // control tokens that messages spell out are such
 	Calls            *reply.Format // of calls of tools; nil: as the chat template writes them
 	NoCalls          bool          // calls are text
@@ -39,6 +41,7 @@ type Server struct {
 	draining atomic.Bool
 	metrics  *metrics
 	kept     conversations
+	patience patience
 }
 
 // New returns a Server of models, whose names differ.
@@ -52,7 +55,7 @@ func New(o Options, models ...Source) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{options: o}
+	s := &Server{options: o, patience: patience{header: 10 * time.Second, body: time.Minute}}
 	s.registry = newRegistry(&s.options, models)
 	s.metrics = newMetrics(s.registry)
 	s.handler = s.guard(s.routes())
