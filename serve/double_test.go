@@ -13,6 +13,7 @@ import (
 	"jamba/checkpoint"
 	"jamba/internal/testutil"
 	"jamba/model"
+	"jamba/serve/api/apitest"
 	"jamba/text/reply"
 )
 
@@ -30,11 +31,11 @@ func open(t testing.TB) *jamba.Model {
 	return m
 }
 
-// start serves a model.
+// start serves a model. All that is asked and answered is compared with the OpenAPI document.
 func start(t testing.TB, m Model, o Options) (url string, s *Server) {
 	t.Helper()
 	s = New(o, Opened("test", m))
-	h := httptest.NewServer(s)
+	h := httptest.NewServer(apitest.Handler(t, s))
 	t.Cleanup(h.Close)
 	return h.URL, s
 }

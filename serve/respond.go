@@ -67,8 +67,8 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.R
 	if out.begin != nil {
 		out.begin(j)
 	}
-	j.came, j.metrics, j.account = recordOf(r).came, s.metrics, account
-	done := s.metrics.begin(j)
+	j.account = account
+	done := s.metrics.begin(j, recordOf(r).came)
 	events := j.run(ctx)
 	defer func() {
 		cancel()
@@ -127,6 +127,7 @@ func (o *response) wait(ctx context.Context, u *use) (*served, error) {
 func (o *response) answered(j *job, events <-chan turn.Event) {
 	var a turn.Answer
 	for e := range events {
+		noteEnd(o.r, e)
 		if e.Kind == turn.Failed {
 			o.failed(e.Err)
 			return
@@ -155,6 +156,7 @@ func (o *response) streamed(j *job, events <-chan turn.Event) {
 			if !ok {
 				return
 			}
+			noteEnd(o.r, e)
 			if e.Kind == turn.Failed {
 				o.failed(e.Err)
 				return
