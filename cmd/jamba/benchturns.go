@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -79,23 +80,21 @@ func (c *benchCmd) turns(ctx context.Context, s *streams) error {
 		add(bench.About{Name: filepath.Base(path), Weights: cmp.Or(string(c.Weights), "as stored")}, m.Model, before)
 	}
 	what := bench.Plan{Prefill: c.Prefill, Decode: c.Decode, Depth: c.Depth, Batch: c.Batch, Threads: c.Threads, Reps: c.Reps}
-	if !c.JSON {
-		printReport(s.out, &known)
+	table := s.out
+	if c.JSON {
+		table = s.err // it takes long
 	}
-	err = bench.RunInTurn(ctx, sides, what, func(l bench.Limits) {
-		if !c.JSON {
-			printTurnHead(s.out, l)
-		}
-	}, func(t bench.Turn) {
-		if known.Results = append(known.Results, t); !c.JSON {
-			printTurn(s.out, &t, sides[0].Name)
-		}
+	printReport(table, &known)
+	err = bench.RunInTurn(ctx, sides, what, func(l bench.Limits) { printTurnHead(table, l) }, func(t bench.Turn) {
+		known.Results = append(known.Results, t)
+		printTurn(table, &t, sides[0].Name)
 	})
-	if err == nil && c.Plot != "" {
-		err = bench.DrawTurns(c.Plot, known.Results)
+	// What was measured before an interruption is worth having.
+	if len(known.Results) > 0 && c.Plot != "" {
+		err = errors.Join(err, bench.DrawTurns(c.Plot, known.Results))
 	}
-	if err == nil && c.JSON {
-		err = writeJSON(s.out, known)
+	if len(known.Results) > 0 && c.JSON {
+		err = errors.Join(err, writeJSON(s.out, known))
 	}
 	return err
 }

@@ -59,6 +59,8 @@ type grammar struct {
 	Train     trainCmd     `cmd:"" help:"Train a new model from text."`
 	Finetune  finetuneCmd  `cmd:"" help:"Train an existing model on further text or conversations."`
 
+	Experiment experimentCmd `cmd:"" help:"Train small models that differ in their schedule, and compare what they learn."`
+
 	Version kong.VersionFlag `help:"Print the version and stop."`
 }
 

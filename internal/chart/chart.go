@@ -82,7 +82,7 @@ func Ticks(lo, hi float64, n int) (at []float64, distance float64) {
 		}
 	}
 	for i := math.Ceil(lo / distance); i*distance <= hi; i++ {
-		at = append(at, i*distance)
+		at = append(at, i*distance+0) // +0: zero has no sign
 	}
 	return at, distance
 }

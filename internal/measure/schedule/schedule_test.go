@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"jamba/internal/kernel"
 	"jamba/internal/measure/plan"
 	"jamba/model"
+	"jamba/model/param"
 	"jamba/quantize/recipe"
 	"jamba/tensor"
 )
@@ -137,6 +139,46 @@ func TestRouting(t *testing.T) {
 	}
 	if _, err := pass.Logits(context.Background(), model.Span{State: m.NewState(), Tokens: tokens}); err != nil || layers != 4 {
 		t.Error(layers, err)
+	}
+}
+
+// unpacked is a source whose matrices the model packs itself.
+type unpacked struct{ *source }
+
+func (unpacked) Packed(param.ID, int, int) (*kernel.Matrix, error) { return nil, nil }
+
+// TestPacked: matrices that are packed from the same memory, one after the other, are those that have memory of their own.
+func TestPacked(t *testing.T) {
+	s, err := Parse("jamba-v0.1@1:3/8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Narrow(32)
+	for _, weights := range []recipe.Recipe{"q8_0", "q4_k_m", "bf16"} {
+		typeOf, err := plan.Types(&s.Config, weights)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, err := model.Load(s.Config, model.Stage{}, unpacked{&source{typeOf: typeOf}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		own.Prepare(model.Fast, tensor.F16, nil)
+		made, err := s.Model(weights, tensor.F16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var logits [2][]float32
+		for i, m := range []*model.Model{own, made} {
+			l, err := m.NewPass().Logits(context.Background(), model.Span{State: m.NewState(), Tokens: []int32{1, 2, 3}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			logits[i] = slices.Clone(l)
+		}
+		if !slices.Equal(logits[0], logits[1]) {
+			t.Errorf("in %s the logits are others", weights)
+		}
 	}
 }
 

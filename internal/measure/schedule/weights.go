@@ -38,6 +38,7 @@ func (s *Schedule) Model(weights recipe.Recipe, kv tensor.DType) (*model.Model, 
 type source struct {
 	typeOf func(param.ID, param.Tensor, []int) tensor.DType
 	slab   kernel.Slab // of the matrices as the kernels read them
+	rows   []byte      // memory for the rows of a matrix that is to be packed
 }
 
 // distinct is how many rows of a matrix differ; they come again and again. What a product costs does not depend on its values,
@@ -46,6 +47,11 @@ const distinct = 64
 
 // Tensor makes a tensor.
 func (s *source) Tensor(id param.ID, t param.Tensor, shape ...int) (tensor.Tensor, error) {
+	return s.make(nil, id, t, shape)
+}
+
+// make makes a tensor in memory, if that is large enough.
+func (s *source) make(memory []byte, id param.ID, t param.Tensor, shape []int) (tensor.Tensor, error) {
 	d := s.typeOf(id, t, shape)
 	if d == tensor.Invalid {
 		d = tensor.BF16
@@ -59,7 +65,10 @@ func (s *source) Tensor(id param.ID, t param.Tensor, shape ...int) (tensor.Tenso
 	for _, dim := range shape[:len(shape)-1] {
 		n *= dim
 	}
-	data := make([]byte, size)
+	data := memory[:min(size, cap(memory))]
+	if len(data) < size {
+		data = make([]byte, size)
+	}
 	rowBytes := size / n
 	made := n
 	if t == param.Weight && id.Part != param.Router && id.Part != param.Embed && id.Part != param.Conv {
@@ -132,12 +141,13 @@ var vectors = map[param.Part]bool{
 	param.FinalNorm: true, param.InputNorm: true, param.FeedForwardNorm: true, param.DtNorm: true, param.BNorm: true, param.CNorm: true,
 }
 
-// Packed makes a matrix as the fast kernels read it, so that no second copy is in memory; nil for those that they do not read.
+// Packed makes a matrix as the fast kernels read it; nil for those that they do not read. The rows that it is made of, which are
+// only looked up of embeddings, become those of the next one: no second copy of the weights is in memory.
 func (s *source) Packed(id param.ID, n, k int) (*kernel.Matrix, error) {
 	if id.Part == param.Router || id.Part == param.Embed {
 		return nil, nil
 	}
-	t, err := s.Tensor(id, param.Weight, n, k)
+	t, err := s.make(s.rows, id, param.Weight, []int{n, k})
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +155,8 @@ func (s *source) Packed(id param.ID, n, k int) (*kernel.Matrix, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.Pack(&s.slab)
+	// What these kernels do not pack stays where it is.
+	s.rows = w.Pack(&s.slab)
 	return &w, nil
 }
 
