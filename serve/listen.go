@@ -22,7 +22,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener, drain time.Duration) e
 			defer context.AfterFunc(base, func() { cancel(context.Cause(base)) })()
 			s.ServeHTTP(w, r.WithContext(ctx))
 		}),
-		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ReadHeaderTimeout: s.patience.header, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(s.options.Log.Handler(), slog.LevelDebug), // of connections
 	}
 	defer s.registry.close()

@@ -41,6 +41,7 @@ type Server struct {
 	draining atomic.Bool
 	metrics  *metrics
 	kept     conversations
+	patience patience
 }
 
 // New returns a Server of models, whose names differ.
@@ -54,7 +55,7 @@ func New(o Options, models ...Source) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{options: o}
+	s := &Server{options: o, patience: patience{header: 10 * time.Second, body: time.Minute}}
 	s.registry = newRegistry(&s.options, models)
 	s.metrics = newMetrics(s.registry)
 	s.handler = s.guard(s.routes())
