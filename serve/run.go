@@ -25,7 +25,7 @@ type job struct {
 	options jamba.Options
 	reply   reply.Options
 	came    time.Time // when the request did
-	metrics *metrics
+	metrics *modelMetrics
 	account *account // who pays
 
 	computed, total atomic.Int64 // of the first prompt

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -35,7 +34,8 @@ type serveCmd struct {
 	ToolFormat       string `default:"auto" placeholder:"FORMAT" help:"How the model writes calls of tools: jamba, hermes, llama3_json, mistral, none; auto: as its chat template does."`
 	RawThoughts      bool   `help:"Leave <think> in the text. By default thoughts go where each protocol has them."`
 	SpecialInContent bool   `help:"Take control tokens that messages spell out, such as <|im_end|>, for such. By default they are text, and no message can begin another's turn."`
-	LogLevel         string `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"debug, info, warn or error. What is said is never logged."`
+
+	watchFlags
 }
 
 func (c *serveCmd) Help() string {
@@ -43,7 +43,7 @@ func (c *serveCmd) Help() string {
   OpenAI     /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/responses, /v1/models
   Anthropic  /v1/messages, /v1/messages/count_tokens
   Ollama     /api/chat, /api/generate, /api/embed, /api/embeddings, /api/tags, /api/show, /api/ps, /api/version
-  others     /tokenize, /detokenize, /tokenizer_info, /health, /ready, /metrics
+  others     /tokenize, /detokenize, /tokenizer_info, /health, /ready, /metrics, /openapi.json
 
 With one model, any that a request names is that one. Of several, each is loaded when it is first asked for. docs/serving.md has the settings of clients.
 
@@ -63,9 +63,12 @@ func (c *serveCmd) Run(s *streams) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(c.LogLevel)) // the command line has seen to it
-	o.Log = slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
+	o.Log = c.logger(s.err)
+	end, err := c.tracing(&o)
+	if err != nil {
+		return err
+	}
+	defer end()
 	l, err := net.Listen("tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
 	if err != nil {
 		return err
@@ -87,7 +90,13 @@ func (c *serveCmd) Run(s *streams) error {
 	for _, m := range models {
 		fmt.Fprintf(s.err, "jamba: %s at %s://%s/v1\n", m.Name, scheme, l.Addr())
 	}
-	return serve.New(o, models...).Run(ctx, l, c.DrainTimeout)
+	server := serve.New(o, models...)
+	end, err = c.profiling(server, s.err)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return server.Run(ctx, l, c.DrainTimeout)
 }
 
 // serving returns how to serve, or what is wrong with the flags.
@@ -109,6 +118,9 @@ func (c *serveCmd) serving() (o serve.Options, err error) {
 		return o, usageError("--tls-cert and --tls-key belong together")
 	case c.APIKeyFile == "" && !loopback(c.Host):
 		return o, usageError(fmt.Sprintf("--host %.60q can be reached from other machines: --api-key-file FILE says who may ask", c.Host))
+	}
+	if err := c.check(c.APIKeyFile != ""); err != nil {
+		return o, err
 	}
 	if c.ToolFormat != "auto" {
 		if o.Calls, err = reply.Find(c.ToolFormat); err != nil {

@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,6 +52,8 @@ func Decode(data []byte, v any) error {
 		kind   *json.UnmarshalTypeError
 	)
 	switch {
+	case err == nil && string(bytes.TrimSpace(data)) == "null":
+		return Invalid("", "the body is null, want an object")
 	case err == nil:
 		if name := repeated(data); name != "" {
 			return Invalid(fmt.Sprintf("%.80s", name), "the field is there twice")
