@@ -11,13 +11,13 @@ type Certificate struct {
 	cert, key string
 
 	mu    sync.Mutex
-	watch watch
+	watch watcher
 	own   *tls.Certificate
 }
 
 // OpenCertificate reads a certificate, with those that lead to a root behind it, and its private key, both PEM files.
 func OpenCertificate(cert, key string) (*Certificate, error) {
-	c := &Certificate{cert: cert, key: key, watch: watch{paths: []string{cert, key}}}
+	c := &Certificate{cert: cert, key: key, watch: watcher{paths: []string{cert, key}}}
 	c.watch.changed()
 	return c, c.read()
 }

@@ -27,12 +27,12 @@ type Keys struct {
 
 	mu    sync.Mutex
 	keys  []*account
-	watch watch
+	watch watcher
 }
 
 // OpenKeys reads a file of keys. It is an error if there is none in it.
 func OpenKeys(path string) (*Keys, error) {
-	k := &Keys{path: path, watch: watch{paths: []string{path}}}
+	k := &Keys{path: path, watch: watcher{paths: []string{path}}}
 	k.watch.changed()
 	return k, k.read()
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// watch tells when files have changed.
-type watch struct {
+// watcher tells when files have changed.
+type watcher struct {
 	paths  []string
 	looked time.Time
 	stamps []stamp
@@ -19,7 +19,7 @@ type stamp struct {
 }
 
 // changed reports whether a file is another than when this was asked last. It looks once a second at most.
-func (w *watch) changed() bool {
+func (w *watcher) changed() bool {
 	now := time.Now()
 	if now.Sub(w.looked) < time.Second {
 		return false

@@ -104,7 +104,7 @@ func (c *serveCmd) serving() (o serve.Options, err error) {
 	o = serve.Options{
 		Version: version(), Origins: c.AllowOrigin, SpecialInContent: c.SpecialInContent,
 		RawThoughts: c.RawThoughts, MaxBody: c.MaxBody, MaxTokens: c.MaxTokens, Timeout: c.Timeout, Heartbeat: c.Heartbeat, NoCalls: c.ToolFormat == "none",
-		Limits: serve.Limits{Loaded: c.MaxLoaded, Bytes: c.Memory, Idle: c.IdleUnload},
+		Limits: c.limits(),
 	}
 	for _, name := range append(c.AllowHost, c.Host) {
 		o.Hosts = append(o.Hosts, strings.ToLower(name))

@@ -13,6 +13,7 @@ import (
 	"jamba"
 	"jamba/embedded"
 	"jamba/model"
+	"jamba/model/state"
 	"jamba/serve"
 )
 
@@ -25,7 +26,7 @@ type servedFlags struct {
 
 	Precision  model.Precision `default:"fast" placeholder:"P" help:"fast: quantized weights times activations rounded to 16 bits or little less. exact: float32."`
 	MaxLoaded  int             `group:"Memory" placeholder:"N" help:"Models that are loaded at a time; one that nobody uses makes room for another. Default: all."`
-	Memory     int64           `group:"Memory" placeholder:"BYTES" help:"Bound of the weights of models that are loaded at a time, likewise. Default: none."`
+	Memory     int64           `group:"Memory" placeholder:"BYTES" help:"Bound of the weights of models that are loaded at a time, likewise. Default: three quarters of what is free at the start."`
 	IdleUnload time.Duration   `group:"Memory" placeholder:"TIME" help:"Unload a model that nobody has asked for that long, such as 10m. Default: it stays."`
 	StateDir   string          `group:"Memory" placeholder:"DIR" help:"Keep what was computed for prompts in DIR, for the next start, up to 16 GiB a model."`
 	Cache      int64           `group:"Memory" placeholder:"BYTES" help:"Memory for what is kept of prompts; -1: none. Default: half of what a model's sequences may take."`
@@ -100,6 +101,15 @@ func (c *servedFlags) open(s *streams, name, path string, report func(done, tota
 		fmt.Fprintln(s.err, "jamba: the model has no chat template: of chats, it goes on with the messages' texts")
 	}
 	return m, nil
+}
+
+// limits returns which models may be loaded at a time.
+func (c *servedFlags) limits() serve.Limits {
+	l := serve.Limits{Loaded: c.MaxLoaded, Bytes: c.Memory, Idle: c.IdleUnload}
+	if free, known := state.Available(); l.Bytes == 0 && known && len(c.Models) > 1 {
+		l.Bytes = free / 4 * 3 // the rest is for sequences
+	}
+	return l
 }
 
 // together returns how many models may be loaded at a time.
