@@ -8,7 +8,7 @@ import openai
 import pytest
 
 LIMIT = 2.0  # seconds
-PROMPT = [{"role": "user", "content": "a tree and a house " * 8_000}]
+PROMPT = [{"role": "user", "content": "a tree and a house " * 3_000}]
 
 
 @pytest.fixture(scope="module")
