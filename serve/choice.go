@@ -13,7 +13,6 @@ import (
 
 // choice is one answer on its way.
 type choice struct {
-	server *Server
 	job    *job
 	index  int
 	send   func(turn.Event)
@@ -25,8 +24,8 @@ type choice struct {
 	last   time.Time // when a token came
 }
 
-func (s *Server) newChoice(j *job, i int, send func(turn.Event)) *choice {
-	return &choice{server: s, job: j, index: i, send: send, parts: reply.New(j.reply)}
+func newChoice(j *job, i int, send func(turn.Event)) *choice {
+	return &choice{job: j, index: i, send: send, parts: reply.New(j.reply)}
 }
 
 // run computes the answer and sends its events.
@@ -41,18 +40,18 @@ func (c *choice) run(ctx context.Context) error {
 			c.job.total.Store(int64(total))
 		}
 	}
-	if steer := c.server.steering(c.job); steer != nil {
+	if steer := c.job.steering(); steer != nil {
 		o.Constraint = steer
 	}
 	prompt := c.job.prompts[c.index/n]
 	scored := !o.ScorePrompt
-	for p, err := range c.server.model.Answer(ctx, prompt, o) {
+	for p, err := range c.job.model.Answer(ctx, prompt, o) {
 		if err != nil {
-			c.server.metrics.failed(err)
+			c.job.metrics.failed(c, err)
 			return err
 		}
 		if p.ID >= 0 {
-			c.server.metrics.token(c)
+			c.job.metrics.token(c)
 		}
 		if !scored {
 			scored = true
@@ -69,10 +68,10 @@ func (c *choice) run(ctx context.Context) error {
 // piece sends what a piece of the answer brings.
 func (c *choice) piece(p jamba.Piece) {
 	if c.job.options.Logprobs && p.Finish == "" {
-		t := c.server.token(p.ID)
+		t := c.job.model.token(p.ID)
 		if p.Logprob != nil {
 			t.Logprob = finite(p.Logprob.Logprob)
-			t.Top = c.server.top(p.Top)
+			t.Top = c.job.model.top(p.Top)
 		}
 		c.tokens = append(c.tokens, t)
 	}
@@ -119,25 +118,25 @@ func (c *choice) finish(p jamba.Piece) {
 			e.Finish = turn.ToolCall
 		}
 	}
-	c.server.metrics.finished(e)
+	c.job.metrics.finished(c, e)
 	c.event(e)
 }
 
 // scores returns a prompt's tokens with their log-probabilities, of which the first has none.
 func (c *choice) scores(ids []int32, scores []jamba.Score) []turn.Token {
-	tokens := []turn.Token{c.server.token(ids[0])}
+	tokens := []turn.Token{c.job.model.token(ids[0])}
 	for _, score := range scores {
-		t := c.server.token(score.Logprob.ID)
-		t.Logprob, t.Top = finite(score.Logprob.Logprob), c.server.top(score.Top)
+		t := c.job.model.token(score.Logprob.ID)
+		t.Logprob, t.Top = finite(score.Logprob.Logprob), c.job.model.top(score.Top)
 		tokens = append(tokens, t)
 	}
 	return tokens
 }
 
-func (s *Server) top(list []jamba.Logprob) []turn.Token {
+func (m *served) top(list []jamba.Logprob) []turn.Token {
 	tokens := make([]turn.Token, len(list))
 	for i, l := range list {
-		tokens[i] = s.token(l.ID)
+		tokens[i] = m.token(l.ID)
 		tokens[i].Logprob = finite(l.Logprob)
 	}
 	return tokens
@@ -150,8 +149,8 @@ func finite(logprob float64) *float64 {
 }
 
 // token returns a token as it is written alone. Bytes that are no character are told as such.
-func (s *Server) token(id int32) turn.Token {
-	t := turn.Token{ID: id, Bytes: s.model.Text().Tokenizer.TokenBytes(id)}
+func (m *served) token(id int32) turn.Token {
+	t := turn.Token{ID: id, Bytes: m.Text().Tokenizer.TokenBytes(id)}
 	t.Text = spelled(t.Bytes)
 	return t
 }

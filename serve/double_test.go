@@ -33,10 +33,7 @@ func open(t testing.TB) *jamba.Model {
 // start serves a model.
 func start(t testing.TB, m Model, o Options) (url string, s *Server) {
 	t.Helper()
-	if o.Name == "" {
-		o.Name = "test"
-	}
-	s = New(m, o)
+	s = New(o, Opened("test", m))
 	h := httptest.NewServer(s)
 	t.Cleanup(h.Close)
 	return h.URL, s

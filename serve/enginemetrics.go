@@ -9,9 +9,9 @@ import (
 	"jamba/engine/prefix"
 )
 
-// engineMetrics are an engine's counters as metrics. They are read when somebody asks.
+// engineMetrics are the counters of loaded models' engines as metrics. They are read when somebody asks.
 type engineMetrics struct {
-	model  Model
+	models *registry
 	plain  []plainMetric
 	misses *prometheus.Desc
 	expert *prometheus.Desc
@@ -25,15 +25,15 @@ type plainMetric struct {
 	of   func(*jamba.Counters) float64
 }
 
-func newEngineMetrics(m Model, labels prometheus.Labels) *engineMetrics {
+func newEngineMetrics(models *registry, labels prometheus.Labels) *engineMetrics {
 	own := &engineMetrics{
-		model:  m,
-		misses: prometheus.NewDesc("jamba:prefix_cache_misses_total", "Requests that went on from no snapshot, by reason.", []string{"reason"}, labels),
-		expert: prometheus.NewDesc("jamba:expert_tokens_total", "Tokens that went to an expert of a layer.", []string{"layer", "expert"}, labels),
-		cache:  prometheus.NewDesc("vllm:cache_config_info", "The memory for keys and values in blocks; 0 blocks: there is no limit.", []string{"block_size", "num_gpu_blocks", "cache_dtype"}, labels),
+		models: models,
+		misses: prometheus.NewDesc("jamba:prefix_cache_misses_total", "Requests that went on from no snapshot, by reason.", []string{modelName, "reason"}, labels),
+		expert: prometheus.NewDesc("jamba:expert_tokens_total", "Tokens that went to an expert of a layer.", []string{modelName, "layer", "expert"}, labels),
+		cache:  prometheus.NewDesc("vllm:cache_config_info", "The memory for keys and values in blocks; 0 blocks: there is no limit.", []string{modelName, "block_size", "num_gpu_blocks", "cache_dtype"}, labels),
 	}
 	add := func(kind prometheus.ValueType, name, help string, of func(*jamba.Counters) float64) {
-		own.plain = append(own.plain, plainMetric{prometheus.NewDesc(name, help, nil, labels), kind, of})
+		own.plain = append(own.plain, plainMetric{prometheus.NewDesc(name, help, []string{modelName}, labels), kind, of})
 	}
 	gauge := func(name, help string, of func(*jamba.Counters) float64) { add(prometheus.GaugeValue, name, help, of) }
 	count := func(name, help string, of func(*jamba.Counters) int64) {
@@ -90,19 +90,23 @@ func (m *engineMetrics) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *engineMetrics) Collect(to chan<- prometheus.Metric) {
-	c := m.model.Counters()
+	m.models.each(func(s *served) { m.collect(s, to) })
+}
+
+func (m *engineMetrics) collect(s *served, to chan<- prometheus.Metric) {
+	c := s.Counters()
 	for _, p := range m.plain {
-		to <- prometheus.MustNewConstMetric(p.desc, p.kind, p.of(&c))
+		to <- prometheus.MustNewConstMetric(p.desc, p.kind, p.of(&c), s.name)
 	}
 	for reason, n := range c.Cache.Misses {
 		if r := prefix.Reason(reason); r != prefix.Found {
-			to <- prometheus.MustNewConstMetric(m.misses, prometheus.CounterValue, float64(n), r.String())
+			to <- prometheus.MustNewConstMetric(m.misses, prometheus.CounterValue, float64(n), s.name, r.String())
 		}
 	}
 	for layer, experts := range c.Experts {
 		for e, n := range experts {
-			to <- prometheus.MustNewConstMetric(m.expert, prometheus.CounterValue, float64(n), strconv.Itoa(layer), strconv.Itoa(e))
+			to <- prometheus.MustNewConstMetric(m.expert, prometheus.CounterValue, float64(n), s.name, strconv.Itoa(layer), strconv.Itoa(e))
 		}
 	}
-	to <- prometheus.MustNewConstMetric(m.cache, prometheus.GaugeValue, 1, strconv.Itoa(c.PageTokens), strconv.FormatInt(c.Pages, 10), m.model.Info().KV)
+	to <- prometheus.MustNewConstMetric(m.cache, prometheus.GaugeValue, 1, s.name, strconv.Itoa(c.PageTokens), strconv.FormatInt(c.Pages, 10), s.Info().KV)
 }

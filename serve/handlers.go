@@ -10,9 +10,9 @@ import (
 	"jamba/serve/turn"
 )
 
-// head is what all objects of an answer of OpenAI's API have in common.
-func (s *Server) head() openai.Head {
-	return openai.Head{ID: rand.Text(), Created: time.Now().Unix(), Model: s.options.Name}
+// head returns what all objects of an answer of OpenAI's API have in common.
+func head(model string) openai.Head {
+	return openai.Head{ID: rand.Text(), Created: time.Now().Unix(), Model: model}
 }
 
 func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
@@ -26,65 +26,67 @@ func (s *Server) chat(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err, openai.Error)
 		return
 	}
-	head := s.head()
-	s.respond(w, r, request, protocol{stream: &openai.ChatStream{Head: head, IncludeUsage: c.IncludeUsage()}, whole: head.Chat, fail: openai.Error})
+	s.respond(w, r, request, openai.Error, func(name string) protocol {
+		h := head(name)
+		return protocol{stream: &openai.ChatStream{Head: h, IncludeUsage: c.IncludeUsage()}, whole: h.Chat}
+	})
 }
 
 func (s *Server) completions(w http.ResponseWriter, r *http.Request) {
-	var j *job
-	var c *openai.CompletionRequest
 	body, err := s.body(w, r)
-	if err == nil {
-		var request *turn.Request
-		if c, request, err = openai.ReadCompletion(body); err == nil {
-			j, err = s.prepare(request)
-		}
-	}
 	if err != nil {
 		s.fail(w, r, err, openai.Error)
 		return
 	}
-	var echo []string
-	if c.Echo {
-		for i, p := range j.request.Prompts {
-			if p.IDs != nil {
-				p.Text = s.model.Detokenize(j.prompts[i].IDs)
-			}
-			echo = append(echo, p.Text)
-		}
+	c, request, err := openai.ReadCompletion(body)
+	if err != nil {
+		s.fail(w, r, err, openai.Error)
+		return
 	}
-	head := s.head()
-	s.answer(w, r, j, protocol{
-		stream: &openai.CompletionStream{Head: head, IncludeUsage: c.IncludeUsage(), Echo: echo, N: j.request.N},
-		whole:  func(a *turn.Answer) any { return head.Completion(a, echo, j.request.N) },
-		fail:   openai.Error,
+	s.respond(w, r, request, openai.Error, func(name string) protocol {
+		h := head(name)
+		stream := &openai.CompletionStream{Head: h, IncludeUsage: c.IncludeUsage()}
+		return protocol{
+			stream: stream,
+			whole:  func(a *turn.Answer) any { return h.Completion(a, stream.Echo, stream.N) },
+			begin: func(j *job) {
+				if stream.N = request.N; c.Echo {
+					stream.Echo = j.texts()
+				}
+			},
+		}
 	})
 }
 
 func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) {
 	body, err := s.body(w, r)
-	var vectors [][]float32
 	var e *openai.EmbeddingRequest
-	count := 0
 	if err == nil {
-		if e, err = openai.ReadEmbedding(body, s.model.Info().HiddenSize); err == nil {
-			vectors, count, err = s.embed(r, e.Texts, e.Pooling, e.Normalize == nil || *e.Normalize, "input")
-		}
+		e, err = openai.ReadEmbedding(body)
+	}
+	if err == nil {
+		err = s.with(r, e.Model, nil, func(m *served) error {
+			if err := e.Check(m.Info().HiddenSize); err != nil {
+				return err
+			}
+			vectors, count, err := m.embed(r, e.Texts, jamba.EmbedOptions{Pooling: jamba.Pooling(e.Pooling), Normalize: e.Normalize == nil || *e.Normalize})
+			if err == nil {
+				write(w, http.StatusOK, openai.Embeddings(e, m.name, vectors, count))
+			}
+			return err
+		})
 	}
 	if err != nil {
 		s.fail(w, r, err, openai.Error)
-		return
 	}
-	write(w, http.StatusOK, openai.Embeddings(e, s.options.Name, vectors, count))
 }
 
-// embed returns the vectors of texts, and how many tokens these have.
-func (s *Server) embed(r *http.Request, texts []turn.Prompt, pooling string, normalize bool, param string) (vectors [][]float32, count int, err error) {
-	request := &turn.Request{Prompts: texts, MaxTokens: new(0)}
-	j, err := s.prepare(request)
+// embed returns the vectors of a request's input, and how many tokens that has.
+func (m *served) embed(r *http.Request, input []turn.Prompt, o jamba.EmbedOptions) (vectors [][]float32, count int, err error) {
+	j, err := m.prepare(&turn.Request{Prompts: input, MaxTokens: new(0)})
 	if err != nil {
 		if e := turn.AsError(err); e.Param != "" {
-			e.Param = param
+			e.Param = "input"
 		}
 		return nil, 0, err
 	}
@@ -94,31 +96,37 @@ func (s *Server) embed(r *http.Request, texts []turn.Prompt, pooling string, nor
 		ids[i] = p.IDs
 		count += len(p.IDs)
 	}
-	vectors, err = s.model.EmbedIDs(r.Context(), ids, jamba.EmbedOptions{Pooling: jamba.Pooling(pooling), Normalize: normalize})
+	o.Adapter = m.adapter
+	vectors, err = m.EmbedIDs(r.Context(), ids, o)
 	if err != nil {
 		err = failure(err)
 	}
 	return vectors, count, err
 }
 
-func (s *Server) modelEntry() openai.Model {
+func modelEntry(l *listed) openai.Model {
 	return openai.Model{
-		ID: s.options.Name, Object: "model", Created: s.started.Unix(), OwnedBy: "jamba", MaxModelLen: s.model.Info().Context,
-		Type: "model", DisplayName: s.options.Name, CreatedAt: s.started.UTC().Format(time.RFC3339),
+		ID: l.name, Object: "model", Created: l.created.Unix(), OwnedBy: "jamba", Parent: l.parent, MaxModelLen: l.Context,
+		Type: "model", DisplayName: l.name, CreatedAt: l.created.UTC().Format(time.RFC3339),
 	}
 }
 
 func (s *Server) models(w http.ResponseWriter, _ *http.Request) {
-	e := s.modelEntry()
-	write(w, http.StatusOK, map[string]any{"object": "list", "data": []openai.Model{e}, "has_more": false, "first_id": e.ID, "last_id": e.ID})
+	var data []openai.Model
+	for _, l := range s.registry.list() {
+		data = append(data, modelEntry(&l))
+	}
+	write(w, http.StatusOK, map[string]any{"object": "list", "data": data, "has_more": false, "first_id": data[0].ID, "last_id": data[len(data)-1].ID})
 }
 
 func (s *Server) oneModel(w http.ResponseWriter, r *http.Request) {
-	if r.PathValue("id") != s.options.Name {
-		s.fail(w, r, &turn.Error{Status: http.StatusNotFound, Param: "model", Code: "model_not_found", Message: "there is no such model; GET /v1/models names the one that is served"}, openai.Error)
+	e, err := s.registry.named(r.PathValue("id"))
+	if err != nil {
+		s.fail(w, r, err, openai.Error)
 		return
 	}
-	write(w, http.StatusOK, s.modelEntry())
+	l := s.registry.tell(e)
+	write(w, http.StatusOK, modelEntry(&l))
 }
 
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
@@ -126,11 +134,14 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	if s.draining.Load() {
-		write(w, http.StatusServiceUnavailable, map[string]string{"status": "stopping"})
-		return
+	switch b := s.registry.starting(); {
+	case s.draining.Load():
+		write(w, http.StatusServiceUnavailable, map[string]any{"status": "stopping"})
+	case b != nil:
+		write(w, http.StatusServiceUnavailable, map[string]any{"status": "loading", "model": b.Name, "percent": b.progress.percent()})
+	default:
+		write(w, http.StatusOK, map[string]any{"status": "ready"})
 	}
-	write(w, http.StatusOK, map[string]string{"status": "ready", "model": s.options.Name})
 }
 
 // root is what Ollama's clients look for, and others by HEAD.

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Run answers on a listener until ctx ends. Then what comes is refused, and what is on its way has the time drain to end.
+// Run answers on a listener until ctx ends, and loads what is to be there at the start; if that fails, it ends, too. When ctx ends, what
+// comes is refused, and what is on its way has the time drain to end. In the end all models are unloaded.
 func (s *Server) Run(ctx context.Context, l net.Listener, drain time.Duration) error {
 	base, stop := context.WithCancelCause(context.Background())
 	defer stop(nil)
@@ -22,11 +23,17 @@ func (s *Server) Run(ctx context.Context, l net.Listener, drain time.Duration) e
 		}),
 		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
-	failed := make(chan error, 1)
+	defer s.registry.close()
+	failed := make(chan error, 2)
 	go func() { failed <- h.Serve(l) }()
+	go func() {
+		if err := s.registry.start(ctx); err != nil && ctx.Err() == nil {
+			failed <- err
+		}
+	}()
 	select {
 	case err := <-failed:
-		return err
+		return errors.Join(err, h.Close())
 	case <-ctx.Done():
 	}
 	s.Drain()

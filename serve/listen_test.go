@@ -25,7 +25,7 @@ func TestDrain(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			d := say(t, "Hello there.", 4)
 			d.slow = test.slow
-			s := New(d, Options{Name: "test", Heartbeat: 20 * time.Millisecond})
+			s := New(Options{Heartbeat: 20 * time.Millisecond}, Opened("test", d))
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)

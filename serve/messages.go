@@ -5,37 +5,45 @@ import (
 	"net/http"
 
 	"jamba/serve/anthropic"
+	"jamba/serve/turn"
 )
 
 func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
-	j, q, err := s.messageJob(w, r, false)
+	body, err := s.body(w, r)
 	if err != nil {
 		s.fail(w, r, err, anthropic.Error)
 		return
 	}
-	stream := &anthropic.Stream{ID: rand.Text(), Model: s.options.Name, Prompt: len(j.prompts[0].IDs), Context: s.model.Info().Context, Caches: q.Caches}
-	s.answer(w, r, j, protocol{stream: stream, final: stream.Message, fail: anthropic.Error})
-}
-
-func (s *Server) messageJob(w http.ResponseWriter, r *http.Request, count bool) (*job, *anthropic.Request, error) {
-	body, err := s.body(w, r)
+	q, request, err := anthropic.Read(body, false)
 	if err != nil {
-		return nil, nil, err
+		s.fail(w, r, err, anthropic.Error)
+		return
 	}
-	q, request, err := anthropic.Read(body, count)
-	if err != nil {
-		return nil, nil, err
-	}
-	j, err := s.prepare(request)
-	return j, q, err
+	s.respond(w, r, request, anthropic.Error, func(name string) protocol {
+		stream := &anthropic.Stream{ID: rand.Text(), Model: name, Caches: q.Caches}
+		return protocol{stream: stream, final: stream.Message, begin: func(j *job) {
+			stream.Prompt, stream.Context = len(j.prompts[0].IDs), j.model.Info().Context
+		}}
+	})
 }
 
 // countTokens tells how many tokens a message's prompt has.
 func (s *Server) countTokens(w http.ResponseWriter, r *http.Request) {
-	j, _, err := s.messageJob(w, r, true)
+	body, err := s.body(w, r)
+	var request *turn.Request
+	if err == nil {
+		_, request, err = anthropic.Read(body, true)
+	}
+	if err == nil {
+		err = s.with(r, request.Model, nil, func(m *served) error {
+			j, err := m.prepare(request)
+			if err == nil {
+				write(w, http.StatusOK, map[string]int{"input_tokens": len(j.prompts[0].IDs)})
+			}
+			return err
+		})
+	}
 	if err != nil {
 		s.fail(w, r, err, anthropic.Error)
-		return
 	}
-	write(w, http.StatusOK, map[string]int{"input_tokens": len(j.prompts[0].IDs)})
 }

@@ -21,8 +21,8 @@ type metrics struct {
 	errors  *prometheus.CounterVec // by status
 	open    prometheus.Gauge
 
-	first, between, perToken, whole, queue, prefill, decode, inference prometheus.Histogram // seconds
-	prompts, answers, maximums                                         prometheus.Histogram // tokens
+	first, between, perToken, whole, queue, prefill, decode, inference *prometheus.HistogramVec // seconds
+	prompts, answers, maximums                                         *prometheus.HistogramVec // tokens
 }
 
 // Buckets, in seconds and tokens, as vLLM has them.
@@ -33,19 +33,22 @@ var (
 	lengthBuckets = []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000}
 )
 
-func newMetrics(s *Server) *metrics {
-	labels := prometheus.Labels{"model_name": s.options.Name, "engine": "0"}
+// modelName is the label with a model's name; requests for its adapters count for the model.
+const modelName = "model_name"
+
+func newMetrics(models *registry) *metrics {
+	labels := prometheus.Labels{"engine": "0"}
 	r := prometheus.NewRegistry()
-	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
-		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "vllm:" + name, Help: help, Buckets: buckets, ConstLabels: labels})
+	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
+		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "vllm:" + name, Help: help, Buckets: buckets, ConstLabels: labels}, []string{modelName})
 		r.MustRegister(h)
 		return h
 	}
 	m := &metrics{
 		handler:   promhttp.HandlerFor(r, promhttp.HandlerOpts{}),
-		success:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vllm:request_success_total", Help: "Answers that ended, by reason.", ConstLabels: labels}, []string{"finished_reason"}),
-		errors:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "jamba:http_errors_total", Help: "Requests answered with an error, by HTTP status.", ConstLabels: labels}, []string{"status"}),
-		open:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "jamba:http_requests", Help: "Requests for answers that are open.", ConstLabels: labels}),
+		success:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vllm:request_success_total", Help: "Answers that ended, by reason.", ConstLabels: labels}, []string{modelName, "finished_reason"}),
+		errors:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "jamba:http_errors_total", Help: "Requests answered with an error, by HTTP status."}, []string{"status"}),
+		open:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "jamba:http_requests", Help: "Requests for answers that are open."}),
 		first:     histogram("time_to_first_token_seconds", "From a request to the first token of an answer.", firstBuckets),
 		between:   histogram("inter_token_latency_seconds", "Between two tokens of an answer.", tokenBuckets),
 		perToken:  histogram("request_time_per_output_token_seconds", "Mean time between two tokens of an answer.", tokenBuckets),
@@ -58,7 +61,7 @@ func newMetrics(s *Server) *metrics {
 		answers:   histogram("request_generation_tokens", "Tokens of answers.", lengthBuckets),
 		maximums:  histogram("request_params_max_tokens", "max_tokens of requests.", lengthBuckets),
 	}
-	r.MustRegister(m.success, m.errors, m.open, newEngineMetrics(s.model, labels), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(m.success, m.errors, m.open, newEngineMetrics(models, labels), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -66,14 +69,14 @@ func newMetrics(s *Server) *metrics {
 func (m *metrics) begin(j *job) (end func()) {
 	m.open.Inc()
 	for _, p := range j.prompts {
-		m.prompts.Observe(float64(len(p.IDs)))
+		m.prompts.WithLabelValues(j.model.base).Observe(float64(len(p.IDs)))
 	}
 	if n := j.request.MaxTokens; n != nil {
-		m.maximums.Observe(float64(*n))
+		m.maximums.WithLabelValues(j.model.base).Observe(float64(*n))
 	}
 	return func() {
 		m.open.Dec()
-		m.whole.Observe(time.Since(j.came).Seconds())
+		m.whole.WithLabelValues(j.model.base).Observe(time.Since(j.came).Seconds())
 	}
 }
 
@@ -81,36 +84,36 @@ func (m *metrics) begin(j *job) (end func()) {
 func (m *metrics) token(c *choice) {
 	now := time.Now()
 	if c.last.IsZero() {
-		m.first.Observe(now.Sub(c.job.came).Seconds())
+		m.first.WithLabelValues(c.job.model.base).Observe(now.Sub(c.job.came).Seconds())
 	} else {
-		m.between.Observe(now.Sub(c.last).Seconds())
+		m.between.WithLabelValues(c.job.model.base).Observe(now.Sub(c.last).Seconds())
 	}
 	c.last = now
 }
 
 // finished notes the end of a choice.
-func (m *metrics) finished(e turn.Event) {
+func (m *metrics) finished(c *choice, e turn.Event) {
 	reason := string(e.Finish)
 	if e.Finish == turn.ToolCall {
 		reason = string(turn.Stop)
 	}
-	m.success.WithLabelValues(reason).Inc()
+	m.success.WithLabelValues(c.job.model.base, reason).Inc()
 	u := e.Usage
-	m.queue.Observe(u.Queue.Seconds())
-	m.prefill.Observe((u.Prefill - u.Queue).Seconds())
-	m.decode.Observe(u.Decode.Seconds())
-	m.inference.Observe((u.Prefill - u.Queue + u.Decode).Seconds())
-	m.answers.Observe(float64(u.Answer))
+	m.queue.WithLabelValues(c.job.model.base).Observe(u.Queue.Seconds())
+	m.prefill.WithLabelValues(c.job.model.base).Observe((u.Prefill - u.Queue).Seconds())
+	m.decode.WithLabelValues(c.job.model.base).Observe(u.Decode.Seconds())
+	m.inference.WithLabelValues(c.job.model.base).Observe((u.Prefill - u.Queue + u.Decode).Seconds())
+	m.answers.WithLabelValues(c.job.model.base).Observe(float64(u.Answer))
 	if u.Answer > 1 {
-		m.perToken.Observe(u.Decode.Seconds() / float64(u.Answer-1))
+		m.perToken.WithLabelValues(c.job.model.base).Observe(u.Decode.Seconds() / float64(u.Answer-1))
 	}
 }
 
 // failed notes a choice that an error ended.
-func (m *metrics) failed(err error) {
+func (m *metrics) failed(c *choice, err error) {
 	reason := "error"
 	if errors.Is(err, context.Canceled) {
 		reason = "abort"
 	}
-	m.success.WithLabelValues(reason).Inc()
+	m.success.WithLabelValues(c.job.model.base, reason).Inc()
 }

@@ -1,10 +1,11 @@
 package serve
 
 import (
+	"cmp"
 	"net/http"
-	"strings"
 	"time"
 
+	"jamba"
 	"jamba/serve/ollama"
 	"jamba/serve/turn"
 )
@@ -13,12 +14,15 @@ import (
 const ollamaVersion = "0.9.0"
 
 func (s *Server) ollamaRoutes(mux *http.ServeMux) {
-	tell := func(v func() any) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, v()) }
-	}
-	mux.HandleFunc("GET /api/version", tell(func() any { return map[string]string{"version": ollamaVersion} }))
-	mux.HandleFunc("GET /api/tags", tell(func() any { return s.ollamaModel().Tags() }))
-	mux.HandleFunc("GET /api/ps", tell(func() any { return s.ollamaModel().Running() }))
+	mux.HandleFunc("GET /api/version", func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, map[string]string{"version": ollamaVersion})
+	})
+	mux.HandleFunc("GET /api/tags", func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, ollama.Tags(s.ollamaModels(false)))
+	})
+	mux.HandleFunc("GET /api/ps", func(w http.ResponseWriter, _ *http.Request) {
+		write(w, http.StatusOK, ollama.Running(s.ollamaModels(true)))
+	})
 	mux.HandleFunc("POST /api/show", s.ollamaShow)
 	mux.HandleFunc("POST /api/chat", s.ollamaChat)
 	mux.HandleFunc("POST /api/generate", s.ollamaGenerate)
@@ -26,42 +30,48 @@ func (s *Server) ollamaRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/embeddings", s.ollamaEmbed)
 }
 
-func (s *Server) ollamaModel() *ollama.Model {
-	i := s.model.Info()
-	m := &ollama.Model{
-		Name: s.options.Name, Architecture: i.Architecture, Context: i.Context, Width: i.HiddenSize, Params: i.Params, Bytes: i.WeightBytes, Since: s.started,
-		Calls: s.format != nil,
-	}
-	if s.model.CanChat() {
-		if t, err := s.model.Text().Templates.Get("default"); err == nil {
-			m.Template = t.Source()
-			m.Thinks = strings.Contains(m.Template, "<think>") && !s.options.RawThoughts
+// ollamaModels returns what there is, or what of it is loaded.
+func (s *Server) ollamaModels(loaded bool) (all []*ollama.Model) {
+	for _, l := range s.registry.list() {
+		if l.loaded || !loaded {
+			all = append(all, ollamaModel(&l))
 		}
 	}
-	return m
+	return all
+}
+
+func ollamaModel(l *listed) *ollama.Model {
+	return &ollama.Model{
+		Name: l.name, Parent: l.parent, Architecture: l.Architecture, Context: l.Context, Width: l.HiddenSize, Params: l.Params, Bytes: l.WeightBytes,
+		Since: l.created, Until: l.until, Template: l.Template, Calls: l.Calls, Thinks: l.Thinks,
+	}
 }
 
 func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request) {
 	body, err := s.body(w, r)
+	var q struct {
+		Model string `json:"model"`
+		Name  string `json:"name"`
+	}
+	var e *entry
 	if err == nil {
-		var q struct {
-			Model string `json:"model"`
-			Name  string `json:"name"`
+		if err = turn.Decode(body, &q); err == nil {
+			e, err = s.registry.find(cmp.Or(q.Model, q.Name))
 		}
-		err = turn.Decode(body, &q)
 	}
 	if err != nil {
 		s.fail(w, r, err, ollama.Error)
 		return
 	}
-	write(w, http.StatusOK, s.ollamaModel().Show())
+	l := s.registry.tell(e)
+	write(w, http.StatusOK, ollamaModel(&l).Show())
 }
 
 func (s *Server) ollamaChat(w http.ResponseWriter, r *http.Request) {
 	body, err := s.body(w, r)
 	var request *turn.Request
 	if err == nil {
-		_, request, err = ollama.ReadChat(body)
+		request, err = ollama.ReadChat(body)
 	}
 	s.ollamaAnswer(w, r, request, err, false)
 }
@@ -70,42 +80,75 @@ func (s *Server) ollamaGenerate(w http.ResponseWriter, r *http.Request) {
 	body, err := s.body(w, r)
 	var request *turn.Request
 	if err == nil {
-		_, request, err = ollama.ReadGenerate(body, s.model.CanChat())
+		request, err = ollama.ReadGenerate(body)
 	}
 	s.ollamaAnswer(w, r, request, err, true)
 }
 
-// ollamaAnswer answers a request, if it is one.
+// ollamaAnswer answers a request, or tells of the error that it comes with.
 func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, request *turn.Request, err error, generate bool) {
-	stream := &ollama.Stream{Model: s.options.Name, Created: time.Now(), Generate: generate}
-	switch {
-	case err != nil:
-		s.fail(w, r, err, ollama.Error)
-	case request == nil:
-		write(w, http.StatusOK, stream.Loaded())
-	default:
-		s.respond(w, r, request, protocol{stream: stream, final: stream.Whole, fail: ollama.Error, lines: true})
+	if err == nil && request.Chat == nil && request.Prompts == nil {
+		err = s.ollamaLoad(w, r, request, generate)
+	} else if err == nil {
+		s.respond(w, r, request, ollama.Error, func(name string) protocol {
+			stream := &ollama.Stream{Model: name, Created: time.Now(), Generate: generate}
+			return protocol{stream: stream, final: stream.Whole, lines: true}
+		})
 	}
+	if err != nil {
+		s.fail(w, r, err, ollama.Error)
+	}
+}
+
+// ollamaLoad loads the model of a request that asks for nothing else, or unloads it if it is not to be kept.
+func (s *Server) ollamaLoad(w http.ResponseWriter, r *http.Request, request *turn.Request, generate bool) error {
+	e, err := s.registry.find(request.Model)
+	if err != nil {
+		return err
+	}
+	stream := &ollama.Stream{Model: e.name, Created: time.Now(), Generate: generate}
+	if request.Keep != nil && *request.Keep == 0 {
+		s.registry.dismiss(e)
+		write(w, http.StatusOK, stream.Nothing("unload"))
+		return nil
+	}
+	return s.with(r, request.Model, request.Keep, func(*served) error {
+		write(w, http.StatusOK, stream.Nothing("load"))
+		return nil
+	})
 }
 
 func (s *Server) ollamaEmbed(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	body, err := s.body(w, r)
 	var q *ollama.EmbedRequest
-	vectors, count := [][]float32{}, 0
 	if err == nil {
-		if q, err = ollama.ReadEmbed(body, s.model.Info().HiddenSize); err == nil && len(q.Texts) > 0 {
-			vectors, count, err = s.embed(r, q.Texts, "mean", q.Prompt == nil, "input")
-		}
+		q, err = ollama.ReadEmbed(body)
 	}
-	switch {
-	case err != nil:
-		s.fail(w, r, err, ollama.Error)
-	case q.Prompt != nil:
-		write(w, http.StatusOK, map[string]any{"embedding": vectors[0]})
-	default:
-		write(w, http.StatusOK, map[string]any{
-			"model": s.options.Name, "embeddings": vectors, "total_duration": int64(time.Since(start)), "load_duration": 1, "prompt_eval_count": count,
+	if err == nil {
+		err = s.with(r, q.Model, q.Keep(), func(m *served) error {
+			if err := q.Check(m.Info().HiddenSize); err != nil {
+				return err
+			}
+			vectors, count := [][]float32{}, 0
+			var err error
+			if len(q.Texts) > 0 {
+				vectors, count, err = m.embed(r, q.Texts, jamba.EmbedOptions{Normalize: q.Prompt == nil})
+			}
+			switch {
+			case err != nil:
+				return err
+			case q.Prompt != nil:
+				write(w, http.StatusOK, map[string]any{"embedding": vectors[0]})
+			default:
+				write(w, http.StatusOK, map[string]any{
+					"model": m.name, "embeddings": vectors, "total_duration": int64(time.Since(start)), "load_duration": 1, "prompt_eval_count": count,
+				})
+			}
+			return nil
 		})
+	}
+	if err != nil {
+		s.fail(w, r, err, ollama.Error)
 	}
 }

@@ -1,15 +1,12 @@
 package serve
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 
 	"jamba"
-	"jamba/internal/testutil"
 )
 
 // TestPrompts looks at what the model is given: as the clients of each protocol send conversations.
@@ -207,40 +204,6 @@ func TestKept(t *testing.T) {
 				t.Errorf("%d: mark %q: %d tokens were found", i, mark, n)
 			}
 		}
-	}
-}
-
-// TestGoldenChats sends the conversations of the goldens, as API requests: the prompts are what the reference makes of them.
-func TestGoldenChats(t *testing.T) {
-	url, _ := start(t, m(t), Options{SpecialInContent: true})
-	cases := map[string]map[string]json.RawMessage{}
-	for _, c := range testutil.JSON[[]map[string]json.RawMessage](t, testutil.Golden("chat", "cases.json")) {
-		c["chat_template_kwargs"] = c["extra"]
-		cases[decode[string](t, string(c["name"]))] = c
-	}
-	tried := 0
-	for _, g := range testutil.JSONLines[struct {
-		Template, Case string
-		IDs            []int32
-	}](t, testutil.Golden("chat", "goldens.jsonl")) {
-		c := cases[g.Case]
-		if g.Template != "jamba15-protocol.jinja" || c["add_generation_prompt"] == nil && c["continue_final_message"] == nil || g.Case == "parts" {
-			continue // other models', no requests for an answer, or with images
-		}
-		body := `{"x":0`
-		for _, key := range []string{"messages", "tools", "documents", "chat_template_kwargs", "continue_final_message"} {
-			if c[key] != nil {
-				body += `,"` + key + `":` + string(c[key])
-			}
-		}
-		_, answer := post(t, url+"/tokenize", body+"}")
-		if got := decode[struct{ Tokens []int32 }](t, answer).Tokens; !slices.Equal(got, g.IDs) {
-			t.Errorf("%s: %s, want %v", g.Case, answer, g.IDs)
-		}
-		tried++
-	}
-	if tried < 15 {
-		t.Errorf("only %d cases", tried)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -21,61 +22,70 @@ type protocol struct {
 	stream turn.Stream
 	whole  func(*turn.Answer) any
 	final  func() any      // in place of whole: after stream has had all events
+	begin  func(*job)      // called when the prompts are made; may be nil
 	done   func()          // called after the last event, before it is sent; may be nil
 	fail   func(error) any // the body of an error
 	lines  bool            // a stream is of lines, not of events
 }
 
-// respond answers a request.
-func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.Request, p protocol) {
-	j, err := s.prepare(request)
+// respond answers a request with the model that it names. p returns the protocol's ways for a model of that name.
+func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.Request, fail func(error) any, p func(name string) protocol) {
+	e, err := s.registry.find(request.Model)
 	if err != nil {
-		s.fail(w, r, err, p.fail)
+		s.fail(w, r, err, fail)
 		return
 	}
-	s.answer(w, r, j, p)
-}
-
-// answer answers a request whose prompts are made.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, j *job, p protocol) {
 	ctx, cancel := context.WithCancel(r.Context())
 	if s.options.Timeout > 0 {
 		ctx, cancel = context.WithTimeout(r.Context(), s.options.Timeout)
 	}
+	defer cancel()
+	out := &response{protocol: p(e.name), server: s, w: w, r: r}
+	out.fail = fail
+	if request.Stream {
+		out.heart = time.NewTimer(min(headersAfter, s.options.Heartbeat))
+		defer out.heart.Stop()
+	}
+	u := s.registry.ask(e, request.Keep)
+	defer u.leave()
+	m, err := out.wait(ctx, u)
+	if err != nil {
+		out.failed(failure(err))
+		return
+	}
+	j, err := m.prepare(request)
+	if err != nil {
+		out.failed(err)
+		return
+	}
+	if out.begin != nil {
+		out.begin(j)
+	}
 	note(r, j)
-	j.came = recordOf(r).came
+	j.came, j.metrics = recordOf(r).came, s.metrics
 	done := s.metrics.begin(j)
-	events := s.run(ctx, j)
+	events := j.run(ctx)
 	defer func() {
 		cancel()
 		for range events { // until nothing is computed any more
 		}
 		done()
 	}()
-	if j.request.Stream {
-		s.stream(w, r, j, events, p)
-		return
+	if request.Stream {
+		out.streamed(j, events)
+	} else {
+		out.answered(j, events)
 	}
-	var a turn.Answer
-	for e := range events {
-		if e.Kind == turn.Failed {
-			s.fail(w, r, e.Err, p.fail)
-			return
-		}
-		if p.final != nil {
-			p.stream.Frames(e)
-		} else {
-			a.Add(e)
-		}
-	}
-	if p.done != nil {
-		p.done()
-	}
-	if p.final != nil {
-		write(w, http.StatusOK, p.final())
-		return
-	}
-	write(w, http.StatusOK, p.whole(&a))
+}
+
+// response is a response on its way.
+type response struct {
+	protocol
+	server *Server
+	w      http.ResponseWriter
+	r      *http.Request
+	heart  *time.Timer // when a stream needs a sign of life; nil: it is none
+	begun  bool        // the headers are sent
 }
 
 // headersAfter is how long a stream's headers wait for the first event, so that what goes wrong at once has a status.
@@ -84,57 +94,129 @@ const headersAfter = 200 * time.Millisecond
 // writeTime is how long a client may take to read what it is sent.
 const writeTime = time.Minute
 
-// stream sends events as they come, and signs of life in between.
-func (s *Server) stream(w http.ResponseWriter, r *http.Request, j *job, events <-chan turn.Event, p protocol) {
-	heart := time.NewTimer(min(headersAfter, s.options.Heartbeat))
-	defer heart.Stop()
-	control := http.NewResponseController(w)
-	begun := false
-	send := func(e turn.Event) bool {
-		if !begun {
-			begun = true
-			h := w.Header()
-			h.Set("Content-Type", "text/event-stream; charset=utf-8")
-			if p.lines {
-				h.Set("Content-Type", "application/x-ndjson")
-			}
-			h.Set("Cache-Control", "no-cache")
-			h.Set("X-Accel-Buffering", "no") // proxies
-			w.WriteHeader(http.StatusOK)
-		}
-		var b bytes.Buffer
-		for _, f := range p.stream.Frames(e) {
-			put(&b, f, p.lines)
-		}
-		if e.Kind == turn.Done && p.done != nil {
-			p.done()
-		}
-		_ = control.SetWriteDeadline(time.Now().Add(writeTime))
-		if _, err := w.Write(b.Bytes()); err != nil {
-			return false
-		}
-		return control.Flush() == nil
+// errGone is the error of a client that reads no more.
+var errGone = errors.New("the client has gone")
+
+// wait waits for a model, and sends signs of life meanwhile.
+func (o *response) wait(ctx context.Context, u *use) (*served, error) {
+	var heart <-chan time.Time
+	if o.heart != nil {
+		heart = o.heart.C
 	}
+	for {
+		select {
+		case <-u.ready:
+			return u.model, u.err
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-heart:
+			p := &u.entry.base.progress
+			if !o.send(turn.Event{Kind: turn.Waiting, Loading: true, Computed: int(p.done.Load()), Total: int(p.total.Load())}) {
+				return nil, errGone
+			}
+			o.heart.Reset(o.server.options.Heartbeat)
+		}
+	}
+}
+
+// answered sends the answer when all events have come.
+func (o *response) answered(j *job, events <-chan turn.Event) {
+	var a turn.Answer
+	for e := range events {
+		if e.Kind == turn.Failed {
+			o.failed(e.Err)
+			return
+		}
+		if o.final != nil {
+			o.stream.Frames(e)
+		} else {
+			a.Add(e)
+		}
+	}
+	if o.done != nil {
+		o.done()
+	}
+	if o.final != nil {
+		write(o.w, http.StatusOK, o.final())
+		return
+	}
+	write(o.w, http.StatusOK, o.whole(&a))
+}
+
+// streamed sends events as they come, and signs of life in between.
+func (o *response) streamed(j *job, events <-chan turn.Event) {
 	for {
 		select {
 		case e, ok := <-events:
 			if !ok {
 				return
 			}
-			if e.Kind == turn.Failed && !begun {
-				s.fail(w, r, e.Err, p.fail)
+			if e.Kind == turn.Failed {
+				o.failed(e.Err)
 				return
 			}
-			if !send(e) || e.Kind == turn.Failed {
+			if !o.send(e) {
 				return
 			}
-		case <-heart.C:
-			if !send(turn.Event{Kind: turn.Waiting, Computed: int(j.computed.Load()), Total: int(j.total.Load())}) {
+		case <-o.heart.C:
+			if !o.send(turn.Event{Kind: turn.Waiting, Computed: int(j.computed.Load()), Total: int(j.total.Load())}) {
 				return
 			}
 		}
-		heart.Reset(s.options.Heartbeat)
+		o.heart.Reset(o.server.options.Heartbeat)
 	}
+}
+
+// failed tells of an error, in the stream if that has begun.
+func (o *response) failed(err error) {
+	if o.begun {
+		o.send(turn.Event{Kind: turn.Failed, Err: err})
+		return
+	}
+	o.server.fail(o.w, o.r, err, o.fail)
+}
+
+// send sends the frames of an event, and reports whether the client reads on.
+func (o *response) send(e turn.Event) bool {
+	control := http.NewResponseController(o.w)
+	if !o.begun {
+		o.begun = true
+		h := o.w.Header()
+		h.Set("Content-Type", "text/event-stream; charset=utf-8")
+		if o.lines {
+			h.Set("Content-Type", "application/x-ndjson")
+		}
+		h.Set("Cache-Control", "no-cache")
+		h.Set("X-Accel-Buffering", "no") // proxies
+		o.w.WriteHeader(http.StatusOK)
+	}
+	var b bytes.Buffer
+	for _, f := range o.stream.Frames(e) {
+		put(&b, f, o.lines)
+	}
+	if e.Kind == turn.Done && o.done != nil {
+		o.done()
+	}
+	_ = control.SetWriteDeadline(time.Now().Add(writeTime))
+	if _, err := o.w.Write(b.Bytes()); err != nil {
+		return false
+	}
+	return control.Flush() == nil
+}
+
+// with calls f with the model of a name, when it is loaded.
+func (s *Server) with(r *http.Request, name string, keep *time.Duration, f func(*served) error) error {
+	e, err := s.registry.find(name)
+	if err != nil {
+		return err
+	}
+	u := s.registry.ask(e, keep)
+	defer u.leave()
+	m, err := (&response{}).wait(r.Context(), u)
+	if err != nil {
+		return failure(err)
+	}
+	return f(m)
 }
 
 // put writes a frame as a server-sent event, or as a line.

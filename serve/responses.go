@@ -70,22 +70,24 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err, openai.Error)
 		return
 	}
-	stream := &openai.ResponseStream{Head: s.head(), Request: q}
-	said := &saying{Stream: stream}
-	s.respond(w, r, request, protocol{stream: said, final: func() any { return stream.Response() }, fail: openai.Error, done: func() {
-		if q.Stores() && len(said.answer.Choices) > 0 {
-			messages := request.Chat.Messages
-			if q.Instructions != nil && *q.Instructions != "" {
-				messages = messages[1:] // they are those of one request
+	s.respond(w, r, request, openai.Error, func(name string) protocol {
+		stream := &openai.ResponseStream{Head: head(name), Request: q}
+		said := &saying{Stream: stream}
+		return protocol{stream: said, final: func() any { return stream.Response() }, done: func() {
+			if q.Stores() && len(said.answer.Choices) > 0 {
+				messages := request.Chat.Messages
+				if q.Instructions != nil && *q.Instructions != "" {
+					messages = messages[1:] // they are those of one request
+				}
+				a := said.answer.Choices[0]
+				answer := turn.Message{Role: "assistant", Thought: a.Thought, Calls: a.Calls}
+				if a.Text != "" {
+					answer.Content = &a.Text
+				}
+				s.kept.put(stream.StoredID(), append(messages[:len(messages):len(messages)], answer))
 			}
-			a := said.answer.Choices[0]
-			answer := turn.Message{Role: "assistant", Thought: a.Thought, Calls: a.Calls}
-			if a.Text != "" {
-				answer.Content = &a.Text
-			}
-			s.kept.put(stream.StoredID(), append(messages[:len(messages):len(messages)], answer))
-		}
-	}})
+		}}
+	})
 }
 
 // saying notes what a stream tells.

@@ -19,11 +19,13 @@ import (
 
 // job is a request whose prompts are made.
 type job struct {
+	model   *served
 	request *turn.Request
 	prompts []jamba.Prompt
 	options jamba.Options
 	reply   reply.Options
 	came    time.Time // when the request did
+	metrics *metrics
 
 	computed, total atomic.Int64 // of the first prompt
 }
@@ -31,71 +33,78 @@ type job struct {
 // choices returns how many answers there are.
 func (j *job) choices() int { return len(j.prompts) * j.request.N }
 
+// texts returns the texts of the prompts.
+func (j *job) texts() []string {
+	texts := make([]string, len(j.prompts))
+	for i, p := range j.request.Prompts {
+		if texts[i] = p.Text; p.IDs != nil {
+			texts[i] = j.model.Detokenize(j.prompts[i].IDs)
+		}
+	}
+	return texts
+}
+
 // prepare makes the prompts of a request and checks what can be said of it before it is computed.
-func (s *Server) prepare(r *turn.Request) (*job, error) {
+func (m *served) prepare(r *turn.Request) (*job, error) {
 	r.N = max(r.N, 1)
-	j := &job{request: r}
+	j := &job{model: m, request: r}
 	var err error
 	if r.Chat != nil {
-		err = s.prepareChat(j)
+		err = m.prepareChat(j)
 	} else {
-		err = s.preparePrompts(j)
+		err = m.preparePrompts(j)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return j, s.setOptions(j)
+	return j, m.setOptions(j)
 }
 
-func (s *Server) prepareChat(j *job) error {
-	p, err := s.chatPrompt(j.request.Chat)
+func (m *served) prepareChat(j *job) error {
+	p, err := m.chatPrompt(j.request.Chat)
 	if err != nil {
 		return promptError("messages", err)
 	}
 	j.prompts = []jamba.Prompt{p}
-	j.options = s.model.ChatDefaults()
+	j.options = m.ChatDefaults()
 	j.options.EndRepetition = j.request.MaxTokens == nil // else it may go on for hours
-	if s.options.RawThoughts {
-		return nil
-	}
-	j.reply.Thinks = true
-	end := p.IDs[max(0, len(p.IDs)-16):]
-	j.reply.Opened = strings.HasSuffix(strings.TrimRight(s.model.Text().Tokenizer.Decode(end, false), " \n"), "<think>")
+	j.reply.Thinks = !m.options.RawThoughts
+	j.reply.Opened = reply.Opened(m.Text().Tokenizer, p.IDs)
 	return nil
 }
 
 // chatPrompt returns the prompt of a conversation. For a model without a chat template, which goes on with texts, that is all
 // messages' text.
-func (s *Server) chatPrompt(c *turn.Chat) (jamba.Prompt, error) {
-	if s.model.CanChat() {
-		return s.model.ChatPrompt(c.JSON(), !s.options.SpecialInContent, c.Kept[max(0, len(c.Kept)-maxKept):]...)
+func (m *served) chatPrompt(c *turn.Chat) (jamba.Prompt, error) {
+	if m.CanChat() {
+		return m.ChatPrompt(c.JSON(), !m.options.SpecialInContent, c.Kept[max(0, len(c.Kept)-maxKept):]...)
 	}
 	if len(c.Tools) > 0 && c.Choice.Required {
 		return jamba.Prompt{}, turn.Invalid("tools", "the model has no chat template, and so calls no tools")
 	}
 	var texts []string
-	for _, m := range c.Messages {
-		if m.Content != nil && *m.Content != "" {
-			texts = append(texts, *m.Content)
+	for _, one := range c.Messages {
+		if one.Content != nil && *one.Content != "" {
+			texts = append(texts, *one.Content)
 		}
 	}
-	return s.model.TextPrompt(strings.Join(texts, "\n\n"), !s.options.SpecialInContent)
+	return m.TextPrompt(strings.Join(texts, "\n\n"), !m.options.SpecialInContent)
 }
 
 // maxKept is how many places of a conversation a client may have kept; the last ones are.
 const maxKept = 4
 
-func (s *Server) preparePrompts(j *job) error {
-	j.options = s.model.Defaults()
-	vocab := s.model.Info().VocabSize
+func (m *served) preparePrompts(j *job) error {
+	j.options = m.Defaults()
+	vocab := m.Info().VocabSize
 	for i, p := range j.request.Prompts {
 		own := jamba.Prompt{IDs: p.IDs}
 		if p.IDs == nil {
 			var err error
 			if p.Bare {
-				own.IDs, err = s.bare(p.Text)
+				own.IDs, err = m.bare(p.Text)
 			} else {
-				own, err = s.model.TextPrompt(p.Text, !s.options.SpecialInContent)
+				own, err = m.TextPrompt(p.Text, !m.options.SpecialInContent)
 			}
 			if err != nil {
 				return promptError("prompt", err)
@@ -112,13 +121,13 @@ func (s *Server) preparePrompts(j *job) error {
 }
 
 // bare returns the ids of a text without a token that begins it.
-func (s *Server) bare(prompt string) ([]int32, error) {
-	t := s.model.Text().Tokenizer
+func (m *served) bare(prompt string) ([]int32, error) {
+	t := m.Text().Tokenizer
 	parts := t.LiteralParts(prompt, nil, false)
-	if s.options.SpecialInContent {
+	if m.options.SpecialInContent {
 		parts = t.Parts(prompt, false)
 	}
-	return text.Within(parts, s.model.Info().Context)
+	return text.Within(parts, m.Info().Context)
 }
 
 // promptError tells why there is no prompt.
@@ -139,10 +148,10 @@ func promptError(param string, err error) error {
 const tooLong = "context_length_exceeded" // clients shorten their conversations by it
 
 // setOptions sets the options of the answers.
-func (s *Server) setOptions(j *job) error {
+func (m *served) setOptions(j *job) error {
 	r, o := j.request, &j.options
 	for _, p := range j.prompts {
-		n, limit := len(p.IDs), s.model.Info().Context
+		n, limit := len(p.IDs), m.Info().Context
 		if n == 0 {
 			return turn.Invalid("prompt", "empty, and the model has no token that begins a text")
 		}
@@ -155,7 +164,7 @@ func (s *Server) setOptions(j *job) error {
 			return e
 		}
 	}
-	vocab := s.model.Info().VocabSize
+	vocab := m.Info().VocabSize
 	for id := range r.LogitBias {
 		if int(id) >= vocab {
 			return turn.Invalid("logit_bias", "token id %d is not in the vocabulary of %d", id, vocab)
@@ -167,7 +176,7 @@ func (s *Server) setOptions(j *job) error {
 		}
 	}
 	if o.MaxTokens == 0 {
-		o.MaxTokens = s.options.MaxTokens
+		o.MaxTokens = m.options.MaxTokens
 	}
 	o.Stop = slices.Concat(o.Stop, r.Stop)
 	o.StopIDs, o.IgnoreEnds = r.StopIDs, r.IgnoreEnds
@@ -181,27 +190,25 @@ func (s *Server) setOptions(j *job) error {
 	o.LogitBias, o.Seed = r.LogitBias, r.Seed
 	o.Logprobs, o.TopTokens, o.ScorePrompt = r.Logprobs, r.Top, r.Score
 	o.WholeText = true // streamed or not, the text is the same
-	o.Salt, o.Priority = r.Salt, r.Priority
+	o.Salt, o.Priority, o.Adapter = r.Salt, r.Priority, m.adapter
 	if c := r.Chat; c != nil {
 		if err := checkTool(c); err != nil {
 			return err
 		}
-		if c.Choice.Required && s.format == nil {
+		if c.Choice.Required && m.format == nil {
 			return turn.Invalid("tool_choice", "the model's chat template tells no format of tool calls; --tool-format names one")
 		}
-		if !s.options.RawThoughts {
-			o.Show = s.show
-		}
-		if len(c.Tools) > 0 && !c.Choice.None && s.format != nil {
-			j.reply.Format = s.format
-			o.Show = slices.Concat(o.Show, s.showCall)
+		o.Show = m.show
+		if len(c.Tools) > 0 && !c.Choice.None && m.format != nil {
+			j.reply.Format = m.format
+			o.Show = slices.Concat(o.Show, m.showCall)
 		}
 	}
-	return s.check(o)
+	return m.check(o)
 }
 
 // check says what is wrong with the options, in the words of the APIs.
-func (s *Server) check(o *jamba.Options) error {
+func (m *served) check(o *jamba.Options) error {
 	if err := o.Validate(); err != nil {
 		return turn.Invalid("", "%v", err)
 	}
@@ -218,7 +225,7 @@ func set[T any](v, asked *T) {
 const together = 64
 
 // run answers a request. Its events come on the channel; the last is Done or Failed. It ends with ctx.
-func (s *Server) run(ctx context.Context, j *job) <-chan turn.Event {
+func (j *job) run(ctx context.Context) <-chan turn.Event {
 	events := make(chan turn.Event)
 	go func() {
 		defer close(events)
@@ -242,7 +249,7 @@ func (s *Server) run(ctx context.Context, j *job) <-chan turn.Event {
 				if ctx.Err() != nil {
 					return
 				}
-				c := s.newChoice(j, i, send)
+				c := newChoice(j, i, send)
 				if err := c.run(ctx); err != nil {
 					cancel(err)
 				}
@@ -264,6 +271,9 @@ func (s *Server) run(ctx context.Context, j *job) <-chan turn.Event {
 
 // failure returns what a client is told of an error.
 func failure(err error) error {
+	if e, ok := errors.AsType[*loadError](err); ok {
+		return e.told()
+	}
 	switch {
 	case errors.Is(err, jamba.ErrBusy):
 		return &turn.Error{Status: http.StatusTooManyRequests, Code: "queue_full", Message: "too many requests are waiting, try again later", Retry: 5}

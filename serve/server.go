@@ -1,38 +1,17 @@
 package serve
 
 import (
-	"context"
-	"iter"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"jamba"
-	"jamba/text"
 	"jamba/text/reply"
 )
 
-// Model is what is served; *jamba.Model is one.
-type Model interface {
-	TextPrompt(s string, literal bool) (jamba.Prompt, error)
-	ChatPrompt(conversation []byte, literal bool, kept ...int) (jamba.Prompt, error)
-	Answer(ctx context.Context, p jamba.Prompt, o jamba.Options) iter.Seq2[jamba.Piece, error]
-	EmbedIDs(ctx context.Context, texts [][]int32, o jamba.EmbedOptions) ([][]float32, error)
-	CanChat() bool
-	Info() jamba.Info
-	Defaults() jamba.Options
-	ChatDefaults() jamba.Options
-	Ends() []int32
-	Text() *text.Text
-	Detokenize(ids []int32) string
-	Counters() jamba.Counters
-}
-
 // Options say how to serve. The zero value serves with the default limits and without keys.
 type Options struct {
-	Name    string   // of the model, in answers
 	Version string   // of the program
 	Keys    *Keys    // who may ask; nil: everybody
 	Hosts   []string // names in the Host header that are answered, beside localhost and addresses
@@ -43,6 +22,8 @@ type Options struct {
 	NoCalls          bool          // calls are text
 	RawThoughts      bool          // thoughts are text
 
+	Limits Limits // of what is loaded
+
 	MaxTokens int           // of an answer, if neither the request nor the model says; 0: until the context is full
 	MaxBody   int64         // bytes of a request; 0: 64 MiB
 	Heartbeat time.Duration // how long a stream is silent at most; 0: 5 seconds
@@ -50,22 +31,18 @@ type Options struct {
 	Log       *slog.Logger  // nil: nowhere
 }
 
-// Server answers requests for one model. It is an http.Handler.
+// Server answers requests for models. It is an http.Handler.
 type Server struct {
-	model    Model
 	options  Options
+	registry *registry
 	handler  http.Handler
-	started  time.Time
 	draining atomic.Bool
 	metrics  *metrics
-	format   *reply.Format
-	show     []int32 // control tokens that calls and thoughts are marked by
-	showCall []int32
 	kept     conversations
 }
 
-// New returns a Server of a model.
-func New(m Model, o Options) *Server {
+// New returns a Server of models, whose names differ.
+func New(o Options, models ...Source) *Server {
 	if o.MaxBody == 0 {
 		o.MaxBody = 64 << 20
 	}
@@ -75,28 +52,9 @@ func New(m Model, o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{model: m, options: o, started: time.Now(), format: o.Calls}
-	if s.format == nil && m.CanChat() {
-		for _, name := range []string{"tool_use", "default"} {
-			if t, err := m.Text().Templates.Get(name); err == nil && s.format == nil {
-				s.format = reply.Detect(t.Source())
-			}
-		}
-	}
-	if o.NoCalls {
-		s.format = nil
-	}
-	for _, token := range reply.Tokens() {
-		id, ok := m.Text().Tokenizer.ID(token)
-		switch {
-		case !ok || !m.Text().Tokenizer.IsSpecial(id):
-		case token == "<think>" || token == "</think>":
-			s.show = append(s.show, id)
-		default:
-			s.showCall = append(s.showCall, id)
-		}
-	}
-	s.metrics = newMetrics(s)
+	s := &Server{options: o}
+	s.registry = newRegistry(&s.options, models)
+	s.metrics = newMetrics(s.registry)
 	s.handler = s.guard(s.routes())
 	return s
 }

@@ -13,18 +13,26 @@ type steer struct {
 	begin []int32 // of the answer
 	ends  []int32 // not before min tokens
 	min   int
-	// After budget tokens a thought is ended with these, unless it has ended; thinks tells.
+	// A thought that has not ended after budget tokens is ended with these.
 	budget int
 	end    []int32
-	thinks func(answer []int32) bool
+	thinks func(answer []int32) thinking // nil: it may go on
 }
 
+type thinking int
+
+const (
+	mayThink thinking = iota // the answer may still begin with a thought
+	thinks
+	hasThought // it thinks no more
+)
+
 // steering returns the constraint of a job's answers, nil if there is none.
-func (s *Server) steering(j *job) *steer {
+func (j *job) steering() *steer {
 	var st steer
 	r := j.request
 	if st.min = r.MinTokens; st.min > 0 {
-		st.ends = slices.Concat(s.model.Ends(), r.StopIDs)
+		st.ends = slices.Concat(j.model.Ends(), r.StopIDs)
 	}
 	if c := r.Chat; c != nil {
 		const end = "\n</think>\n\n"
@@ -33,26 +41,34 @@ func (s *Server) steering(j *job) *steer {
 			if j.reply.Opened {
 				text = strings.TrimLeft(end, "\n") + text
 			}
-			st.begin = s.control(text)
+			st.begin = j.model.control(text)
 		} else if c.ThoughtTokens < 0 && j.reply.Opened {
-			st.begin = s.control(strings.TrimLeft(end, "\n"))
-		} else if c.ThoughtTokens > 0 {
-			st.budget, st.end = c.ThoughtTokens, s.control(end)
-			st.thinks = func(answer []int32) bool {
-				text := s.model.Text().Tokenizer.Decode(answer, false)
-				return (j.reply.Opened || strings.HasPrefix(strings.TrimSpace(text), "<think>")) && !strings.Contains(text, "</think>")
+			st.begin = j.model.control(strings.TrimLeft(end, "\n"))
+		} else if c.ThoughtTokens != 0 {
+			st.budget, st.end = max(c.ThoughtTokens, 0), j.model.control(end)
+			st.thinks = func(answer []int32) thinking {
+				text := strings.TrimSpace(j.model.Text().Tokenizer.Decode(answer, false))
+				switch begun := j.reply.Opened || strings.HasPrefix(text, "<think>"); {
+				case strings.Contains(text, "</think>"):
+					return hasThought
+				case begun:
+					return thinks
+				case strings.HasPrefix("<think>", text):
+					return mayThink
+				}
+				return hasThought
 			}
 		}
 	}
-	if st.min == 0 && st.begin == nil && st.budget == 0 {
+	if st.min == 0 && st.begin == nil && st.thinks == nil {
 		return nil
 	}
 	return &st
 }
 
 // control returns the tokens of a text of ours, of which control tokens are such.
-func (s *Server) control(text string) []int32 {
-	ids, err := s.model.Text().Tokenizer.Encode(text, false)
+func (m *served) control(text string) []int32 {
+	ids, err := m.Text().Tokenizer.Encode(text, false)
 	if err != nil {
 		return nil // it is short, and can be encoded
 	}
@@ -64,9 +80,16 @@ func (st *steer) Next(answer []int32, logits []float32) (forced []int32, back in
 	switch n := len(answer); {
 	case n == 0 && len(st.begin) > 0:
 		return st.begin, 0, nil
-	case n > 0 && n == st.budget && st.thinks(answer):
-		return st.end, 0, nil
-	case n < st.min:
+	case n >= st.budget && st.thinks != nil:
+		switch st.thinks(answer) {
+		case thinks:
+			st.thinks = nil
+			return st.end, 0, nil
+		case hasThought:
+			st.thinks = nil
+		}
+	}
+	if len(answer) < st.min {
 		for _, id := range st.ends {
 			if int(id) < len(logits) {
 				logits[id] = float32(math.Inf(-1))

@@ -10,6 +10,7 @@ import (
 
 // tokenizeRequest is vLLM's, with a prompt or with messages as a chat has them.
 type tokenizeRequest struct {
+	Model            string          `json:"model"`
 	Prompt           *string         `json:"prompt"`
 	Content          *string         `json:"content"` // as llama.cpp names it
 	AddSpecialTokens *bool           `json:"add_special_tokens"`
@@ -19,32 +20,34 @@ type tokenizeRequest struct {
 
 func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) {
 	body, err := s.body(w, r)
-	var ids []int32
 	var t tokenizeRequest
 	if err == nil {
-		if err = turn.Decode(body, &t); err == nil {
-			ids, err = s.tokensOf(&t, body)
-		}
+		err = turn.Decode(body, &t)
+	}
+	if err == nil {
+		err = s.with(r, t.Model, nil, func(m *served) error {
+			ids, err := m.tokensOf(&t, body)
+			if err != nil {
+				return err
+			}
+			answer := map[string]any{"tokens": append([]int32{}, ids...), "count": len(ids), "max_model_len": m.Info().Context}
+			if t.ReturnTokenStrs {
+				texts := make([]string, len(ids))
+				for i, id := range ids {
+					texts[i] = m.token(id).Text
+				}
+				answer["token_strs"] = texts
+			}
+			write(w, http.StatusOK, answer)
+			return nil
+		})
 	}
 	if err != nil {
 		s.fail(w, r, err, openai.Error)
-		return
 	}
-	if ids == nil {
-		ids = []int32{}
-	}
-	answer := map[string]any{"tokens": ids, "count": len(ids), "max_model_len": s.model.Info().Context}
-	if t.ReturnTokenStrs {
-		texts := make([]string, len(ids))
-		for i, id := range ids {
-			texts[i] = s.token(id).Text
-		}
-		answer["token_strs"] = texts
-	}
-	write(w, http.StatusOK, answer)
 }
 
-func (s *Server) tokensOf(t *tokenizeRequest, body []byte) ([]int32, error) {
+func (m *served) tokensOf(t *tokenizeRequest, body []byte) ([]int32, error) {
 	if t.Prompt == nil {
 		t.Prompt = t.Content
 	}
@@ -54,7 +57,7 @@ func (s *Server) tokensOf(t *tokenizeRequest, body []byte) ([]int32, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := s.chatPrompt(request.Chat)
+		p, err := m.chatPrompt(request.Chat)
 		if err != nil {
 			return nil, promptError("messages", err)
 		}
@@ -62,15 +65,16 @@ func (s *Server) tokensOf(t *tokenizeRequest, body []byte) ([]int32, error) {
 	case t.Prompt == nil:
 		return nil, turn.Invalid("prompt", "missing")
 	case t.AddSpecialTokens == nil || *t.AddSpecialTokens:
-		ids, err := s.model.Text().Encode(*t.Prompt)
+		ids, err := m.Text().Encode(*t.Prompt)
 		return ids, promptError("prompt", err)
 	}
-	ids, err := s.model.Text().Tokenizer.Encode(*t.Prompt, false)
+	ids, err := m.Text().Tokenizer.Encode(*t.Prompt, false)
 	return ids, promptError("prompt", err)
 }
 
 func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) {
 	var d struct {
+		Model  string   `json:"model"`
 		Tokens *[]int32 `json:"tokens"`
 	}
 	body, err := s.body(w, r)
@@ -79,24 +83,32 @@ func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) {
 			err = turn.Invalid("tokens", "missing")
 		}
 	}
+	if err == nil {
+		err = s.with(r, d.Model, nil, func(m *served) error {
+			text := m.Text().Tokenizer.Decode(*d.Tokens, false)
+			write(w, http.StatusOK, map[string]string{"prompt": text, "content": text})
+			return nil
+		})
+	}
 	if err != nil {
 		s.fail(w, r, err, openai.Error)
-		return
 	}
-	text := s.model.Text().Tokenizer.Decode(*d.Tokens, false)
-	write(w, http.StatusOK, map[string]string{"prompt": text, "content": text})
 }
 
-// tokenizerInfo is what lm-evaluation-harness asks for.
-func (s *Server) tokenizerInfo(w http.ResponseWriter, _ *http.Request) {
-	info := map[string]any{}
-	for name, token := range s.model.Text().Tokenizer.SpecialTokens() {
-		info[name] = token
-	}
-	if s.model.CanChat() {
-		if t, err := s.model.Text().Templates.Get("default"); err == nil {
-			info["chat_template"] = t.Source()
+// tokenizerInfo is what lm-evaluation-harness asks for. Of several models, ?model= names one.
+func (s *Server) tokenizerInfo(w http.ResponseWriter, r *http.Request) {
+	err := s.with(r, r.URL.Query().Get("model"), nil, func(m *served) error {
+		info := map[string]any{}
+		for name, token := range m.Text().Tokenizer.SpecialTokens() {
+			info[name] = token
 		}
+		if t := m.options.About(m).Template; t != "" {
+			info["chat_template"] = t
+		}
+		write(w, http.StatusOK, info)
+		return nil
+	})
+	if err != nil {
+		s.fail(w, r, err, openai.Error)
 	}
-	write(w, http.StatusOK, info)
 }

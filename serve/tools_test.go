@@ -461,10 +461,10 @@ func TestBrokenCalls(t *testing.T) {
 			_, stream := post(t, url+path, strings.TrimSuffix(body, "}")+`,"stream":true}`)
 			got, streamed := hear(t, whole, false), hear(t, stream, true)
 			arguments, text := []string{test.arguments, test.arguments}, test.text
-			switch {
-			case path == "/v1/messages":
+			switch path {
+			case "/v1/messages":
 				arguments[0] = strings.ReplaceAll(test.members, " ", "")
-			case path == "/api/chat":
+			case "/api/chat":
 				text, arguments = test.says, []string{"", ""}
 			}
 			for i, s := range []said{got, streamed} {

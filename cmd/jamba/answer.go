@@ -7,8 +7,10 @@ import (
 	"io"
 	"iter"
 	"math/rand/v2"
+	"slices"
 
 	"jamba"
+	"jamba/text/reply"
 )
 
 // sampling returns p with what the flags set.
@@ -55,6 +57,10 @@ func (c *runCmd) asked(m *jamba.Model) jamba.Options {
 	o.EndRepetition = !c.Raw && !c.AllowRepetition
 	o.LiteralContent = c.LiteralContent
 	o.Lookup = true
+	if c.list != nil {
+		o.Tools = c.list
+		o.Show = slices.Concat(reply.Control(m.Text().Tokenizer))
+	}
 	return o
 }
 
@@ -66,15 +72,16 @@ func (c *runCmd) history() []jamba.Message {
 	return []jamba.Message{{Role: "system", Content: *c.System}}
 }
 
-// answer answers prompt after the messages before it, or continues it as plain text.
-func (c *runCmd) answer(ctx context.Context, s *streams, session *jamba.Session, m *jamba.Model, before []jamba.Message, prompt string) answer {
+// answer answers messages, or continues text.
+func (c *runCmd) answer(ctx context.Context, s *streams, session *jamba.Session, m *jamba.Model, messages []jamba.Message, text string) answer {
 	o := c.asked(m)
 	o.Progress = progress(s.err)
-	a := answer{seed: *o.Seed, stops: len(o.Stop) > 0, note: func(p jamba.Piece) string { return c.note(m, &o, p) }}
+	a := answer{seed: *o.Seed, stops: len(o.Stop) > 0, note: func(p jamba.Piece) string { return c.note(m, &o, p) }, listener: &listener{format: c.format}}
 	if c.continues(m) {
-		a.pieces = session.Generate(ctx, prompt, o)
+		a.pieces = session.Generate(ctx, text, o)
 	} else {
-		a.pieces = session.Chat(ctx, append(before[:len(before):len(before)], jamba.Message{Role: "user", Content: prompt}), o)
+		a.parts = c.splitter(m, messages)
+		a.pieces = session.Chat(ctx, messages, o)
 	}
 	return a
 }
@@ -85,6 +92,7 @@ type answer struct {
 	seed   uint64
 	stops  bool                          // strings may end it
 	note   func(last jamba.Piece) string // what to say of an end that the model did not make, or ""
+	*listener
 }
 
 func (c *runCmd) note(m *jamba.Model, o *jamba.Options, last jamba.Piece) string {
@@ -103,20 +111,17 @@ func (c *runCmd) note(m *jamba.Model, o *jamba.Options, last jamba.Piece) string
 	return fmt.Sprintf("the answer was cut at %d tokens; --max-tokens N sets another limit", o.MaxTokens)
 }
 
-// printText writes an answer as it comes, and returns its last piece with the whole text. With an error it is the text so
-// far.
+// printText writes an answer as it comes, and returns its last piece.
 func printText(w *screen, a answer) (last jamba.Piece, err error) {
-	text := ""
 	for p, pieceErr := range a.pieces {
-		text += p.Text
-		if last, err = p, pieceErr; err == nil || p.Text != "" {
-			err = errors.Join(err, w.print(p.Text))
+		shown := a.push(p)
+		if last, err = p, pieceErr; err == nil || shown != "" {
+			err = errors.Join(err, w.print(shown))
 		}
 		if err != nil {
 			break
 		}
 	}
-	last.Text = text
 	return last, err
 }
 

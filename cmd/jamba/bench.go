@@ -10,14 +10,17 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"jamba/embedded"
 	"jamba/internal/kernel"
 	"jamba/internal/measure/bench"
+	"jamba/internal/measure/schedule"
 	"jamba/model"
 )
 
 type benchCmd struct {
-	modelFlag
+	Models []string `short:"m" name:"model" env:"JAMBA_MODEL" sep:"none" placeholder:"MODEL" help:"A model folder or .gguf file. Several, each after its own -m, are measured in turn."`
 	openFlags
+	turnFlags
 	benchTrainFlags
 	Prefill    []int           `placeholder:"N,…" default:"512" help:"Prompts of N tokens. Default: 512."`
 	Decode     []int           `placeholder:"N,…" default:"64" help:"N steps of one token a sequence. Default: 64."`
@@ -37,6 +40,8 @@ func (c *benchCmd) Help() string {
 
 --profile shows where the time goes by operation; its GB/s count the bytes that the kernels read, which are more than the file's for types that they unpack, once for each product.
 
+Several models, and with --schedule such as have no weights, are measured in turn: a repetition of each, so that what drifts on the machine is in no ratio; the table shows medians and the range. A schedule is ` + schedule.Syntax + `: the layers of a preset of jamba plan with random weights (--weights, by default q8_0), K times fewer of them; MIX is attention, mamba, A:M (so many layers with attention to so many with Mamba) or dense, with an MLP in place of experts. If the weights of all take more than half of the free memory, all are made narrower alike, which the output says; --narrow sets how much. A prompt is timed up to the logits of the first answer token, after --depth tokens of context. Peak RSS is what the model took to open and its work added at most.
+
 --train measures steps of training instead, on random tokens, of new weights or those of -m, which stay as they are on the disk. GFLOPS are 6 x active parameters x tokens; their bound is the float32 peak. Beside the peak RSS stands what jamba train predicts as memory. Of the other flags --threads, --reps, --json and --profile hold. --vs-hf runs PROGRAM DIR THREADS BATCH SEQ after each repetition, where DIR has the model's config.json.
 
 --serving measures what many sequences get of that speed: streams, --batch of them that decode together through the engine, beside passes alone; turns, the time to the first token of a second turn, beside that of a first one of --depth (16384) tokens; together, 32 requests with 4096 tokens in common; mixed, the times between tokens of 8 streams, while prompts of 4096 tokens come, beside those without; long, one prompt of --prefill tokens and its memory.
@@ -47,6 +52,9 @@ Examples:
   jamba bench -m MODEL
   jamba bench -m MODEL --prefill 512,2048 --decode 64 --depth 0,4096,16384 --batch 1,8,32
   jamba bench -m MODEL --profile
+  jamba bench -m A -m B --depth 1024,32768 --batch 1,32
+  jamba bench --schedule jamba-v0.1/4 --schedule mixtral-8x7b/4 --depth 1024,16384,131072 --batch 1,8,64 --plot bench.png
+  jamba bench --schedule jamba-v0.1/4 --schedule jamba-v0.1@attention/4 --schedule jamba-v0.1@mamba/4 --schedule jamba-v0.1@dense/4
   jamba bench -m MODEL --serving streams,turns --batch 8,32 --decode 32
   jamba bench -m MODEL.gguf --vs-llama-cpp DIR --json
   jamba bench --train --train-batch 4 --train-seq 512,1024,2048
@@ -65,7 +73,13 @@ func (c *benchCmd) Run(s *streams) error {
 	if c.Config != "" || c.VsHF != "" {
 		return usageError("a model's settings and --vs-hf are for --train")
 	}
-	path := c.orEmbedded()
+	if c.inTurn() {
+		return c.turns(ctx, s)
+	}
+	if err := c.checkOne(); err != nil {
+		return err
+	}
+	path := c.path()
 	start := time.Now()
 	m, err := open(path, c.options(s.err, c.Precision))
 	if err != nil {
@@ -99,8 +113,17 @@ func (c *benchCmd) Run(s *streams) error {
 	return bench.Run(ctx, m.Model, plan, func(l bench.Limits) { printLimits(s.out, l, plan.Peer != nil) }, func(r bench.Result) { printResult(s.out, r) })
 }
 
+// path returns the model's path, by default that of the model that the command carries.
+func (c *benchCmd) path() string {
+	if len(c.Models) == 0 {
+		return embedded.Model
+	}
+	return c.Models[0]
+}
+
 // check returns an error for lists of numbers that cannot be.
 func (c *benchCmd) check() error {
+	c.Models = slices.DeleteFunc(c.Models, func(m string) bool { return m == "" }) // of an empty JAMBA_MODEL
 	if c.Threads == nil {
 		c.Threads = []int{min(runtime.GOMAXPROCS(0), runtime.NumCPU())}
 	}
@@ -108,8 +131,8 @@ func (c *benchCmd) check() error {
 		switch {
 		case c.Weights != "" || c.Adapter != "":
 			return usageError("--vs-llama-cpp runs llama.cpp on the file as it is; leave out --weights and --adapter")
-		case !strings.HasSuffix(c.Model, ".gguf"):
-			return usageError(fmt.Sprintf("--vs-llama-cpp: llama.cpp reads .gguf files, and %s is none", c.orEmbedded()))
+		case !strings.HasSuffix(c.path(), ".gguf"):
+			return usageError(fmt.Sprintf("--vs-llama-cpp: llama.cpp reads .gguf files, and %s is none", c.path()))
 		}
 	}
 	const limit = 1 << 30
@@ -139,11 +162,16 @@ func (c *benchCmd) check() error {
 	return nil
 }
 
-func printLimits(w io.Writer, l bench.Limits, peer bool) {
+// printMachine writes what the machine reaches.
+func printMachine(w io.Writer, l bench.Limits) {
 	fmt.Fprintf(w, "\n%d threads: memory %.1f GB/s, float32 %.0f GFLOPS, 8-bit %.0f GOPS\n", l.Threads, l.ReadBytes/1e9, 2*l.F32MACs/1e9, 2*l.I8MACs/1e9)
 	if l.TileI8MACs > 0 {
 		fmt.Fprintf(w, "tile units: 8-bit %.0f GOPS, BF16 %.0f GFLOPS\n", 2*l.TileI8MACs/1e9, 2*l.TileBF16MACs/1e9)
 	}
+}
+
+func printLimits(w io.Writer, l bench.Limits, peer bool) {
+	printMachine(w, l)
 	fmt.Fprint(w, "work      tokens   depth  batch     tok/s   (min …   max)   of the bound      peak RSS")
 	if peer {
 		fmt.Fprint(w, "   llama.cpp  ratio")

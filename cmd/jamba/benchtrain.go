@@ -28,6 +28,9 @@ func (c *benchCmd) train(ctx context.Context, s *streams) error {
 	if c.Adapter != "" || c.Weights != "" || c.VsLlamaCpp != "" {
 		return usageError("--adapter, --weights and --vs-llama-cpp are not for --train")
 	}
+	if c.inTurn() {
+		return usageError("several models and --schedule are not for --train")
+	}
 	m, err := c.trained()
 	if err != nil {
 		return err
@@ -91,8 +94,8 @@ func (c *benchCmd) trained() (*model.Model, error) {
 			return nil, err
 		}
 		return model.New(r.Config, 0)
-	case c.Model != "":
-		return checkpoint.OpenForTraining(c.Model)
+	case len(c.Models) > 0:
+		return checkpoint.OpenForTraining(c.path())
 	case err != nil:
 		return nil, err
 	}

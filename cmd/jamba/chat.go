@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"jamba"
@@ -56,7 +57,7 @@ func (c *runCmd) chat(s *streams, m *jamba.Model, path string) (err error) {
 			}
 			continue
 		}
-		talk.turn(prompt)
+		talk.turn(jamba.Message{Role: "user", Content: prompt})
 	}
 }
 
@@ -80,16 +81,13 @@ func (t *conversation) say(text string) {
 	_ = out.end()
 }
 
-// said returns messages with a prompt and its answer.
-func said(messages []jamba.Message, prompt, answer string) []jamba.Message {
-	return append(messages[:len(messages):len(messages)], jamba.Message{Role: "user", Content: prompt}, jamba.Message{Role: "assistant", Content: answer})
-}
-
-// turn answers a prompt. An answer that was interrupted counts as far as it came.
-func (t *conversation) turn(prompt string) {
+// turn answers a message of a user; without one, the conversation so far. An answer that was interrupted counts as far as it came.
+func (t *conversation) turn(asked ...jamba.Message) {
 	ctx, stop := untilInterrupted()
 	defer stop()
-	a := t.answer(ctx, t.s, t.session, t.m, t.messages, t.text+prompt)
+	messages := slices.Concat(t.messages, asked)
+	prompt := messages[len(messages)-1].Content
+	a := t.answer(ctx, t.s, t.session, t.m, messages, t.text+prompt)
 	t.text = ""
 	out := newScreen(t.s.out)
 	if t.continues(t.m) {
@@ -105,7 +103,13 @@ func (t *conversation) turn(prompt string) {
 	}
 	t.last = last.Stats
 	t.tellEnd(t.s.err, a, last)
-	if !t.continues(t.m) && (err == nil || last.Text != "") {
-		t.messages = said(t.messages, prompt, last.Text)
+	if t.continues(t.m) {
+		return
+	}
+	if said := a.message(); err == nil || said.Content+said.ReasoningContent != "" || said.ToolCalls != nil {
+		t.messages = append(messages, said)
+	}
+	if calls := waiting(t.messages); len(calls) > 0 {
+		t.say("/tool RESULT gives back what " + calls[0].Function.Name + " came to.\n")
 	}
 }

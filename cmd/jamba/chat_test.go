@@ -371,3 +371,29 @@ func TestChatRaw(t *testing.T) {
 	term.send("\x04")
 	term.ends()
 }
+
+// TestChatTools gives results of calls back.
+func TestChatTools(t *testing.T) {
+	dir := t.TempDir()
+	if err := writeCaller(dir); err != nil {
+		t.Fatal(err)
+	}
+	tools := filepath.Join(dir, "tools.json")
+	if err := os.WriteFile(tools, []byte(`[{"name": "get_weather"}, {"name": "get_time"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	term := start(t, "run", "-m", dir, "--tools", tools)
+	term.expect(`/help lists .*> `)
+	for _, line := range []struct{ keys, want string }{
+		{"/tool sunny", `No call waits for its result\.`},
+		{"Weather?", `Let me see\.\nget_weather\({"city": "Rome"}\)\nget_time\({}\)\n/tool RESULT gives back what get_weather came to\.`},
+		{"/tool", `What did get_weather come to\? /tool RESULT`},
+		{"/tool sunny", `/tool RESULT gives back what get_time came to\.`},
+		{"/tool 12:00", `It is sunny at noon\.`},
+	} {
+		term.send(line.keys + "\r")
+		term.expect(line.want + `\n.*> `)
+	}
+	term.send("/quit\r")
+	term.ends()
+}

@@ -9,13 +9,14 @@ import (
 const chatHelp = `/help           this text
 /clear          forget the conversation
 /system TEXT    set the system message, or without TEXT have none, and forget the conversation
+/tool RESULT    give back what a call of a tool came to; once for each call
 /set            show the settings; /set NAME VALUE changes one, /set NAME default takes that back
 /stats          figures of the last answer, and how much of the context is used
 /quit           end the chat (so do /exit and Ctrl-D)
 A line that ends in \ goes on in the next, and a pasted text is one message. Ctrl-C stops an answer, Ctrl-Z suspends.`
 
 // command splits a prompt that begins with / and a word. Paths and the like are none, nor are prompts of several lines, but
-// for a system message.
+// for a system message and what a tool says.
 func command(prompt string) (name, rest string, ok bool) {
 	prompt = strings.TrimSpace(prompt)
 	name, rest = prompt, ""
@@ -23,7 +24,7 @@ func command(prompt string) (name, rest string, ok bool) {
 		name, rest = prompt[:i], strings.TrimSpace(prompt[i:])
 	}
 	word, slash := strings.CutPrefix(name, "/")
-	if strings.Contains(prompt, "\n") && name != "/system" {
+	if strings.Contains(prompt, "\n") && name != "/system" && name != "/tool" {
 		return "", "", false
 	}
 	return name, rest, slash && strings.TrimLeft(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-?") == ""
@@ -51,6 +52,8 @@ func (t *conversation) command(name, rest string) (quit bool) {
 			say("The system message is set. The conversation begins again.")
 		}
 		t.clear()
+	case "/tool":
+		t.tool(rest)
 	case "/set":
 		if err := t.set(rest); err != nil {
 			say("jamba: %v", err)
@@ -61,6 +64,22 @@ func (t *conversation) command(name, rest string) (quit bool) {
 		say("There is no command %s; /help lists them.", name)
 	}
 	return false
+}
+
+// tool gives back what the next call came to. With the last, the model goes on.
+func (t *conversation) tool(result string) {
+	calls := waiting(t.messages)
+	switch {
+	case len(calls) == 0:
+		t.say("No call waits for its result.\n")
+	case result == "":
+		t.say("What did " + calls[0].Function.Name + " come to? /tool RESULT\n")
+	case len(calls) > 1:
+		t.messages = append(t.messages, calls[0].result(result))
+		t.say("/tool RESULT gives back what " + calls[1].Function.Name + " came to.\n")
+	default:
+		t.turn(calls[0].result(result))
+	}
 }
 
 func (t *conversation) clear() { t.messages, t.last = t.history(), nil }

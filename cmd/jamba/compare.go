@@ -136,7 +136,7 @@ func (c *compareCmd) Run(s *streams) error {
 		other = file
 		result.With = side{Logits: filepath.Base(c.WithLogits)}
 	} else {
-		flags, precision := openFlags{Adapter: c.WithAdapter, Weights: c.WithWeights, KV: c.WithKV}, model.Fast
+		flags, precision := openFlags{c.WithAdapter, weightFlags{Weights: c.WithWeights, KV: c.WithKV}}, model.Fast
 		if c.WithPrecision != nil {
 			precision = *c.WithPrecision
 		}

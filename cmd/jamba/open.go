@@ -13,7 +13,19 @@ import (
 
 // openFlags say how to open a model for computing.
 type openFlags struct {
-	Adapter       string      `placeholder:"DIR" help:"A low-rank adapter (LoRA) to compute with: a folder as PEFT lays it out."`
+	Adapter string `placeholder:"DIR" help:"A low-rank adapter (LoRA) to compute with: a folder as PEFT lays it out."`
+	weightFlags
+}
+
+// options returns the model's options, with progress on w.
+func (f *openFlags) options(w io.Writer, p model.Precision) checkpoint.Options {
+	o := f.weightFlags.options(w, p)
+	o.Adapter = f.Adapter
+	return o
+}
+
+// weightFlags say how to make a model's weights ready.
+type weightFlags struct {
 	Weights       weightsFlag `placeholder:"TYPE" help:"Round weights that are not quantized while loading: ${weights}."`
 	KV            kvFlag      `name:"kv" placeholder:"TYPE" help:"Keep keys and values as f32, f16 or q8_0, 8 bits with a scale for 32 values. Default: f16, with --precision exact f32."`
 	WeightsReport bool        `help:"With --weights: print on standard error what became of each matrix."`
@@ -40,8 +52,8 @@ func (f *kvFlag) UnmarshalText(b []byte) error {
 }
 
 // options returns the model's options, with progress on w.
-func (f *openFlags) options(w io.Writer, p model.Precision) checkpoint.Options {
-	return checkpoint.Options{Precision: p, KV: tensor.DType(f.KV), Adapter: f.Adapter, Weights: recipe.Recipe(f.Weights), Progress: loading(w)}
+func (f *weightFlags) options(w io.Writer, p model.Precision) checkpoint.Options {
+	return checkpoint.Options{Precision: p, KV: tensor.DType(f.KV), Weights: recipe.Recipe(f.Weights), Progress: loading(w)}
 }
 
 // opened is a model and the checkpoint that it is from.
@@ -76,7 +88,7 @@ func openForTraining(s *streams, dir string) (*model.Model, error) {
 }
 
 // tell says on w what there is to know of an opened model, or of its stages.
-func (f *openFlags) tell(w io.Writer, stages ...opened) {
+func (f *weightFlags) tell(w io.Writer, stages ...opened) {
 	m := stages[0]
 	warnModel(w, m.from)
 	first := m.from.Warnings()

@@ -11,6 +11,8 @@ import (
 // result is what run prints with --json.
 type result struct {
 	Text         string       `json:"text"`
+	Thought      string       `json:"reasoning_content,omitempty"`
+	ToolCalls    []toolCall   `json:"tool_calls,omitempty"`
 	FinishReason jamba.Finish `json:"finish_reason"`
 	Seed         string       `json:"seed"` // a string, as JSON's numbers have 53 bits
 	Tokens       []token      `json:"tokens"`
@@ -38,17 +40,18 @@ type usage struct {
 }
 
 // printJSON prints an answer when it is complete. What there is of one that was interrupted is printed, too, and the error
-// returned with its text.
-func (c *runCmd) printJSON(s *streams, m *jamba.Model, a answer) (text string, err error) {
+// returned.
+func (c *runCmd) printJSON(s *streams, m *jamba.Model, a answer) error {
 	r := result{Tokens: []token{}, Seed: strconv.FormatUint(a.seed, 10)}
 	spell := func(id int32) string { return string(m.Text().Tokenizer.TokenBytes(id)) }
 	var last jamba.Piece
+	var err error
 	var ids []int32
 	for p, pieceErr := range a.pieces {
 		if last, err = p, pieceErr; err != nil && !errors.Is(err, context.Canceled) {
-			return r.Text, err
+			return err
 		}
-		r.Text += p.Text
+		a.push(p)
 		if p.Finish != "" {
 			r.FinishReason = p.Finish
 			r.Usage = usage{p.Stats.PromptTokens, p.Stats.AnswerTokens, p.Stats.PrefillRate(), p.Stats.DecodeRate()}
@@ -64,13 +67,17 @@ func (c *runCmd) printJSON(s *streams, m *jamba.Model, a answer) (text string, e
 		}
 		r.Tokens = append(r.Tokens, t)
 	}
-	if !a.stops {
+	if !a.stops && a.parts == nil {
 		// Of bytes that are no text a stream shows more than the reference, which knows what comes after them.
-		r.Text = m.Text().Tokenizer.Decode(ids, true)
+		a.said.Content = m.Text().Tokenizer.Decode(ids, true)
+	}
+	r.Text, r.Thought, r.ToolCalls = a.said.Content, a.said.ReasoningContent, a.calls
+	if r.FinishReason == jamba.FinishStop && len(a.calls) > 0 {
+		r.FinishReason = "tool_calls"
 	}
 	if err := writeJSON(s.out, r); err != nil {
-		return r.Text, err
+		return err
 	}
 	c.tellEnd(s.err, a, last)
-	return r.Text, err
+	return err
 }

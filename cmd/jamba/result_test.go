@@ -39,7 +39,7 @@ func TestJSONInterrupted(t *testing.T) {
 				}
 			}
 		}
-		if _, err := c.printJSON(s, m, a); !errors.Is(err, context.Canceled) {
+		if err := c.printJSON(s, m, a); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
 		var r result

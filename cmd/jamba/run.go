@@ -23,6 +23,8 @@ type runCmd struct {
 
 	Session string `placeholder:"FILE" help:"Go on with the conversation in FILE, if there is one, and keep it there, with what was computed for it."`
 
+	toolFlags
+
 	StateDir string `placeholder:"DIR" help:"Keep what was computed for prompts in DIR: one that begins like an earlier one goes on from there, also in another run."`
 
 	LiteralContent  bool `help:"Take control tokens that the prompt or a message spells out, such as <|im_end|>, for text."`
@@ -53,6 +55,8 @@ Spelt out in a message, a control token such as <|im_end|> is one, as in the ref
 
 A prompt that begins with - goes after --, as in: jamba run -m MODEL -- "-5 + 3 ="
 
+With --tools the model may call functions of yours. A call is printed in a line as get_weather({"city": "Rome"}), thoughts between <think> and </think>; with --json calls are the array tool_calls. Nothing is run: --tool-result, or /tool in a chat, gives back what a call came to, and the model goes on.
+
 In a chat: Ctrl-C stops the answer, Ctrl-D ends the chat, Ctrl-Z suspends it, a line that ends in \ goes on, a pasted text is one message, /help lists the commands.
 
 Examples:
@@ -60,6 +64,8 @@ Examples:
   jamba run -m MODEL "Why is the sky blue?" --temperature 0.7 --seed 1
   jamba run -m MODEL --raw "Once upon a time" --max-tokens 200 --stats
   jamba run -m MODEL --session trip.chat "And on the second day?"
+  jamba run -m MODEL --session trip.chat --tools tools.json "Will it rain?"
+  jamba run -m MODEL --session trip.chat --tools tools.json --tool-result "sunny, 21 degrees"
   cat letter.txt | jamba run -m MODEL --system "Summarise in one sentence." -`
 }
 
@@ -74,7 +80,7 @@ func (c *runCmd) Run(s *streams) error {
 	if c.Logprobs != nil && !c.JSON {
 		return usageError("--logprobs needs --json")
 	}
-	interactive := c.Prompt == nil && isTerminal(s.in) && isTerminal(s.out)
+	interactive := c.Prompt == nil && c.ToolResult == nil && isTerminal(s.in) && isTerminal(s.out)
 	if interactive && c.JSON {
 		return usageError("--json needs a prompt")
 	}
@@ -96,16 +102,15 @@ func (c *runCmd) Run(s *streams) error {
 	if c.System != nil && c.continues(m) {
 		return usageError("--system is for chats: the model has no chat template, or --raw is set")
 	}
+	if err := c.read(m, c.continues(m)); err != nil {
+		return err
+	}
 	if interactive {
 		return c.chat(s, m, path)
 	}
-	prompt, err := argument(c.Prompt, s)
+	prompt, err := c.prompt(s)
 	if err != nil {
 		return err
-	}
-	if c.Prompt == nil || *c.Prompt == "-" {
-		// The newline that ends a line or a file is not part of what was to be said.
-		prompt = strings.TrimSuffix(strings.TrimSuffix(prompt, "\n"), "\r")
 	}
 	ctx, stop := untilInterrupted()
 	defer stop()
@@ -114,13 +119,21 @@ func (c *runCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	if c.ToolResult != nil {
+		messages, err = c.withResults(messages)
+		if err != nil {
+			return err
+		}
+	} else {
+		messages = append(messages, jamba.Message{Role: "user", Content: prompt})
+	}
 	a := c.answer(ctx, s, session, m, messages, before+prompt)
 	if c.JSON {
-		text, err := c.printJSON(s, m, a)
-		if text == "" && err != nil {
+		err := c.printJSON(s, m, a)
+		if said := a.message(); err != nil && said.Content == "" {
 			return err // as it was
 		}
-		return errors.Join(err, c.save(session, said(messages, prompt, text)))
+		return errors.Join(err, c.save(session, append(messages, a.message())))
 	}
 	text := newScreen(s.out)
 	if c.continues(m) && text.width != nil {
@@ -134,7 +147,23 @@ func (c *runCmd) Run(s *streams) error {
 		return err
 	}
 	c.tellEnd(s.err, a, last)
-	return c.save(session, said(messages, prompt, last.Text))
+	if len(a.calls) > 0 {
+		fmt.Fprintln(s.err, "jamba:", c.told(a.calls))
+	}
+	return c.save(session, append(messages, a.message()))
+}
+
+// prompt returns what was asked.
+func (c *runCmd) prompt(s *streams) (string, error) {
+	if c.ToolResult != nil {
+		return "", nil
+	}
+	prompt, err := argument(c.Prompt, s)
+	if c.Prompt == nil || *c.Prompt == "-" {
+		// The newline that ends a line or a file is not part of what was to be said.
+		prompt = strings.TrimSuffix(strings.TrimSuffix(prompt, "\n"), "\r")
+	}
+	return prompt, err
 }
 
 // check says which flags are out of range.
@@ -150,6 +179,13 @@ func (c *runCmd) check() error {
 	}
 	if c.TopP != nil && *c.TopP == 0 {
 		return usageError("--top-p is 0, want more than 0, up to 1")
+	}
+	switch {
+	case c.ToolResult == nil:
+	case c.Prompt != nil:
+		return usageError("--tool-result stands in place of a prompt")
+	case c.Session == "" || c.Tools == "":
+		return usageError("--tool-result needs --session, where the calls are, and --tools")
 	}
 	return nil
 }

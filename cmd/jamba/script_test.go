@@ -25,6 +25,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	caller := t.TempDir()
+	if err := writeCaller(caller); err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
@@ -33,6 +37,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TOKENIZERS", filepath.Join(goldens, "tokenizer"))
 			env.Setenv("ADAPTERS", filepath.Join(goldens, "adapters"))
 			env.Setenv("EVAL", filepath.Join(goldens, "..", "..", "internal", "measure", "eval", "testdata"))
+			env.Setenv("CALLER", caller)
 			env.Setenv("CHAT", filepath.Join(goldens, "chat"))
 			return nil
 		},

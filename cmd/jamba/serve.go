@@ -1,42 +1,30 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
-	"jamba"
-	"jamba/embedded"
-	"jamba/model"
 	"jamba/serve"
 	"jamba/text/reply"
 )
 
 type serveCmd struct {
-	modelFlag
 	threadsFlag
-	openFlags
+	servedFlags
 
-	Host       string          `default:"127.0.0.1" placeholder:"HOST" help:"Address to listen on. Others than this machine's own need --api-key-file."`
-	Port       int             `default:"8080" placeholder:"PORT" help:"Port to listen on; 0: any that is free."`
-	Name       string          `placeholder:"NAME" help:"Name of the model in answers. Default: that of its file or folder."`
-	Precision  model.Precision `default:"fast" placeholder:"P" help:"fast: quantized weights times activations rounded to 16 bits or little less. exact: float32."`
-	APIKeyFile string          `name:"api-key-file" placeholder:"FILE" help:"Answer those alone who have a key of FILE: one in each line, or sha256: and its hash. Read again when it changes."`
+	Host       string `default:"127.0.0.1" placeholder:"HOST" help:"Address to listen on. Others than this machine's own need --api-key-file."`
+	Port       int    `default:"8080" placeholder:"PORT" help:"Port to listen on; 0: any that is free."`
+	APIKeyFile string `name:"api-key-file" placeholder:"FILE" help:"Answer those alone who have a key of FILE: one in each line, or sha256: and its hash. Read again when it changes."`
 
 	AllowHost   []string `placeholder:"NAME" help:"Answer requests for this host name, too; localhost and addresses always. May be repeated."`
 	AllowOrigin []string `placeholder:"ORIGIN" help:"Let pages of ORIGIN ask from browsers (CORS), such as https://chat.example; * lets all. May be repeated."`
 
-	StateDir  string `group:"Memory" placeholder:"DIR" help:"Keep what was computed for prompts in DIR, for the next start, up to 16 GiB."`
-	Cache     int64  `group:"Memory" placeholder:"BYTES" help:"Memory for what is kept of prompts; -1: none. Default: all that is free."`
-	Queue     int    `group:"Limits" default:"1024" placeholder:"N" help:"Requests that may wait; more are refused with status 429."`
-	Running   int    `group:"Limits" default:"256" placeholder:"N" help:"Answers that are computed at a time."`
-	MaxTokens int    `group:"Limits" placeholder:"N" help:"Longest answer where neither the request nor the model says. Default: what the context has room for."`
-	MaxBody   int64  `group:"Limits" default:"67108864" placeholder:"BYTES" help:"Largest request."`
+	MaxTokens int   `group:"Limits" placeholder:"N" help:"Longest answer where neither the request nor the model says. Default: what the context has room for."`
+	MaxBody   int64 `group:"Limits" default:"67108864" placeholder:"BYTES" help:"Largest request."`
 
 	Timeout      time.Duration `group:"Limits" placeholder:"TIME" help:"Longest time for a request, such as 10m. Default: none."`
 	DrainTimeout time.Duration `group:"Limits" default:"30s" placeholder:"TIME" help:"How long answers may go on after Ctrl-C or SIGTERM."`
@@ -54,10 +42,11 @@ func (c *serveCmd) Help() string {
   Ollama     /api/chat, /api/generate, /api/embed, /api/embeddings, /api/tags, /api/show, /api/ps, /api/version
   others     /tokenize, /detokenize, /tokenizer_info, /health, /ready, /metrics
 
-Any model that a request names is the one that is served. docs/serving.md has the settings of clients.
+With one model, any that a request names is that one. Of several, each is loaded when it is first asked for. docs/serving.md has the settings of clients.
 
 Examples:
   jamba serve -m MODEL
+  jamba serve --model small=a.gguf --model large=b.gguf --adapter poet@small=DIR --max-loaded 1
   OPENAI_BASE_URL=http://127.0.0.1:8080/v1 OPENAI_API_KEY=none python3 chat.py
   ANTHROPIC_BASE_URL=http://127.0.0.1:8080 ANTHROPIC_AUTH_TOKEN=none claude
   jamba serve -m MODEL --host 0.0.0.0 --api-key-file keys.txt --allow-host llm.example`
@@ -71,39 +60,35 @@ func (c *serveCmd) Run(s *streams) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // the command line has seen to it
+	o.Log = slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
 	l, err := net.Listen("tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	m, err := jamba.OpenWith(c.orEmbedded(), jamba.OpenOptions{
-		Options: c.options(s.err, c.Precision), StateDir: c.StateDir, Warn: func(err error) { warn(s.err, err.Error()) },
-		Engine: jamba.EngineOptions{Waiting: c.Queue, Running: c.Running, Cache: c.Cache},
-	})
+	models, err := c.sources(s, &o)
 	if err != nil {
 		return err
 	}
-	defer m.Close()
-	c.introduce(s.err)
-	c.tell(s.err, opened{m.Network(), m.Checkpoint()})
-	warn(s.err, m.Warnings()...)
-	if !m.CanChat() {
-		fmt.Fprintln(s.err, "jamba: the model has no chat template: of chats, it goes on with the messages' texts")
+	if len(c.Models) == 0 {
+		(&modelFlag{}).introduce(s.err)
 	}
 	ctx, stop := untilInterrupted()
 	defer stop()
-	fmt.Fprintf(s.err, "jamba: %s at http://%s/v1\n", o.Name, l.Addr())
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(c.LogLevel)) // the command line has seen to it
-	o.Log = slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
-	return serve.New(m, o).Run(ctx, l, c.DrainTimeout)
+	for _, m := range models {
+		fmt.Fprintf(s.err, "jamba: %s at http://%s/v1\n", m.Name, l.Addr())
+	}
+	return serve.New(o, models...).Run(ctx, l, c.DrainTimeout)
 }
 
 // serving returns how to serve, or what is wrong with the flags.
 func (c *serveCmd) serving() (o serve.Options, err error) {
 	o = serve.Options{
-		Name: cmp.Or(c.Name, modelName(c.orEmbedded())), Version: version(), Origins: c.AllowOrigin, SpecialInContent: c.SpecialInContent,
+		Version: version(), Origins: c.AllowOrigin, SpecialInContent: c.SpecialInContent,
 		RawThoughts: c.RawThoughts, MaxBody: c.MaxBody, MaxTokens: c.MaxTokens, Timeout: c.Timeout, NoCalls: c.ToolFormat == "none",
+		Limits: serve.Limits{Loaded: c.MaxLoaded, Bytes: c.Memory, Idle: c.IdleUnload},
 	}
 	for _, name := range append(c.AllowHost, c.Host) {
 		o.Hosts = append(o.Hosts, strings.ToLower(name))
@@ -111,8 +96,8 @@ func (c *serveCmd) serving() (o serve.Options, err error) {
 	switch {
 	case c.Port < 0 || c.Port > 65535:
 		return o, usageError(fmt.Sprintf("--port is %d, want 0 to 65535", c.Port))
-	case c.Queue < 1 || c.Running < 1 || c.MaxBody < 1 || c.MaxTokens < 0 || c.Timeout < 0 || c.DrainTimeout < 0:
-		return o, usageError("--queue, --running, --max-body, --timeout and --drain-timeout are positive")
+	case c.Queue < 1 || c.Running < 1 || c.MaxBody < 1 || c.MaxTokens < 0 || c.Timeout < 0 || c.DrainTimeout < 0 || c.MaxLoaded < 0 || c.Memory < 0 || c.IdleUnload < 0:
+		return o, usageError("--queue, --running, --max-body, --max-tokens, --timeout, --drain-timeout, --max-loaded, --memory and --idle-unload are positive")
 	case c.APIKeyFile == "" && !loopback(c.Host):
 		return o, usageError(fmt.Sprintf("--host %.60q can be reached from other machines: --api-key-file FILE says who may ask", c.Host))
 	}
@@ -131,15 +116,4 @@ func (c *serveCmd) serving() (o serve.Options, err error) {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// modelName returns what a model is called by its path.
-func modelName(path string) string {
-	if path == embedded.Model {
-		return "jamba-embedded"
-	}
-	if abs, err := filepath.Abs(path); err == nil {
-		path = abs
-	}
-	return strings.TrimSuffix(filepath.Base(path), ".gguf")
 }

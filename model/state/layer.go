@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 
 	"jamba/internal/kernel"
@@ -133,13 +132,4 @@ func (kv KV) At(pos, head int) (k, v []float32) {
 	quant.Dequantize(k, kv.spec.DType, page.RawK[lo:hi])
 	quant.Dequantize(v, kv.spec.DType, page.RawV[lo:hi])
 	return k[:kv.spec.HeadDim], v[:kv.spec.HeadDim]
-}
-
-// fill stores n positions of random content.
-func (kv KV) fill(pos, n int, r *rand.Rand) {
-	k, v := make([]float32, n*kv.spec.KVHeads*kv.spec.HeadDim), make([]float32, n*kv.spec.KVHeads*kv.spec.HeadDim)
-	for i := range k {
-		k[i], v[i] = r.Float32()-0.5, r.Float32()-0.5
-	}
-	_ = kv.Store(pos, k, v) // they are small
 }

@@ -13,7 +13,7 @@ import (
 type Stream struct {
 	ID      string // without prefix
 	Model   string
-	Prompt  int // tokens
+	Prompt  int // tokens; 0: not known yet
 	Context int // tokens of the longest sequence; 0: no bound
 	Caches  bool
 
@@ -69,6 +69,9 @@ func frame(kind string, d data) turn.Frame {
 // Frames returns the events for an event.
 func (s *Stream) Frames(e turn.Event) []turn.Frame {
 	var frames []turn.Frame
+	if s.message == nil && e.Kind == turn.Waiting && s.Prompt == 0 {
+		return []turn.Frame{frame("ping", data{})} // the message begins with the count of tokens
+	}
 	if s.message == nil {
 		s.message = &messageObject{ID: "msg_" + s.ID, Type: "message", Role: "assistant", Model: s.Model, Content: []any{}, Usage: usage{InputTokens: s.Prompt}}
 		frames = append(frames, frame("message_start", data{"message": *s.message}))

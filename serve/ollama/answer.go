@@ -139,24 +139,26 @@ func (s *Stream) Whole() any {
 	return s.last(s.line(r.Text, r.Thought, calls...), r.Finish)
 }
 
-// Loaded returns the answer to a request that only asks for the model to be there.
-func (s *Stream) Loaded() any {
+// Nothing returns the answer to a request that asks for no answer but for the model to be there, or not: the reason says load or unload.
+func (s *Stream) Nothing(reason string) any {
 	l := s.line("", "")
-	l.Done, l.DoneReason = true, "load"
+	l.Done, l.DoneReason = true, reason
 	return l
 }
 
 // Error returns the body that tells of an error.
 func Error(err error) any { return map[string]string{"error": turn.AsError(err).Message} }
 
-// Model is what is told of the model.
+// Model is what is told of a model.
 type Model struct {
-	Name, Architecture   string
-	Context, Width       int
-	Params, Bytes        int64
-	Since                time.Time
-	Template             string
-	Chats, Calls, Thinks bool
+	Name, Architecture string
+	Parent             string // the model that an adapter is for; "": it is none
+	Context, Width     int
+	Params, Bytes      int64
+	Since              time.Time
+	Until              time.Time // when it is unloaded; zero: it stays
+	Template           string
+	Calls, Thinks      bool
 }
 
 type details struct {
@@ -177,7 +179,7 @@ func (m *Model) family() string {
 }
 
 func (m *Model) details() details {
-	return details{Format: "gguf", Family: m.family(), Families: []string{m.family()}, ParameterSize: billions(m.Params)}
+	return details{ParentModel: m.Parent, Format: "gguf", Family: m.family(), Families: []string{m.family()}, ParameterSize: billions(m.Params)}
 }
 
 func billions(n int64) string {
@@ -196,13 +198,26 @@ func (m *Model) entry() map[string]any {
 }
 
 // Tags returns the answer of GET /api/tags.
-func (m *Model) Tags() any { return map[string]any{"models": []any{m.entry()}} }
+func Tags(models []*Model) any {
+	list := []any{}
+	for _, m := range models {
+		list = append(list, m.entry())
+	}
+	return map[string]any{"models": list}
+}
 
-// Running returns the answer of GET /api/ps.
-func (m *Model) Running() any {
-	e := m.entry()
-	e["expires_at"], e["size_vram"], e["context_length"] = "2318-01-01T00:00:00Z", 0, m.Context
-	return map[string]any{"models": []any{e}}
+// Running returns the answer of GET /api/ps, for models that are loaded.
+func Running(models []*Model) any {
+	list := []any{}
+	for _, m := range models {
+		e := m.entry()
+		e["expires_at"], e["size_vram"], e["context_length"] = "2318-01-01T00:00:00Z", 0, m.Context
+		if !m.Until.IsZero() {
+			e["expires_at"] = m.Until.UTC().Format(time.RFC3339)
+		}
+		list = append(list, e)
+	}
+	return map[string]any{"models": list}
 }
 
 // Show returns the answer of POST /api/show.

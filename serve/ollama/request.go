@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"time"
 
 	"jamba/serve/turn"
 )
@@ -15,6 +16,7 @@ type common struct {
 	Format  json.RawMessage `json:"format"`
 	Options options         `json:"options"`
 	Think   json.RawMessage `json:"think"`
+	Keep    keepAlive       `json:"keep_alive"`
 }
 
 type options struct {
@@ -30,8 +32,37 @@ type options struct {
 	Stop             json.RawMessage `json:"stop"`
 }
 
-// ChatRequest is the body of POST /api/chat.
-type ChatRequest struct {
+// keepAlive is how long a model is to stay loaded: a number of seconds, or a string such as 5m. Less than 0 is for good.
+type keepAlive struct{ time *time.Duration }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (k *keepAlive) UnmarshalJSON(b []byte) error {
+	var seconds float64
+	var text string
+	switch {
+	case string(b) == "null":
+		return nil
+	case json.Unmarshal(b, &seconds) == nil:
+		if seconds = min(seconds, longest.Seconds()); seconds < 0 {
+			seconds = -1
+		}
+		k.time = new(time.Duration(seconds * float64(time.Second)))
+		return nil
+	case json.Unmarshal(b, &text) == nil:
+		d, err := time.ParseDuration(text)
+		if err == nil {
+			k.time = new(min(d, longest))
+			return nil
+		}
+	}
+	return turn.Invalid("keep_alive", "want seconds, or a time such as 5m")
+}
+
+// longest is how long a model can be kept for a time.
+const longest = 100 * 365 * 24 * time.Hour
+
+// chatRequest is the body of POST /api/chat.
+type chatRequest struct {
 	common
 	Messages []message         `json:"messages"`
 	Tools    []json.RawMessage `json:"tools"`
@@ -58,8 +89,8 @@ type function struct {
 	Arguments json.RawMessage `json:"arguments"`
 }
 
-// GenerateRequest is the body of POST /api/generate.
-type GenerateRequest struct {
+// generateRequest is the body of POST /api/generate.
+type generateRequest struct {
 	common
 	Prompt string            `json:"prompt"`
 	System string            `json:"system"`
@@ -87,7 +118,7 @@ func (c *common) request() (*turn.Request, error) {
 	}
 	r := &turn.Request{
 		Model: c.Model, N: 1, Stream: c.Stream == nil || *c.Stream, Temperature: o.Temperature, TopK: o.TopK, TopP: o.TopP, MinP: o.MinP,
-		RepetitionPenalty: o.RepeatPenalty, PresencePenalty: o.PresencePenalty, FrequencyPenalty: o.FrequencyPenalty,
+		RepetitionPenalty: o.RepeatPenalty, PresencePenalty: o.PresencePenalty, FrequencyPenalty: o.FrequencyPenalty, Keep: c.Keep.time,
 	}
 	if o.NumPredict != nil && *o.NumPredict >= 0 {
 		r.MaxTokens = o.NumPredict
@@ -127,18 +158,15 @@ func (c *common) think(chat *turn.Chat) error {
 	return nil
 }
 
-// ReadChat reads a request of /api/chat. Without messages it only asks for the model to be there, and the request is nil.
-func ReadChat(body []byte) (*ChatRequest, *turn.Request, error) {
-	q := &ChatRequest{}
+// ReadChat reads a request of /api/chat. Without messages it only asks for the model to be there, and the request has no Chat.
+func ReadChat(body []byte) (*turn.Request, error) {
+	q := &chatRequest{}
 	if err := turn.Decode(body, q); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	r, err := q.request()
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(q.Messages) == 0 {
-		return q, nil, nil
+	if err != nil || len(q.Messages) == 0 {
+		return r, err
 	}
 	c := &turn.Chat{Tools: q.Tools}
 	for i, m := range q.Messages {
@@ -146,10 +174,10 @@ func ReadChat(body []byte) (*ChatRequest, *turn.Request, error) {
 		switch m.Role {
 		case "system", "user", "assistant", "tool":
 		default:
-			return nil, nil, turn.Invalid(at+".role", "%.40q is not known; system, user, assistant and tool are", m.Role)
+			return nil, turn.Invalid(at+".role", "%.40q is not known; system, user, assistant and tool are", m.Role)
 		}
 		if len(m.Images) > 0 {
-			return nil, nil, turn.Invalid(at+".images", "not supported: the model reads text alone")
+			return nil, turn.Invalid(at+".images", "not supported: the model reads text alone")
 		}
 		own := turn.Message{Role: m.Role, Content: &m.Content, Thought: m.Thinking, CallID: m.ToolCallID}
 		if m.Role == "tool" {
@@ -157,7 +185,7 @@ func ReadChat(body []byte) (*ChatRequest, *turn.Request, error) {
 		}
 		for j, call := range m.ToolCalls {
 			if call.Function.Name == "" {
-				return nil, nil, turn.Invalid(fmt.Sprintf("%s.tool_calls[%d].function.name", at, j), "missing")
+				return nil, turn.Invalid(fmt.Sprintf("%s.tool_calls[%d].function.name", at, j), "missing")
 			}
 			own.Calls = append(own.Calls, turn.Call{ID: call.ID, Name: call.Function.Name, Arguments: turn.Given(call.Function.Arguments)})
 		}
@@ -170,40 +198,40 @@ func ReadChat(body []byte) (*ChatRequest, *turn.Request, error) {
 			} `json:"function"`
 		}
 		if json.Unmarshal(raw, &t) != nil || t.Function.Name == "" {
-			return nil, nil, turn.Invalid(fmt.Sprintf("tools[%d].function.name", i), "missing")
+			return nil, turn.Invalid(fmt.Sprintf("tools[%d].function.name", i), "missing")
 		}
 	}
 	r.Chat = c
-	return q, r, q.think(c)
+	return r, q.think(c)
 }
 
-// ReadGenerate reads a request of /api/generate. Prompts of a model that chats become a message, unless the request says they are
-// raw. Without a prompt it only asks for the model to be there, and the request is nil.
-func ReadGenerate(body []byte, chats bool) (*GenerateRequest, *turn.Request, error) {
-	q := &GenerateRequest{}
+// ReadGenerate reads a request of /api/generate. Its prompt becomes a message, unless the request says it is raw. Without one it only
+// asks for the model to be there, and the request has neither Chat nor Prompts.
+func ReadGenerate(body []byte) (*turn.Request, error) {
+	q := &generateRequest{}
 	if err := turn.Decode(body, q); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	r, err := q.request()
 	switch {
 	case err != nil:
-		return nil, nil, err
+		return nil, err
 	case q.Suffix != "":
-		return nil, nil, turn.Invalid("suffix", "not supported: the model does not fill in, it goes on")
+		return nil, turn.Invalid("suffix", "not supported: the model does not fill in, it goes on")
 	case len(q.Images) > 0:
-		return nil, nil, turn.Invalid("images", "not supported: the model reads text alone")
+		return nil, turn.Invalid("images", "not supported: the model reads text alone")
 	case q.Prompt == "":
-		return q, nil, nil
-	case q.Raw || !chats:
+		return r, nil
+	case q.Raw:
 		r.Prompts = []turn.Prompt{{Text: q.Prompt}}
-		return q, r, nil
+		return r, nil
 	}
 	r.Chat = &turn.Chat{}
 	if q.System != "" {
 		r.Chat.Messages = []turn.Message{{Role: "system", Content: &q.System}}
 	}
 	r.Chat.Messages = append(r.Chat.Messages, turn.Message{Role: "user", Content: &q.Prompt})
-	return q, r, q.think(r.Chat)
+	return r, q.think(r.Chat)
 }
 
 // EmbedRequest is the body of POST /api/embed and, with a prompt, of /api/embeddings.
@@ -212,18 +240,27 @@ type EmbedRequest struct {
 	Input      json.RawMessage `json:"input"`
 	Prompt     *string         `json:"prompt"`
 	Dimensions *int            `json:"dimensions"`
+	KeepAlive  keepAlive       `json:"keep_alive"`
 
 	Texts []turn.Prompt `json:"-"`
 }
 
-// ReadEmbed reads a request for vectors of width numbers.
-func ReadEmbed(body []byte, width int) (*EmbedRequest, error) {
+// Keep is turn.Request.Keep.
+func (q *EmbedRequest) Keep() *time.Duration { return q.KeepAlive.time }
+
+// Check returns an error if the request asks for other vectors than those of width numbers.
+func (q *EmbedRequest) Check(width int) error {
+	if q.Dimensions != nil && *q.Dimensions != width && *q.Dimensions != 0 {
+		return turn.Invalid("dimensions", "%d, the model's vectors have %d numbers", *q.Dimensions, width)
+	}
+	return nil
+}
+
+// ReadEmbed reads a request for vectors.
+func ReadEmbed(body []byte) (*EmbedRequest, error) {
 	q := &EmbedRequest{}
 	if err := turn.Decode(body, q); err != nil {
 		return nil, err
-	}
-	if q.Dimensions != nil && *q.Dimensions != width && *q.Dimensions != 0 {
-		return nil, turn.Invalid("dimensions", "%d, the model's vectors have %d numbers", *q.Dimensions, width)
 	}
 	var one string
 	var all []string

@@ -21,8 +21,8 @@ type EmbeddingRequest struct {
 	Texts []turn.Prompt `json:"-"` // what Input has
 }
 
-// ReadEmbedding reads a request for embeddings by a model of width numbers.
-func ReadEmbedding(body []byte, width int) (*EmbeddingRequest, error) {
+// ReadEmbedding reads a request for embeddings.
+func ReadEmbedding(body []byte) (*EmbeddingRequest, error) {
 	var r EmbeddingRequest
 	err := turn.Decode(body, &r)
 	if err != nil {
@@ -38,13 +38,18 @@ func ReadEmbedding(body []byte, width int) (*EmbeddingRequest, error) {
 	default:
 		return nil, turn.Invalid("pooling", "%.40q is not known; mean and last are", r.Pooling)
 	}
-	if r.Dimensions != nil && *r.Dimensions != width {
-		return nil, turn.Invalid("dimensions", "%d, the model's vectors have %d numbers", *r.Dimensions, width)
-	}
 	if r.Texts, err = prompts("input", r.Input); err == nil && len(r.Texts) > maxPrompts {
 		err = turn.Invalid("input", "%d texts, at most %d may be", len(r.Texts), maxPrompts)
 	}
 	return &r, err
+}
+
+// Check returns an error if the request asks for other vectors than those of width numbers.
+func (r *EmbeddingRequest) Check(width int) error {
+	if r.Dimensions != nil && *r.Dimensions != width {
+		return turn.Invalid("dimensions", "%d, the model's vectors have %d numbers", *r.Dimensions, width)
+	}
+	return nil
 }
 
 type embedding struct {
@@ -79,6 +84,7 @@ type Model struct {
 	Object      string `json:"object"`
 	Created     int64  `json:"created"`
 	OwnedBy     string `json:"owned_by"`
+	Parent      string `json:"parent,omitempty"` // of an adapter
 	MaxModelLen int    `json:"max_model_len,omitempty"`
 	Type        string `json:"type"`
 	DisplayName string `json:"display_name"`

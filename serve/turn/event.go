@@ -19,8 +19,10 @@ type Event struct {
 	Stop   string // of Finished: the stop string
 	Usage  Usage  // of Finished: of the choice; of Done: of all
 	Err    error  // of Failed
-	// Of Waiting: the tokens of the prompt that are computed; Total is 0 while the request has not begun.
+	// Of Waiting: the tokens of the prompt that are computed, or, if Loading, the bytes of the model that are loaded; Total is 0 before
+	// that begins.
 	Computed, Total int
+	Loading         bool
 }
 
 // Kind says what happens.
@@ -95,8 +97,11 @@ type Stream interface {
 
 // Progress tells in words how far the prompt is.
 func (e *Event) Progress() string {
-	if e.Total == 0 {
+	switch {
+	case e.Total == 0:
 		return "waiting"
+	case e.Loading:
+		return fmt.Sprintf("loading the model: %d %%", int(100*float64(e.Computed)/float64(e.Total)))
 	}
 	return fmt.Sprintf("prompt: %d of %d tokens", e.Computed, e.Total)
 }

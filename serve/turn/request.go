@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"time"
 )
 
 // Request asks for answers to a conversation, or for the continuations of prompts.
@@ -32,6 +33,8 @@ type Request struct {
 	Score    bool   // the prompts' log-probabilities, too
 	Salt     string // nothing is shared with requests of another
 	Priority int
+	// Keep is how long the model is to stay loaded afterwards, less than 0: for as long as there is room; nil: as the server says.
+	Keep *time.Duration
 }
 
 // Prompt is a text or token ids.

@@ -4,6 +4,9 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strings"
+
+	"jamba/text/chat"
+	"jamba/text/tokenizer"
 )
 
 // Format says how a model writes calls of tools.
@@ -41,8 +44,22 @@ func Find(name string) (*Format, error) {
 	return nil, fmt.Errorf("the format of tool calls %.30q is not known; none, %s are", name, strings.Join(names, ", "))
 }
 
-// Detect returns the format that a chat template writes calls in, nil if it writes none.
-func Detect(template string) *Format {
+// Of returns the format that a model's chat templates write calls in, nil if they write none.
+func Of(t *chat.Templates) *Format {
+	if t == nil {
+		return nil
+	}
+	for _, name := range []string{"tool_use", "default"} {
+		if own, err := t.Get(name); err == nil {
+			if f := detect(own.Source()); f != nil {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+func detect(template string) *Format {
 	for _, f := range Formats {
 		if strings.Contains(template, f.sign) {
 			return f
@@ -68,16 +85,28 @@ func (f *Format) CallID() string {
 	return "call_" + rand.Text()[:24]
 }
 
-// Tokens are the texts of control tokens that a reader of answers has to see, where a vocabulary has them.
-func Tokens() []string {
-	all := []string{thinkOpen, thinkClose, args}
-	for _, f := range Formats {
-		all = append(all, f.open)
-		if f.close != "" {
-			all = append(all, f.close)
+// Control returns the control tokens of a vocabulary whose text a reader of answers has to see: those around thoughts, and those of
+// calls.
+func Control(t *tokenizer.Tokenizer) (thoughts, calls []int32) {
+	add := func(ids *[]int32, marks ...string) {
+		for _, mark := range marks {
+			if id, ok := t.ID(mark); ok && t.IsSpecial(id) {
+				*ids = append(*ids, id)
+			}
 		}
 	}
-	return all
+	add(&thoughts, thinkOpen, thinkClose)
+	add(&calls, args)
+	for _, f := range Formats {
+		add(&calls, f.open, f.close)
+	}
+	return thoughts, calls
+}
+
+// Opened reports whether a prompt has begun a thought at its end.
+func Opened(t *tokenizer.Tokenizer, prompt []int32) bool {
+	end := prompt[max(0, len(prompt)-16):]
+	return strings.HasSuffix(strings.TrimRight(t.Decode(end, false), " \n"), thinkOpen)
 }
 
 // Begin returns how a call of a tool begins in the format, for an answer that has to be one; of any tool if name is "".

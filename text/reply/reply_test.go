@@ -244,7 +244,7 @@ func TestAnyReply(t *testing.T) {
 		if i := rapid.IntRange(-1, len(Formats)-1).Draw(t, "format"); i >= 0 {
 			o.Format = Formats[i]
 		}
-		words := append(Tokens(), "{", "}", "[", "]", `{"name": "f", "arguments": {}}`, `{"name": "g"`, `, "arguments": {`, `"a": 1`, `"é": [`, `"`, "\\", "\n", " ", "é", "a", ",", ";", ":")
+		words := append([]string{thinkOpen, thinkClose, args, "<tool_calls>", "</tool_calls>", "<tool_call>", "</tool_call>", "[TOOL_CALLS]", "<|python_tag|>"}, "{", "}", "[", "]", `{"name": "f", "arguments": {}}`, `{"name": "g"`, `, "arguments": {`, `"a": 1`, `"é": [`, `"`, "\\", "\n", " ", "é", "a", ",", ";", ":")
 		text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(words), 0, 12).Draw(t, "words"), "")
 		whole := New(o)
 		parts := append(whole.Push(text), whole.Flush()...)
@@ -283,7 +283,7 @@ func TestDetect(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if f := Detect(string(source)); f != nil {
+		if f := detect(string(source)); f != nil {
 			got = f.Name
 		}
 		if got != want {

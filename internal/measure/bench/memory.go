@@ -22,14 +22,20 @@ func ResetPeak() bool {
 
 // PeakRSS returns the most memory that the process has had since ResetPeak, in bytes, or 0 where the system does not
 // tell.
-func PeakRSS() int64 {
+func PeakRSS() int64 { return status("VmHWM:") }
+
+// RSS returns the memory that the process has, in bytes, or 0 where the system does not tell.
+func RSS() int64 { return status("VmRSS:") }
+
+// status returns a size that Linux tells of this process (proc(5), /proc/pid/status), or 0.
+func status(line string) int64 {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
 		return 0
 	}
 	defer f.Close()
 	for s := bufio.NewScanner(f); s.Scan(); {
-		if rest, ok := strings.CutPrefix(s.Text(), "VmHWM:"); ok {
+		if rest, ok := strings.CutPrefix(s.Text(), line); ok {
 			kb, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
 			return kb << 10
 		}

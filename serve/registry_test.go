@@ -1,0 +1,312 @@
+package serve
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"jamba"
+)
+
+// shelf counts the models that are loaded.
+type shelf struct {
+	t testing.TB
+
+	mu    sync.Mutex
+	live  int
+	bytes int64
+	opens map[string]int
+}
+
+// fake is a model that is loaded and unloaded without anything in it.
+type fake struct {
+	Model
+	shelf   *shelf
+	bytes   int64
+	holders int
+	closed  bool
+}
+
+var errFake = errors.New("no such weights")
+
+func (f *fake) Info() jamba.Info { return jamba.Info{WeightBytes: f.bytes} }
+
+func (f *fake) OpenAdapter(dir string) (*jamba.Adapter, error) {
+	f.hold(1)
+	defer f.hold(-1)
+	time.Sleep(time.Millisecond)
+	if dir == "broken" {
+		return nil, errFake
+	}
+	return &jamba.Adapter{}, nil
+}
+
+func (f *fake) hold(n int) {
+	f.shelf.mu.Lock()
+	defer f.shelf.mu.Unlock()
+	if f.holders += n; f.closed {
+		f.shelf.t.Error("a model is used that is unloaded")
+	}
+}
+
+func (f *fake) Close() error {
+	f.shelf.mu.Lock()
+	if f.holders > 0 || f.closed {
+		f.shelf.t.Errorf("unloaded while %d have it; %v", f.holders, f.closed)
+	}
+	f.closed = true
+	f.shelf.mu.Unlock()
+	time.Sleep(5 * time.Millisecond) // it takes memory until it is closed
+	f.shelf.mu.Lock()
+	defer f.shelf.mu.Unlock()
+	f.shelf.live--
+	f.shelf.bytes -= f.bytes
+	return nil
+}
+
+// source returns a model that takes a while to be loaded. fails says whether that fails.
+func (s *shelf) source(name string, bytes int64, limits Limits, like Model, fails func() bool, adapters ...Adapter) Source {
+	return Source{Name: name, Bytes: bytes, Adapters: adapters, Open: func(progress func(done, total int64)) (Model, error) {
+		s.mu.Lock()
+		if s.opens == nil {
+			s.opens = map[string]int{}
+		}
+		s.opens[name]++
+		if limits.Loaded > 0 && s.live >= limits.Loaded {
+			s.t.Errorf("%d models are loaded, %s comes, at most %d may be", s.live, name, limits.Loaded)
+		}
+		if limits.Bytes > 0 && s.bytes+bytes > limits.Bytes && s.live > 0 {
+			s.t.Errorf("%d bytes are loaded, %s of %d comes, at most %d may be", s.bytes, name, bytes, limits.Bytes)
+		}
+		s.live++
+		s.bytes += bytes
+		s.mu.Unlock()
+		progress(bytes/2, bytes)
+		time.Sleep(20 * time.Millisecond)
+		if fails() {
+			s.mu.Lock()
+			s.live--
+			s.bytes -= bytes
+			s.mu.Unlock()
+			return nil, errFake
+		}
+		return &fake{Model: like, shelf: s, bytes: bytes}, nil
+	}}
+}
+
+func never() bool { return false }
+
+// get waits for a model.
+func (u *use) get() (*fake, error) {
+	if <-u.ready; u.err != nil {
+		return nil, u.err
+	}
+	return u.model.Model.(*fake), nil
+}
+
+// TestRegistry has many ask for models at random, give up, hold them for a while and leave: none is unloaded that somebody has, no more
+// are loaded than may be, whoever waits gets what it asked for, and in the end nothing is loaded.
+func TestRegistry(t *testing.T) {
+	like := open(t)
+	reached := map[string]int{}
+	for seed := range uint64(150) {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 1))
+			o := &Options{Limits: Limits{Loaded: random.IntN(4), Idle: []time.Duration{0, 0, 30 * time.Millisecond}[random.IntN(3)]}, Log: slog.New(slog.DiscardHandler)}
+			if random.IntN(2) == 0 {
+				o.Limits.Bytes = 100 + random.Int64N(200)
+			}
+			s := &shelf{t: t}
+			var sources []Source
+			for i := range 2 + random.IntN(4) {
+				var lock sync.Mutex
+				own := rand.New(rand.NewPCG(seed, uint64(i)))
+				fails := func() bool {
+					lock.Lock()
+					defer lock.Unlock()
+					return own.IntN(10) == 0
+				}
+				name := fmt.Sprint("m", i)
+				sources = append(sources, s.source(name, 50+random.Int64N(100), o.Limits, like, fails, Adapter{name + "-a", "a"}, Adapter{name + "-b", "broken"}))
+			}
+			g := newRegistry(o, sources)
+			var all sync.WaitGroup
+			for client := range 12 {
+				own := rand.New(rand.NewPCG(seed, 100+uint64(client)))
+				all.Go(func() {
+					for range 12 {
+						time.Sleep(time.Duration(own.IntN(40)) * time.Millisecond)
+						e := g.entries[own.IntN(len(g.entries))]
+						var keep *time.Duration
+						if own.IntN(3) == 0 {
+							keep = new(time.Duration(own.IntN(4)-1) * 20 * time.Millisecond)
+						}
+						if own.IntN(20) == 0 {
+							g.dismiss(e)
+						}
+						u := g.ask(e, keep)
+						patience := time.Hour
+						if own.IntN(4) == 0 {
+							patience = time.Duration(own.IntN(30)) * time.Millisecond
+						}
+						got := "left"
+						select {
+						case <-u.ready:
+							m, err := u.get()
+							switch {
+							case err == nil:
+								got = "got"
+								m.hold(1)
+								time.Sleep(time.Duration(own.IntN(30)) * time.Millisecond)
+								m.hold(-1)
+								if (u.model.adapter != nil) != (e.adapter != "") || u.model.name != e.name {
+									t.Errorf("got %s for %s", u.model.name, e.name)
+								}
+							case errors.Is(err, errFake):
+								got = "failed"
+							default:
+								t.Error(err)
+							}
+						case <-time.After(patience):
+							if patience == time.Hour {
+								t.Errorf("%s does not come", e.name)
+							}
+						}
+						u.leave()
+						s.mu.Lock()
+						reached[got]++
+						s.mu.Unlock()
+					}
+				})
+			}
+			all.Wait()
+			time.Sleep(time.Second)
+			g.mu.Lock()
+			for _, b := range g.bases {
+				if b.users != 0 || len(b.waiting) != 0 || b.loading || b.unloading || b.model != nil && b.keep >= 0 {
+					t.Errorf("%s: %d use it, %d wait, loading %v, unloading %v, kept for %v", b.Name, b.users, len(b.waiting), b.loading, b.unloading, b.keep)
+				}
+			}
+			g.mu.Unlock()
+			g.close()
+			if s.live != 0 || s.bytes != 0 {
+				t.Errorf("%d models are loaded, %d bytes", s.live, s.bytes)
+			}
+			u := g.ask(g.entries[0], nil)
+			if _, err := u.get(); !errors.Is(err, errStopping) {
+				t.Errorf("after the end: %v", err)
+			}
+			u.leave()
+		})
+	}
+	for _, what := range []string{"got", "left", "failed"} {
+		if reached[what] < 100 {
+			t.Errorf("%d times %s", reached[what], what)
+		}
+	}
+}
+
+// TestTakesTurns asks for a model while another, the only one that there is room for, is never idle: those who ask for that one later wait,
+// and both are served in turn.
+func TestTakesTurns(t *testing.T) {
+	like := open(t)
+	synctest.Test(t, func(t *testing.T) {
+		o := &Options{Limits: Limits{Loaded: 1}, Log: slog.New(slog.DiscardHandler)}
+		s := &shelf{t: t}
+		g := newRegistry(o, []Source{s.source("a", 1, o.Limits, like, never), s.source("b", 1, o.Limits, like, never)})
+		done := make(chan bool)
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() {
+				time.Sleep(time.Duration(25*i) * time.Millisecond) // one has it always
+				for range 100 {
+					u := g.ask(g.entries[0], nil)
+					if _, err := u.get(); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(100 * time.Millisecond)
+					u.leave()
+					select {
+					case <-done:
+						return
+					default:
+					}
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		for range 3 {
+			begun := time.Now()
+			u := g.ask(g.entries[1], nil)
+			if _, err := u.get(); err != nil {
+				t.Error(err)
+			}
+			if waited := time.Since(begun); waited > 300*time.Millisecond {
+				t.Errorf("b came after %v", waited)
+			}
+			u.leave()
+			time.Sleep(300 * time.Millisecond)
+		}
+		close(done)
+		all.Wait()
+		if s.opens["a"] != 4 || s.opens["b"] != 3 {
+			t.Errorf("loaded: %v", s.opens)
+		}
+		g.close()
+	})
+}
+
+// TestIdle leaves models alone: they are unloaded after as long as was said last.
+func TestIdle(t *testing.T) {
+	like := open(t)
+	for _, test := range []struct {
+		idle time.Duration
+		keep *time.Duration
+		want time.Duration // less than 0: it stays
+	}{
+		{0, nil, -1},
+		{time.Minute, nil, time.Minute},
+		{time.Minute, new(5 * time.Second), 5 * time.Second},
+		{time.Minute, new(time.Hour), time.Hour},
+		{time.Minute, new(-time.Second), -1},
+		{time.Minute, new(time.Duration(0)), 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &shelf{t: t}
+			o := &Options{Limits: Limits{Idle: test.idle}, Log: slog.New(slog.DiscardHandler)}
+			g := newRegistry(o, []Source{s.source("a", 1, o.Limits, like, never)})
+			first := g.ask(g.entries[0], nil)
+			<-first.ready
+			u := g.ask(g.entries[0], test.keep)
+			<-u.ready
+			first.leave()
+			time.Sleep(2 * time.Hour) // it is in use
+			u.leave()
+			loaded := func() bool {
+				synctest.Wait()
+				return g.list()[0].loaded
+			}
+			if test.want > 0 {
+				if until := g.list()[0].until; time.Until(until) != test.want {
+					t.Errorf("%+v: it is said to stay until %v", test, until)
+				}
+				time.Sleep(test.want - time.Second)
+				if !loaded() {
+					t.Errorf("%+v: gone too early", test)
+				}
+				time.Sleep(2 * time.Second)
+			} else if test.want < 0 {
+				time.Sleep(1000 * time.Hour)
+			}
+			if loaded() != (test.want < 0) {
+				t.Errorf("%+v: loaded %v", test, loaded())
+			}
+			g.close()
+		})
+	}
+}
