@@ -39,6 +39,7 @@ func DrawNeedles(path, title string, s NeedleSummary) error {
 		label := fmt.Sprintf("%d %%", d)
 		p.Text(label, mapLeft-8-chart.LetterWidth*len(label), mapTop+cellHeight*i+cellHeight/2+4, chart.Ink)
 	}
+	p.Text("depth", 16, mapTop-16, chart.Ink)
 	p.Text("tokens", mapLeft, mapTop+cellHeight*len(depths)+34, chart.Ink)
 	return p.WritePNG(path)
 }
