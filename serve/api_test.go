@@ -378,7 +378,13 @@ func TestBadRequests(t *testing.T) {
 		{"chat/completions", `{` + hi + `,"stop":[` + strings.Repeat(`"a",`, 9999) + `"a"]}`, 400, "stop"},
 		{"chat/completions", `{` + hi + `,"top_logprobs":2}`, 400, "top_logprobs"},
 		{"chat/completions", `{` + hi + `,"logprobs":true,"top_logprobs":21}`, 400, "top_logprobs"},
-		{"chat/completions", `{` + hi + `,"response_format":{"type":"json_object"}}`, 400, "response_format.type"},
+		{"chat/completions", `{` + hi + `,"response_format":{"type":"xml"}}`, 400, "response_format.type"},
+		{"chat/completions", `{` + hi + `,"response_format":{"type":"json_schema"}}`, 400, "response_format.schema"},
+		{"chat/completions", `{` + hi + `,"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{"properties":{"a":{"not":{}}}}}}}`, 400, "response_format.json_schema.schema"},
+		{"chat/completions", `{` + hi + `,"response_format":{"type":"json_object"},"ignore_eos":true}`, 400, "ignore_eos"},
+		{"chat/completions", `{` + hi + `,"response_format":{"type":"json_object"},"min_tokens":3}`, 400, "min_tokens"},
+		{"completions", `{"prompt":"a","response_format":{"type":"json_schema","json_schema":{"schema":{"type":"strin"}}}}`, 400, "response_format.json_schema.schema"},
+		{"responses", `{"input":"a","text":{"format":{"type":"json_schema","schema":{"uniqueItems":true}}}}`, 400, "text.format.schema"},
 		{"chat/completions", `{` + hi + `,"tools":[{"type":"web_search"}]}`, 400, "tools[0].type"},
 		{"chat/completions", `{` + hi + `,"tools":[{"type":"function","function":{}}]}`, 400, "tools[0].function.name"},
 		{"chat/completions", `{` + hi + `,"tool_choice":"required"}`, 400, "tool_choice"},
@@ -505,7 +511,7 @@ func TestWhoMayAsk(t *testing.T) {
 	}
 	write("another\n", time.Unix(2, 0))
 	keys.mu.Lock()
-	keys.looked = time.Time{}
+	keys.watch.looked = time.Time{}
 	keys.mu.Unlock()
 	ask(401, "Authorization", good)
 	ask(200, "Authorization", "Bearer another")

@@ -25,7 +25,8 @@ type job struct {
 	options jamba.Options
 	reply   reply.Options
 	came    time.Time // when the request did
-	metrics *metrics
+	metrics *modelMetrics
+	account *account // who pays
 
 	computed, total atomic.Int64 // of the first prompt
 }
@@ -170,6 +171,11 @@ func (m *served) setOptions(j *job) error {
 			return turn.Invalid("logit_bias", "token id %d is not in the vocabulary of %d", id, vocab)
 		}
 	}
+	for i, id := range r.StopIDs {
+		if id < 0 || int(id) >= vocab {
+			return turn.Invalid(fmt.Sprintf("stop_token_ids[%d]", i), "token id %d is not in the vocabulary of %d", id, vocab)
+		}
+	}
 	if r.MaxTokens != nil {
 		if o.MaxTokens = *r.MaxTokens; o.MaxTokens == 0 {
 			o.MaxTokens = -1
@@ -192,9 +198,6 @@ func (m *served) setOptions(j *job) error {
 	o.WholeText = true // streamed or not, the text is the same
 	o.Salt, o.Priority, o.Adapter = r.Salt, r.Priority, m.adapter
 	if c := r.Chat; c != nil {
-		if err := checkTool(c); err != nil {
-			return err
-		}
 		if c.Choice.Required && m.format == nil {
 			return turn.Invalid("tool_choice", "the model's chat template tells no format of tool calls; --tool-format names one")
 		}
@@ -204,7 +207,10 @@ func (m *served) setOptions(j *job) error {
 			o.Show = slices.Concat(o.Show, m.showCall)
 		}
 	}
-	return m.check(o)
+	if err := m.check(o); err != nil {
+		return err
+	}
+	return j.setFormat()
 }
 
 // check says what is wrong with the options, in the words of the APIs.

@@ -36,8 +36,8 @@ func TestScripts(t *testing.T) {
 			env.Setenv("E2E", filepath.Join(goldens, "e2e", "model"))
 			env.Setenv("TOKENIZERS", filepath.Join(goldens, "tokenizer"))
 			env.Setenv("ADAPTERS", filepath.Join(goldens, "adapters"))
-			env.Setenv("EVAL", filepath.Join(goldens, "..", "..", "internal", "measure", "eval", "testdata"))
 			env.Setenv("CALLER", caller)
+			env.Setenv("EVAL", filepath.Join(goldens, "..", "..", "internal", "measure", "eval", "testdata"))
 			env.Setenv("CHAT", filepath.Join(goldens, "chat"))
 			return nil
 		},

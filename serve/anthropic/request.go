@@ -32,6 +32,10 @@ type Request struct {
 		Format json.RawMessage `json:"format"`
 	} `json:"output_config"`
 
+	Diagnostics *struct {
+		PreviousMessageID *string `json:"previous_message_id"`
+	} `json:"diagnostics"`
+
 	// Caches is whether the request marks what is to be kept.
 	Caches bool `json:"-"`
 }
@@ -97,9 +101,41 @@ func Read(body []byte, count bool) (*Request, *turn.Request, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	f, err := q.format()
+	if err != nil {
+		return nil, nil, err
+	}
+	var compare *turn.Comparison
+	if d := q.Diagnostics; d != nil && d.PreviousMessageID != nil {
+		compare = &turn.Comparison{ID: *d.PreviousMessageID}
+	}
 	return q, &turn.Request{
-		Model: q.Model, Chat: c, N: 1, Stream: q.Stream, MaxTokens: q.MaxTokens, Stop: q.StopSequences, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK,
+		Compare: compare,
+		Model:   q.Model, Chat: c, N: 1, Stream: q.Stream, MaxTokens: q.MaxTokens, Stop: q.StopSequences, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK,
+		Format: f,
 	}, nil
+}
+
+// format reads what the answer has to be.
+func (r *Request) format() (*turn.Format, error) {
+	const param = "output_config.format"
+	o := r.OutputConfig
+	if o == nil || len(o.Format) == 0 || string(o.Format) == "null" {
+		return nil, nil
+	}
+	var f struct {
+		Type   string          `json:"type"`
+		Schema json.RawMessage `json:"schema"`
+	}
+	switch {
+	case json.Unmarshal(o.Format, &f) != nil:
+		return nil, turn.Invalid(param, "want an object with type and schema")
+	case f.Type != "json_schema":
+		return nil, turn.Invalid(param+".type", "%.40q is not known, want json_schema", f.Type)
+	case len(f.Schema) == 0 || string(f.Schema) == "null":
+		return nil, turn.Invalid(param+".schema", "missing")
+	}
+	return &turn.Format{Param: param + ".schema", Schema: f.Schema}, nil
 }
 
 func (r *Request) chat() (*turn.Chat, error) {
@@ -146,9 +182,6 @@ func (r *Request) chat() (*turn.Chat, error) {
 		default:
 			return nil, turn.Invalid("thinking.type", "%.40q is not known; enabled, adaptive and disabled are", t.Type)
 		}
-	}
-	if o := r.OutputConfig; o != nil && len(o.Format) > 0 && string(o.Format) != "null" {
-		return nil, turn.Invalid("output_config.format", "not supported: answers cannot be held to a schema here")
 	}
 	return c, nil
 }
@@ -273,6 +306,7 @@ func (r *Request) tools(c *turn.Chat) error {
 			Name        string          `json:"name"`
 			Description *string         `json:"description"`
 			InputSchema json.RawMessage `json:"input_schema"`
+			Strict      bool            `json:"strict"`
 		}
 		if json.Unmarshal(raw, &t) != nil {
 			return turn.Invalid(param, "want an object with name and input_schema")
@@ -284,6 +318,9 @@ func (r *Request) tools(c *turn.Chat) error {
 			return turn.Invalid(param+".name", "missing")
 		}
 		names = append(names, t.Name)
+		if t.Strict {
+			c.Strict = append(c.Strict, t.Name)
+		}
 		var b bytes.Buffer
 		b.WriteString(`{"type":"function","function":{"name":`)
 		b.Write(turn.String(t.Name))

@@ -35,8 +35,12 @@ type ResponsesRequest struct {
 	} `json:"text"`
 	ChatTemplateKwargs json.RawMessage `json:"chat_template_kwargs"`
 	CacheSalt          string          `json:"cache_salt"`
+	PromptCacheOptions *struct {
+		ComparisonResponseID string `json:"comparison_response_id"`
+	} `json:"prompt_cache_options"`
 
-	spaces map[string]tool // tools of namespaces, by what they are called in prompts
+	comparison *turn.Comparison
+	spaces     map[string]tool // tools of namespaces, by what they are called in prompts
 }
 
 // tool is a function of a namespace.
@@ -59,11 +63,6 @@ func ReadResponses(body []byte, before func(id string) ([]turn.Message, bool)) (
 			return nil, nil, err
 		}
 	}
-	if q.Text != nil {
-		if err := format("text.format", q.Text.Format); err != nil {
-			return nil, nil, err
-		}
-	}
 	c := &turn.Chat{OneCall: q.ParallelToolCalls != nil && !*q.ParallelToolCalls}
 	if q.Instructions != nil && *q.Instructions != "" {
 		c.Messages = []turn.Message{{Role: "system", Content: q.Instructions}}
@@ -77,7 +76,11 @@ func ReadResponses(body []byte, before func(id string) ([]turn.Message, bool)) (
 		}
 		c.Messages = append(c.Messages, messages...)
 	}
+	var form *turn.Format
 	err := q.tools(c)
+	if err == nil && q.Text != nil {
+		form, err = format("text.format", q.Text.Format)
+	}
 	if err == nil {
 		err = q.input(c)
 	}
@@ -92,6 +95,11 @@ func ReadResponses(body []byte, before func(id string) ([]turn.Message, bool)) (
 	}
 	r := &turn.Request{
 		Model: q.Model, N: 1, Stream: q.Stream, Chat: c, MaxTokens: q.MaxOutputTokens, Temperature: q.Temperature, TopP: q.TopP, Salt: q.CacheSalt,
+		Format: form,
+	}
+	if o := q.PromptCacheOptions; o != nil && o.ComparisonResponseID != "" {
+		q.comparison = &turn.Comparison{ID: o.ComparisonResponseID}
+		r.Compare = q.comparison
 	}
 	if q.TopLogprobs != nil && *q.TopLogprobs > 0 {
 		r.Logprobs, r.Top = true, *q.TopLogprobs
@@ -107,9 +115,10 @@ func (r *ResponsesRequest) tools(c *turn.Chat) error {
 	add = func(param, space string, list []json.RawMessage) error {
 		for i, raw := range list {
 			var t struct {
-				Type  string            `json:"type"`
-				Name  string            `json:"name"`
-				Tools []json.RawMessage `json:"tools"`
+				Type   string            `json:"type"`
+				Name   string            `json:"name"`
+				Strict bool              `json:"strict"`
+				Tools  []json.RawMessage `json:"tools"`
 			}
 			at := fmt.Sprintf("%s[%d]", param, i)
 			if err := json.Unmarshal(raw, &t); err != nil {
@@ -129,6 +138,9 @@ func (r *ResponsesRequest) tools(c *turn.Chat) error {
 					r.spaces[name] = tool{space, t.Name}
 				}
 				names = append(names, name)
+				if t.Strict {
+					c.Strict = append(c.Strict, name)
+				}
 				c.Tools = append(c.Tools, nested(raw, name))
 			}
 		}
