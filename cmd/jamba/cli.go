@@ -50,7 +50,7 @@ type grammar struct {
 	Logits    logitsCmd    `cmd:"" help:"Compute the logits of a sequence of token ids."`
 	Bench     benchCmd     `cmd:"" help:"Measure how fast a model runs, and how near that is to the machine's limits."`
 	Compare   compareCmd   `cmd:"" help:"Measure how far two models, precisions or engines deviate on the same text."`
-	Eval      evalCmd      `cmd:"" help:"Evaluate a model: perplexity, choices, answers."`
+	Eval      evalCmd      `cmd:"" help:"Evaluate a model: perplexity, choices, answers, needles in haystacks."`
 	Merge     mergeCmd     `cmd:"" help:"Add a low-rank adapter (LoRA) to a model's weights."`
 	Tokenize  tokenizeCmd  `cmd:"" help:"Turn text into token ids, or ids into text."`
 	Quantize  quantizeCmd  `cmd:"" help:"Write a model as a GGUF file with smaller weights."`

@@ -19,6 +19,7 @@ type evalCmd struct {
 	Perplexity evalPerplexityCmd `cmd:"" help:"Measure how well a model predicts a text, alone or beside a reference."`
 	Choice     evalChoiceCmd     `cmd:"" help:"Measure how often a model finds the right one of several answers most likely."`
 	Generate   evalGenerateCmd   `cmd:"" help:"Measure how often a model writes the right answer."`
+	Needle     evalNeedleCmd     `cmd:"" help:"Measure what a model finds again in long contexts."`
 }
 
 // evalFlags are those that all evaluations have.

@@ -48,6 +48,11 @@ func write(ctx context.Context, m *jamba.Model, bos bool, context string, tokens
 	if err != nil {
 		return "", 0, err
 	}
+	return answer(ctx, m, ids, tokens, stop)
+}
+
+// answer returns the most likely text after ids, and how many tokens it has.
+func answer(ctx context.Context, m *jamba.Model, ids []int32, tokens int, stop []string) (string, int, error) {
 	var b strings.Builder
 	n := 0
 	for p, err := range m.GenerateIDs(ctx, ids, jamba.Options{MaxTokens: tokens, Stop: stop, WholeText: true}) {

@@ -83,6 +83,35 @@ func TestLMEvalRolling(t *testing.T) {
 	}
 }
 
+// TestLlamaPerplexity compares with what llama-perplexity (llama.cpp 0c1e57098, --ctx-size 512) says of the licence, if
+// scripts/fetch-smollm2 has brought the model.
+func TestLlamaPerplexity(t *testing.T) {
+	const path, want = "../../../models/SmolLM2-135M-Instruct.Q4_1.gguf", 15.9411
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("run scripts/fetch-smollm2 for this test")
+	}
+	m, err := checkpoint.OpenModel(path, checkpoint.Options{Precision: model.Fast})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	own, err := text.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	windows, err := Texts(&data.Sources{Paths: []string{"../../../LICENSE"}, PlainText: true}, own, &TextSettings{Window: 512, Score: ScoreSecondHalf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := journal(t, "")
+	if err := Perplexity(context.Background(), compare.Model(m), nil, windows, j, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := SummariseText(j.Records()).(TextSummary); math.Abs(got.Perplexity/want-1) > 5e-3 || got.Tokens != 4*255 {
+		t.Errorf("%+v, want %v", got, want)
+	}
+}
+
 // TestCut: each token but the first is predicted once, by as many tokens before it as the stride leaves.
 func TestCut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
