@@ -45,6 +45,7 @@ type double struct {
 	*jamba.Model
 	says   []string      // pieces
 	slow   time.Duration // for the prompt, with progress on its way
+	held   chan struct{} // the prompt takes until it is closed; may be nil
 	err    error
 	stop   string // the stop string that ends the answer
 	finish jamba.Finish
@@ -69,6 +70,14 @@ func (d *double) Answer(ctx context.Context, p jamba.Prompt, o jamba.Options) it
 				yield(jamba.Piece{}, ctx.Err())
 				return
 			case <-time.After(d.slow / 20):
+			}
+		}
+		if d.held != nil {
+			select {
+			case <-ctx.Done():
+				yield(jamba.Piece{}, ctx.Err())
+				return
+			case <-d.held:
 			}
 		}
 		if d.err != nil {

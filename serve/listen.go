@@ -21,7 +21,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener, drain time.Duration) e
 			defer context.AfterFunc(base, func() { cancel(context.Cause(base)) })()
 			s.ServeHTTP(w, r.WithContext(ctx))
 		}),
-		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ReadHeaderTimeout: s.patience.header, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	defer s.registry.close()
 	failed := make(chan error, 2)

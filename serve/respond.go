@@ -265,7 +265,7 @@ func write(w http.ResponseWriter, status int, v any) {
 // fail sends an error in the shape of a protocol.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, body func(error) any) {
 	e := turn.AsError(err)
-	if r.Context().Err() != nil {
+	if errors.Is(err, context.Canceled) {
 		return // the client has gone
 	}
 	noteError(r, e)

@@ -170,6 +170,11 @@ func (m *served) setOptions(j *job) error {
 			return turn.Invalid("logit_bias", "token id %d is not in the vocabulary of %d", id, vocab)
 		}
 	}
+	for i, id := range r.StopIDs {
+		if id < 0 || int(id) >= vocab {
+			return turn.Invalid(fmt.Sprintf("stop_token_ids[%d]", i), "token id %d is not in the vocabulary of %d", id, vocab)
+		}
+	}
 	if r.MaxTokens != nil {
 		if o.MaxTokens = *r.MaxTokens; o.MaxTokens == 0 {
 			o.MaxTokens = -1

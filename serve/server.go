@@ -44,6 +44,7 @@ type Server struct {
 	tracer   trace.Tracer
 	kept     conversations
 	prints   prints
+	patience patience
 }
 
 // New returns a Server of models, whose names differ.
@@ -57,7 +58,7 @@ func New(o Options, models ...Source) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{options: o, tracer: tracer(o.Traces)}
+	s := &Server{options: o, tracer: tracer(o.Traces), patience: patience{header: 10 * time.Second, body: time.Minute}}
 	s.registry = newRegistry(&s.options, models)
 	s.metrics = newMetrics(s.registry)
 	s.handler = s.guard(s.mux())

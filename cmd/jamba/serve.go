@@ -25,6 +25,7 @@ type serveCmd struct {
 	MaxTokens int   `group:"Limits" placeholder:"N" help:"Longest answer where neither the request nor the model says. Default: what the context has room for."`
 	MaxBody   int64 `group:"Limits" default:"67108864" placeholder:"BYTES" help:"Largest request."`
 
+	Heartbeat    time.Duration `group:"Limits" default:"5s" placeholder:"TIME" help:"How long a stream is silent at most, while a prompt is computed."`
 	Timeout      time.Duration `group:"Limits" placeholder:"TIME" help:"Longest time for a request, such as 10m. Default: none."`
 	DrainTimeout time.Duration `group:"Limits" default:"30s" placeholder:"TIME" help:"How long answers may go on after Ctrl-C or SIGTERM."`
 
@@ -96,7 +97,7 @@ func (c *serveCmd) Run(s *streams) error {
 func (c *serveCmd) serving() (o serve.Options, err error) {
 	o = serve.Options{
 		Version: version(), Origins: c.AllowOrigin, SpecialInContent: c.SpecialInContent,
-		RawThoughts: c.RawThoughts, MaxBody: c.MaxBody, MaxTokens: c.MaxTokens, Timeout: c.Timeout, NoCalls: c.ToolFormat == "none",
+		RawThoughts: c.RawThoughts, MaxBody: c.MaxBody, MaxTokens: c.MaxTokens, Timeout: c.Timeout, Heartbeat: c.Heartbeat, NoCalls: c.ToolFormat == "none",
 		Limits: serve.Limits{Loaded: c.MaxLoaded, Bytes: c.Memory, Idle: c.IdleUnload},
 	}
 	for _, name := range append(c.AllowHost, c.Host) {
@@ -105,8 +106,8 @@ func (c *serveCmd) serving() (o serve.Options, err error) {
 	switch {
 	case c.Port < 0 || c.Port > 65535:
 		return o, usageError(fmt.Sprintf("--port is %d, want 0 to 65535", c.Port))
-	case c.Queue < 1 || c.Running < 1 || c.MaxBody < 1 || c.MaxTokens < 0 || c.Timeout < 0 || c.DrainTimeout < 0 || c.MaxLoaded < 0 || c.Memory < 0 || c.IdleUnload < 0:
-		return o, usageError("--queue, --running, --max-body, --max-tokens, --timeout, --drain-timeout, --max-loaded, --memory and --idle-unload are positive")
+	case c.Queue < 1 || c.Running < 1 || c.MaxBody < 1 || c.MaxTokens < 0 || c.Timeout < 0 || c.Heartbeat <= 0 || c.DrainTimeout < 0 || c.MaxLoaded < 0 || c.Memory < 0 || c.IdleUnload < 0:
+		return o, usageError("--queue, --running, --max-body, --max-tokens, --heartbeat, --timeout, --drain-timeout, --max-loaded, --memory and --idle-unload are positive")
 	case c.APIKeyFile == "" && !loopback(c.Host):
 		return o, usageError(fmt.Sprintf("--host %.60q can be reached from other machines: --api-key-file FILE says who may ask", c.Host))
 	}
