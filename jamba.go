@@ -23,6 +23,7 @@ import (
 	"jamba/engine"
 	"jamba/engine/prefix"
 	"jamba/engine/sample"
+	"jamba/internal/grammar"
 	"jamba/model"
 	"jamba/text"
 	"jamba/text/chat"
@@ -40,6 +41,7 @@ type Model struct {
 	padded     []int32  // rows of the vocabulary that only fill it up
 	warnings   []string // of generation settings and the tokenizer
 	hash       func() ([32]byte, error)
+	vocabulary func() (*grammar.Vocabulary, error) // for formats
 }
 
 // The types of the parts below that callers meet.
@@ -125,6 +127,9 @@ type Options struct {
 	// Constraint, in place of Mask, may also say what comes next, or take back up to Undo tokens; so many are held back from the reader.
 	Constraint Constraint
 	Undo       int
+	// Format is what the answer has to be. A Mask or Constraint beside it chooses among what it allows. An answer that MaxTokens or
+	// Stop ends need not be complete.
+	Format Format
 	// Adapter is what to compute with; nil: the model as it was opened. Answers with different adapters are computed together. A
 	// session that changes its adapter begins again.
 	Adapter *Adapter
@@ -171,6 +176,7 @@ func OpenWith(path string, o OpenOptions) (*Model, error) {
 		c.Close()
 		return nil, err
 	}
+	m.vocabulary = sync.OnceValues(func() (*grammar.Vocabulary, error) { return grammar.NewVocabulary(m.text.Tokenizer, m.ends) })
 	m.engine = engine.ForModel(m.network, o.Engine)
 	return m, nil
 }
@@ -365,6 +371,17 @@ func (s *Session) run(ctx context.Context, prompt []int32, marks text.Marks, o O
 	}
 	return func(yield func(Piece, error) bool) {
 		s.text = r.Sequence(nil)
+		r := r
+		if o.Format != (Format{}) {
+			g, err := m.compile(ctx, o.Format)
+			if err != nil {
+				yield(Piece{}, err)
+				return
+			}
+			matcher := g.Matcher()
+			defer matcher.Close()
+			r.Constraint = formatted{matcher, r.Constraint}
+		}
 		for piece, err := range m.engine.Generate(ctx, r) {
 			if err == nil && piece.Finish == "" {
 				s.text.Tokens = append(s.text.Tokens, piece.ID)
@@ -381,6 +398,9 @@ const lookupAhead = 8
 
 // validate checks options, and says so if it is the model's files that are wrong.
 func (m *Model) validate(o *Options) error {
+	if o.Format != (Format{}) && o.IgnoreEnds {
+		return errIgnoreEnds
+	}
 	err := o.Validate()
 	if own := m.defaults.Validate(); err != nil && own != nil && own.Error() == err.Error() {
 		return fmt.Errorf("the model's generation settings: %w; another value overrides it", err)

@@ -221,7 +221,7 @@ func (e *Engine) victim(may func(*sequence) bool) (found *sequence) {
 func (e *Engine) preempt(s *sequence) {
 	e.leave(s, prefix.Rolling)
 	s.todo = slices.Concat(s.tokens, s.todo[:len(s.todo)-s.guessed])
-	s.tokens, s.answering, s.again, s.guessed = nil, false, s.picked > 0, 0
+	s.tokens, s.answering, s.again, s.guessed, s.late = nil, false, s.picked > 0, 0, nil
 	if !s.again {
 		s.fed, s.total = 0, len(s.todo)
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
+	"jamba/internal/kernel/par"
 	"jamba/model/state"
 )
 
@@ -20,6 +22,18 @@ type Constraint interface {
 	Next(answer []int32, logits []float32) (forced []int32, back int, err error)
 }
 
+// Preparer is a Constraint that has to compute something before Next. It is done beside the network's passes; an answer for which it
+// takes longer misses the next ones, and others go on.
+type Preparer interface {
+	Constraint
+	// Prepare is called with the tokens so far, before the first when the request comes, then as soon as one is picked. It returns
+	// at once, and a channel that is closed when Next will also return at once. It must not keep its argument.
+	Prepare(answer []int32) (ready <-chan struct{})
+}
+
+// grace is how long the answers of a pass wait for what their constraints still compute.
+const grace = time.Millisecond
+
 // Mask is a Constraint that only changes logits.
 type Mask func(answer []int32, logits []float32)
 
@@ -30,6 +44,71 @@ func (m Mask) Next(answer []int32, logits []float32) ([]int32, int, error) {
 }
 
 var errNoToken = errors.New("the mask of the request allows no token")
+
+// prepare lets the constraint compute what it needs before the next token.
+func (s *sequence) prepare() {
+	p, ok := s.request.Constraint.(Preparer)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.gone {
+		s.preparing = p.Prepare(s.answer)
+	}
+}
+
+// prepared reports whether the constraint has computed what it needs, for which it has until deadline.
+func (s *sequence) prepared(deadline time.Time) bool {
+	if s.preparing == nil {
+		return true
+	}
+	select {
+	case <-s.preparing:
+		return true
+	default:
+	}
+	if wait := time.Until(deadline); wait > 0 {
+		select {
+		case <-s.preparing:
+			return true
+		case <-time.After(wait):
+		}
+	}
+	return false
+}
+
+// wakeFor wakes the engine when the constraint of a sequence is ready that has missed its pass.
+func (e *Engine) wakeFor(s *sequence) {
+	ready, ended := s.preparing, s.ctx.Done()
+	go func() {
+		select {
+		case <-ready:
+			e.nudge()
+		case <-ended:
+		}
+	}()
+}
+
+// catchUp picks the tokens of the sequences whose constraints have become ready since their pass.
+func (e *Engine) catchUp() {
+	var late []*sequence
+	for _, s := range e.running {
+		if s.late != nil && s.prepared(time.Time{}) {
+			late = append(late, s)
+		}
+	}
+	par.For(len(late), 1, func(lo, hi int) {
+		for _, s := range late[lo:hi] {
+			logits := s.late
+			s.late = nil
+			s.pick(logits, time.Time{})
+		}
+	})
+	for _, s := range late {
+		e.deliver(s)
+	}
+}
 
 // steer asks the constraint what may come next. done says that what comes next, or the end, is set.
 func (s *sequence) steer(logits []float32) (allowed []float32, done bool) {

@@ -156,6 +156,7 @@ func (e *Engine) run() {
 	for e.collect() {
 		e.sweep()
 		e.runJobs()
+		e.catchUp()
 		e.admit()
 		if !e.layOut() {
 			e.sleep()
@@ -240,9 +241,10 @@ func (e *Engine) take(results []model.Result, took time.Duration, lent bool) {
 			results[i].Err = ErrClosed // Close has interrupted the pass
 		}
 	}
+	deadline := time.Now().Add(grace)
 	par.For(len(e.step), 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			e.step[i].advance(&results[i], &e.spans[i])
+			e.step[i].advance(&results[i], &e.spans[i], deadline)
 		}
 	})
 	e.tally(took)
@@ -252,6 +254,9 @@ func (e *Engine) take(results []model.Result, took time.Duration, lent bool) {
 			s.last = nil
 			e.preempt(s) // somebody else took the memory
 			continue
+		}
+		if s.late != nil {
+			e.wakeFor(s)
 		}
 		e.deliver(s)
 	}

@@ -66,6 +66,7 @@ func (e *Engine) request(ctx context.Context, r *Request, g goal) (*sequence, er
 		s.guesses.push(r.Prompt...)
 	}
 	s.wanted.Store(int32(r.Ahead + 1))
+	s.prepare()
 	return s, e.submit(s)
 }
 

@@ -122,9 +122,10 @@ func (e *Engine) fit() {
 	}
 }
 
-// ready reports whether the next tokens of a sequence may be computed: its reader wants them, and has been sent what there is.
+// ready reports whether the next tokens of a sequence may be computed: they are known, its reader wants them, and has been sent what
+// there is.
 func (s *sequence) ready() bool {
-	return s.last == nil && s.wanted.Load() > 0 && len(s.next) <= s.request.Undo
+	return s.last == nil && s.late == nil && s.wanted.Load() > 0 && len(s.next) <= s.request.Undo
 }
 
 // keeps returns where the state is kept within the next n tokens.

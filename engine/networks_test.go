@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"jamba/checkpoint"
 	"jamba/engine/prefix"
@@ -206,6 +207,11 @@ func (w *world) converse(e *Engine, random *rand.Rand) {
 			r.Sample.Temperature, r.Sample.Seed = 1, new(random.Uint64())
 		}
 		r.Constraint = c
+		var late *slow
+		if random.IntN(2) == 0 {
+			late = newSlow(c, func() time.Duration { return rand.N(3 * time.Millisecond) })
+			r.Constraint = late
+		}
 		ctx, cancel := context.WithCancel(context.Background())
 		cut := random.IntN(60)
 		var got []int32
@@ -225,6 +231,9 @@ func (w *world) converse(e *Engine, random *rand.Rand) {
 			}
 		}
 		cancel()
+		if late != nil && late.early {
+			w.t.Errorf("%s: a constraint was asked before it was ready", w.name)
+		}
 		if len(got) == 0 {
 			continue
 		}

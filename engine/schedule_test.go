@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -191,6 +192,7 @@ func anyRequests(t *rapid.T, counts *Counters) {
 		ahead, priority    int
 		lookup             bool
 		undo               int
+		slow               time.Duration
 		broken             bool
 		adapter            int
 	}
@@ -206,6 +208,7 @@ func anyRequests(t *rapid.T, counts *Counters) {
 				leave: rapid.SampledFrom([]int{-1, -1, 0, 5}).Draw(t, "leave"), cancel: rapid.SampledFrom([]int{-1, -1, 0, 3}).Draw(t, "cancel"),
 				ahead: rapid.SampledFrom([]int{0, 0, 7}).Draw(t, "ahead"), priority: rapid.IntRange(0, 2).Draw(t, "priority"),
 				lookup: rapid.Bool().Draw(t, "lookup"), undo: rapid.SampledFrom([]int{0, 0, 1, 4}).Draw(t, "undo"),
+				slow:   rapid.SampledFrom([]time.Duration{0, 0, time.Microsecond, 2 * time.Millisecond}).Draw(t, "slow"),
 				broken: rapid.IntRange(0, 5).Draw(t, "broken") == 0, adapter: rapid.IntRange(0, len(adapters)-1).Draw(t, "adapter"),
 			})
 		}
@@ -231,6 +234,12 @@ func anyRequests(t *rapid.T, counts *Counters) {
 				}
 				if p.undo > 0 {
 					r.Undo, r.Constraint = p.undo, &wavering{back: p.undo}
+				}
+				if p.slow > 0 && r.Constraint == nil {
+					r.Constraint = Mask(func([]int32, []float32) {})
+				}
+				if p.slow > 0 {
+					r.Constraint = newSlow(r.Constraint, func() time.Duration { return rand.N(p.slow) })
 				}
 				var got []int32
 				var err error

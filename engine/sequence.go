@@ -35,6 +35,7 @@ type sequence struct {
 	sampler *sample.Sampler
 	answer  []int32   // for a constraint
 	masked  []float32 // logits that a constraint has changed
+	late    []float32 // logits of which no token is picked yet, since the constraint is not ready
 	room    int       // tokens that the answer may have
 	picked  int
 
@@ -65,6 +66,8 @@ type sequence struct {
 	waited   time.Duration // until it began
 	promise  int64         // bytes, beyond what the state had when it began
 	begun    int64         // bytes of the state then
+
+	preparing <-chan struct{} // closed when the constraint is ready; nil: it always is
 
 	mu       sync.Mutex   // of gone, and held while the constraint is called
 	gone     bool         // the reader is
@@ -136,8 +139,9 @@ func (s *sequence) want(n int) model.Want {
 	return model.NoLogits
 }
 
-// advance goes on from the result of a span. It sets next or last if the reader is to be told of something.
-func (s *sequence) advance(r *model.Result, span *model.Span) {
+// advance goes on from the result of a span. It sets next or last if the reader is to be told of something. A constraint that is not
+// ready at the deadline is waited for later.
+func (s *sequence) advance(r *model.Result, span *model.Span, deadline time.Time) {
 	n := len(span.Tokens)
 	if r.Err != nil {
 		if errors.Is(r.Err, state.ErrFull) {
@@ -147,7 +151,7 @@ func (s *sequence) advance(r *model.Result, span *model.Span) {
 		return
 	}
 	if s.guessed > 0 {
-		s.verify(r, span)
+		s.verify(r, deadline)
 		return
 	}
 	if s.scoring() {
@@ -169,20 +173,20 @@ func (s *sequence) advance(r *model.Result, span *model.Span) {
 		s.last = &event{id: -1, finish: FinishStop, state: s.state.Fork()}
 	default:
 		s.answering = true
-		s.pick(r.Logits)
+		s.pick(r.Logits, deadline)
 	}
 }
 
 // verify goes on from a span of a token and guesses of what follows: each token is picked from its logits as without guesses, as
 // long as they were right.
-func (s *sequence) verify(r *model.Result, span *model.Span) {
+func (s *sequence) verify(r *model.Result, deadline time.Time) {
 	ids := s.todo
 	s.guessed = 0
 	vocab := len(r.Logits) / len(ids)
 	right, start := 0, s.at()
 	for {
 		s.tokens = append(s.tokens, ids[right])
-		s.pick(r.Logits[right*vocab : (right+1)*vocab])
+		s.pick(r.Logits[right*vocab:(right+1)*vocab], deadline)
 		if s.at() != start+right+1 {
 			break // the constraint has taken back tokens, and the state
 		}
@@ -200,21 +204,28 @@ func (s *sequence) verify(r *model.Result, span *model.Span) {
 	s.drafted, s.accepted = s.drafted+len(ids)-1, s.accepted+right
 }
 
-// pick picks the next token.
-func (s *sequence) pick(logits []float32) {
+// pick picks the next token, or keeps the logits if the constraint is not ready at the deadline.
+func (s *sequence) pick(logits []float32, deadline time.Time) {
 	if s.picked == s.room {
 		s.last = &event{id: -1, finish: FinishLength}
 		return
 	}
-	allowed := logits
-	if s.request.Constraint != nil {
-		var done bool
-		if allowed, done = s.steer(logits); done {
-			return
-		}
+	if s.request.Constraint == nil {
+		s.todo = s.one[:0]
+		s.accept(s.sampler.Next(logits), logits, true)
+		return
 	}
-	s.todo = s.one[:0]
-	s.accept(s.sampler.Next(allowed), logits, true)
+	if !s.prepared(deadline) {
+		s.todo, s.late = nil, slices.Clone(logits)
+		return
+	}
+	if allowed, done := s.steer(logits); !done {
+		s.todo = s.one[:0]
+		s.accept(s.sampler.Next(allowed), logits, true)
+	}
+	if s.last == nil {
+		s.prepare()
+	}
 }
 
 // accept makes a token the next of the answer and of what is to be computed.

@@ -15,6 +15,7 @@ type Model interface {
 	TextPrompt(s string, literal bool) (jamba.Prompt, error)
 	ChatPrompt(conversation []byte, literal bool, kept ...int) (jamba.Prompt, error)
 	Answer(ctx context.Context, p jamba.Prompt, o jamba.Options) iter.Seq2[jamba.Piece, error]
+	CheckFormat(ctx context.Context, f jamba.Format) error
 	EmbedIDs(ctx context.Context, texts [][]int32, o jamba.EmbedOptions) ([][]float32, error)
 	OpenAdapter(dir string) (*jamba.Adapter, error)
 	CanChat() bool

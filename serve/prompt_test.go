@@ -125,15 +125,10 @@ func TestOptions(t *testing.T) {
 	if o = ask("/v1/completions", `{"prompt":"a"}`); o.MaxTokens != 16 {
 		t.Errorf("%+v", o)
 	}
-	o = ask("/v1/chat/completions", `{`+hi+`,`+tools+`,"tool_choice":{"type":"function","function":{"name":"weather"}}}`)
-	forced, _, _ := o.Constraint.Next(nil, nil)
-	if text := m(t).Text().Tokenizer.Decode(forced, false); text != "<tool_call>\n{\"name\": \"weather\", \"arguments\": {" {
-		t.Errorf("the answer begins with %q", text)
-	}
 	o = ask("/v1/messages", `{"max_tokens":9,`+hi+`,"thinking":{"type":"enabled","budget_tokens":12}}`)
 	think, _ := m(t).Text().Tokenizer.Encode("<think>a b c d e f g h i j k l m", false)
 	for n := range think {
-		forced, _, _ = o.Constraint.Next(think[:n], nil)
+		forced, _, _ := o.Constraint.Next(think[:n], nil)
 		if text := m(t).Text().Tokenizer.Decode(forced, false); (n == 12) != strings.Contains(text, "</think>") {
 			t.Errorf("after %d tokens of thought: %q", n, text)
 		}

@@ -197,9 +197,6 @@ func (m *served) setOptions(j *job) error {
 	o.WholeText = true // streamed or not, the text is the same
 	o.Salt, o.Priority, o.Adapter = r.Salt, r.Priority, m.adapter
 	if c := r.Chat; c != nil {
-		if err := checkTool(c); err != nil {
-			return err
-		}
 		if c.Choice.Required && m.format == nil {
 			return turn.Invalid("tool_choice", "the model's chat template tells no format of tool calls; --tool-format names one")
 		}
@@ -209,7 +206,10 @@ func (m *served) setOptions(j *job) error {
 			o.Show = slices.Concat(o.Show, m.showCall)
 		}
 	}
-	return m.check(o)
+	if err := m.check(o); err != nil {
+		return err
+	}
+	return j.setFormat()
 }
 
 // check says what is wrong with the options, in the words of the APIs.

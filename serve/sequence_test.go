@@ -85,7 +85,7 @@ var sequences = []struct {
 	{name: "ollama-chat-failed", path: "/api/chat", body: `{"model":"m","messages":[{"role":"user","content":"Hi"}]}`, err: errBroken, slow: 300 * time.Millisecond},
 	{name: "ollama-generate", path: "/api/generate", body: `{"model":"m","prompt":"Hi","system":"Be brief"}`, says: "Hello there."},
 	{name: "ollama-generate-raw", path: "/api/generate", body: `{"model":"m","prompt":"Hi","raw":true,"stream":false}`, says: "Hello there."},
-	{name: "ollama-format", path: "/api/chat", body: `{"model":"m","messages":[{"role":"user","content":"Hi"}],"format":"json"}`},
+	{name: "ollama-format", path: "/api/chat", body: `{"model":"m","messages":[{"role":"user","content":"Hi"}],"format":"json"}`, says: `{"a": 1}`},
 	{name: "ollama-show", path: "/api/show", body: `{"name":"m"}`},
 }
 
@@ -115,6 +115,10 @@ var volatile = []struct {
 
 // TestSequences compares what is sent, byte by byte, with what was recorded and looked over. UPDATE=1 records it anew.
 func TestSequences(t *testing.T) {
+	// The first format takes a while, in which there would be signs of life.
+	if err := open(t).CheckFormat(t.Context(), jamba.JSONObject()); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range sequences {
 		t.Run(test.name, func(t *testing.T) {
 			d := say(t, "", 1)

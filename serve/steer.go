@@ -4,11 +4,9 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"jamba/serve/turn"
 )
 
-// steer is the constraint of an answer that has to begin in a way, to have so many tokens at least, or not to think for too long.
+// steer is the constraint of an answer that has to have so many tokens at least, or not to think for too long.
 type steer struct {
 	begin []int32 // of the answer
 	ends  []int32 // not before min tokens
@@ -36,13 +34,7 @@ func (j *job) steering() *steer {
 	}
 	if c := r.Chat; c != nil {
 		const end = "\n</think>\n\n"
-		if j.reply.Format != nil && c.Choice.Required {
-			text := j.reply.Format.Begin(c.Choice.Name)
-			if j.reply.Opened {
-				text = strings.TrimLeft(end, "\n") + text
-			}
-			st.begin = j.model.control(text)
-		} else if c.ThoughtTokens < 0 && j.reply.Opened {
+		if c.ThoughtTokens < 0 && j.reply.Opened {
 			st.begin = j.model.control(strings.TrimLeft(end, "\n"))
 		} else if c.ThoughtTokens != 0 {
 			st.budget, st.end = max(c.ThoughtTokens, 0), j.model.control(end)
@@ -51,6 +43,8 @@ func (j *job) steering() *steer {
 				switch begun := j.reply.Opened || strings.HasPrefix(text, "<think>"); {
 				case strings.Contains(text, "</think>"):
 					return hasThought
+				case strings.HasSuffix(text, "\ufffd"):
+					return mayThink // a character is not cut
 				case begun:
 					return thinks
 				case strings.HasPrefix("<think>", text):
@@ -97,17 +91,4 @@ func (st *steer) Next(answer []int32, logits []float32) (forced []int32, back in
 		}
 	}
 	return nil, 0, nil
-}
-
-// validTool reports whether a name may stand in what an answer is forced to begin with.
-func validTool(name string) bool {
-	return name != "" && len(name) <= 128 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/") == ""
-}
-
-// checkTool refuses to force the call of a tool whose name is not plain.
-func checkTool(c *turn.Chat) error {
-	if c.Choice.Name != "" && !validTool(c.Choice.Name) {
-		return turn.Invalid("tool_choice", "the name of a tool has letters, digits and _-.:/ alone")
-	}
-	return nil
 }

@@ -57,6 +57,7 @@ func (c *runCmd) asked(m *jamba.Model) jamba.Options {
 	o.EndRepetition = !c.Raw && !c.AllowRepetition
 	o.LiteralContent = c.LiteralContent
 	o.Lookup = true
+	o.Format = c.schema
 	if c.list != nil {
 		o.Tools = c.list
 		o.Show = slices.Concat(reply.Control(m.Text().Tokenizer))

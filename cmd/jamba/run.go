@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"jamba"
+	"jamba/internal/bounded"
 	"jamba/model"
 )
 
@@ -20,6 +22,9 @@ type runCmd struct {
 	JSON      bool            `name:"json" help:"Print one JSON object when the answer is complete, or interrupted."`
 	Precision model.Precision `default:"fast" placeholder:"P" help:"fast: quantized weights times activations rounded to 16 bits or little less. exact: float32."`
 	Stats     bool            `help:"Print tokens per second on standard error."`
+
+	Schema string `placeholder:"FILE" help:"Hold answers to the JSON schema in FILE."`
+	schema jamba.Format
 
 	Session string `placeholder:"FILE" help:"Go on with the conversation in FILE, if there is one, and keep it there, with what was computed for it."`
 
@@ -84,6 +89,13 @@ func (c *runCmd) Run(s *streams) error {
 	if interactive && c.JSON {
 		return usageError("--json needs a prompt")
 	}
+	if c.Schema != "" {
+		schema, err := bounded.ReadText(c.Schema, maxSchema)
+		if err != nil {
+			return err
+		}
+		c.schema = jamba.JSONSchema(schema)
+	}
 	m, err := jamba.OpenWith(path, jamba.OpenOptions{
 		Options: c.options(s.err, c.Precision), StateDir: c.StateDir, Warn: func(err error) { warn(s.err, err.Error()) },
 	})
@@ -101,6 +113,9 @@ func (c *runCmd) Run(s *streams) error {
 	}
 	if c.System != nil && c.continues(m) {
 		return usageError("--system is for chats: the model has no chat template, or --raw is set")
+	}
+	if err := m.CheckFormat(context.Background(), c.schema); err != nil {
+		return fmt.Errorf("%s: %w", c.Schema, err)
 	}
 	if err := c.read(m, c.continues(m)); err != nil {
 		return err
@@ -165,6 +180,9 @@ func (c *runCmd) prompt(s *streams) (string, error) {
 	}
 	return prompt, err
 }
+
+// maxSchema bounds the file of --schema.
+const maxSchema = 1 << 20
 
 // check says which flags are out of range.
 func (c *runCmd) check() error {

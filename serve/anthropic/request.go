@@ -105,10 +105,36 @@ func Read(body []byte, count bool) (*Request, *turn.Request, error) {
 	if d := q.Diagnostics; d != nil && d.PreviousMessageID != nil {
 		compare = &turn.Comparison{ID: *d.PreviousMessageID}
 	}
+	f, err := q.format()
+	if err != nil {
+		return nil, nil, err
+	}
 	return q, &turn.Request{
-		Compare: compare,
-		Model:   q.Model, Chat: c, N: 1, Stream: q.Stream, MaxTokens: q.MaxTokens, Stop: q.StopSequences, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK,
+		Model: q.Model, Chat: c, N: 1, Stream: q.Stream, MaxTokens: q.MaxTokens, Stop: q.StopSequences, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK,
+		Format: f, Compare: compare,
 	}, nil
+}
+
+// format reads what the answer has to be.
+func (r *Request) format() (*turn.Format, error) {
+	const param = "output_config.format"
+	o := r.OutputConfig
+	if o == nil || len(o.Format) == 0 || string(o.Format) == "null" {
+		return nil, nil
+	}
+	var f struct {
+		Type   string          `json:"type"`
+		Schema json.RawMessage `json:"schema"`
+	}
+	switch {
+	case json.Unmarshal(o.Format, &f) != nil:
+		return nil, turn.Invalid(param, "want an object with type and schema")
+	case f.Type != "json_schema":
+		return nil, turn.Invalid(param+".type", "%.40q is not known, want json_schema", f.Type)
+	case len(f.Schema) == 0 || string(f.Schema) == "null":
+		return nil, turn.Invalid(param+".schema", "missing")
+	}
+	return &turn.Format{Param: param + ".schema", Schema: f.Schema}, nil
 }
 
 func (r *Request) chat() (*turn.Chat, error) {
@@ -155,9 +181,6 @@ func (r *Request) chat() (*turn.Chat, error) {
 		default:
 			return nil, turn.Invalid("thinking.type", "%.40q is not known; enabled, adaptive and disabled are", t.Type)
 		}
-	}
-	if o := r.OutputConfig; o != nil && len(o.Format) > 0 && string(o.Format) != "null" {
-		return nil, turn.Invalid("output_config.format", "not supported: answers cannot be held to a schema here")
 	}
 	return c, nil
 }
@@ -282,6 +305,7 @@ func (r *Request) tools(c *turn.Chat) error {
 			Name        string          `json:"name"`
 			Description *string         `json:"description"`
 			InputSchema json.RawMessage `json:"input_schema"`
+			Strict      bool            `json:"strict"`
 		}
 		if json.Unmarshal(raw, &t) != nil {
 			return turn.Invalid(param, "want an object with name and input_schema")
@@ -293,6 +317,9 @@ func (r *Request) tools(c *turn.Chat) error {
 			return turn.Invalid(param+".name", "missing")
 		}
 		names = append(names, t.Name)
+		if t.Strict {
+			c.Strict = append(c.Strict, t.Name)
+		}
 		var b bytes.Buffer
 		b.WriteString(`{"type":"function","function":{"name":`)
 		b.Write(turn.String(t.Name))

@@ -113,12 +113,18 @@ func (c *common) request() (*turn.Request, error) {
 			return nil, err
 		}
 	}
-	if f := string(c.Format); f != "" && f != "null" && f != `""` {
-		return nil, turn.Invalid("format", "not supported: answers cannot be held to a schema here")
-	}
 	r := &turn.Request{
 		Model: c.Model, N: 1, Stream: c.Stream == nil || *c.Stream, Temperature: o.Temperature, TopK: o.TopK, TopP: o.TopP, MinP: o.MinP,
 		RepetitionPenalty: o.RepeatPenalty, PresencePenalty: o.PresencePenalty, FrequencyPenalty: o.FrequencyPenalty, Keep: c.Keep.time,
+	}
+	switch f := string(c.Format); {
+	case f == "" || f == "null" || f == `""`:
+	case f == `"json"`:
+		r.Format = &turn.Format{Param: "format", Schema: turn.AnyObject}
+	case f[0] == '{':
+		r.Format = &turn.Format{Param: "format", Schema: c.Format}
+	default:
+		return nil, turn.Invalid("format", "%.40s is not known; \"json\" and a JSON schema are", f)
 	}
 	if o.NumPredict != nil && *o.NumPredict >= 0 {
 		r.MaxTokens = o.NumPredict

@@ -89,7 +89,7 @@ func ReadChat(body []byte) (*ChatRequest, *turn.Request, error) {
 		}
 		r.Top = *c.TopLogprobs
 	}
-	if err := format("response_format", c.ResponseFormat); err != nil {
+	if r.Format, err = format("response_format", c.ResponseFormat); err != nil {
 		return nil, nil, err
 	}
 	r.Chat, err = c.chat()
@@ -122,10 +122,11 @@ func (r *ChatRequest) chat() (*turn.Chat, error) {
 		}
 	}
 	c.Tools = r.Tools
-	names, err := toolNames(r.Tools)
+	names, strict, err := toolNames(r.Tools)
 	if err != nil {
 		return nil, err
 	}
+	c.Strict = strict
 	c.OneCall = r.ParallelToolCalls != nil && !*r.ParallelToolCalls
 	c.Choice, err = choice(r.ToolChoice, names)
 	return c, err
@@ -171,28 +172,32 @@ func (m *message) turn(param string) (own turn.Message, err error) {
 	return own, nil
 }
 
-// toolNames checks the tools of a chat request and returns their names.
-func toolNames(tools []json.RawMessage) (names []string, err error) {
+// toolNames checks the tools of a chat request and returns their names, and those of them that are strict.
+func toolNames(tools []json.RawMessage) (names, strict []string, err error) {
 	for i, raw := range tools {
 		var t struct {
 			Type     string `json:"type"`
 			Function struct {
-				Name string `json:"name"`
+				Name   string `json:"name"`
+				Strict bool   `json:"strict"`
 			} `json:"function"`
 		}
 		param := fmt.Sprintf("tools[%d]", i)
 		if json.Unmarshal(raw, &t) != nil {
-			return nil, turn.Invalid(param, "want an object with type and function")
+			return nil, nil, turn.Invalid(param, "want an object with type and function")
 		}
 		if t.Type != "function" {
-			return nil, turn.Invalid(param+".type", "%.40q is not supported, want function", t.Type)
+			return nil, nil, turn.Invalid(param+".type", "%.40q is not supported, want function", t.Type)
 		}
 		if t.Function.Name == "" {
-			return nil, turn.Invalid(param+".function.name", "missing")
+			return nil, nil, turn.Invalid(param+".function.name", "missing")
 		}
 		names = append(names, t.Function.Name)
+		if t.Function.Strict {
+			strict = append(strict, t.Function.Name)
+		}
 	}
-	return names, nil
+	return names, strict, nil
 }
 
 // choice reads tool_choice, as the chat API or the responses API has it.

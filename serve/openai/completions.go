@@ -59,7 +59,7 @@ func ReadCompletion(body []byte) (*CompletionRequest, *turn.Request, error) {
 	if err := turn.Check("logprobs", c.Logprobs, 0, maxTop); err != nil {
 		return nil, nil, err
 	}
-	if err := format("response_format", c.ResponseFormat); err != nil {
+	if r.Format, err = format("response_format", c.ResponseFormat); err != nil {
 		return nil, nil, err
 	}
 	if c.Logprobs != nil {

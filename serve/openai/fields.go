@@ -180,18 +180,35 @@ func vars(param string, raw json.RawMessage) ([]turn.Var, error) {
 	return list, nil
 }
 
-// format refuses formats of answers that cannot be held to.
-func format(param string, raw json.RawMessage) error {
+// format reads a format of answers, as the chat API has it or, flat, the responses API.
+func format(param string, raw json.RawMessage) (*turn.Format, error) {
 	var f struct {
-		Type string `json:"type"`
+		Type   string          `json:"type"`
+		Schema json.RawMessage `json:"schema"`
+		Nested *struct {
+			Schema json.RawMessage `json:"schema"`
+		} `json:"json_schema"`
 	}
-	switch {
-	case null(raw):
-		return nil
-	case json.Unmarshal(raw, &f) != nil:
-		return turn.Invalid(param, "want an object with a type")
-	case f.Type == "" || f.Type == "text":
-		return nil
+	if null(raw) {
+		return nil, nil
 	}
-	return turn.Invalid(param+".type", "%.40q is not supported: answers cannot be held to a schema here; text is", f.Type)
+	if json.Unmarshal(raw, &f) != nil {
+		return nil, turn.Invalid(param, "want an object with a type")
+	}
+	switch f.Type {
+	case "", "text":
+		return nil, nil
+	case "json_object":
+		return &turn.Format{Param: param, Schema: turn.AnyObject}, nil
+	case "json_schema":
+		at := param + ".schema"
+		if f.Nested != nil {
+			f.Schema, at = f.Nested.Schema, param+".json_schema.schema"
+		}
+		if null(f.Schema) {
+			return nil, turn.Invalid(at, "missing")
+		}
+		return &turn.Format{Param: at, Schema: f.Schema}, nil
+	}
+	return nil, turn.Invalid(param+".type", "%.40q is not known; text, json_object and json_schema are", f.Type)
 }

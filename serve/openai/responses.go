@@ -63,11 +63,6 @@ func ReadResponses(body []byte, before func(id string) ([]turn.Message, bool)) (
 			return nil, nil, err
 		}
 	}
-	if q.Text != nil {
-		if err := format("text.format", q.Text.Format); err != nil {
-			return nil, nil, err
-		}
-	}
 	c := &turn.Chat{OneCall: q.ParallelToolCalls != nil && !*q.ParallelToolCalls}
 	if q.Instructions != nil && *q.Instructions != "" {
 		c.Messages = []turn.Message{{Role: "system", Content: q.Instructions}}
@@ -81,7 +76,11 @@ func ReadResponses(body []byte, before func(id string) ([]turn.Message, bool)) (
 		}
 		c.Messages = append(c.Messages, messages...)
 	}
+	var form *turn.Format
 	err := q.tools(c)
+	if err == nil && q.Text != nil {
+		form, err = format("text.format", q.Text.Format)
+	}
 	if err == nil {
 		err = q.input(c)
 	}
@@ -96,6 +95,7 @@ func ReadResponses(body []byte, before func(id string) ([]turn.Message, bool)) (
 	}
 	r := &turn.Request{
 		Model: q.Model, N: 1, Stream: q.Stream, Chat: c, MaxTokens: q.MaxOutputTokens, Temperature: q.Temperature, TopP: q.TopP, Salt: q.CacheSalt,
+		Format: form,
 	}
 	if o := q.PromptCacheOptions; o != nil && o.ComparisonResponseID != "" {
 		q.comparison = &turn.Comparison{ID: o.ComparisonResponseID}
@@ -115,9 +115,10 @@ func (r *ResponsesRequest) tools(c *turn.Chat) error {
 	add = func(param, space string, list []json.RawMessage) error {
 		for i, raw := range list {
 			var t struct {
-				Type  string            `json:"type"`
-				Name  string            `json:"name"`
-				Tools []json.RawMessage `json:"tools"`
+				Type   string            `json:"type"`
+				Name   string            `json:"name"`
+				Strict bool              `json:"strict"`
+				Tools  []json.RawMessage `json:"tools"`
 			}
 			at := fmt.Sprintf("%s[%d]", param, i)
 			if err := json.Unmarshal(raw, &t); err != nil {
@@ -137,6 +138,9 @@ func (r *ResponsesRequest) tools(c *turn.Chat) error {
 					r.spaces[name] = tool{space, t.Name}
 				}
 				names = append(names, name)
+				if t.Strict {
+					c.Strict = append(c.Strict, name)
+				}
 				c.Tools = append(c.Tools, nested(raw, name))
 			}
 		}

@@ -130,10 +130,14 @@ type event map[string]any
 // begin sets up the response.
 func (s *ResponseStream) begin() []turn.Frame {
 	q := s.Request
+	form := json.RawMessage(`{"type":"text"}`)
+	if q.Text != nil && !null(q.Text.Format) {
+		form = q.Text.Format
+	}
 	r := &responseObject{
 		ID: "resp_" + s.ID, Object: "response", CreatedAt: s.Created, Status: "in_progress", Instructions: q.Instructions, MaxOutputTokens: q.MaxOutputTokens,
 		Metadata: q.Metadata, Model: s.Model, Output: []*outputItem{}, ParallelToolCalls: q.ParallelToolCalls == nil || *q.ParallelToolCalls,
-		Store: q.Stores(), Temperature: q.Temperature, Text: map[string]any{"format": map[string]string{"type": "text"}}, ToolChoice: q.ToolChoice, Tools: q.Tools,
+		Store: q.Stores(), Temperature: q.Temperature, Text: map[string]any{"format": form}, ToolChoice: q.ToolChoice, Tools: q.Tools,
 		TopP: q.TopP, Truncation: "disabled",
 	}
 	if null(r.Metadata) {

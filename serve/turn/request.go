@@ -34,9 +34,19 @@ type Request struct {
 	Salt     string // nothing is shared with requests of another
 	Priority int
 	Compare  *Comparison // with an earlier request; nil: nobody asks
+	Format   *Format     // what the answers have to be; nil: any text
 	// Keep is how long the model is to stay loaded afterwards, less than 0: for as long as there is room; nil: as the server says.
 	Keep *time.Duration
 }
+
+// Format is a JSON schema that answers are held to.
+type Format struct {
+	Param  string // the field of the request that has it
+	Schema json.RawMessage
+}
+
+// AnyObject is the schema of any JSON object.
+var AnyObject = json.RawMessage(`{"type":"object"}`)
 
 // Prompt is a text or token ids.
 type Prompt struct {
@@ -51,10 +61,11 @@ type Chat struct {
 	Tools     []json.RawMessage // as OpenAI's chat API has them, keys in the order in which they came
 	Documents []json.RawMessage
 	Choice    Choice
-	Kept      []int // what is computed up to the end of so many messages is kept for later requests, ascending
-	Vars      []Var // further variables of the chat template
-	OneCall   bool  // not more
-	Continue  bool  // the last message goes on
+	Kept      []int    // what is computed up to the end of so many messages is kept for later requests, ascending
+	Vars      []Var    // further variables of the chat template
+	OneCall   bool     // not more
+	Strict    []string // tools whose arguments are held to their schemas
+	Continue  bool     // the last message goes on
 	// NoThoughts asks the template not to let the model think, as far as it heeds that. ThoughtTokens, if it is not 0, ends a thought
 	// that becomes longer; if it is less than 0, before it begins.
 	NoThoughts    bool

@@ -108,27 +108,3 @@ func Opened(t *tokenizer.Tokenizer, prompt []int32) bool {
 	end := prompt[max(0, len(prompt)-16):]
 	return strings.HasSuffix(strings.TrimRight(t.Decode(end, false), " \n"), thinkOpen)
 }
-
-// Begin returns how a call of a tool begins in the format, for an answer that has to be one; of any tool if name is "".
-func (f *Format) Begin(name string) string {
-	begin := f.open
-	switch {
-	case f.Name == "jamba":
-		begin += "[\n    "
-	case f.Name == "hermes":
-		begin += "\n"
-	case f.named:
-		begin += "["
-	case f.bare:
-		begin = ""
-	}
-	begin += `{"name": "`
-	if name == "" {
-		return begin
-	}
-	arguments := "arguments"
-	if f.bare {
-		arguments = "parameters"
-	}
-	return begin + name + `", "` + arguments + `": {`
-}
