@@ -9,8 +9,8 @@ import (
 	"jamba/serve/api/apitest"
 )
 
-// TestPaths expects the OpenAPI document to have all that is answered, and nothing else.
-func TestPaths(t *testing.T) {
+// TestDocumentedPaths expects the OpenAPI document to have all that is answered, and nothing else.
+func TestDocumentedPaths(t *testing.T) {
 	url, s := start(t, open(t), Options{})
 	doc := apitest.Document(t)
 	described := map[string]bool{}
