@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -42,36 +41,37 @@ func (s *slow) Next(answer []int32, logits []float32) ([]int32, int, error) {
 	return s.Constraint.Next(answer, logits)
 }
 
-// TestSlowConstraint expects a constraint that takes long to hold up its own answer alone, and one that is done within a pass none.
+// gated is a constraint that is not ready before the gate is closed.
+type gated struct {
+	Constraint
+	gate chan struct{}
+}
+
+func (g gated) Prepare([]int32) <-chan struct{} { return g.gate }
+
+// TestSlowConstraint expects a constraint that is not ready to hold up its own answer alone.
 func TestSlowConstraint(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e, d := newDouble(0, Options{})
-		defer e.Close()
-		d.delay = 10 * time.Millisecond
-		all := Mask(func([]int32, []float32) {})
-		times := map[time.Duration]time.Duration{}
-		var mu sync.Mutex
-		var readers sync.WaitGroup
-		start := time.Now()
-		for i, takes := range []time.Duration{0, 9 * time.Millisecond, time.Second} {
-			readers.Go(func() {
-				prompt := unlike(i, 5)
-				c := newSlow(all, func() time.Duration { return takes })
-				got, _, _, err := collect(t, e, Request{Prompt: prompt, MaxTokens: 20, Constraint: c})
-				if err != nil || !slices.Equal(got, alone(prompt, 20)) {
-					t.Errorf("got %v, %v", got, err)
-				}
-				if c.early {
-					t.Error("was asked before it was ready")
-				}
-				mu.Lock()
-				times[takes] = time.Since(start)
-				mu.Unlock()
-			})
+	e, _ := newDouble(0, Options{})
+	all := Mask(func([]int32, []float32) {})
+	gate, prompt := make(chan struct{}), unlike(1, 5)
+	done := make(chan []int32)
+	go func() {
+		ids, _, _, err := collect(t, e, Request{Prompt: prompt, MaxTokens: 20, Constraint: gated{all, gate}})
+		if err != nil {
+			t.Error(err)
 		}
-		readers.Wait()
-		if most := 20*(d.delay+grace) + 20*time.Millisecond; times[0] > most || times[9*time.Millisecond] > most || times[time.Second] < 20*time.Second {
-			t.Errorf("%v", times)
+		done <- ids
+	}()
+	for i := range 5 {
+		other := unlike(2+i, 5)
+		ids, _, _, err := collect(t, e, Request{Prompt: other, MaxTokens: 20, Constraint: newSlow(all, func() time.Duration { return time.Microsecond })})
+		if err != nil || !slices.Equal(ids, alone(other, 20)) {
+			t.Errorf("beside a constraint that is not ready: ids %v, error %v", ids, err)
 		}
-	})
+	}
+	close(gate)
+	if ids := <-done; !slices.Equal(ids, alone(prompt, 20)) {
+		t.Errorf("ids %v", ids)
+	}
+	cleared(t, e)
 }

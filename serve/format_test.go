@@ -45,10 +45,10 @@ func TestFormats(t *testing.T) {
 		{"/v1/responses", `"temperature":1.5,"max_output_tokens":300,"input":"Hi","text":{"format":{"type":"json_schema","name":"a","schema":` + look + `}}`},
 		{"/v1/messages", common + hi + `,"output_config":{"format":{"type":"json_schema","schema":` + look + `}}`},
 		{"/api/chat", `"options":{"temperature":1.5,"num_predict":300},` + hi + `,"format":` + look},
-		{"/v1/chat/completions", common + hi + `,"tool_choice":"required",` + function(false)},
+		{"/v1/chat/completions", common + hi + `,"tool_choice":"required","parallel_tool_calls":false,` + function(false)},
 		{"/v1/chat/completions", common + hi + `,"tool_choice":{"type":"function","function":{"name":"look"}},"parallel_tool_calls":false,` + function(true)},
-		{"/v1/responses", `"temperature":1.5,"max_output_tokens":300,"input":"Hi","tool_choice":"required","tools":[{"type":"function","name":"look","strict":true,"parameters":` + look + `}]`},
-		{"/v1/messages", common + hi + `,"tool_choice":{"type":"any"},"tools":[{"name":"look","input_schema":` + look + `}]`},
+		{"/v1/responses", `"temperature":1.5,"max_output_tokens":300,"input":"Hi","tool_choice":"required","parallel_tool_calls":false,"tools":[{"type":"function","name":"look","strict":true,"parameters":` + look + `}]`},
+		{"/v1/messages", common + hi + `,"tool_choice":{"type":"any","disable_parallel_tool_use":true},"tools":[{"name":"look","input_schema":` + look + `}]`},
 	} {
 		for _, stream := range []bool{false, true} {
 			for range 3 {
