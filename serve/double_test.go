@@ -46,6 +46,7 @@ type double struct {
 	says   []string      // pieces
 	slow   time.Duration // for the prompt, with progress on its way
 	held   chan struct{} // the prompt takes until it is closed; may be nil
+	pace   time.Duration // between pieces
 	err    error
 	stop   string // the stop string that ends the answer
 	finish jamba.Finish
@@ -85,6 +86,7 @@ func (d *double) Answer(ctx context.Context, p jamba.Prompt, o jamba.Options) it
 			return
 		}
 		for i, s := range d.says {
+			time.Sleep(d.pace)
 			piece := jamba.Piece{ID: int32(100 + i), Text: s}
 			if o.Logprobs {
 				piece.Logprob = &jamba.Logprob{ID: piece.ID, Logprob: -0.5}

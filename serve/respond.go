@@ -113,7 +113,6 @@ func (o *response) wait(ctx context.Context, u *use) (*served, error) {
 			if !o.send(turn.Event{Kind: turn.Waiting, Loading: true, Computed: int(p.done.Load()), Total: int(p.total.Load())}) {
 				return nil, errGone
 			}
-			o.heart.Reset(o.server.options.Heartbeat)
 		}
 	}
 }
@@ -164,7 +163,6 @@ func (o *response) streamed(j *job, events <-chan turn.Event) {
 				return
 			}
 		}
-		o.heart.Reset(o.server.options.Heartbeat)
 	}
 }
 
@@ -197,6 +195,9 @@ func (o *response) send(e turn.Event) bool {
 	}
 	if e.Kind == turn.Done && o.done != nil {
 		o.done()
+	}
+	if b.Len() > 0 || e.Kind == turn.Waiting { // of a call that is sent whole nothing comes for long
+		o.heart.Reset(o.server.options.Heartbeat)
 	}
 	_ = control.SetWriteDeadline(time.Now().Add(writeTime))
 	if _, err := o.w.Write(b.Bytes()); err != nil {
