@@ -53,6 +53,7 @@ func (c *choice) run(ctx context.Context) error {
 		}
 		if p.ID >= 0 {
 			c.job.metrics.token(c)
+			c.job.account.spend(1)
 		}
 		if !scored {
 			scored = true

@@ -30,6 +30,8 @@ type record struct {
 	usage  turn.Usage
 	failed bool // after the status was sent
 	err    string
+
+	account *account // of the key; nil: none was asked for
 }
 
 type recordKey struct{}
@@ -98,6 +100,14 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			ww.WriteHeader(http.StatusNoContent)
 			return
 		}
+		if r.Method == http.MethodPost {
+			end, err := rec.account.begin()
+			if err != nil {
+				s.fail(ww, r, err, shape(r))
+				return
+			}
+			defer end()
+		}
 		next.ServeHTTP(ww, r)
 	})
 }
@@ -110,6 +120,9 @@ func (s *Server) log(r *http.Request, rec *record, quiet bool) {
 	}
 	fields := []any{
 		"id", rec.id, "method", r.Method, "path", printable.Cut(r.URL.Path, 100), "status", rec.status, "duration", time.Since(rec.came).Round(time.Microsecond),
+	}
+	if rec.account != nil {
+		fields = append(fields, "key", rec.account.who())
 	}
 	if rec.model != "" {
 		fields = append(fields, "model", rec.model, "prompt_tokens", rec.prompt, "cached_tokens", rec.usage.Cached, "answer_tokens", rec.usage.Answer)
@@ -148,9 +161,16 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	open := r.Method == http.MethodGet && (r.URL.Path == "/health" || r.URL.Path == "/ready") || r.URL.Path == "/" && (r.Method == http.MethodHead || r.Method == http.MethodGet)
-	if s.options.Keys != nil && !open && !s.options.Keys.Has(key(r)) {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		return &turn.Error{Status: http.StatusUnauthorized, Code: "invalid_api_key", Message: "no key, or a wrong one: send Authorization: Bearer KEY, or x-api-key: KEY"}
+	if s.options.Keys != nil && !open {
+		a, err := s.options.Keys.find(key(r))
+		if err != nil {
+			s.options.Log.Warn("the file of keys has changed and cannot be read; the keys from before are used", "error", err)
+		}
+		if a == nil {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			return &turn.Error{Status: http.StatusUnauthorized, Code: "invalid_api_key", Message: "no key, or a wrong one: send Authorization: Bearer KEY, or x-api-key: KEY"}
+		}
+		recordOf(r).account = a
 	}
 	if s.draining.Load() && r.Method == http.MethodPost {
 		return failure(errStopping)

@@ -91,7 +91,10 @@ func TestMetricsOfRequests(t *testing.T) {
 		t.Fatalf("an answer of 4000 tokens came in 50 ms: %s", response.Status)
 	}
 	got = scrape(t, url)
-	for begun := time.Now(); got["vllm:request_success_total finished_reason=abort"] == 0 && time.Since(begun) < 5*time.Second; got = scrape(t, url) {
+	ended := func() bool {
+		return got["vllm:request_success_total finished_reason=abort"] == 1 && got["vllm:num_requests_running"] == 0 && got["jamba:http_requests"] == 0
+	}
+	for begun := time.Now(); !ended() && time.Since(begun) < 5*time.Second; got = scrape(t, url) {
 		time.Sleep(time.Millisecond)
 	}
 	// The aborted answer had a prompt of aborted tokens, and some of its own.

@@ -53,15 +53,21 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.R
 		out.failed(failure(err))
 		return
 	}
+	account := recordOf(r).account
+	request.Salt = account.salt(request.Salt)
 	j, err := m.prepare(request)
+	if err == nil {
+		note(r, j)
+		err = account.prompt(recordOf(r).prompt)
+	}
 	if err != nil {
 		out.failed(err)
 		return
 	}
+	j.account = account
 	if out.begin != nil {
 		out.begin(j)
 	}
-	note(r, j)
 	done := s.metrics.begin(j, recordOf(r).came)
 	events := j.run(ctx)
 	defer func() {

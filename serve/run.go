@@ -26,6 +26,7 @@ type job struct {
 	reply   reply.Options
 	came    time.Time // when the request did
 	metrics *modelMetrics
+	account *account // who pays
 
 	computed, total atomic.Int64 // of the first prompt
 }

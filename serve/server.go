@@ -18,6 +18,8 @@ type Options struct {
 	Hosts   []string // names in the Host header that are answered, beside localhost and addresses
 	Origins []string // pages that may ask from a browser, such as https://chat.example; "*": all
 
+	Certificate *Certificate // Run speaks TLS with it; nil: it does not
+
 	SpecialInContent bool          // control tokens that messages spell out are such
 	Calls            *reply.Format // of calls of tools; nil: as the chat template writes them
 	NoCalls          bool          // calls are text

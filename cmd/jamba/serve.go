@@ -17,7 +17,9 @@ type serveCmd struct {
 
 	Host       string `default:"127.0.0.1" placeholder:"HOST" help:"Address to listen on. Others than this machine's own need --api-key-file."`
 	Port       int    `default:"8080" placeholder:"PORT" help:"Port to listen on; 0: any that is free."`
-	APIKeyFile string `name:"api-key-file" placeholder:"FILE" help:"Answer those alone who have a key of FILE: one in each line, or sha256: and its hash. Read again when it changes."`
+	APIKeyFile string `name:"api-key-file" placeholder:"FILE" help:"Answer those alone who have a key of FILE: one in each line, or sha256: and its hash, and behind it name=NAME, and requests=N and tokens=N a minute and parallel=N at most. Read again when it changes."`
+	TLSCert    string `name:"tls-cert" placeholder:"FILE" help:"Speak TLS with the certificate in FILE (PEM), and those that lead to its root. Read again when it changes."`
+	TLSKey     string `name:"tls-key" placeholder:"FILE" help:"The certificate's private key (PEM)."`
 
 	AllowHost   []string `placeholder:"NAME" help:"Answer requests for this host name, too; localhost and addresses always. May be repeated."`
 	AllowOrigin []string `placeholder:"ORIGIN" help:"Let pages of ORIGIN ask from browsers (CORS), such as https://chat.example; * lets all. May be repeated."`
@@ -81,8 +83,12 @@ func (c *serveCmd) Run(s *streams) error {
 	}
 	ctx, stop := untilInterrupted()
 	defer stop()
+	scheme := "http"
+	if o.Certificate != nil {
+		scheme = "https"
+	}
 	for _, m := range models {
-		fmt.Fprintf(s.err, "jamba: %s at http://%s/v1\n", m.Name, l.Addr())
+		fmt.Fprintf(s.err, "jamba: %s at %s://%s/v1\n", m.Name, scheme, l.Addr())
 	}
 	server := serve.New(o, models...)
 	end, err = c.profiling(server, s.err)
@@ -108,6 +114,8 @@ func (c *serveCmd) serving() (o serve.Options, err error) {
 		return o, usageError(fmt.Sprintf("--port is %d, want 0 to 65535", c.Port))
 	case c.Queue < 1 || c.Running < 1 || c.MaxBody < 1 || c.MaxTokens < 0 || c.Timeout < 0 || c.Heartbeat <= 0 || c.DrainTimeout < 0 || c.MaxLoaded < 0 || c.Memory < 0 || c.IdleUnload < 0:
 		return o, usageError("--queue, --running, --max-body, --max-tokens, --heartbeat, --timeout, --drain-timeout, --max-loaded, --memory and --idle-unload are positive")
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return o, usageError("--tls-cert and --tls-key belong together")
 	case c.APIKeyFile == "" && !loopback(c.Host):
 		return o, usageError(fmt.Sprintf("--host %.60q can be reached from other machines: --api-key-file FILE says who may ask", c.Host))
 	}
@@ -120,7 +128,12 @@ func (c *serveCmd) serving() (o serve.Options, err error) {
 		}
 	}
 	if c.APIKeyFile != "" {
-		o.Keys, err = serve.OpenKeys(c.APIKeyFile)
+		if o.Keys, err = serve.OpenKeys(c.APIKeyFile); err != nil {
+			return o, err
+		}
+	}
+	if c.TLSCert != "" {
+		o.Certificate, err = serve.OpenCertificate(c.TLSCert, c.TLSKey)
 	}
 	return o, err
 }
