@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -19,8 +21,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// watch returns a log for what must not happen, and fails the test if it did.
-func watch(t *testing.T) *slog.Logger {
+// noErrors returns a log for what must not happen, and fails the test if it did.
+func noErrors(t *testing.T) *slog.Logger {
 	var faults bytes.Buffer
 	t.Cleanup(func() {
 		if faults.Len() > 0 {
@@ -75,7 +77,7 @@ func refused(t *testing.T, what string, status int, body, shape string) {
 func TestAbuse(t *testing.T) {
 	const limit = 1 << 20
 	m := open(t)
-	url, _ := start(t, m, Options{MaxBody: limit, Log: watch(t)})
+	url, _ := start(t, m, Options{MaxBody: limit, Log: noErrors(t)})
 	deep := func(n int) string { return strings.Repeat(`{"a":[`, n/2) + strings.Repeat(`]}`, n/2) }
 	packed := map[string][]byte{"gzip": bomb(t, "gzip"), "zstd": bomb(t, "zstd")}
 	for _, api := range apis {
@@ -140,7 +142,7 @@ func TestAbuse(t *testing.T) {
 
 // TestNumbers sends numbers that no field takes.
 func TestNumbers(t *testing.T) {
-	url, _ := start(t, open(t), Options{Log: watch(t)})
+	url, _ := start(t, open(t), Options{Log: noErrors(t)})
 	fields := map[string][]string{
 		"openai":    {"max_tokens", "n", "seed", "temperature", "top_p", "presence_penalty", "frequency_penalty", "top_k", "min_p", "repetition_penalty", "min_tokens", "stop_token_ids", "logit_bias", "priority"},
 		"responses": {"max_output_tokens", "temperature", "top_p", "top_logprobs"},
@@ -200,7 +202,15 @@ func TestNumbers(t *testing.T) {
 
 // TestPaths asks for paths that other servers were led astray by, with no key: nothing is answered but what needs none.
 func TestPaths(t *testing.T) {
-	url, _ := start(t, open(t), Options{Keys: &Keys{hashes: make([][32]byte, 1), looked: time.Now().Add(time.Hour)}, Log: watch(t)})
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(file, []byte("a-key-that-nobody-has\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := OpenKeys(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, _ := start(t, open(t), Options{Keys: keys, Log: noErrors(t)})
 	host := strings.TrimPrefix(url, "http://")
 	for _, path := range []string{
 		"/v1/models", "//v1/models", "/v1//models", "/./v1/models", "/health/../v1/models", "/health/..%2fv1/models", "/health%2f..%2fmetrics", "/%76%31/models",
@@ -249,7 +259,7 @@ func TestPaths(t *testing.T) {
 // TestSlowClients has clients send too slowly, or stop in the middle: their connections end, and nothing goes on.
 func TestSlowClients(t *testing.T) {
 	m := open(t)
-	s := New(Options{Log: watch(t)}, Opened("test", m))
+	s := New(Options{Log: noErrors(t)}, Opened("test", m))
 	s.patience = patience{header: 300 * time.Millisecond, body: 300 * time.Millisecond}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -23,7 +23,7 @@ var load = flag.Duration("load", 2*time.Second, "how long TestLoad goes on")
 // does not grow, and in the end nothing is left in use. -load 5m goes on for longer.
 func TestLoad(t *testing.T) {
 	m := open(t)
-	s := New(Options{Log: watch(t)}, Opened("test", m))
+	s := New(Options{Log: noErrors(t)}, Opened("test", m))
 	h := httptest.NewServer(s)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 200}}
 	before := runtime.NumGoroutine()

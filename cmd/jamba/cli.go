@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -17,6 +18,7 @@ import (
 	"jamba/embedded"
 	"jamba/internal/kernel"
 	"jamba/internal/kernel/par"
+	"jamba/internal/measure/eval"
 	"jamba/internal/printable"
 	"jamba/quantize/recipe"
 )
@@ -48,7 +50,7 @@ type grammar struct {
 	Logits    logitsCmd    `cmd:"" help:"Compute the logits of a sequence of token ids."`
 	Bench     benchCmd     `cmd:"" help:"Measure how fast a model runs, and how near that is to the machine's limits."`
 	Compare   compareCmd   `cmd:"" help:"Measure how far two models, precisions or engines deviate on the same text."`
-	Eval      evalCmd      `cmd:"" help:"Evaluate a model: perplexity of texts."`
+	Eval      evalCmd      `cmd:"" help:"Evaluate a model: perplexity, choices, answers."`
 	Merge     mergeCmd     `cmd:"" help:"Add a low-rank adapter (LoRA) to a model's weights."`
 	Tokenize  tokenizeCmd  `cmd:"" help:"Turn text into token ids, or ids into text."`
 	Quantize  quantizeCmd  `cmd:"" help:"Write a model as a GGUF file with smaller weights."`
@@ -118,6 +120,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 	parser, err := kong.New(&g, kong.Name("jamba"), kong.Description(description), kong.Writers(out, errOut),
 		kong.Exit(func(code int) { panic(exitStatus(code)) }), kong.Vars{
 			"version": version() + ", kernels " + kernel.Tier(), "types": "Of the weights: " + recipe.Names(recipe.FileRecipes()), "weights": recipe.Names(recipe.WeightRecipes()),
+			"tasks": strings.Join(eval.TaskNames(), ", "),
 		},
 		kong.WithHyphenPrefixedParameters(true), // penalties and biases may be negative
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 110}))
