@@ -127,6 +127,9 @@ func (s *Server) log(r *http.Request, rec *record, quiet bool) {
 	if rec.model != "" {
 		fields = append(fields, "model", rec.model, "prompt_tokens", rec.prompt, "cached_tokens", rec.usage.Cached, "answer_tokens", rec.usage.Answer)
 	}
+	if rec.account != nil {
+		fields = append(fields, "key", rec.account.who())
+	}
 	if rec.err != "" {
 		fields = append(fields, "error", strings.TrimSpace(rec.err))
 	}

@@ -9,8 +9,8 @@ import (
 	"jamba/serve/api/apitest"
 )
 
-// TestDocumentedPaths expects the OpenAPI document to have all that is answered, and nothing else.
-func TestDocumentedPaths(t *testing.T) {
+// TestDescribedPaths expects the OpenAPI document to have all that is answered, and nothing else.
+func TestDescribedPaths(t *testing.T) {
 	url, s := start(t, open(t), Options{})
 	doc := apitest.Document(t)
 	described := map[string]bool{}

@@ -45,8 +45,8 @@ type Server struct {
 	metrics  *metrics
 	tracer   trace.Tracer
 	kept     conversations
-	prints   prints
 	patience patience
+	prints   prints
 }
 
 // New returns a Server of models, whose names differ.
