@@ -13,6 +13,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 import schemathesis
 
@@ -49,11 +50,12 @@ def main():
                 break
         else:
             sys.exit("jamba serve did not begin")
-        here = pathlib.Path(__file__)
+        here = pathlib.Path(__file__).resolve()
         tool = pathlib.Path(sys.executable).parent / "schemathesis"
         env = os.environ | {"PYTHONPATH": str(here.parent), "SCHEMATHESIS_HOOKS": here.stem}
         command = [tool, "run", found[1] + "/openapi.json", "--checks", CHECKS, "--max-examples", "60", "--seed", "1", "--suppress-health-check", "too_slow", *sys.argv[2:]]
-        return subprocess.run(command, env=env, check=False).returncode
+        with tempfile.TemporaryDirectory() as folder:  # for what it keeps of failures
+            return subprocess.run(command, env=env, cwd=folder, check=False).returncode
     finally:
         server.terminate()
         server.wait(30)

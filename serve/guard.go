@@ -121,6 +121,9 @@ func (s *Server) log(r *http.Request, rec *record, quiet bool) {
 	fields := []any{
 		"id", rec.id, "method", r.Method, "path", printable.Cut(r.URL.Path, 100), "status", rec.status, "duration", time.Since(rec.came).Round(time.Microsecond),
 	}
+	if rec.account != nil {
+		fields = append(fields, "key", rec.account.who())
+	}
 	if rec.model != "" {
 		fields = append(fields, "model", rec.model, "prompt_tokens", rec.prompt, "cached_tokens", rec.usage.Cached, "answer_tokens", rec.usage.Answer)
 	}

@@ -6,8 +6,8 @@ import (
 	"jamba/serve/turn"
 )
 
-// prints are kept of requests by the ids of their answers, for later requests that ask what has changed since. The oldest are given
-// up.
+// prints are kept of requests by the ids of their answers and the accounts of their keys, for later requests that ask what has changed
+// since. The oldest are given up.
 type prints struct {
 	mu    sync.Mutex
 	byID  map[string]*turn.Print
@@ -27,13 +27,14 @@ func (p *prints) compare(id string, j *job) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c := j.request.Compare; c != nil {
-		if before := p.byID[c.ID]; before != nil {
+		if before := p.byID[j.account.salt(c.ID)]; before != nil {
 			c.Compare(own, before)
 		}
 	}
 	if p.byID == nil {
 		p.byID = map[string]*turn.Print{}
 	}
+	id = j.account.salt(id)
 	p.byID[id] = own
 	p.order = append(p.order, id)
 	for p.parts += own.Parts(); len(p.order) > maxPrints || p.parts > maxParts && len(p.order) > 1; p.order = p.order[1:] {

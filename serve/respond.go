@@ -64,10 +64,10 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.R
 		out.failed(err)
 		return
 	}
+	j.account = account
 	if out.begin != nil {
 		out.begin(j)
 	}
-	j.account = account
 	done := s.metrics.begin(j, recordOf(r).came)
 	events := j.run(ctx)
 	defer func() {

@@ -101,18 +101,17 @@ func Read(body []byte, count bool) (*Request, *turn.Request, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := q.format()
-	if err != nil {
-		return nil, nil, err
-	}
 	var compare *turn.Comparison
 	if d := q.Diagnostics; d != nil && d.PreviousMessageID != nil {
 		compare = &turn.Comparison{ID: *d.PreviousMessageID}
 	}
+	f, err := q.format()
+	if err != nil {
+		return nil, nil, err
+	}
 	return q, &turn.Request{
-		Compare: compare,
-		Model:   q.Model, Chat: c, N: 1, Stream: q.Stream, MaxTokens: q.MaxTokens, Stop: q.StopSequences, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK,
-		Format: f,
+		Model: q.Model, Chat: c, N: 1, Stream: q.Stream, MaxTokens: q.MaxTokens, Stop: q.StopSequences, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK,
+		Format: f, Compare: compare,
 	}, nil
 }
 
