@@ -58,6 +58,16 @@ func (v *Vocabulary) trim(n int) {
 	}
 }
 
+// Close gives back what is kept for later answers; those on their way go on.
+func (v *Vocabulary) Close() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, g := range v.recent {
+		g.give()
+	}
+	v.recent = nil
+}
+
 // forget lets later answers have a new grammar.
 func (v *Vocabulary) forget(g *Grammar) {
 	v.mu.Lock()
