@@ -3,6 +3,7 @@ package jamba
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"jamba/internal/grammar"
@@ -47,7 +48,11 @@ func (m *Model) compile(ctx context.Context, f Format) (*grammar.Grammar, error)
 	if s.err != nil {
 		return nil, s.err
 	}
-	return s.vocabulary.Compile(ctx, f)
+	g, err := s.vocabulary.Compile(ctx, f)
+	if errors.Is(err, grammar.ErrBusy) {
+		err = fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	return g, err
 }
 
 // formats has a model's vocabulary as formats need it, once one is asked for.
