@@ -120,8 +120,9 @@ type Options struct {
 	Mask      func(answer []int32, logits []float32)
 	Logprobs  bool // give the log-probability of each token
 	TopTokens int  // and those of the n most likely ones
-	// ScorePrompt gives the same of the prompt's tokens, all of which are computed for it, with the first piece.
+	// ScorePrompt gives the same of the prompt's tokens from ScoreFrom on, all of which are computed for it, with the first piece.
 	ScorePrompt bool
+	ScoreFrom   int
 	Progress    func(done, total int) // called while the prompt is computed
 	// Constraint, in place of Mask, may also say what comes next, or take back up to Undo tokens; so many are held back from the reader.
 	Constraint Constraint
@@ -350,7 +351,7 @@ func (s *Session) run(ctx context.Context, prompt []int32, marks text.Marks, o O
 		Prompt: prompt, MaxTokens: o.MaxTokens, StopTokens: slices.Concat(m.ends, o.StopIDs), Stop: o.Stop, Padded: m.padded, Sample: o.Sampling,
 		Logprobs: o.Logprobs, TopTokens: o.TopTokens, Progress: o.Progress,
 		EndRepetition: o.EndRepetition, Adapter: o.Adapter, Constraint: o.Constraint, Undo: o.Undo, Priority: o.Priority, Salt: o.Salt,
-		Marks: prefix.Marks{Borders: marks.Borders, Turn: marks.Turn, Breakpoints: slices.Concat(marks.Asked, o.Breakpoints)}, ScorePrompt: o.ScorePrompt,
+		Marks: prefix.Marks{Borders: marks.Borders, Turn: marks.Turn, Breakpoints: slices.Concat(marks.Asked, o.Breakpoints)}, ScorePrompt: o.ScorePrompt, ScoreFrom: o.ScoreFrom,
 	}
 	if o.IgnoreEnds {
 		r.StopTokens = o.StopIDs

@@ -38,7 +38,7 @@ func (a *answer) read(yield func(Piece, error) bool) (Piece, error) {
 			return a.interrupted(ev.err, first)
 		}
 		if first {
-			scores = a.scores
+			scores = a.scored
 		}
 		if ev.isToken() {
 			a.stats.AnswerTokens++

@@ -36,11 +36,11 @@ func rootOf(salt string, a *model.Adapter) prefix.Root {
 // not while a prompt on its way computes more of its beginning, which leader and common are set to.
 func (e *Engine) find(s *sequence) bool {
 	s.leader = nil
-	if s.goal == goalEmbedding || s.request.ScorePrompt {
+	if s.goal == goalEmbedding || s.scores() && s.request.scoreFrom() == 1 {
 		return true
 	}
 	if s.path == nil {
-		s.path = e.cache.Announce(s.root, s.todo)
+		s.path = e.cache.Announce(s.root, s.shared())
 		s.path.Owner = s
 	}
 	if s.hit == nil {
@@ -108,7 +108,7 @@ func (e *Engine) goOn(s *sequence) {
 	s.tokens, s.todo = slices.Clone(s.todo[:pos]), s.todo[pos:]
 	m := s.request.Marks
 	m.Junction = s.path.Known
-	if last := pos + len(s.todo) - 1; !s.again && (m.Turn == 0 || m.Turn > last) {
+	if last := pos + len(s.shared()) - 1; !s.again && (m.Turn == 0 || m.Turn > last) {
 		m.Turn = last // the same prompt may come again, or a template has no generation prompt
 	}
 	for _, p := range m.Places(pos, pos+len(s.todo)) {
@@ -151,9 +151,12 @@ func (e *Engine) leave(s *sequence, k prefix.Kind) {
 	s.forget()
 	s.unfind()
 	if s.path != nil {
-		s.path.Insert(s.tokens, s.state, k) // an empty one is freed
+		if !s.scores() || s.at() < s.request.scoreFrom() {
+			s.path.Insert(s.tokens, s.state, k) // an empty one is freed
+			s.state = e.arena.New()
+		}
 		s.path.Retire()
-		s.path, s.state = nil, e.arena.New()
+		s.path = nil
 	}
 	s.state.Free()
 }

@@ -30,6 +30,7 @@ type Options struct {
 	// 0: 2.
 	Stretch float64
 	Disk    *prefix.Disk // where states are kept across restarts; nil: nowhere
+	Share   int          // ForModel takes one of so many parts of the free memory, for models that are used side by side; 0: all of it
 }
 
 // chunk is how many tokens of prompts are computed at once: enough to read weights seldom, few enough for the pass's
@@ -96,12 +97,13 @@ func setDefault[T int | float64](v *T, to T) {
 	}
 }
 
-// ForModel returns an Engine over m, with as much memory for sequences as the system has free.
+// ForModel returns an Engine over m, with as much memory for sequences as the system has free, or a share of it.
 func ForModel(m *model.Model, o Options) *Engine {
 	free, known := state.Available()
 	if !known {
 		free = 0
 	}
+	free /= int64(max(1, o.Share))
 	o.Context = m.Config.MaxPositionEmbeddings
 	p := m.NewPass()
 	e := New(p, state.NewArena(m.StateSpecs(), free), o)

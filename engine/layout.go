@@ -54,12 +54,12 @@ func (e *Engine) addPrompts(budget int) {
 	slices.SortStableFunc(others, func(a, b *sequence) int { return cmp.Compare(len(a.todo), len(b.todo)) })
 	total := 0
 	for _, s := range others {
-		total += len(s.todo)
+		total += s.stretch()
 	}
-	budget -= e.add(first, min(len(first.todo), max((budget+1)/2, budget-total)))
+	budget -= e.add(first, min(first.stretch(), max((budget+1)/2, budget-total)))
 	for _, s := range others {
 		if budget > 0 {
-			budget -= e.add(s, min(len(s.todo), budget))
+			budget -= e.add(s, min(s.stretch(), budget))
 		}
 	}
 }

@@ -212,15 +212,19 @@ func (w *world) converse(e *Engine, random *rand.Rand) {
 			late = newSlow(c, func() time.Duration { return rand.N(3 * time.Millisecond) })
 			r.Constraint = late
 		}
+		if r.ScorePrompt = random.IntN(3) == 0; r.ScorePrompt {
+			r.ScoreFrom = random.IntN(len(prompt) + 1)
+		}
 		ctx, cancel := context.WithCancel(context.Background())
 		cut := random.IntN(60)
 		var got []int32
 		var logprobs []float64
+		var scores []Score
 		for p, err := range e.Generate(ctx, r) {
 			if err != nil && !errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "the model's context") {
 				w.t.Errorf("%s: %v", w.name, err)
 			}
-			if err != nil || p.Finish != "" {
+			if scores = append(scores, p.Prompt...); err != nil || p.Finish != "" {
 				break
 			}
 			if got = append(got, p.ID); r.Logprobs && p.Logprob != nil {
@@ -238,7 +242,7 @@ func (w *world) converse(e *Engine, random *rand.Rand) {
 			continue
 		}
 		before = slices.Concat(prompt, got)
-		w.compare(&r, c, got, logprobs)
+		w.compare(&r, c, got, logprobs, scores)
 		if random.IntN(3) == 0 && r.Adapter == nil {
 			var b bytes.Buffer
 			if err := e.Save(context.Background(), r.Sequence(got), &b, [32]byte{2}); err != nil {
@@ -252,9 +256,21 @@ func (w *world) converse(e *Engine, random *rand.Rand) {
 }
 
 // compare compares an answer with that which the network gives alone.
-func (w *world) compare(r *Request, c *recording, got []int32, logprobs []float64) {
+func (w *world) compare(r *Request, c *recording, got []int32, logprobs []float64, scores []Score) {
 	ids := slices.Concat(r.Prompt, got)
-	alone := w.logits(w.t, r.Adapter, ids)[len(r.Prompt)-1:]
+	all := w.logits(w.t, r.Adapter, ids)
+	if r.ScorePrompt {
+		from := max(1, r.ScoreFrom)
+		if len(scores) != max(0, len(r.Prompt)-from) {
+			w.t.Errorf("%s: %d scores of %d tokens from %d on", w.name, len(scores), len(r.Prompt), from)
+		}
+		for i, s := range scores {
+			if l, _ := sample.Logprobs(all[from+i-1], r.Prompt[from+i], 0, nil); s.Logprob != l {
+				w.t.Errorf("%s: the score of token %d is %v, alone %v", w.name, from+i, s.Logprob, l)
+			}
+		}
+	}
+	alone := all[len(r.Prompt)-1:]
 	for i, at := range c.at {
 		if at < len(alone) && !bytes.Equal(tensor.Bytes(c.logits[i]), tensor.Bytes(alone[at])) {
 			w.t.Errorf("%s: %d tokens and %d of the answer: other logits than alone; adapter %v, marks %+v, lookup %v, call %d of %v, diff %v", w.name, len(r.Prompt), at, r.Adapter != nil, r.Marks, r.Lookup, i, c.at, maxdiff(c.logits[i], alone[at]))

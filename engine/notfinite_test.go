@@ -74,7 +74,7 @@ func TestNotFinite(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			w.compare(&r, c, ids, nil)
+			w.compare(&r, c, ids, nil, nil)
 		})
 		all.Go(func() {
 			r := Request{
@@ -103,7 +103,7 @@ func TestNotFinite(t *testing.T) {
 		if err != nil || last.Stats.ReusedTokens < 90 {
 			t.Errorf("afterwards: %v, %+v", err, last.Stats)
 		}
-		(&world{network: n, t: t, name: "afterwards"}).compare(&r, c, ids, nil)
+		(&world{network: n, t: t, name: "afterwards"}).compare(&r, c, ids, nil, nil)
 	}
 	cleared(t, e)
 }

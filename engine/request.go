@@ -25,9 +25,11 @@ type Request struct {
 	Undo       int            // how many tokens Constraint may take back; so many are held back from the reader
 	Logprobs   bool           // give log-probabilities, of the logits before Constraint
 	TopTokens  int            // with those of the n most likely tokens
-	// ScorePrompt gives the log-probabilities of the prompt's tokens, with those of the TopTokens most likely ones, with the first
-	// piece. All of the prompt is computed for it, and nothing is kept for later requests.
+	// ScorePrompt gives the log-probabilities of the prompt's tokens from ScoreFrom on, with those of the TopTokens most likely ones,
+	// with the first piece. The first token has none. What comes before ScoreFrom is shared with other requests as ever; from there on
+	// all is computed, and nothing is kept for later requests.
 	ScorePrompt bool
+	ScoreFrom   int
 	// EndRepetition ends an answer that only repeats itself; see repetition.
 	EndRepetition bool
 	Text          Detokenizer
@@ -58,7 +60,7 @@ type Piece struct {
 	Text    string
 	Logprob *sample.Logprob
 	Top     []sample.Logprob
-	Prompt  []Score // of the first piece, if Request.ScorePrompt is set: of each token but the first
+	Prompt  []Score // of the first piece, if Request.ScorePrompt is set: of each token from ScoreFrom on
 	Finish  Finish
 	Stop    string // the stop string that ended the answer, if one did
 	Stats   *Stats

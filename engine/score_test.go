@@ -3,7 +3,9 @@ package engine
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"jamba/checkpoint"
@@ -67,6 +69,54 @@ func TestScorePrompt(t *testing.T) {
 			})
 		}
 		all.Wait()
+	}
+}
+
+// TestScoreFrom scores the ends of prompts that begin alike: the beginning is computed once, and the scores are those of the whole prompt.
+func TestScoreFrom(t *testing.T) {
+	m, prompt, _ := open(t)
+	prompt = slices.Concat(prompt, prompt, prompt, prompt, prompt)
+	from := len(prompt) - 4
+	want := map[int32][]Score{}
+	score := func(e *Engine, last int32, from int) (scores []Score, reused int) {
+		ids := append(slices.Clone(prompt), last)
+		for p, err := range e.Generate(context.Background(), Request{Prompt: ids, MaxTokens: -1, ScorePrompt: true, ScoreFrom: from, Text: spell{}}) {
+			if err != nil {
+				t.Error(err)
+				return nil, 0
+			}
+			scores, reused = append(scores, p.Prompt...), p.Stats.ReusedTokens
+		}
+		return scores, reused
+	}
+	e := ForModel(m, Options{})
+	for last := range int32(6) {
+		var reused int
+		if want[last], reused = score(e, last, 0); reused > 0 {
+			t.Errorf("%d tokens of a prompt that is scored whole were reused", reused)
+		}
+	}
+	e.Close()
+	e = ForModel(m, Options{})
+	defer e.Close()
+	var all sync.WaitGroup
+	var total atomic.Int64
+	for last := range int32(6) {
+		all.Go(func() {
+			scores, reused := score(e, last, from)
+			total.Add(int64(reused))
+			if !slices.EqualFunc(scores, want[last][from-1:], func(a, b Score) bool { return a.Logprob == b.Logprob }) {
+				t.Errorf("%v, want %v", scores, want[last][from-1:])
+			}
+		})
+	}
+	all.Wait()
+	if n := total.Load(); n != int64(5*(from-1)) {
+		t.Errorf("%d tokens were reused, want all %d before the scored ones by 5 of 6 prompts", n, from-1)
+	}
+	// A token further on goes on from there, too; what was scored is not kept.
+	if _, reused := score(e, 7, from+2); reused != from-1 {
+		t.Errorf("%d tokens were reused, want %d", reused, from-1)
 	}
 }
 

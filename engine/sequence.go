@@ -42,7 +42,7 @@ type sequence struct {
 	todo              []int32 // tokens to be computed next: the rest of the prompt, or one and what may follow it
 	one               [1]int32
 	answering         bool           // the prompt is done
-	scores            []Score        // of the prompt's tokens; the reader's after the first event
+	scored            []Score        // of the prompt's tokens; the reader's after the first event
 	again             bool           // todo was computed before
 	fed, total        int            // of what was to be computed of the prompt
 	reused            int            // of the prompt, not computed

@@ -196,6 +196,9 @@ func (c *state) callValue(fn any, a args) (any, error) {
 }
 
 func (c *state) applyFilter(x *filterExpr, v any, sc *scope) (any, error) {
+	if u, ok := v.(*undefined); ok && c.strict && x.name != "default" && x.name != "d" {
+		return nil, u.fail()
+	}
 	a, err := c.evalArgs(&x.args, sc)
 	if err != nil {
 		return nil, err

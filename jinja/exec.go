@@ -183,6 +183,9 @@ func (c *state) stmt(s stmt, sc *scope, out *buffer) (flow, error) {
 }
 
 func (c *state) print(out *buffer, v any) error {
+	if u, ok := v.(*undefined); ok && c.strict {
+		return u.fail()
+	}
 	s, err := c.str(v)
 	if err != nil {
 		return err

@@ -48,6 +48,7 @@ type Options struct {
 	Steps  int              // expressions, statements and items gone through, and pieces of text; 5 million and 8 a byte of the variables
 	Memory int              // bytes of all values and texts made, whether still in use or not; 64 MiB and 64 a byte
 	Output int              // bytes of the result; 16 MiB and 8 a byte
+	Strict bool             // it is an error to write what is undefined, or to filter it with any but default
 }
 
 // Render renders the template with the variables. An error is an [*Error] or a [*RaisedError].
@@ -59,7 +60,7 @@ func (t *Template) Render(vars map[string]any, o Options) (string, error) {
 // RenderGenerated is Render that also returns where in the text the {% generation %} blocks stand, from and to in bytes.
 // Those within macros and other blocks whose text is used as a value are left out.
 func (t *Template) RenderGenerated(vars map[string]any, o Options) (string, [][2]int, error) {
-	c := &state{tmpl: t, vars: make(map[string]any, len(vars)), now: o.Now}
+	c := &state{tmpl: t, vars: make(map[string]any, len(vars)), now: o.Now, strict: o.Strict}
 	size := 0
 	for name, v := range vars {
 		v = fromGo(v, 0)
@@ -87,8 +88,9 @@ type state struct {
 	vars map[string]any
 	now  func() time.Time
 	budget
-	depth int // of evaluation
-	calls int // of macros
+	strict bool
+	depth  int // of evaluation
+	calls  int // of macros
 
 	generated [][2]int // {% generation %} blocks in the output
 }

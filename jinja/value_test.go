@@ -111,3 +111,20 @@ func TestInvalidUTF8(t *testing.T) {
 		t.Errorf("got %q %v", text, err)
 	}
 }
+
+// TestStrict asserts that undefined values are errors where they are written or filtered, and nowhere else.
+func TestStrict(t *testing.T) {
+	for source, want := range map[string]string{
+		"{{ x }}": "", "{{ d.y }}": "", "{{ x | trim }}": "", "{{ x.strip() }}": "", "{{ 'a' ~ d.x }}": "a1",
+		"{{ 1 if x is defined else 2 }}": "2", "{{ x | default(3) }}": "3", "{{ d.x }}": "1",
+	} {
+		tmpl, err := Parse("t", source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := tmpl.Render(map[string]any{"d": map[string]any{"x": 1}}, Options{Strict: true})
+		if (err != nil) != (want == "") || got != want {
+			t.Errorf("%s: %q, error %v, want %q", source, got, err, want)
+		}
+	}
+}

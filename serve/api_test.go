@@ -511,7 +511,7 @@ func TestWhoMayAsk(t *testing.T) {
 	}
 	write("another\n", time.Unix(2, 0))
 	keys.mu.Lock()
-	keys.looked = time.Time{}
+	keys.watch.looked = time.Time{}
 	keys.mu.Unlock()
 	ask(401, "Authorization", good)
 	ask(200, "Authorization", "Bearer another")

@@ -3,8 +3,10 @@ package serve
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -12,15 +14,20 @@ import (
 	"jamba/serve/turn"
 )
 
-// bodyTime is how long a client may take to send a request.
-const bodyTime = time.Minute
+// patience is how long clients may take to send.
+type patience struct {
+	header, body time.Duration
+}
 
 // body reads the body of a request, which may be compressed; its bound counts for what it unpacks to.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTime)) // a test's writer has none
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	limit := s.options.MaxBody
+	tooLarge := &turn.Error{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the body is larger than the %d bytes that this server reads", limit)}
+	if r.ContentLength > limit {
+		return nil, tooLarge // not a byte of it is read
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(s.patience.body)) // a test's writer has none
 	var in io.Reader = http.MaxBytesReader(w, r.Body, limit)
 	switch kind := r.Header.Get("Content-Encoding"); kind {
 	case "", "identity":
@@ -42,10 +49,14 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(in, limit+1))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large || int64(len(data)) > limit {
-		return nil, &turn.Error{Status: http.StatusRequestEntityTooLarge, Message: "the body is larger than this server reads"}
+		return nil, tooLarge
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, &turn.Error{Status: http.StatusRequestTimeout, Message: "the body took too long to arrive"}
 	}
 	if err != nil {
 		return nil, turn.Invalid("", "the body cannot be read: %v", err)
 	}
+	_ = control.SetReadDeadline(time.Time{}) // after an error it stays, else net/http waits for the rest of the body without end
 	return data, nil
 }

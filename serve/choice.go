@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"jamba"
+	"jamba/engine/prefix"
 	"jamba/serve/turn"
 	"jamba/text/reply"
 )
@@ -43,15 +44,16 @@ func (c *choice) run(ctx context.Context) error {
 	if steer := c.job.steering(); steer != nil {
 		o.Constraint = steer
 	}
-	prompt := c.job.prompts[c.index/n]
+	prompt, began := c.job.prompts[c.index/n], time.Now()
 	scored := !o.ScorePrompt
 	for p, err := range c.job.model.Answer(ctx, prompt, o) {
 		if err != nil {
-			c.job.metrics.failed(c, err)
+			c.job.metrics.failed(err)
 			return err
 		}
 		if p.ID >= 0 {
 			c.job.metrics.token(c)
+			c.job.account.spend(1)
 		}
 		if !scored {
 			scored = true
@@ -59,7 +61,7 @@ func (c *choice) run(ctx context.Context) error {
 		}
 		c.piece(p)
 		if p.Finish != "" {
-			c.finish(p)
+			c.trace(ctx, began, c.finish(p), p.Stats)
 		}
 	}
 	return nil
@@ -107,9 +109,13 @@ func (c *choice) event(e turn.Event) {
 	c.send(e)
 }
 
-func (c *choice) finish(p jamba.Piece) {
+// finish sends the end of the answer, and returns why it ended.
+func (c *choice) finish(p jamba.Piece) turn.Finish {
 	if st := p.Stats; st != nil {
 		c.usage.Prompt, c.usage.Cached, c.usage.Answer = st.PromptTokens, st.ReusedTokens, st.AnswerTokens
+		if st.Miss != prefix.Found {
+			c.usage.Miss = st.Miss.String()
+		}
 		c.usage.Queue, c.usage.Prefill, c.usage.Decode = st.Queue, st.Prefill, st.Decode
 	}
 	e := turn.Event{Kind: turn.Finished, Usage: c.usage, Stop: p.Stop, Finish: turn.Length}
@@ -118,8 +124,9 @@ func (c *choice) finish(p jamba.Piece) {
 			e.Finish = turn.ToolCall
 		}
 	}
-	c.job.metrics.finished(c, e)
+	c.job.metrics.finished(e)
 	c.event(e)
+	return e.Finish
 }
 
 // scores returns a prompt's tokens with their log-probabilities, of which the first has none.

@@ -13,6 +13,7 @@ import (
 	"jamba/checkpoint"
 	"jamba/internal/testutil"
 	"jamba/model"
+	"jamba/serve/api/apitest"
 	"jamba/text/reply"
 )
 
@@ -30,11 +31,11 @@ func open(t testing.TB) *jamba.Model {
 	return m
 }
 
-// start serves a model.
+// start serves a model. All that is asked and answered is compared with the OpenAPI document.
 func start(t testing.TB, m Model, o Options) (url string, s *Server) {
 	t.Helper()
 	s = New(o, Opened("test", m))
-	h := httptest.NewServer(s)
+	h := httptest.NewServer(apitest.Handler(t, s))
 	t.Cleanup(h.Close)
 	return h.URL, s
 }
@@ -44,6 +45,8 @@ type double struct {
 	*jamba.Model
 	says   []string      // pieces
 	slow   time.Duration // for the prompt, with progress on its way
+	held   chan struct{} // the prompt takes until it is closed; may be nil
+	pace   time.Duration // between pieces
 	err    error
 	stop   string // the stop string that ends the answer
 	finish jamba.Finish
@@ -70,11 +73,20 @@ func (d *double) Answer(ctx context.Context, p jamba.Prompt, o jamba.Options) it
 			case <-time.After(d.slow / 20):
 			}
 		}
+		if d.held != nil {
+			select {
+			case <-ctx.Done():
+				yield(jamba.Piece{}, ctx.Err())
+				return
+			case <-d.held:
+			}
+		}
 		if d.err != nil {
 			yield(jamba.Piece{}, d.err)
 			return
 		}
 		for i, s := range d.says {
+			time.Sleep(d.pace)
 			piece := jamba.Piece{ID: int32(100 + i), Text: s}
 			if o.Logprobs {
 				piece.Logprob = &jamba.Logprob{ID: piece.ID, Logprob: -0.5}

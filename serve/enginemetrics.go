@@ -2,6 +2,8 @@ package serve
 
 import (
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -9,13 +11,15 @@ import (
 	"jamba/engine/prefix"
 )
 
-// engineMetrics are the counters of loaded models' engines as metrics. They are read when somebody asks.
+// engineMetrics are the counters of the engines of loaded models. They are read when somebody asks.
 type engineMetrics struct {
-	models *registry
-	plain  []plainMetric
-	misses *prometheus.Desc
-	expert *prometheus.Desc
-	cache  *prometheus.Desc // information
+	models   *registry
+	requests *metrics
+	plain    []plainMetric
+	misses   *prometheus.Desc
+	expert   *prometheus.Desc
+	cache    *prometheus.Desc // information, as the next
+	adapters *prometheus.Desc
 }
 
 // plainMetric is one of a single number.
@@ -25,15 +29,20 @@ type plainMetric struct {
 	of   func(*jamba.Counters) float64
 }
 
-func newEngineMetrics(models *registry, labels prometheus.Labels) *engineMetrics {
+func newEngineMetrics(g *registry, requests *metrics) *engineMetrics {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, append([]string{modelName}, labels...), ownLabels)
+	}
 	own := &engineMetrics{
-		models: models,
-		misses: prometheus.NewDesc("jamba:prefix_cache_misses_total", "Requests that went on from no snapshot, by reason.", []string{modelName, "reason"}, labels),
-		expert: prometheus.NewDesc("jamba:expert_tokens_total", "Tokens that went to an expert of a layer.", []string{modelName, "layer", "expert"}, labels),
-		cache:  prometheus.NewDesc("vllm:cache_config_info", "The memory for keys and values in blocks; 0 blocks: there is no limit.", []string{modelName, "block_size", "num_gpu_blocks", "cache_dtype"}, labels),
+		models:   g,
+		requests: requests,
+		misses:   desc("jamba:prefix_cache_misses_total", "Requests that went on from no snapshot, by reason.", "reason"),
+		expert:   desc("jamba:expert_tokens_total", "Tokens that went to an expert of a layer.", "layer", "expert"),
+		cache:    desc("vllm:cache_config_info", "The memory for keys and values in blocks; 0 blocks: there is no limit.", "block_size", "num_gpu_blocks", "cache_dtype"),
+		adapters: desc("vllm:lora_requests_info", "Which adapters requests are computed with, or wait for; the value is the time.", "max_lora", "running_lora_adapters", "waiting_lora_adapters"),
 	}
 	add := func(kind prometheus.ValueType, name, help string, of func(*jamba.Counters) float64) {
-		own.plain = append(own.plain, plainMetric{prometheus.NewDesc(name, help, []string{modelName}, labels), kind, of})
+		own.plain = append(own.plain, plainMetric{desc(name, help), kind, of})
 	}
 	gauge := func(name, help string, of func(*jamba.Counters) float64) { add(prometheus.GaugeValue, name, help, of) }
 	count := func(name, help string, of func(*jamba.Counters) int64) {
@@ -86,27 +95,35 @@ func (m *engineMetrics) Describe(to chan<- *prometheus.Desc) {
 	to <- m.misses
 	to <- m.expert
 	to <- m.cache
+	to <- m.adapters
 }
 
 // Collect implements prometheus.Collector.
 func (m *engineMetrics) Collect(to chan<- prometheus.Metric) {
-	m.models.each(func(s *served) { m.collect(s, to) })
+	m.models.each(func(model *served, adapters int) {
+		m.collect(to, model)
+		if adapters > 0 {
+			running, waiting := m.requests.adapters(model.name)
+			to <- prometheus.MustNewConstMetric(m.adapters, prometheus.GaugeValue, float64(time.Now().UnixMilli())/1000,
+				model.name, strconv.Itoa(adapters), strings.Join(running, ","), strings.Join(waiting, ","))
+		}
+	})
 }
 
-func (m *engineMetrics) collect(s *served, to chan<- prometheus.Metric) {
-	c := s.Counters()
+func (m *engineMetrics) collect(to chan<- prometheus.Metric, model *served) {
+	c := model.Counters()
 	for _, p := range m.plain {
-		to <- prometheus.MustNewConstMetric(p.desc, p.kind, p.of(&c), s.name)
+		to <- prometheus.MustNewConstMetric(p.desc, p.kind, p.of(&c), model.name)
 	}
 	for reason, n := range c.Cache.Misses {
 		if r := prefix.Reason(reason); r != prefix.Found {
-			to <- prometheus.MustNewConstMetric(m.misses, prometheus.CounterValue, float64(n), s.name, r.String())
+			to <- prometheus.MustNewConstMetric(m.misses, prometheus.CounterValue, float64(n), model.name, r.String())
 		}
 	}
 	for layer, experts := range c.Experts {
 		for e, n := range experts {
-			to <- prometheus.MustNewConstMetric(m.expert, prometheus.CounterValue, float64(n), s.name, strconv.Itoa(layer), strconv.Itoa(e))
+			to <- prometheus.MustNewConstMetric(m.expert, prometheus.CounterValue, float64(n), model.name, strconv.Itoa(layer), strconv.Itoa(e))
 		}
 	}
-	to <- prometheus.MustNewConstMetric(m.cache, prometheus.GaugeValue, 1, s.name, strconv.Itoa(c.PageTokens), strconv.FormatInt(c.Pages, 10), s.Info().KV)
+	to <- prometheus.MustNewConstMetric(m.cache, prometheus.GaugeValue, 1, model.name, strconv.Itoa(c.PageTokens), strconv.FormatInt(c.Pages, 10), model.Info().KV)
 }

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"jamba/internal/printable"
 	"jamba/serve/turn"
 )
@@ -22,8 +25,13 @@ type record struct {
 	id     string
 	came   time.Time
 	status int
+	model  string
 	prompt int // tokens
+	usage  turn.Usage
+	failed bool // after the status was sent
 	err    string
+
+	account *account // of the key; nil: none was asked for
 }
 
 type recordKey struct{}
@@ -36,10 +44,23 @@ func recordOf(r *http.Request) *record {
 	return rec
 }
 
-// note notes a request's prompts for the log.
+// note notes a request's model and prompts for the log.
 func note(r *http.Request, j *job) {
+	rec := recordOf(r)
+	rec.model = j.model.name
 	for _, p := range j.prompts {
-		recordOf(r).prompt += len(p.IDs)
+		rec.prompt += len(p.IDs)
+	}
+}
+
+// noteEnd notes how an answer ended.
+func noteEnd(r *http.Request, e turn.Event) {
+	rec := recordOf(r)
+	switch e.Kind {
+	case turn.Done:
+		rec.usage = e.Usage
+	case turn.Failed:
+		rec.failed = true
 	}
 }
 
@@ -54,7 +75,12 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 		w.Header().Set("X-Request-Id", rec.id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		r = r.WithContext(context.WithValue(r.Context(), recordKey{}, rec))
+		quiet := r.URL.Path == "/health" || r.URL.Path == "/ready" || r.URL.Path == "/metrics"
+		ctx, span := r.Context(), trace.Span(noop.Span{})
+		if !quiet {
+			ctx, span = s.traced(r, rec)
+		}
+		r = r.WithContext(context.WithValue(ctx, recordKey{}, rec))
 		ww := &statusWriter{ResponseWriter: w, record: rec}
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler {
@@ -63,12 +89,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 					s.fail(ww, r, &turn.Error{Status: http.StatusInternalServerError, Message: "internal error"}, shape(r))
 				}
 			}
-			level := slog.LevelInfo
-			if r.URL.Path == "/health" || r.URL.Path == "/ready" || r.URL.Path == "/metrics" {
-				level = slog.LevelDebug
-			}
-			s.options.Log.Log(r.Context(), level, "request", "id", rec.id, "method", r.Method, "path", printable.Cut(r.URL.Path, 100), "status", rec.status,
-				"duration", time.Since(rec.came).Round(time.Microsecond), "prompt_tokens", rec.prompt, "error", strings.TrimSpace(rec.err))
+			endTrace(span, r, rec)
+			s.log(r, rec, quiet)
 		}()
 		if err := s.admit(ww, r); err != nil {
 			s.fail(ww, r, err, shape(r))
@@ -78,8 +100,40 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			ww.WriteHeader(http.StatusNoContent)
 			return
 		}
+		if r.Method == http.MethodPost {
+			end, err := rec.account.begin()
+			if err != nil {
+				s.fail(ww, r, err, shape(r))
+				return
+			}
+			defer end()
+		}
 		next.ServeHTTP(ww, r)
 	})
+}
+
+// log writes a request's line.
+func (s *Server) log(r *http.Request, rec *record, quiet bool) {
+	level := slog.LevelInfo
+	if quiet {
+		level = slog.LevelDebug
+	}
+	fields := []any{
+		"id", rec.id, "method", r.Method, "path", printable.Cut(r.URL.Path, 100), "status", rec.status, "duration", time.Since(rec.came).Round(time.Microsecond),
+	}
+	if rec.model != "" {
+		fields = append(fields, "model", rec.model, "prompt_tokens", rec.prompt, "cached_tokens", rec.usage.Cached, "answer_tokens", rec.usage.Answer)
+	}
+	if rec.account != nil {
+		fields = append(fields, "key", rec.account.who())
+	}
+	if rec.err != "" {
+		fields = append(fields, "error", strings.TrimSpace(rec.err))
+	}
+	if c := trace.SpanContextFromContext(r.Context()); c.IsValid() {
+		fields = append(fields, "trace", c.TraceID().String())
+	}
+	s.options.Log.Log(r.Context(), level, "request", fields...)
 }
 
 // admit returns why a request is not answered.
@@ -107,9 +161,16 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	open := r.Method == http.MethodGet && (r.URL.Path == "/health" || r.URL.Path == "/ready") || r.URL.Path == "/" && (r.Method == http.MethodHead || r.Method == http.MethodGet)
-	if s.options.Keys != nil && !open && !s.options.Keys.Has(key(r)) {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		return &turn.Error{Status: http.StatusUnauthorized, Code: "invalid_api_key", Message: "no key, or a wrong one: send Authorization: Bearer KEY, or x-api-key: KEY"}
+	if s.options.Keys != nil && !open {
+		a, err := s.options.Keys.find(key(r))
+		if err != nil {
+			s.options.Log.Warn("the file of keys has changed and cannot be read; the keys from before are used", "error", err)
+		}
+		if a == nil {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			return &turn.Error{Status: http.StatusUnauthorized, Code: "invalid_api_key", Message: "no key, or a wrong one: send Authorization: Bearer KEY, or x-api-key: KEY"}
+		}
+		recordOf(r).account = a
 	}
 	if s.draining.Load() && r.Method == http.MethodPost {
 		return failure(errStopping)

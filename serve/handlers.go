@@ -91,6 +91,9 @@ func (m *served) embed(r *http.Request, input []turn.Prompt, o jamba.EmbedOption
 		return nil, 0, err
 	}
 	note(r, j)
+	if err := recordOf(r).account.prompt(recordOf(r).prompt); err != nil {
+		return nil, 0, err
+	}
 	ids := make([][]int32, len(j.prompts))
 	for i, p := range j.prompts {
 		ids[i] = p.IDs

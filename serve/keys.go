@@ -1,36 +1,39 @@
 package serve
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // Keys are the keys of a file that clients have to have one of. It has a key in each line, or sha256: and the hexadecimal SHA-256 of
-// one; empty lines and those that begin with # are left out. When it changes it is read again.
+// one, and behind it what it may do:
+//
+//	sha256:5e88… name=alice requests=60 tokens=100000 parallel=4
+//
+// are a name for the log, at most so many requests and tokens, of prompts and answers, a minute, and so many requests at a time. Empty
+// lines and those that begin with # are left out. When the file changes it is read again; who has spent what is not forgotten.
 type Keys struct {
 	path string
 
-	mu     sync.Mutex
-	hashes [][sha256.Size]byte
-	looked time.Time
-	stamp  fileStamp
-}
-
-type fileStamp struct {
-	changed time.Time
-	size    int64
+	mu    sync.Mutex
+	keys  []*account
+	watch watch
 }
 
 // OpenKeys reads a file of keys. It is an error if there is none in it.
 func OpenKeys(path string) (*Keys, error) {
-	k := &Keys{path: path}
+	k := &Keys{path: path, watch: watch{paths: []string{path}}}
+	k.watch.changed()
 	return k, k.read()
 }
 
@@ -38,54 +41,87 @@ func OpenKeys(path string) (*Keys, error) {
 const maxKeys = 1 << 20
 
 func (k *Keys) read() error {
-	info, err := os.Stat(k.path)
+	f, err := os.Open(k.path)
 	if err != nil {
 		return err
 	}
-	if info.Size() > maxKeys {
-		return fmt.Errorf("%s: %d bytes, a file of keys has at most %d", k.path, info.Size(), maxKeys)
-	}
-	data, err := os.ReadFile(k.path)
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxKeys+1))
 	if err != nil {
 		return err
 	}
-	var hashes [][sha256.Size]byte
-	for n, line := range strings.Split(string(data), "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
+	if len(data) > maxKeys {
+		return fmt.Errorf("%s: a file of keys has at most %d bytes", k.path, maxKeys)
+	}
+	old := map[[sha256.Size]byte]*account{}
+	for _, a := range k.keys {
+		old[a.hash] = a
+	}
+	var keys []*account
+	for n, line := range bytes.Split(data, []byte("\n")) {
+		text := strings.TrimSpace(string(line))
+		if text == "" || text[0] == '#' {
 			continue
 		}
-		hash := sha256.Sum256([]byte(line))
-		if text, ok := strings.CutPrefix(line, "sha256:"); ok {
-			b, err := hex.DecodeString(text)
-			if err != nil || len(b) != sha256.Size {
-				return fmt.Errorf("%s: line %d: want sha256: and 64 hexadecimal digits", k.path, n+1)
-			}
-			hash = [sha256.Size]byte(b)
+		hash, terms, err := parseKey(text)
+		if err != nil {
+			return fmt.Errorf("%s: line %d: %w", k.path, n+1, err)
 		}
-		hashes = append(hashes, hash)
+		keys = append(keys, newAccount(hash, terms, old[hash]))
 	}
-	if len(hashes) == 0 {
+	if len(keys) == 0 {
 		return errors.New(k.path + ": no key in it")
 	}
-	k.hashes, k.stamp = hashes, fileStamp{info.ModTime(), info.Size()}
+	k.keys = keys
 	return nil
 }
 
-// Has reports whether a key is one of the file's. It takes as long for one as for another.
-func (k *Keys) Has(key string) bool {
+// parseKey reads a line: a key or its hash, and its terms.
+func parseKey(line string) (hash [sha256.Size]byte, t terms, err error) {
+	for {
+		rest, last, ok := cutLast(line)
+		name, value, _ := strings.Cut(last, "=")
+		numbers := map[string]*int{"requests": &t.requests, "tokens": &t.tokens, "parallel": &t.parallel}
+		if !ok || name != "name" && numbers[name] == nil {
+			break
+		}
+		if name == "name" {
+			t.name = value
+		} else if *numbers[name], err = strconv.Atoi(value); err != nil || *numbers[name] < 1 {
+			return hash, t, fmt.Errorf("%s=%.20q, want a whole number of 1 or more", name, value)
+		}
+		line = rest
+	}
+	text, hashed := strings.CutPrefix(line, "sha256:")
+	if !hashed {
+		return sha256.Sum256([]byte(line)), t, nil
+	}
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != sha256.Size {
+		return hash, t, errors.New("want sha256: and 64 hexadecimal digits, and behind it name=, requests=, tokens= or parallel=")
+	}
+	return [sha256.Size]byte(b), t, nil
+}
+
+// cutLast cuts a line before its last word, unless that is all of it.
+func cutLast(line string) (rest, last string, ok bool) {
+	i := strings.LastIndexAny(line, " \t")
+	return strings.TrimSpace(line[:max(i, 0)]), line[i+1:], i > 0
+}
+
+// find returns the account of a key, nil if the file has none. It takes as long for one as for another. The error tells of a file that
+// has changed and cannot be read; the keys are then those from before.
+func (k *Keys) find(key string) (found *account, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if now := time.Now(); now.Sub(k.looked) > time.Second {
-		k.looked = now
-		if info, err := os.Stat(k.path); err == nil && (fileStamp{info.ModTime(), info.Size()}) != k.stamp {
-			_ = k.read() // a file that cannot be read leaves the keys as they were
-		}
+	if k.watch.changed() {
+		err = k.read()
 	}
 	hash := sha256.Sum256([]byte(key))
-	found := 0
-	for _, own := range k.hashes {
-		found |= subtle.ConstantTimeCompare(hash[:], own[:])
+	for _, a := range k.keys {
+		if subtle.ConstantTimeCompare(hash[:], a.hash[:]) == 1 {
+			found = cmp.Or(found, a)
+		}
 	}
-	return found == 1
+	return found, err
 }

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -21,11 +22,17 @@ func (s *Server) Run(ctx context.Context, l net.Listener, drain time.Duration) e
 			defer context.AfterFunc(base, func() { cancel(context.Cause(base)) })()
 			s.ServeHTTP(w, r.WithContext(ctx))
 		}),
-		ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ReadHeaderTimeout: s.patience.header, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.options.Log.Handler(), slog.LevelDebug), // of connections
 	}
 	defer s.registry.close()
+	listen := func() error { return h.Serve(l) }
+	if c := s.options.Certificate; c != nil {
+		h.TLSConfig = c.config(s.options.Log)
+		listen = func() error { return h.ServeTLS(l, "", "") }
+	}
 	failed := make(chan error, 2)
-	go func() { failed <- h.Serve(l) }()
+	go func() { failed <- listen() }()
 	go func() {
 		if err := s.registry.start(ctx); err != nil && ctx.Err() == nil {
 			failed <- err

@@ -30,6 +30,7 @@ func (p *progress) percent() int {
 func (g *registry) load(b *base) {
 	b.loading = true
 	b.progress.set(0, 0)
+	g.log(b).Info("loading")
 	go func() {
 		start := time.Now()
 		m, err := b.Open(b.progress.set)

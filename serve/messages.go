@@ -20,9 +20,10 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.respond(w, r, request, anthropic.Error, func(name string) protocol {
-		stream := &anthropic.Stream{ID: rand.Text(), Model: name, Caches: q.Caches}
+		stream := &anthropic.Stream{ID: rand.Text(), Model: name, Caches: q.Caches, Compare: request.Compare}
 		return protocol{stream: stream, final: stream.Message, begin: func(j *job) {
 			stream.Prompt, stream.Context = len(j.prompts[0].IDs), j.model.Info().Context
+			s.prints.compare("msg_"+stream.ID, j)
 		}}
 	})
 }

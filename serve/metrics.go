@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,13 +19,23 @@ import (
 type metrics struct {
 	handler http.Handler
 
-	success *prometheus.CounterVec // by reason
+	success *prometheus.CounterVec // by model and reason
 	errors  *prometheus.CounterVec // by status
 	open    prometheus.Gauge
 
-	first, between, perToken, whole, queue, prefill, decode, inference *prometheus.HistogramVec // seconds
-	prompts, answers, maximums                                         *prometheus.HistogramVec // tokens
+	// By model, in seconds and in tokens.
+	first, between, perToken, whole, queue, prefill, decode, inference *prometheus.HistogramVec
+	prompts, answers, maximums                                         *prometheus.HistogramVec
+
+	mu   sync.Mutex
+	jobs map[*job]bool // those that are open
 }
+
+// modelName is the label with the name of a model; requests for adapters count for their model.
+const modelName = "model_name"
+
+// ownLabels are those that all metrics of models have; vLLM's say which of several engines of a process they are of.
+var ownLabels = prometheus.Labels{"engine": "0"}
 
 // Buckets, in seconds and tokens, as vLLM has them.
 var (
@@ -33,87 +45,116 @@ var (
 	lengthBuckets = []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000}
 )
 
-// modelName is the label with a model's name; requests for its adapters count for the model.
-const modelName = "model_name"
-
-func newMetrics(models *registry) *metrics {
-	labels := prometheus.Labels{"engine": "0"}
+func newMetrics(g *registry) *metrics {
 	r := prometheus.NewRegistry()
 	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
-		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "vllm:" + name, Help: help, Buckets: buckets, ConstLabels: labels}, []string{modelName})
+		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "vllm:" + name, Help: help, Buckets: buckets, ConstLabels: ownLabels}, []string{modelName})
 		r.MustRegister(h)
 		return h
 	}
 	m := &metrics{
 		handler:   promhttp.HandlerFor(r, promhttp.HandlerOpts{}),
-		success:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vllm:request_success_total", Help: "Answers that ended, by reason.", ConstLabels: labels}, []string{modelName, "finished_reason"}),
+		success:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "vllm:request_success_total", Help: "Answers that ended, by reason.", ConstLabels: ownLabels}, []string{modelName, "finished_reason"}),
 		errors:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "jamba:http_errors_total", Help: "Requests answered with an error, by HTTP status."}, []string{"status"}),
 		open:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "jamba:http_requests", Help: "Requests for answers that are open."}),
 		first:     histogram("time_to_first_token_seconds", "From a request to the first token of an answer.", firstBuckets),
 		between:   histogram("inter_token_latency_seconds", "Between two tokens of an answer.", tokenBuckets),
 		perToken:  histogram("request_time_per_output_token_seconds", "Mean time between two tokens of an answer.", tokenBuckets),
 		whole:     histogram("e2e_request_latency_seconds", "From a request to its end.", wholeBuckets),
-		queue:     histogram("request_queue_time_seconds", "From a request to its beginning to be computed.", wholeBuckets),
+		queue:     histogram("request_queue_time_seconds", "From a request's prompt being ready to its beginning to be computed.", wholeBuckets),
 		prefill:   histogram("request_prefill_time_seconds", "From there to the first token.", wholeBuckets),
 		decode:    histogram("request_decode_time_seconds", "From the first token of an answer to its end.", wholeBuckets),
 		inference: histogram("request_inference_time_seconds", "Prefill and decode together.", wholeBuckets),
 		prompts:   histogram("request_prompt_tokens", "Tokens of prompts.", lengthBuckets),
 		answers:   histogram("request_generation_tokens", "Tokens of answers.", lengthBuckets),
 		maximums:  histogram("request_params_max_tokens", "max_tokens of requests.", lengthBuckets),
+		jobs:      map[*job]bool{},
 	}
-	r.MustRegister(m.success, m.errors, m.open, newEngineMetrics(models, labels), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(m.success, m.errors, m.open, newEngineMetrics(g, m), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// begin notes the beginning of a request; what it returns, its end.
-func (m *metrics) begin(j *job) (end func()) {
+// begin notes a request that came at a time; what it returns, its end.
+func (m *metrics) begin(j *job, came time.Time) (end func()) {
+	name := j.model.base
+	j.came, j.metrics = came, &modelMetrics{m, name}
 	m.open.Inc()
 	for _, p := range j.prompts {
-		m.prompts.WithLabelValues(j.model.base).Observe(float64(len(p.IDs)))
+		m.prompts.WithLabelValues(name).Observe(float64(len(p.IDs)))
 	}
 	if n := j.request.MaxTokens; n != nil {
-		m.maximums.WithLabelValues(j.model.base).Observe(float64(*n))
+		m.maximums.WithLabelValues(name).Observe(float64(*n))
 	}
+	m.mu.Lock()
+	m.jobs[j] = true
+	m.mu.Unlock()
 	return func() {
 		m.open.Dec()
-		m.whole.WithLabelValues(j.model.base).Observe(time.Since(j.came).Seconds())
+		m.whole.WithLabelValues(name).Observe(time.Since(came).Seconds())
+		m.mu.Lock()
+		delete(m.jobs, j)
+		m.mu.Unlock()
 	}
 }
 
+// adapters returns the adapters for a model that requests are computed with, or wait for.
+func (m *metrics) adapters(base string) (running, waiting []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for j := range m.jobs {
+		switch {
+		case j.model.adapter == nil || j.model.base != base:
+		case j.total.Load() > 0:
+			running = append(running, j.model.name)
+		default:
+			waiting = append(waiting, j.model.name)
+		}
+	}
+	slices.Sort(running)
+	slices.Sort(waiting)
+	return slices.Compact(running), slices.Compact(waiting)
+}
+
+// modelMetrics are those of requests for one model.
+type modelMetrics struct {
+	*metrics
+	name string
+}
+
 // token notes a token of a choice.
-func (m *metrics) token(c *choice) {
+func (m *modelMetrics) token(c *choice) {
 	now := time.Now()
 	if c.last.IsZero() {
-		m.first.WithLabelValues(c.job.model.base).Observe(now.Sub(c.job.came).Seconds())
+		m.first.WithLabelValues(m.name).Observe(now.Sub(c.job.came).Seconds())
 	} else {
-		m.between.WithLabelValues(c.job.model.base).Observe(now.Sub(c.last).Seconds())
+		m.between.WithLabelValues(m.name).Observe(now.Sub(c.last).Seconds())
 	}
 	c.last = now
 }
 
 // finished notes the end of a choice.
-func (m *metrics) finished(c *choice, e turn.Event) {
+func (m *modelMetrics) finished(e turn.Event) {
 	reason := string(e.Finish)
 	if e.Finish == turn.ToolCall {
 		reason = string(turn.Stop)
 	}
-	m.success.WithLabelValues(c.job.model.base, reason).Inc()
+	m.success.WithLabelValues(m.name, reason).Inc()
 	u := e.Usage
-	m.queue.WithLabelValues(c.job.model.base).Observe(u.Queue.Seconds())
-	m.prefill.WithLabelValues(c.job.model.base).Observe((u.Prefill - u.Queue).Seconds())
-	m.decode.WithLabelValues(c.job.model.base).Observe(u.Decode.Seconds())
-	m.inference.WithLabelValues(c.job.model.base).Observe((u.Prefill - u.Queue + u.Decode).Seconds())
-	m.answers.WithLabelValues(c.job.model.base).Observe(float64(u.Answer))
+	m.queue.WithLabelValues(m.name).Observe(u.Queue.Seconds())
+	m.prefill.WithLabelValues(m.name).Observe((u.Prefill - u.Queue).Seconds())
+	m.decode.WithLabelValues(m.name).Observe(u.Decode.Seconds())
+	m.inference.WithLabelValues(m.name).Observe((u.Prefill - u.Queue + u.Decode).Seconds())
+	m.answers.WithLabelValues(m.name).Observe(float64(u.Answer))
 	if u.Answer > 1 {
-		m.perToken.WithLabelValues(c.job.model.base).Observe(u.Decode.Seconds() / float64(u.Answer-1))
+		m.perToken.WithLabelValues(m.name).Observe(u.Decode.Seconds() / float64(u.Answer-1))
 	}
 }
 
 // failed notes a choice that an error ended.
-func (m *metrics) failed(c *choice, err error) {
+func (m *modelMetrics) failed(err error) {
 	reason := "error"
 	if errors.Is(err, context.Canceled) {
 		reason = "abort"
 	}
-	m.success.WithLabelValues(c.job.model.base, reason).Inc()
+	m.success.WithLabelValues(m.name, reason).Inc()
 }

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,7 +91,10 @@ func TestMetricsOfRequests(t *testing.T) {
 		t.Fatalf("an answer of 4000 tokens came in 50 ms: %s", response.Status)
 	}
 	got = scrape(t, url)
-	for begun := time.Now(); got["vllm:request_success_total finished_reason=abort"] == 0 && time.Since(begun) < 5*time.Second; got = scrape(t, url) {
+	ended := func() bool {
+		return got["vllm:request_success_total finished_reason=abort"] == 1 && got["vllm:num_requests_running"] == 0 && got["jamba:http_requests"] == 0
+	}
+	for begun := time.Now(); !ended() && time.Since(begun) < 5*time.Second; got = scrape(t, url) {
 		time.Sleep(time.Millisecond)
 	}
 	// The aborted answer had a prompt of aborted tokens, and some of its own.
@@ -186,5 +191,44 @@ func TestDashboard(t *testing.T) {
 		if strings.Contains(n, ":") && !asked[n] && !asked[base+"_count"] && !asked[base+"_sum"] && !asked[base+"_bucket"] {
 			t.Logf("no panel shows %s", n)
 		}
+	}
+}
+
+// adaptable is a double that takes any adapter.
+type adaptable struct{ *double }
+
+func (adaptable) OpenAdapter(string) (*jamba.Adapter, error) { return &jamba.Adapter{}, nil }
+func (adaptable) Close() error                               { return nil }
+
+// TestAdapterMetrics expects vllm:lora_requests_info to name the adapters that requests are computed with, while they are.
+func TestAdapterMetrics(t *testing.T) {
+	d := say(t, "Hello", 5)
+	d.slow = 300 * time.Millisecond
+	s := New(Options{}, Source{
+		Name: "base", Open: func(func(done, total int64)) (Model, error) { return adaptable{d}, nil },
+		Adapters: []Adapter{{"poet", "x"}, {"cook", "y"}},
+	})
+	h := httptest.NewServer(s)
+	defer h.Close()
+	running := func() string {
+		for name := range scrape(t, h.URL) {
+			if labels, ok := strings.CutPrefix(name, "vllm:lora_requests_info "); ok {
+				return labels
+			}
+		}
+		return ""
+	}
+	var all sync.WaitGroup
+	for _, name := range []string{"poet", "base", "cook", "poet"} {
+		all.Go(func() { post(t, h.URL+"/v1/completions", `{"model":"`+name+`","prompt":"light"}`) })
+	}
+	const want = "max_lora=2 running_lora_adapters=cook,poet waiting_lora_adapters="
+	seen := ""
+	for begun := time.Now(); seen != want && time.Since(begun) < 5*time.Second; seen = running() {
+		time.Sleep(time.Millisecond)
+	}
+	all.Wait()
+	if after := running(); seen != want || after != "max_lora=2 running_lora_adapters= waiting_lora_adapters=" {
+		t.Errorf("%q, then %q", seen, after)
 	}
 }

@@ -13,21 +13,16 @@ import (
 // ollamaVersion is the version of Ollama whose API this is: clients look whether it is new enough.
 const ollamaVersion = "0.9.0"
 
-func (s *Server) ollamaRoutes(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/version", func(w http.ResponseWriter, _ *http.Request) {
-		write(w, http.StatusOK, map[string]string{"version": ollamaVersion})
-	})
-	mux.HandleFunc("GET /api/tags", func(w http.ResponseWriter, _ *http.Request) {
-		write(w, http.StatusOK, ollama.Tags(s.ollamaModels(false)))
-	})
-	mux.HandleFunc("GET /api/ps", func(w http.ResponseWriter, _ *http.Request) {
-		write(w, http.StatusOK, ollama.Running(s.ollamaModels(true)))
-	})
-	mux.HandleFunc("POST /api/show", s.ollamaShow)
-	mux.HandleFunc("POST /api/chat", s.ollamaChat)
-	mux.HandleFunc("POST /api/generate", s.ollamaGenerate)
-	mux.HandleFunc("POST /api/embed", s.ollamaEmbed)
-	mux.HandleFunc("POST /api/embeddings", s.ollamaEmbed)
+func (s *Server) ollamaAPI(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, map[string]string{"version": ollamaVersion})
+}
+
+func (s *Server) ollamaTags(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, ollama.Tags(s.ollamaModels(false)))
+}
+
+func (s *Server) ollamaLoaded(w http.ResponseWriter, _ *http.Request) {
+	write(w, http.StatusOK, ollama.Running(s.ollamaModels(true)))
 }
 
 // ollamaModels returns what there is, or what of it is loaded.

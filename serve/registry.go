@@ -338,13 +338,13 @@ func (g *registry) dismiss(e *entry) {
 	g.rest(e.base)
 }
 
-// each calls f with every model that is loaded. It must not come back here.
-func (g *registry) each(f func(*served)) {
+// each calls f with every model that is loaded, and how many adapters there are for it. It must not come back here.
+func (g *registry) each(f func(m *served, adapters int)) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, b := range g.bases {
 		if b.model != nil {
-			f(b.model)
+			f(b.model, len(b.entries)-1)
 		}
 	}
 }

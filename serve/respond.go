@@ -53,7 +53,13 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.R
 		out.failed(failure(err))
 		return
 	}
+	account := recordOf(r).account
+	request.Salt = account.salt(request.Salt)
 	j, err := m.prepare(request)
+	if err == nil {
+		note(r, j)
+		err = account.prompt(recordOf(r).prompt)
+	}
 	if err != nil {
 		out.failed(err)
 		return
@@ -61,9 +67,8 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.R
 	if out.begin != nil {
 		out.begin(j)
 	}
-	note(r, j)
-	j.came, j.metrics = recordOf(r).came, s.metrics
-	done := s.metrics.begin(j)
+	j.account = account
+	done := s.metrics.begin(j, recordOf(r).came)
 	events := j.run(ctx)
 	defer func() {
 		cancel()
@@ -114,7 +119,6 @@ func (o *response) wait(ctx context.Context, u *use) (*served, error) {
 			if !o.send(turn.Event{Kind: turn.Waiting, Loading: true, Computed: int(p.done.Load()), Total: int(p.total.Load())}) {
 				return nil, errGone
 			}
-			o.heart.Reset(o.server.options.Heartbeat)
 		}
 	}
 }
@@ -123,6 +127,7 @@ func (o *response) wait(ctx context.Context, u *use) (*served, error) {
 func (o *response) answered(j *job, events <-chan turn.Event) {
 	var a turn.Answer
 	for e := range events {
+		noteEnd(o.r, e)
 		if e.Kind == turn.Failed {
 			o.failed(e.Err)
 			return
@@ -151,6 +156,7 @@ func (o *response) streamed(j *job, events <-chan turn.Event) {
 			if !ok {
 				return
 			}
+			noteEnd(o.r, e)
 			if e.Kind == turn.Failed {
 				o.failed(e.Err)
 				return
@@ -163,7 +169,6 @@ func (o *response) streamed(j *job, events <-chan turn.Event) {
 				return
 			}
 		}
-		o.heart.Reset(o.server.options.Heartbeat)
 	}
 }
 
@@ -196,6 +201,9 @@ func (o *response) send(e turn.Event) bool {
 	}
 	if e.Kind == turn.Done && o.done != nil {
 		o.done()
+	}
+	if b.Len() > 0 || e.Kind == turn.Waiting { // of a call that is sent whole nothing comes for long
+		o.heart.Reset(o.server.options.Heartbeat)
 	}
 	_ = control.SetWriteDeadline(time.Now().Add(writeTime))
 	if _, err := o.w.Write(b.Bytes()); err != nil {
@@ -264,7 +272,7 @@ func write(w http.ResponseWriter, status int, v any) {
 // fail sends an error in the shape of a protocol.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, body func(error) any) {
 	e := turn.AsError(err)
-	if r.Context().Err() != nil {
+	if errors.Is(err, context.Canceled) {
 		return // the client has gone
 	}
 	noteError(r, e)

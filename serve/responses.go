@@ -73,7 +73,7 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) {
 	s.respond(w, r, request, openai.Error, func(name string) protocol {
 		stream := &openai.ResponseStream{Head: head(name), Request: q}
 		said := &saying{Stream: stream}
-		return protocol{stream: said, final: func() any { return stream.Response() }, done: func() {
+		return protocol{stream: said, final: func() any { return stream.Response() }, begin: func(j *job) { s.prints.compare(stream.StoredID(), j) }, done: func() {
 			if q.Stores() && len(said.answer.Choices) > 0 {
 				messages := request.Chat.Messages
 				if q.Instructions != nil && *q.Instructions != "" {

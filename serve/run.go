@@ -25,7 +25,8 @@ type job struct {
 	options jamba.Options
 	reply   reply.Options
 	came    time.Time // when the request did
-	metrics *metrics
+	metrics *modelMetrics
+	account *account // who pays
 
 	computed, total atomic.Int64 // of the first prompt
 }
@@ -168,6 +169,11 @@ func (m *served) setOptions(j *job) error {
 	for id := range r.LogitBias {
 		if int(id) >= vocab {
 			return turn.Invalid("logit_bias", "token id %d is not in the vocabulary of %d", id, vocab)
+		}
+	}
+	for i, id := range r.StopIDs {
+		if id < 0 || int(id) >= vocab {
+			return turn.Invalid(fmt.Sprintf("stop_token_ids[%d]", i), "token id %d is not in the vocabulary of %d", id, vocab)
 		}
 	}
 	if r.MaxTokens != nil {

@@ -3,9 +3,10 @@ package serve
 import (
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"jamba/text/reply"
 )
@@ -16,6 +17,8 @@ type Options struct {
 	Keys    *Keys    // who may ask; nil: everybody
 	Hosts   []string // names in the Host header that are answered, beside localhost and addresses
 	Origins []string // pages that may ask from a browser, such as https://chat.example; "*": all
+
+	Certificate *Certificate // Run speaks TLS with it; nil: it does not
 
 	SpecialInContent bool          // control tokens that messages spell out are such
 	Calls            *reply.Format // of calls of tools; nil: as the chat template writes them
@@ -29,6 +32,8 @@ type Options struct {
 	Heartbeat time.Duration // how long a stream is silent at most; 0: 5 seconds
 	Timeout   time.Duration // of a request; 0: none
 	Log       *slog.Logger  // nil: nowhere
+
+	Traces trace.TracerProvider // who is told of requests; nil: nobody
 }
 
 // Server answers requests for models. It is an http.Handler.
@@ -38,7 +43,10 @@ type Server struct {
 	handler  http.Handler
 	draining atomic.Bool
 	metrics  *metrics
+	tracer   trace.Tracer
 	kept     conversations
+	patience patience
+	prints   prints
 }
 
 // New returns a Server of models, whose names differ.
@@ -52,10 +60,10 @@ func New(o Options, models ...Source) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{options: o}
+	s := &Server{options: o, tracer: tracer(o.Traces), patience: patience{header: 10 * time.Second, body: time.Minute}}
 	s.registry = newRegistry(&s.options, models)
 	s.metrics = newMetrics(s.registry)
-	s.handler = s.guard(s.routes())
+	s.handler = s.guard(s.mux())
 	return s
 }
 
@@ -64,30 +72,3 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 
 // Drain makes the server refuse what comes from now on.
 func (s *Server) Drain() { s.draining.Store(true) }
-
-func (s *Server) routes() *http.ServeMux {
-	mux := http.NewServeMux()
-	both := func(pattern string, h http.HandlerFunc) { // with and without the version, as clients' base URLs have it or not
-		method, path, _ := strings.Cut(pattern, " ")
-		mux.HandleFunc(method+" /v1"+path, h)
-		mux.HandleFunc(method+" "+path, h)
-	}
-	both("POST /chat/completions", s.chat)
-	both("POST /completions", s.completions)
-	both("POST /responses", s.responses)
-	both("POST /messages", s.messages)
-	both("POST /messages/count_tokens", s.countTokens)
-	both("POST /embeddings", s.embeddings)
-	both("GET /models", s.models)
-	both("GET /models/{id...}", s.oneModel)
-	both("POST /tokenize", s.tokenize)
-	both("POST /detokenize", s.detokenize)
-	s.ollamaRoutes(mux)
-	mux.HandleFunc("GET /tokenizer_info", s.tokenizerInfo)
-	mux.HandleFunc("GET /health", s.health)
-	mux.HandleFunc("GET /ready", s.ready)
-	mux.Handle("GET /metrics", s.metrics.handler)
-	mux.HandleFunc("GET /{$}", s.root)
-	mux.HandleFunc("/", s.unknown)
-	return mux
-}

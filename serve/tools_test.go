@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -476,6 +477,19 @@ func TestBrokenCalls(t *testing.T) {
 				t.Errorf("%s of %q: %s and %s", path, test.says, got.Finish, streamed.Finish)
 			}
 		}
+	}
+}
+
+// TestLongCall has a call take its time: a protocol that sends it whole shows signs of life meanwhile.
+func TestLongCall(t *testing.T) {
+	d := say(t, strings.Repeat("x", 30)+"\"}}\n</tool_call>", 1)
+	d.says[0] = "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \""
+	d.pace = 20 * time.Millisecond
+	url, _ := start(t, d, Options{Calls: format(t, "hermes"), Heartbeat: 50 * time.Millisecond})
+	_, body := post(t, url+"/api/chat", `{"messages":[{"role":"user","content":"Hi"}],`+tools+`}`)
+	before, _, ok := strings.Cut(body, `"tool_calls"`)
+	if signs := strings.Count(before, `"content":""`) - 1; !ok || signs < 2 {
+		t.Errorf("%d signs of life: %s", signs, body)
 	}
 }
 

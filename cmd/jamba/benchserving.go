@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"jamba"
 	"jamba/internal/measure/serve"
 	"jamba/model"
 )
@@ -24,15 +25,34 @@ func (c *benchCmd) serving(ctx context.Context, s *streams, m *model.Model) erro
 			plan.Loaded, plan.Long = 8, 4096
 		case "long":
 			plan.Context = slices.Max(c.Prefill)
+		case "http":
+			return usageError("--serving http is measured alone")
 		default:
-			return usageError(fmt.Sprintf("--serving %.20q: want streams, turns, together, mixed or long", kind))
+			return usageError(fmt.Sprintf("--serving %.20q: want streams, turns, together, mixed, long or http", kind))
 		}
 	}
 	if plan.Context > 0 && plan.Context < 32 {
 		return usageError("--serving long: --prefill is under 32")
 	}
+	return c.results(s, func(result func(serve.Result)) error { return serve.Run(ctx, m, plan, result) })
+}
+
+// http measures the server.
+func (c *benchCmd) http(ctx context.Context, s *streams) error {
+	m, err := jamba.OpenWith(c.path(), jamba.OpenOptions{Options: c.options(s.err, c.Precision)})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	c.tell(s.err, opened{m.Network(), m.Checkpoint()})
+	plan := serve.HTTPPlan{Clients: c.Batch, Prompt: c.Prefill[0], Steps: c.Decode[0], Reps: c.Reps}
+	return c.results(s, func(result func(serve.Result)) error { return serve.HTTP(ctx, m, plan, result) })
+}
+
+// results prints what run measures.
+func (c *benchCmd) results(s *streams, run func(result func(serve.Result)) error) error {
 	results := []serve.Result{}
-	err := serve.Run(ctx, m, plan, func(r serve.Result) {
+	err := run(func(r serve.Result) {
 		if results = append(results, r); !c.JSON {
 			fmt.Fprintf(s.out, "%-28s %-56s %10.4g %10.4g %-6s %6.3f\n", r.Work, r.What, r.Value, r.Base, r.Unit, r.Ratio)
 		}

@@ -9,20 +9,23 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"jamba/embedded"
+	"jamba/internal/kernel"
 	"jamba/internal/kernel/par"
+	"jamba/internal/measure/eval"
 	"jamba/internal/printable"
 	"jamba/quantize/recipe"
 )
 
 const description = `Run hybrid language models (Jamba) and their relatives (Llama, Mistral, Mixtral, Mamba) on this machine's processor.
 
-MODEL is a folder as Hugging Face lays it out (config.json, model.safetensors, tokenizer.json) or a .gguf file. It may also stand in the environment variable JAMBA_MODEL. Without one, the commands that read no folder take the small model that is in this file: it tells stories for children and knows nothing. JAMBA_CPU=generic|avx2|avx512|amx forces the kernels, with +vnni those that need it (avx2+vnni, avx512+vnni); by default they are the best that the processor has.
+MODEL is a folder as Hugging Face lays it out (config.json, model.safetensors, tokenizer.json) or a .gguf file. It may also stand in the environment variable JAMBA_MODEL. Without one, the commands that read no folder take the small model that is in this file: it tells stories for children and knows nothing. JAMBA_CPU=generic|avx2|avx512|amx, on arm64 generic|neon, forces the kernels, with a plus those that make use of more (avx2+vnni, avx512+vnni, neon+sdot, neon+sdot+i8mm); by default they are the best that the processor has.
 
 Examples:
   jamba run "Once upon a time"                     the model that is in this file
@@ -47,7 +50,7 @@ type grammar struct {
 	Logits    logitsCmd    `cmd:"" help:"Compute the logits of a sequence of token ids."`
 	Bench     benchCmd     `cmd:"" help:"Measure how fast a model runs, and how near that is to the machine's limits."`
 	Compare   compareCmd   `cmd:"" help:"Measure how far two models, precisions or engines deviate on the same text."`
-	Eval      evalCmd      `cmd:"" help:"Evaluate a model: perplexity of texts."`
+	Eval      evalCmd      `cmd:"" help:"Evaluate a model: perplexity, choices, answers."`
 	Merge     mergeCmd     `cmd:"" help:"Add a low-rank adapter (LoRA) to a model's weights."`
 	Tokenize  tokenizeCmd  `cmd:"" help:"Turn text into token ids, or ids into text."`
 	Quantize  quantizeCmd  `cmd:"" help:"Write a model as a GGUF file with smaller weights."`
@@ -116,7 +119,8 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 	var g grammar
 	parser, err := kong.New(&g, kong.Name("jamba"), kong.Description(description), kong.Writers(out, errOut),
 		kong.Exit(func(code int) { panic(exitStatus(code)) }), kong.Vars{
-			"version": version(), "types": "Of the weights: " + recipe.Names(recipe.FileRecipes()), "weights": recipe.Names(recipe.WeightRecipes()),
+			"version": version() + ", kernels " + kernel.Tier(), "types": "Of the weights: " + recipe.Names(recipe.FileRecipes()), "weights": recipe.Names(recipe.WeightRecipes()),
+			"tasks": strings.Join(eval.TaskNames(), ", "),
 		},
 		kong.WithHyphenPrefixedParameters(true), // penalties and biases may be negative
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 110}))

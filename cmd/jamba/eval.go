@@ -17,6 +17,8 @@ import (
 // evalCmd holds the evaluations.
 type evalCmd struct {
 	Perplexity evalPerplexityCmd `cmd:"" help:"Measure how well a model predicts a text, alone or beside a reference."`
+	Choice     evalChoiceCmd     `cmd:"" help:"Measure how often a model finds the right one of several answers most likely."`
+	Generate   evalGenerateCmd   `cmd:"" help:"Measure how often a model writes the right answer."`
 }
 
 // evalFlags are those that all evaluations have.

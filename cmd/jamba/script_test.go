@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TOKENIZERS", filepath.Join(goldens, "tokenizer"))
 			env.Setenv("ADAPTERS", filepath.Join(goldens, "adapters"))
 			env.Setenv("CALLER", caller)
+			env.Setenv("EVAL", filepath.Join(goldens, "..", "..", "internal", "measure", "eval", "testdata"))
 			env.Setenv("CHAT", filepath.Join(goldens, "chat"))
 			return nil
 		},

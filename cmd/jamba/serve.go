@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -18,7 +17,9 @@ type serveCmd struct {
 
 	Host       string `default:"127.0.0.1" placeholder:"HOST" help:"Address to listen on. Others than this machine's own need --api-key-file."`
 	Port       int    `default:"8080" placeholder:"PORT" help:"Port to listen on; 0: any that is free."`
-	APIKeyFile string `name:"api-key-file" placeholder:"FILE" help:"Answer those alone who have a key of FILE: one in each line, or sha256: and its hash. Read again when it changes."`
+	APIKeyFile string `name:"api-key-file" placeholder:"FILE" help:"Answer those alone who have a key of FILE: one in each line, or sha256: and its hash, and behind it name=NAME, and requests=N and tokens=N a minute and parallel=N at most. Read again when it changes."`
+	TLSCert    string `name:"tls-cert" placeholder:"FILE" help:"Speak TLS with the certificate in FILE (PEM), and those that lead to its root. Read again when it changes."`
+	TLSKey     string `name:"tls-key" placeholder:"FILE" help:"The certificate's private key (PEM)."`
 
 	AllowHost   []string `placeholder:"NAME" help:"Answer requests for this host name, too; localhost and addresses always. May be repeated."`
 	AllowOrigin []string `placeholder:"ORIGIN" help:"Let pages of ORIGIN ask from browsers (CORS), such as https://chat.example; * lets all. May be repeated."`
@@ -26,13 +27,15 @@ type serveCmd struct {
 	MaxTokens int   `group:"Limits" placeholder:"N" help:"Longest answer where neither the request nor the model says. Default: what the context has room for."`
 	MaxBody   int64 `group:"Limits" default:"67108864" placeholder:"BYTES" help:"Largest request."`
 
+	Heartbeat    time.Duration `group:"Limits" default:"5s" placeholder:"TIME" help:"How long a stream is silent at most, while a prompt is computed."`
 	Timeout      time.Duration `group:"Limits" placeholder:"TIME" help:"Longest time for a request, such as 10m. Default: none."`
 	DrainTimeout time.Duration `group:"Limits" default:"30s" placeholder:"TIME" help:"How long answers may go on after Ctrl-C or SIGTERM."`
 
 	ToolFormat       string `default:"auto" placeholder:"FORMAT" help:"How the model writes calls of tools: jamba, hermes, llama3_json, mistral, none; auto: as its chat template does."`
 	RawThoughts      bool   `help:"Leave <think> in the text. By default thoughts go where each protocol has them."`
 	SpecialInContent bool   `help:"Take control tokens that messages spell out, such as <|im_end|>, for such. By default they are text, and no message can begin another's turn."`
-	LogLevel         string `default:"info" enum:"debug,info,warn,error" placeholder:"LEVEL" help:"debug, info, warn or error. What is said is never logged."`
+
+	watchFlags
 }
 
 func (c *serveCmd) Help() string {
@@ -40,7 +43,7 @@ func (c *serveCmd) Help() string {
   OpenAI     /v1/chat/completions, /v1/completions, /v1/embeddings, /v1/responses, /v1/models
   Anthropic  /v1/messages, /v1/messages/count_tokens
   Ollama     /api/chat, /api/generate, /api/embed, /api/embeddings, /api/tags, /api/show, /api/ps, /api/version
-  others     /tokenize, /detokenize, /tokenizer_info, /health, /ready, /metrics
+  others     /tokenize, /detokenize, /tokenizer_info, /health, /ready, /metrics, /openapi.json
 
 With one model, any that a request names is that one. Of several, each is loaded when it is first asked for. docs/serving.md has the settings of clients.
 
@@ -60,9 +63,12 @@ func (c *serveCmd) Run(s *streams) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(c.LogLevel)) // the command line has seen to it
-	o.Log = slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
+	o.Log = c.logger(s.err)
+	end, err := c.tracing(&o)
+	if err != nil {
+		return err
+	}
+	defer end()
 	l, err := net.Listen("tcp", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)))
 	if err != nil {
 		return err
@@ -77,17 +83,27 @@ func (c *serveCmd) Run(s *streams) error {
 	}
 	ctx, stop := untilInterrupted()
 	defer stop()
-	for _, m := range models {
-		fmt.Fprintf(s.err, "jamba: %s at http://%s/v1\n", m.Name, l.Addr())
+	scheme := "http"
+	if o.Certificate != nil {
+		scheme = "https"
 	}
-	return serve.New(o, models...).Run(ctx, l, c.DrainTimeout)
+	for _, m := range models {
+		fmt.Fprintf(s.err, "jamba: %s at %s://%s/v1\n", m.Name, scheme, l.Addr())
+	}
+	server := serve.New(o, models...)
+	end, err = c.profiling(server, s.err)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return server.Run(ctx, l, c.DrainTimeout)
 }
 
 // serving returns how to serve, or what is wrong with the flags.
 func (c *serveCmd) serving() (o serve.Options, err error) {
 	o = serve.Options{
 		Version: version(), Origins: c.AllowOrigin, SpecialInContent: c.SpecialInContent,
-		RawThoughts: c.RawThoughts, MaxBody: c.MaxBody, MaxTokens: c.MaxTokens, Timeout: c.Timeout, NoCalls: c.ToolFormat == "none",
+		RawThoughts: c.RawThoughts, MaxBody: c.MaxBody, MaxTokens: c.MaxTokens, Timeout: c.Timeout, Heartbeat: c.Heartbeat, NoCalls: c.ToolFormat == "none",
 		Limits: serve.Limits{Loaded: c.MaxLoaded, Bytes: c.Memory, Idle: c.IdleUnload},
 	}
 	for _, name := range append(c.AllowHost, c.Host) {
@@ -96,10 +112,15 @@ func (c *serveCmd) serving() (o serve.Options, err error) {
 	switch {
 	case c.Port < 0 || c.Port > 65535:
 		return o, usageError(fmt.Sprintf("--port is %d, want 0 to 65535", c.Port))
-	case c.Queue < 1 || c.Running < 1 || c.MaxBody < 1 || c.MaxTokens < 0 || c.Timeout < 0 || c.DrainTimeout < 0 || c.MaxLoaded < 0 || c.Memory < 0 || c.IdleUnload < 0:
-		return o, usageError("--queue, --running, --max-body, --max-tokens, --timeout, --drain-timeout, --max-loaded, --memory and --idle-unload are positive")
+	case c.Queue < 1 || c.Running < 1 || c.MaxBody < 1 || c.MaxTokens < 0 || c.Timeout < 0 || c.Heartbeat <= 0 || c.DrainTimeout < 0 || c.MaxLoaded < 0 || c.Memory < 0 || c.IdleUnload < 0:
+		return o, usageError("--queue, --running, --max-body, --max-tokens, --heartbeat, --timeout, --drain-timeout, --max-loaded, --memory and --idle-unload are positive")
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return o, usageError("--tls-cert and --tls-key belong together")
 	case c.APIKeyFile == "" && !loopback(c.Host):
 		return o, usageError(fmt.Sprintf("--host %.60q can be reached from other machines: --api-key-file FILE says who may ask", c.Host))
+	}
+	if err := c.check(c.APIKeyFile != ""); err != nil {
+		return o, err
 	}
 	if c.ToolFormat != "auto" {
 		if o.Calls, err = reply.Find(c.ToolFormat); err != nil {
@@ -107,7 +128,12 @@ func (c *serveCmd) serving() (o serve.Options, err error) {
 		}
 	}
 	if c.APIKeyFile != "" {
-		o.Keys, err = serve.OpenKeys(c.APIKeyFile)
+		if o.Keys, err = serve.OpenKeys(c.APIKeyFile); err != nil {
+			return o, err
+		}
+	}
+	if c.TLSCert != "" {
+		o.Certificate, err = serve.OpenCertificate(c.TLSCert, c.TLSKey)
 	}
 	return o, err
 }

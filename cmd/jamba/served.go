@@ -28,7 +28,7 @@ type servedFlags struct {
 	Memory     int64           `group:"Memory" placeholder:"BYTES" help:"Bound of the weights of models that are loaded at a time, likewise. Default: none."`
 	IdleUnload time.Duration   `group:"Memory" placeholder:"TIME" help:"Unload a model that nobody has asked for that long, such as 10m. Default: it stays."`
 	StateDir   string          `group:"Memory" placeholder:"DIR" help:"Keep what was computed for prompts in DIR, for the next start, up to 16 GiB a model."`
-	Cache      int64           `group:"Memory" placeholder:"BYTES" help:"Memory for what is kept of prompts; -1: none. Default: all that is free."`
+	Cache      int64           `group:"Memory" placeholder:"BYTES" help:"Memory for what is kept of prompts; -1: none. Default: half of what a model's sequences may take."`
 	Queue      int             `group:"Limits" default:"1024" placeholder:"N" help:"Requests that may wait for a model's answers; more are refused with status 429."`
 	Running    int             `group:"Limits" default:"256" placeholder:"N" help:"Answers of a model that are computed at a time."`
 }
@@ -52,7 +52,15 @@ func (c *servedFlags) sources(s *streams, o *serve.Options) ([]serve.Source, err
 			return nil, err
 		}
 		m := serve.Source{Name: name, AtStart: alone}
-		m.Open = func(report func(done, total int64)) (serve.Model, error) { return c.open(s, name, path, report) }
+		m.Open = func(report func(done, total int64)) (serve.Model, error) {
+			if draw := loading(s.err); draw != nil && alone {
+				return c.open(s, name, path, func(done, total int64) {
+					report(done, total)
+					draw(done, total)
+				})
+			}
+			return c.open(s, name, path, report)
+		}
 		if err := c.look(&m, path, o); err != nil {
 			return nil, err
 		}
@@ -76,18 +84,12 @@ func (c *servedFlags) look(to *serve.Source, path string, o *serve.Options) erro
 func (c *servedFlags) open(s *streams, name, path string, report func(done, total int64)) (serve.Model, error) {
 	o := jamba.OpenOptions{
 		Options: c.options(s.err, c.Precision), StateDir: c.StateDir, Warn: func(err error) { warn(s.err, err.Error()) },
-		Engine: jamba.EngineOptions{Waiting: c.Queue, Running: c.Running, Cache: c.Cache},
+		Engine: jamba.EngineOptions{Waiting: c.Queue, Running: c.Running, Cache: c.Cache, Share: c.together()},
 	}
 	if len(c.Models) > 1 && c.StateDir != "" {
 		o.StateDir = filepath.Join(c.StateDir, url.QueryEscape(name))
 	}
-	o.Adapter = c.attached()
-	draw := o.Progress
-	o.Progress = func(done, total int64) {
-		if report(done, total); draw != nil {
-			draw(done, total)
-		}
-	}
+	o.Adapter, o.Progress = c.attached(), report
 	m, err := jamba.OpenWith(path, o)
 	if err != nil {
 		return nil, err
@@ -98,6 +100,15 @@ func (c *servedFlags) open(s *streams, name, path string, report func(done, tota
 		fmt.Fprintln(s.err, "jamba: the model has no chat template: of chats, it goes on with the messages' texts")
 	}
 	return m, nil
+}
+
+// together returns how many models may be loaded at a time.
+func (c *servedFlags) together() int {
+	n := max(1, len(c.Models))
+	if c.MaxLoaded > 0 {
+		n = min(n, c.MaxLoaded)
+	}
+	return n
 }
 
 // attached returns the adapter that the one model is computed with, "" if there is none.

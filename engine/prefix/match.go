@@ -18,8 +18,9 @@ const (
 	Reasons          // how many there are
 )
 
-var reasonNames = [...]string{"found", "empty", "other salt or adapter", "no common beginning", "tokens differ", "evicted", "unreadable on the disk", "no snapshot yet"}
+var reasonNames = [...]string{"found", "empty", "other_salt_or_adapter", "no_common_beginning", "tokens_differ", "evicted", "unreadable", "no_snapshot_yet"}
 
+// String returns the reason as metrics and protocols have it.
 func (r Reason) String() string { return reasonNames[r] }
 
 // MarshalText implements encoding.TextMarshaler.

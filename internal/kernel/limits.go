@@ -57,3 +57,24 @@ var genericLimits = limits{
 		return n &^ 3
 	},
 }
+
+// readSome reads some bytes at a time: a call has to end soon.
+func readSome(b []byte, read func(p *byte, n int) byte) {
+	const atOnce = 1 << 18
+	for ; len(b) > 0; b = b[min(len(b), atOnce):] {
+		read(&b[0], min(len(b), atOnce))
+	}
+}
+
+// rounds runs a loop of n multiply-adds, each round of which does per.
+func rounds(n, per int, loop func(rounds int)) int {
+	const atOnce = 1 << 15 // a call has to end soon
+	for done := 0; ; done += atOnce {
+		if left := n/per - done; left > atOnce {
+			loop(atOnce)
+		} else {
+			loop(max(1, left))
+			return (done + max(1, left)) * per
+		}
+	}
+}

@@ -44,7 +44,7 @@ func TestSetTier(t *testing.T) {
 		if err := SetTier(tier.name); err != nil || tier.name != Tier() && !strings.HasPrefix(Tier(), tier.name+"+") {
 			t.Errorf("tier %s: %s in use, error %v", tier.name, Tier(), err)
 		}
-		if base, _, plus := strings.Cut(tier.name, "+"); plus && tiers[i-1].name != base {
+		if plus := strings.LastIndex(tier.name, "+"); plus > 0 && tiers[i-1].name != tier.name[:plus] {
 			t.Errorf("tier %s comes after %s", tier.name, tiers[i-1].name)
 		}
 	}

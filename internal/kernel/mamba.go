@@ -265,3 +265,9 @@ func scanGeneric(s *Scan, p int, state []float32, first, end int) {
 		}
 	}
 }
+
+// maxTaps is the widest convolution that kernels in assembly take.
+const maxTaps = 8
+
+// scanRows is how many rows a call of assembly takes: it has to end soon.
+func scanRows(states int) int { return max(1, 1024/states) }

@@ -53,7 +53,7 @@ type rounded struct {
 // those of the panels of a wide tile, and their weights. Of K formats the scales are those of superHalf columns.
 type expanded struct {
 	scale, minima, products []float32
-	weights                 []int16
+	weights                 []int16 // or as many pairs of bytes
 	sums                    []int32 // of tile units
 }
 

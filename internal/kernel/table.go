@@ -117,10 +117,11 @@ var tiers = func() []*table {
 // active is the tier in use: the best, unless the environment variable JAMBA_CPU names another.
 var active = tiers[len(tiers)-1]
 
-// Tier names the tier of kernels in use: generic, avx2, avx512 or amx, the middle ones with +vnni if they make use of that.
+// Tier names the tier of kernels in use: generic, avx2, avx512, amx or neon, and after a plus what they make use of in
+// addition: avx2+vnni.
 func Tier() string { return active.name }
 
-// SetTier chooses a tier by its name, generic, avx2, avx512 or amx, "" for the best. It is for the start of a program and for
+// SetTier chooses a tier by its name, such as generic or avx2, "" for the best. It is for the start of a program and for
 // tests, not to be called while kernels run. Matrices that are packed stay with the tier they were packed for. It is an
 // error if there is no such tier or this processor cannot run it.
 func SetTier(name string) error {

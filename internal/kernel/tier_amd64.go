@@ -100,27 +100,6 @@ var (
 	}
 )
 
-// readSome reads some bytes at a time: a call has to end soon.
-func readSome(b []byte, read func(p *byte, n int) byte) {
-	const atOnce = 1 << 18
-	for ; len(b) > 0; b = b[min(len(b), atOnce):] {
-		read(&b[0], min(len(b), atOnce))
-	}
-}
-
-// rounds runs a loop of n multiply-adds, each round of which does per.
-func rounds(n, per int, loop func(rounds int)) int {
-	const atOnce = 1 << 15 // a call has to end soon
-	for done := 0; ; done += atOnce {
-		if left := n/per - done; left > atOnce {
-			loop(atOnce)
-		} else {
-			loop(max(1, left))
-			return (done + max(1, left)) * per
-		}
-	}
-}
-
 // narrowAVX2 is NarrowF16 of whole vectors.
 func narrowAVX2(dst []byte, src []float32) { narrowF16AVX2(&dst[0], &src[0], len(src)/8) }
 
@@ -187,9 +166,6 @@ func maxAVX2Slice(x []float32) float32 { return maxAVX2(&x[0], len(x)) }
 
 func expSumAVX2Slice(x []float32, top float32) float32 { return expSumAVX2(&x[0], len(x), top) }
 
-// maxTaps is the widest convolution that convAVX2Rows takes.
-const maxTaps = 8
-
 func convAVX2Rows(c *Conv, lo, hi int) {
 	whole := lo + (hi-lo)&^7
 	if c.W > maxTaps {
@@ -204,9 +180,6 @@ func convAVX2Rows(c *Conv, lo, hi int) {
 	}
 	convGeneric(c, whole, hi)
 }
-
-// scanRows is how many rows a call takes: it has to end soon.
-func scanRows(states int) int { return max(1, 1024/states) }
 
 func scanAVX2Panel(s *Scan, p int, h []float32, first, end int) {
 	lo := p * ScanPanel

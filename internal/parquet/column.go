@@ -11,7 +11,7 @@ import (
 type Value struct {
 	Def   int    // definition level; Leaf.MaxDef: the value is there
 	Bytes []byte // if the leaf is of ByteArray
-	Int   int64  // if it is of numbers
+	Int   int64  // if it is of numbers or booleans, which are 0 and 1
 }
 
 // Column reads a leaf row by row.

@@ -1,4 +1,4 @@
-// Package parquet reads columns of Parquet files: strings and integers, in lists or not. It trusts nothing that a file
+// Package parquet reads columns of Parquet files: strings, integers and booleans, in lists or not. It trusts nothing that a file
 // says of sizes: memory is taken for what is really there, and what unpacks to far more than it takes is an error. It reads
 // the encodings and compressions that writers of today use; others are an error that names them.
 //

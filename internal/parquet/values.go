@@ -17,10 +17,12 @@ var errShort = errors.New("broken page: it has less values than it says")
 // openValues returns the reader of the values in b, as h says that they are encoded.
 func openValues(t Type, h *pageHeader, b []byte, dictionary [][]byte) (valueReader, error) {
 	number, encoding := map[Type]int{Int32: 4, Int64: 8}[t], h.encoding
-	if number == 0 && t != ByteArray {
-		return nil, fmt.Errorf("type %s is not supported, only byte_array, int32 and int64", t)
+	if number == 0 && t != ByteArray && t != Boolean {
+		return nil, fmt.Errorf("type %s is not supported, only boolean, byte_array, int32 and int64", t)
 	}
 	switch {
+	case t == Boolean:
+		return openBooleans(encoding, b)
 	case encoding == plain && t == ByteArray:
 		return &plainBytes{b}, nil
 	case encoding == plain:
@@ -51,6 +53,31 @@ func openValues(t Type, h *pageHeader, b []byte, dictionary [][]byte) (valueRead
 		return &deltaPrefixes{prefix: prefix, suffix: suffix, left: mostBytes(h.packed)}, err
 	}
 	return nil, fmt.Errorf("encoding %s of %s is not supported", name(encodingNames, int(encoding)), t)
+}
+
+// booleans are numbers of one bit.
+type booleans struct {
+	*hybrid
+	value [8]byte
+}
+
+// openBooleans reads booleans in runs, or one after the other.
+func openBooleans(encoding int64, b []byte) (*booleans, error) {
+	switch {
+	case encoding == plain:
+		return &booleans{hybrid: &hybrid{b: b, width: 1, packed: true, run: 8 * uint64(len(b))}}, nil
+	case encoding == rle && len(b) >= 4: // which its length stands before
+		return &booleans{hybrid: newHybrid(b[4:], 1)}, nil
+	case encoding == rle:
+		return nil, errShort
+	}
+	return nil, fmt.Errorf("encoding %s of booleans is not supported", name(encodingNames, int(encoding)))
+}
+
+func (r *booleans) next() ([]byte, error) {
+	v, err := r.hybrid.next()
+	r.value[0] = byte(v)
+	return r.value[:], err
 }
 
 type plainBytes struct{ b []byte }

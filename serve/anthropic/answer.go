@@ -16,6 +16,7 @@ type Stream struct {
 	Prompt  int // tokens; 0: not known yet
 	Context int // tokens of the longest sequence; 0: no bound
 	Caches  bool
+	Compare *turn.Comparison // nil: nobody asks
 
 	message *messageObject
 	kind    string          // of the open block
@@ -32,6 +33,31 @@ type messageObject struct {
 	StopReason   any    `json:"stop_reason"`
 	StopSequence any    `json:"stop_sequence"`
 	Usage        usage  `json:"usage"`
+
+	Diagnostics *diagnostics `json:"diagnostics,omitempty"`
+}
+
+// diagnostics tell why what was computed for an earlier message was not used.
+type diagnostics struct {
+	CacheMissReason missReason `json:"cache_miss_reason"`
+}
+
+type missReason struct {
+	Type                   string `json:"type"`
+	CacheMissedInputTokens *int   `json:"cache_missed_input_tokens,omitempty"`
+}
+
+// diagnosticsOf returns nil if nobody asks, or nothing has changed.
+func diagnosticsOf(c *turn.Comparison) *diagnostics {
+	switch {
+	case c == nil || c.Found && c.Change == turn.None:
+		return nil
+	case !c.Found:
+		return &diagnostics{missReason{Type: "previous_message_not_found"}}
+	case c.Change == turn.NewSettings:
+		return &diagnostics{missReason{Type: "unavailable"}}
+	}
+	return &diagnostics{missReason{string(c.Change) + "_changed", &c.Missed}}
 }
 
 type usage struct {
@@ -39,6 +65,8 @@ type usage struct {
 	CacheCreationInputTokens int `json:"cache_creation_input_tokens"`
 	CacheReadInputTokens     int `json:"cache_read_input_tokens"`
 	OutputTokens             int `json:"output_tokens"`
+
+	CacheMissReason string `json:"cache_miss_reason,omitempty"` // ours
 }
 
 type textBlock struct {
@@ -73,7 +101,7 @@ func (s *Stream) Frames(e turn.Event) []turn.Frame {
 		return []turn.Frame{frame("ping", data{})} // the message begins with the count of tokens
 	}
 	if s.message == nil {
-		s.message = &messageObject{ID: "msg_" + s.ID, Type: "message", Role: "assistant", Model: s.Model, Content: []any{}, Usage: usage{InputTokens: s.Prompt}}
+		s.message = &messageObject{ID: "msg_" + s.ID, Type: "message", Role: "assistant", Model: s.Model, Content: []any{}, Usage: usage{InputTokens: s.Prompt}, Diagnostics: diagnosticsOf(s.Compare)}
 		frames = append(frames, frame("message_start", data{"message": *s.message}))
 	}
 	switch e.Kind {
@@ -202,7 +230,7 @@ func members(arguments string) json.RawMessage {
 // end notes why the message ended, and its tokens.
 func (s *Stream) end(e turn.Event) {
 	u, m := e.Usage, s.message
-	m.Usage = usage{InputTokens: u.Prompt - u.Cached, CacheReadInputTokens: u.Cached, OutputTokens: u.Answer}
+	m.Usage = usage{InputTokens: u.Prompt - u.Cached, CacheReadInputTokens: u.Cached, OutputTokens: u.Answer, CacheMissReason: u.Miss}
 	if s.Caches {
 		m.Usage.InputTokens, m.Usage.CacheCreationInputTokens = 0, u.Prompt-u.Cached
 	}

@@ -32,6 +32,10 @@ type Request struct {
 		Format json.RawMessage `json:"format"`
 	} `json:"output_config"`
 
+	Diagnostics *struct {
+		PreviousMessageID *string `json:"previous_message_id"`
+	} `json:"diagnostics"`
+
 	// Caches is whether the request marks what is to be kept.
 	Caches bool `json:"-"`
 }
@@ -101,9 +105,13 @@ func Read(body []byte, count bool) (*Request, *turn.Request, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	var compare *turn.Comparison
+	if d := q.Diagnostics; d != nil && d.PreviousMessageID != nil {
+		compare = &turn.Comparison{ID: *d.PreviousMessageID}
+	}
 	return q, &turn.Request{
+		Compare: compare, Format: f,
 		Model: q.Model, Chat: c, N: 1, Stream: q.Stream, MaxTokens: q.MaxTokens, Stop: q.StopSequences, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK,
-		Format: f,
 	}, nil
 }
 

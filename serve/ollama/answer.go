@@ -38,6 +38,8 @@ type line struct {
 	PromptEvalDuration int64  `json:"prompt_eval_duration,omitempty"`
 	EvalCount          int    `json:"eval_count,omitempty"`
 	EvalDuration       int64  `json:"eval_duration,omitempty"`
+
+	CacheMissReason string `json:"cache_miss_reason,omitempty"` // ours
 }
 
 type answerMessage struct {
@@ -72,6 +74,7 @@ func (s *Stream) last(l line, finish turn.Finish) line {
 	}
 	u := s.usage
 	l.PromptEvalCount, l.EvalCount = u.Prompt, u.Answer
+	l.CacheMissReason = u.Miss
 	l.PromptEvalDuration, l.EvalDuration = int64(u.Prefill), int64(u.Decode)
 	l.TotalDuration, l.LoadDuration = int64(time.Since(s.Created)), 1
 	return l

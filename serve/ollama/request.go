@@ -171,8 +171,8 @@ func ReadChat(body []byte) (*turn.Request, error) {
 		return nil, err
 	}
 	r, err := q.request()
-	if err != nil || len(q.Messages) == 0 {
-		return r, err
+	if err != nil {
+		return nil, err
 	}
 	c := &turn.Chat{Tools: q.Tools}
 	for i, m := range q.Messages {
@@ -207,7 +207,9 @@ func ReadChat(body []byte) (*turn.Request, error) {
 			return nil, turn.Invalid(fmt.Sprintf("tools[%d].function.name", i), "missing")
 		}
 	}
-	r.Chat = c
+	if len(c.Messages) > 0 {
+		r.Chat = c
+	}
 	return r, q.think(c)
 }
 
@@ -226,18 +228,21 @@ func ReadGenerate(body []byte) (*turn.Request, error) {
 		return nil, turn.Invalid("suffix", "not supported: the model does not fill in, it goes on")
 	case len(q.Images) > 0:
 		return nil, turn.Invalid("images", "not supported: the model reads text alone")
-	case q.Prompt == "":
-		return r, nil
-	case q.Raw:
+	}
+	c := &turn.Chat{}
+	if err := q.think(c); err != nil || q.Prompt == "" {
+		return r, err
+	}
+	if q.Raw {
 		r.Prompts = []turn.Prompt{{Text: q.Prompt}}
 		return r, nil
 	}
-	r.Chat = &turn.Chat{}
+	r.Chat = c
 	if q.System != "" {
 		r.Chat.Messages = []turn.Message{{Role: "system", Content: &q.System}}
 	}
 	r.Chat.Messages = append(r.Chat.Messages, turn.Message{Role: "user", Content: &q.Prompt})
-	return r, q.think(r.Chat)
+	return r, nil
 }
 
 // EmbedRequest is the body of POST /api/embed and, with a prompt, of /api/embeddings.

@@ -16,7 +16,8 @@ type usage struct {
 	CompletionTokens    int `json:"completion_tokens"`
 	TotalTokens         int `json:"total_tokens"`
 	PromptTokensDetails struct {
-		CachedTokens int `json:"cached_tokens"`
+		CachedTokens    int    `json:"cached_tokens"`
+		CacheMissReason string `json:"cache_miss_reason,omitempty"` // ours
 	} `json:"prompt_tokens_details"`
 	CompletionTokensDetails struct {
 		ReasoningTokens int `json:"reasoning_tokens"`
@@ -25,7 +26,7 @@ type usage struct {
 
 func usageOf(u turn.Usage) *usage {
 	out := &usage{PromptTokens: u.Prompt, CompletionTokens: u.Answer, TotalTokens: u.Prompt + u.Answer}
-	out.PromptTokensDetails.CachedTokens = u.Cached
+	out.PromptTokensDetails.CachedTokens, out.PromptTokensDetails.CacheMissReason = u.Cached, u.Miss
 	out.CompletionTokensDetails.ReasoningTokens = u.Thought
 	return out
 }

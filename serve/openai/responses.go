@@ -35,8 +35,12 @@ type ResponsesRequest struct {
 	} `json:"text"`
 	ChatTemplateKwargs json.RawMessage `json:"chat_template_kwargs"`
 	CacheSalt          string          `json:"cache_salt"`
+	PromptCacheOptions *struct {
+		ComparisonResponseID string `json:"comparison_response_id"`
+	} `json:"prompt_cache_options"`
 
-	spaces map[string]tool // tools of namespaces, by what they are called in prompts
+	comparison *turn.Comparison
+	spaces     map[string]tool // tools of namespaces, by what they are called in prompts
 }
 
 // tool is a function of a namespace.
@@ -92,6 +96,10 @@ func ReadResponses(body []byte, before func(id string) ([]turn.Message, bool)) (
 	r := &turn.Request{
 		Model: q.Model, N: 1, Stream: q.Stream, Chat: c, MaxTokens: q.MaxOutputTokens, Temperature: q.Temperature, TopP: q.TopP, Salt: q.CacheSalt,
 		Format: form,
+	}
+	if o := q.PromptCacheOptions; o != nil && o.ComparisonResponseID != "" {
+		q.comparison = &turn.Comparison{ID: o.ComparisonResponseID}
+		r.Compare = q.comparison
 	}
 	if q.TopLogprobs != nil && *q.TopLogprobs > 0 {
 		r.Logprobs, r.Top = true, *q.TopLogprobs

@@ -44,6 +44,35 @@ type responseObject struct {
 	TopP               *float64          `json:"top_p"`
 	Truncation         string            `json:"truncation"`
 	Usage              *responseUsage    `json:"usage"`
+	// PromptCacheDiagnostics are there if the request asks for a comparison.
+	PromptCacheDiagnostics *cacheDiagnostics `json:"prompt_cache_diagnostics,omitempty"`
+}
+
+// cacheDiagnostics tell why what was computed for an earlier response was not used.
+type cacheDiagnostics struct {
+	Type              string `json:"type"`
+	Reason            string `json:"reason,omitempty"`
+	CacheMissedTokens *int   `json:"cache_missed_tokens,omitempty"`
+}
+
+// changes are the API's words for what has changed.
+var changes = map[turn.Change]string{
+	turn.NewModel: "model_changed", turn.NewTools: "tools_changed", turn.NewSettings: "reasoning_effort_changed", turn.NewSystem: "input_changed",
+	turn.NewMessages: "input_changed",
+}
+
+func diagnosticsOf(c *turn.Comparison, u turn.Usage) *cacheDiagnostics {
+	switch {
+	case c == nil:
+		return nil
+	case !c.Found:
+		return &cacheDiagnostics{Type: "comparison_response_not_found"}
+	case c.Change != turn.None:
+		return &cacheDiagnostics{"cache_miss", changes[c.Change], &c.Missed}
+	case u.Cached == 0:
+		return &cacheDiagnostics{Type: "unavailable"} // it would have fitted; the usage says why it was not there
+	}
+	return &cacheDiagnostics{Type: "cache_hit"}
 }
 
 type responseError struct {
@@ -57,10 +86,16 @@ type incomplete struct {
 
 type responseUsage struct {
 	InputTokens        int            `json:"input_tokens"`
-	InputTokensDetails map[string]int `json:"input_tokens_details"`
+	InputTokensDetails inputDetails   `json:"input_tokens_details"`
 	OutputTokens       int            `json:"output_tokens"`
 	OutputDetails      map[string]int `json:"output_tokens_details"`
 	TotalTokens        int            `json:"total_tokens"`
+}
+
+type inputDetails struct {
+	CacheMissReason  string `json:"cache_miss_reason,omitempty"` // ours
+	CacheWriteTokens int    `json:"cache_write_tokens"`
+	CachedTokens     int    `json:"cached_tokens"`
 }
 
 // outputItem is an item of the output: a message, a thought, or a call.
@@ -169,11 +204,12 @@ func (s *ResponseStream) Frames(e turn.Event) []turn.Frame {
 		u := e.Usage
 		s.response.Usage = &responseUsage{
 			u.Prompt,
-			map[string]int{"cached_tokens": u.Cached, "cache_write_tokens": u.Prompt - u.Cached},
+			inputDetails{u.Miss, u.Prompt - u.Cached, u.Cached},
 			u.Answer,
 			map[string]int{"reasoning_tokens": u.Thought},
 			u.Prompt + u.Answer,
 		}
+		s.response.PromptCacheDiagnostics = diagnosticsOf(s.Request.comparison, u)
 		s.response.Status = "completed"
 		if s.finish == turn.Length {
 			s.response.Status, s.response.IncompleteDetails = "incomplete", &incomplete{"max_output_tokens"}

@@ -1,12 +1,14 @@
 package turn
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 )
 
 // Error is an error with what the protocols say of one.
@@ -37,8 +39,12 @@ func AsError(err error) *Error {
 	return &Error{Status: http.StatusInternalServerError, Message: err.Error()}
 }
 
-// Decode reads a request in JSON into v. Fields that v has not are ignored; an error names the one that is wrong.
+// Decode reads a request in JSON into v. Fields that v has not are ignored; an error names the one that is wrong, or is there twice:
+// which of two counts would be a guess.
 func Decode(data []byte, v any) error {
+	if !utf8.Valid(data) {
+		return Invalid("", "the body is not UTF-8")
+	}
 	err := json.Unmarshal(data, v)
 	var (
 		own    *Error
@@ -46,7 +52,12 @@ func Decode(data []byte, v any) error {
 		kind   *json.UnmarshalTypeError
 	)
 	switch {
+	case err == nil && string(bytes.TrimSpace(data)) == "null":
+		return Invalid("", "the body is null, want an object")
 	case err == nil:
+		if name := repeated(data); name != "" {
+			return Invalid(fmt.Sprintf("%.80s", name), "the field is there twice")
+		}
 		return nil
 	case errors.As(err, &own):
 		return own

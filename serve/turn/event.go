@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -64,6 +65,7 @@ type Token struct {
 // Usage are counts of tokens.
 type Usage struct {
 	Prompt, Cached, Answer, Thought int
+	Miss                            string // why none are Cached; "": some are, or none were looked for
 	// Queue is of Prefill. Of several choices each is the longest.
 	Queue, Prefill, Decode time.Duration
 }
@@ -73,6 +75,7 @@ func (u *Usage) Add(o Usage, prompt bool) {
 	if prompt {
 		u.Prompt += o.Prompt
 		u.Cached += o.Cached
+		u.Miss = cmp.Or(u.Miss, o.Miss)
 		u.Queue, u.Prefill = max(u.Queue, o.Queue), max(u.Prefill, o.Prefill)
 	}
 	u.Answer += o.Answer

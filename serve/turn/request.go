@@ -33,7 +33,8 @@ type Request struct {
 	Score    bool   // the prompts' log-probabilities, too
 	Salt     string // nothing is shared with requests of another
 	Priority int
-	Format   *Format // what the answers have to be; nil: any text
+	Format   *Format     // what the answers have to be; nil: any text
+	Compare  *Comparison // with an earlier request; nil: nobody asks
 	// Keep is how long the model is to stay loaded afterwards, less than 0: for as long as there is room; nil: as the server says.
 	Keep *time.Duration
 }
@@ -125,6 +126,13 @@ func (c *Chat) JSON() []byte {
 		field(&b, "continue_final_message", json.RawMessage("true"))
 	}
 	b.WriteByte('}')
+	return b.Bytes()
+}
+
+// JSON returns the message as OpenAI's chat API has it.
+func (m *Message) JSON() []byte {
+	var b bytes.Buffer
+	m.write(&b)
 	return b.Bytes()
 }
 

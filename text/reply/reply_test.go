@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -237,6 +238,19 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// TestGoesOn has arguments break off: what follows comes at once.
+func TestGoesOn(t *testing.T) {
+	for begin, want := range map[string]string{
+		`{"a": oops, so`: `(f {"a":  …"oops, so"`,
+		`{"a": "\x", so`: `(f {"a": "\ …"x\", so"`,
+		`{"a": 01, so`:   `(f {"a": 0 …"1, so"`,
+	} {
+		if got := shown(New(Options{Format: find(t, "hermes")}).Push(`<tool_call>{"name": "f", "arguments": ` + begin)); got != want {
+			t.Errorf("%s: %s, want %s", begin, got, want)
+		}
+	}
+}
+
 // TestAnyReply cuts texts made of what means something, in any way: the parts are the same, and without calls no text is lost.
 func TestAnyReply(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -273,6 +287,19 @@ func TestAnyReply(t *testing.T) {
 			t.Fatalf("%q became %s", text, shown(parts))
 		}
 	})
+}
+
+// TestCallID makes ids that templates take: Mistral's want 9 letters and digits.
+func TestCallID(t *testing.T) {
+	for _, f := range Formats {
+		want := regexp.MustCompile(`^call_[A-Z2-7]{24}$`)
+		if f.Name == "mistral" {
+			want = regexp.MustCompile(`^[A-Z2-7]{9}$`)
+		}
+		if one, other := f.CallID(), f.CallID(); !want.MatchString(one) || one == other {
+			t.Errorf("%s: %s and %s", f.Name, one, other)
+		}
+	}
 }
 
 // TestDetect tells the formats of the chat templates at hand.

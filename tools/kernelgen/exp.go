@@ -18,10 +18,24 @@ const (
 	expHigh = 88.37626
 )
 
+// ln 2 in two parts, the first of which has few bits.
+const (
+	ln2High = 0.693359375
+	ln2Low  = -2.12194440e-4
+)
+
+// Coefficients of polynomials, the highest power first.
+var (
+	// expPolynomial is e^r for |r| <= ln 2 / 2, with a relative error of 2e-9 (least squares, reweighted).
+	expPolynomial = []float64{0.0013843605993315578, 0.008374195545911789, 0.04166800528764725, 0.16666430234909058, 0.4999999403953552, 1, 1}
+	// softplusPolynomial times s is 2·artanh(s) for s² up to 1/9, with a relative error of 4e-9.
+	softplusPolynomial = []float64{0.2817833423614502, 0.27960604429244995, 0.40024909377098083, 0.6666631698608398, 2}
+)
+
 // exp replaces x by e^x, which stays between the smallest and (nearly) the largest normal number; NaN stays NaN.
 //
 // x is n·ln 2 + r with |r| <= ln 2 / 2. Adding 3·2^22 rounds x/ln 2 to n, in the low bits of the sum, from where it is
-// shifted into the exponent. e^r is a polynomial of degree 6 with a relative error of 2e-9 (least squares, reweighted).
+// shifted into the exponent. e^r is a polynomial.
 func exp(x VecVirtual) {
 	t, n, p := v.register(), v.register(), v.register()
 	// The operands' order keeps a NaN: min and max return the second source if one is NaN.
@@ -33,10 +47,10 @@ func exp(x VecVirtual) {
 	VMOVAPS(t, n)
 	VFMADD231PS(f32(math.Log2E), x, t)
 	VSUBPS(n, t, n)
-	VFNMADD231PS(f32(0.693359375), n, x)
-	VFNMADD231PS(f32(-2.12194440e-4), n, x)
-	VMOVUPS(f32(0.0013843605993315578), p)
-	for _, c := range []float64{0.008374195545911789, 0.04166800528764725, 0.16666430234909058, 0.4999999403953552, 1, 1} {
+	VFNMADD231PS(f32(ln2High), n, x)
+	VFNMADD231PS(f32(ln2Low), n, x)
+	VMOVUPS(f32(expPolynomial[0]), p)
+	for _, c := range expPolynomial[1:] {
 		VFMADD213PS(f32(c), x, p)
 	}
 	VPSLLD(Imm(23), t, t)
@@ -68,7 +82,7 @@ func silu(x VecVirtual) {
 }
 
 // softplus replaces x by log(1+e^x) = max(x, 0) + log1p(u) with u = e^-|x|. log1p(u) is 2·artanh(s) with s = u/(2+u),
-// at most 1/3: s times a polynomial of degree 4 in s², relative error 4e-9. Above 20 that is x, as it has to be.
+// at most 1/3: s times a polynomial in s². Above 20 that is x, as it has to be.
 func softplus(x VecVirtual) {
 	u, s, p := v.register(), v.register(), v.register()
 	VORPS(u32(1<<31), x, u)
@@ -76,8 +90,8 @@ func softplus(x VecVirtual) {
 	VADDPS(f32(2), u, s)
 	VDIVPS(s, u, s)
 	VMULPS(s, s, u)
-	VMOVUPS(f32(0.2817833423614502), p)
-	for _, c := range []float64{0.27960604429244995, 0.40024909377098083, 0.6666631698608398, 2} {
+	VMOVUPS(f32(softplusPolynomial[0]), p)
+	for _, c := range softplusPolynomial[1:] {
 		VFMADD213PS(f32(c), u, p)
 	}
 	VXORPS(u, u, u)

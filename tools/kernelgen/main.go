@@ -1,10 +1,10 @@
 // Command kernelgen writes the assembly of package kernel: go generate ./internal/kernel.
 //
-//	kernelgen avx2|avxvnni|avx512|amx|training -pkg kernel -out FILE.s -stubs FILE.go
+//	kernelgen avx2|avxvnni|avx512|amx|training|neon -pkg kernel -out FILE.s -stubs FILE.go
 //
 // Each kernel is a function of this program, a file holds those of one subject. What the kernels compute is told by
 // their generic twins in package kernel, against which they are tested. The same functions write kernels for vectors of
-// 256 and of 512 bits.
+// 256 and of 512 bits. avo knows x86 alone: the kernels of arm64 (neon*.go) are written with package arm64.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "kernelgen: which kernels, avx2, avxvnni, avx512, amx or training?")
+		fmt.Fprintln(os.Stderr, "kernelgen: which kernels, avx2, avxvnni, avx512, amx, training or neon?")
 		os.Exit(2)
 	}
 	set := os.Args[1]
@@ -60,6 +60,9 @@ func main() {
 	case "training":
 		v = ymm
 		training()
+	case "neon":
+		generateNEON()
+		return
 	default:
 		fmt.Fprintf(os.Stderr, "kernelgen: there are no kernels %q\n", set)
 		os.Exit(2)
