@@ -207,13 +207,13 @@ func (w *world) converse(e *Engine, random *rand.Rand) {
 			r.Sample.Temperature, r.Sample.Seed = 1, new(random.Uint64())
 		}
 		r.Constraint = c
+		if r.ScorePrompt = random.IntN(3) == 0; r.ScorePrompt {
+			r.ScoreFrom = random.IntN(len(prompt) + 1)
+		}
 		var late *slow
 		if random.IntN(2) == 0 {
 			late = newSlow(c, func() time.Duration { return rand.N(3 * time.Millisecond) })
 			r.Constraint = late
-		}
-		if r.ScorePrompt = random.IntN(3) == 0; r.ScorePrompt {
-			r.ScoreFrom = random.IntN(len(prompt) + 1)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		cut := random.IntN(60)

@@ -3,6 +3,7 @@ package serve
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"jamba"
 	"jamba/checkpoint"
@@ -477,6 +479,44 @@ func TestBrokenCalls(t *testing.T) {
 				t.Errorf("%s of %q: %s and %s", path, test.says, got.Finish, streamed.Finish)
 			}
 		}
+	}
+}
+
+// TestAnyAnswer has a model write whatever means something, in any pieces: streamed or not, each protocol says the same, and no answer
+// is an error.
+func TestAnyAnswer(t *testing.T) {
+	d := &double{Model: m(t)}
+	request := &goldenCase{Tools: []json.RawMessage{json.RawMessage(`{"type":"function","function":{"name":"f"}}`)}}
+	for name := range formats {
+		url, _ := start(t, d, Options{Calls: format(t, name)})
+		words := []string{
+			"<think>", "</think>", formats[name], formats[name][:len(formats[name])/2], formats[name][len(formats[name])/2:], strings.Replace(formats[name], "{}", `{"a": [{"é": "x\"`, 1),
+			`"}], "b": 1.5`, "}", "}}", "]", "Hi", " ", "\n", `"`, "\\", ",", "[ARGS]",
+		}
+		rapid.Check(t, func(rt *rapid.T) {
+			d.says = append(rapid.SliceOfN(rapid.SampledFrom(words), 0, 9).Draw(rt, "says"), "")
+			for path, hear := range hear {
+				body := strings.TrimSuffix(request.ask(t, path, []goldenMessage{{Role: "user", Content: new("Hi")}}), "}")
+				status, whole := post(t, url+path, body+`,"stream":false}`)
+				_, stream := post(t, url+path, body+`,"stream":true}`)
+				if status != http.StatusOK || strings.Contains(stream, `"error":{`) {
+					rt.Fatalf("%s: %d %s", path, status, whole)
+				}
+				got, streamed := hear(t, whole, false), hear(t, stream, true)
+				for i := range min(len(got.Calls), len(streamed.Calls)) {
+					own, other := &got.Calls[i].Arguments, &streamed.Calls[i].Arguments
+					switch {
+					case path == "/v1/messages" && !json.Valid([]byte(*other)): // it broke off
+						*own, *other = plain(t, *own), plain(t, *own)
+					case path == "/v1/messages":
+						*own, *other = plain(t, *own), plain(t, *other)
+					}
+				}
+				if d := cmp.Diff(got, streamed); d != "" {
+					rt.Fatalf("%s: unstreamed and streamed: %s", path, d)
+				}
+			}
+		})
 	}
 }
 

@@ -198,9 +198,10 @@ func members(arguments string) json.RawMessage {
 		end     int64  // of the last value that is complete
 		closing []byte // what closes the brackets around it
 	)
+	d.UseNumber()
 	for {
 		t, err := d.Token()
-		_, number := t.(float64)
+		_, number := t.(json.Number)
 		if err != nil || number && d.InputOffset() == int64(len(arguments)) { // it may have had more digits
 			break
 		}

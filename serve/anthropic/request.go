@@ -110,8 +110,9 @@ func Read(body []byte, count bool) (*Request, *turn.Request, error) {
 		compare = &turn.Comparison{ID: *d.PreviousMessageID}
 	}
 	return q, &turn.Request{
-		Compare: compare, Format: f,
-		Model: q.Model, Chat: c, N: 1, Stream: q.Stream, MaxTokens: q.MaxTokens, Stop: q.StopSequences, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK,
+		Compare: compare,
+		Model:   q.Model, Chat: c, N: 1, Stream: q.Stream, MaxTokens: q.MaxTokens, Stop: q.StopSequences, Temperature: q.Temperature, TopP: q.TopP, TopK: q.TopK,
+		Format: f,
 	}, nil
 }
 

@@ -33,8 +33,8 @@ type Request struct {
 	Score    bool   // the prompts' log-probabilities, too
 	Salt     string // nothing is shared with requests of another
 	Priority int
-	Format   *Format     // what the answers have to be; nil: any text
 	Compare  *Comparison // with an earlier request; nil: nobody asks
+	Format   *Format     // what the answers have to be; nil: any text
 	// Keep is how long the model is to stay loaded afterwards, less than 0: for as long as there is room; nil: as the server says.
 	Keep *time.Duration
 }

@@ -18,7 +18,7 @@ func TestScanner(t *testing.T) {
 		var s scanner
 		for i := range len(text) {
 			goes, begun := s.next(text[i]), text[:i+1]
-			var v any
+			var v json.RawMessage
 			err := json.Unmarshal([]byte(begun), &v)
 			// Of words and numbers that are not complete, encoding/json says that it tried to go on with a space.
 			end := err != nil && (err.Error() == "unexpected end of JSON input" || strings.HasPrefix(err.Error(), "invalid character ' '") && text[i] != ' ')
