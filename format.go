@@ -3,6 +3,8 @@ package jamba
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 
 	"jamba/internal/grammar"
 )
@@ -41,11 +43,30 @@ func (m *Model) CheckFormat(ctx context.Context, f Format) error {
 }
 
 func (m *Model) compile(ctx context.Context, f Format) (*grammar.Grammar, error) {
-	v, err := m.vocabulary()
-	if err != nil {
-		return nil, err
+	s := &m.formats
+	s.once.Do(func() { s.vocabulary, s.err = grammar.NewVocabulary(m.text.Tokenizer, m.ends) })
+	if s.err != nil {
+		return nil, s.err
 	}
-	return v.Compile(ctx, f)
+	g, err := s.vocabulary.Compile(ctx, f)
+	if errors.Is(err, grammar.ErrBusy) {
+		err = fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	return g, err
+}
+
+// formats has a model's vocabulary as formats need it, once one is asked for.
+type formats struct {
+	once       sync.Once
+	vocabulary *grammar.Vocabulary
+	err        error
+}
+
+func (s *formats) close() {
+	s.once.Do(func() { s.err = ErrClosed })
+	if s.vocabulary != nil {
+		s.vocabulary.Close()
+	}
 }
 
 var errIgnoreEnds = errors.New("an answer of a format ends where the format does: IgnoreEnds cannot be set")

@@ -2,9 +2,11 @@ package jamba_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"jamba"
+	"jamba/embedded"
 )
 
 const city = `{
@@ -45,6 +48,12 @@ func compileSchema(t *testing.T, text string) *jsonschema.Schema {
 
 // TestFormat samples answers at a high temperature, which are JSON of the schema, many at once.
 func TestFormat(t *testing.T) {
+	for _, path := range []string{path, embedded.Model} {
+		t.Run(filepath.Base(path), func(t *testing.T) { formats(t, path) })
+	}
+}
+
+func formats(t *testing.T, path string) {
 	m, err := jamba.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -172,11 +181,20 @@ func ExampleJSONSchema() {
 	}
 	defer m.Close()
 	schema := `{"type":"object","properties":{"animal":{"enum":["dog","cat"]},"old":{"type":"boolean"}},"required":["animal","old"],"additionalProperties":false}`
-	o := jamba.Options{Format: jamba.JSONSchema([]byte(schema))}
-	for piece, err := range m.Generate(context.Background(), "Tim had a dog.", o) {
+	text := ""
+	for piece, err := range m.Generate(context.Background(), "Tim had a dog.", jamba.Options{Format: jamba.JSONSchema([]byte(schema))}) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Print(piece.Text)
+		text += piece.Text
 	}
+	var pet struct {
+		Animal string
+		Old    bool
+	}
+	if err := json.Unmarshal([]byte(text), &pet); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(pet.Animal, pet.Old)
+	// Output: dog true
 }

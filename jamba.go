@@ -23,7 +23,6 @@ import (
 	"jamba/engine"
 	"jamba/engine/prefix"
 	"jamba/engine/sample"
-	"jamba/internal/grammar"
 	"jamba/model"
 	"jamba/text"
 	"jamba/text/chat"
@@ -41,7 +40,7 @@ type Model struct {
 	padded     []int32  // rows of the vocabulary that only fill it up
 	warnings   []string // of generation settings and the tokenizer
 	hash       func() ([32]byte, error)
-	vocabulary func() (*grammar.Vocabulary, error) // for formats
+	formats    formats
 }
 
 // The types of the parts below that callers meet.
@@ -177,7 +176,6 @@ func OpenWith(path string, o OpenOptions) (*Model, error) {
 		c.Close()
 		return nil, err
 	}
-	m.vocabulary = sync.OnceValues(func() (*grammar.Vocabulary, error) { return grammar.NewVocabulary(m.text.Tokenizer, m.ends) })
 	m.engine = engine.ForModel(m.network, o.Engine)
 	return m, nil
 }
@@ -185,6 +183,7 @@ func OpenWith(path string, o OpenOptions) (*Model, error) {
 // Close ends the answers that are on their way and releases the model.
 func (m *Model) Close() error {
 	m.engine.Close()
+	m.formats.close()
 	return m.network.Close()
 }
 

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -39,10 +40,18 @@ func (j *job) setFormat() error {
 		return nil
 	}
 	j.options.Format = jamba.Lark(g.Lark())
-	if err := m.CheckFormat(context.Background(), j.options.Format); err != nil {
-		return turn.Invalid("tools", "%v", err)
+	return formatError("tools", m.CheckFormat(context.Background(), j.options.Format))
+}
+
+// formatError tells why there is no format.
+func formatError(param string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, jamba.ErrBusy):
+		return failure(err)
 	}
-	return nil
+	return turn.Invalid(param, "%v", err)
 }
 
 // setCalls sets the tools that answers may call, if these are held to anything.
@@ -89,10 +98,7 @@ func (m *served) checkSchema(param string, schema json.RawMessage) error {
 	if len(schema) == 0 {
 		return nil
 	}
-	if err := m.CheckFormat(context.Background(), jamba.JSONSchema(schema)); err != nil {
-		return turn.Invalid(param, "%v", err)
-	}
-	return nil
+	return formatError(param, m.CheckFormat(context.Background(), jamba.JSONSchema(schema)))
 }
 
 // thinks says whether answers begin with thoughts.

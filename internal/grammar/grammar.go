@@ -58,6 +58,16 @@ func (v *Vocabulary) trim(n int) {
 	}
 }
 
+// Close gives back what is kept for later answers; those on their way go on.
+func (v *Vocabulary) Close() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, g := range v.recent {
+		g.give()
+	}
+	v.recent = nil
+}
+
 // forget lets later answers have a new grammar.
 func (v *Vocabulary) forget(g *Grammar) {
 	v.mu.Lock()
@@ -77,15 +87,24 @@ func (g *Grammar) Close() {
 
 // give ends a use; vocabulary.mu is locked.
 func (g *Grammar) give() {
-	if g.users--; g.users == 0 {
+	if g.users--; g.users > 0 {
+		return
+	}
+	select {
+	case <-g.compiled:
+		g.end()
+	default:
 		go func() {
 			<-g.compiled
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			if g.instance != nil {
-				g.instance.close()
-			}
+			g.end()
 		}()
+	}
+}
+
+// end gives back the memory of a grammar that nobody uses.
+func (g *Grammar) end() {
+	if g.instance != nil {
+		g.instance.close()
 	}
 }
 
@@ -93,7 +112,9 @@ func (g *Grammar) give() {
 func (g *Grammar) compile() {
 	defer close(g.compiled)
 	v := g.vocabulary
-	if g.err = g.start(); g.err != nil && errors.Is(g.err, errMemory) {
+	v.compiling <- struct{}{}
+	defer func() { <-v.compiling }()
+	if g.err = g.start(); errors.Is(g.err, ErrBusy) {
 		// Perhaps others have it that nobody uses.
 		v.mu.Lock()
 		v.trim(0)

@@ -2,12 +2,14 @@ package grammar
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -417,18 +419,48 @@ func TestKept(t *testing.T) {
 	for i := range idle + 4 {
 		compile(Choice(fmt.Sprint(i))).Close()
 	}
-	if again := compile(Choice("a")); again == first {
+	again := compile(Choice("a"))
+	if again == first {
 		t.Error("what nobody used is still there")
 	}
+	again.Close()
 	v.mu.Lock()
 	n := len(v.recent)
 	v.mu.Unlock()
 	if n > idle {
 		t.Errorf("%d grammars are kept", n)
 	}
+	v.Close()
+	for v.budget.used.Load() > 0 {
+		time.Sleep(time.Millisecond) // instances are closed beside
+	}
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
 	if _, err := v.Compile(canceled, JSONSchema([]byte(person))); err == nil {
 		t.Error("no error of a context that has ended")
 	}
+}
+
+// TestBusy expects a format for which there is no memory to be an error that says so, and memory that nobody uses to be found.
+func TestBusy(t *testing.T) {
+	v := vocabulary(t, letters())
+	v.budget.all = int64(len(v.image))*5/2 + 1<<20
+	ctx := context.Background()
+	var used []*Grammar
+	for _, text := range []string{"a", "b"} {
+		g, err := v.Compile(ctx, Choice(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		used = append(used, g)
+	}
+	if _, err := v.Compile(ctx, Choice("c")); !errors.Is(err, ErrBusy) {
+		t.Errorf("error %v", err)
+	}
+	used[0].Close()
+	g, err := v.Compile(ctx, Choice("c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Close()
 }

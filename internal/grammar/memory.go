@@ -9,6 +9,9 @@ import (
 
 const page = 1 << 16 // of a module's memory
 
+// ErrBusy is the error of a format for which there is no memory beside those in use.
+var ErrBusy = errors.New("too many formats are in use, try again later")
+
 // Errors of what a grammar may cost.
 var (
 	errMemory = errors.New("takes too much memory")

@@ -70,12 +70,12 @@ func (m *module) instantiate(b *budget, image []byte) (*instance, error) {
 	var err error
 	if in.module, err = m.runtime.InstantiateModule(ctx, m.compiled, config); err != nil {
 		in.memory.Free()
-		return nil, errMemory
+		return nil, fmt.Errorf("the grammar engine: %w", err)
 	}
 	if now := in.module.Memory().Size(); image != nil {
 		if _, ok := in.module.Memory().Grow((uint32(len(image)) - now) / page); !ok {
 			in.close()
-			return nil, errMemory
+			return nil, ErrBusy
 		}
 		in.module.Memory().Write(0, image)
 	}

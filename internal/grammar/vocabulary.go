@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -40,8 +41,10 @@ type Vocabulary struct {
 	module *module
 	image  []byte // the memory of an instance that has the vocabulary
 	budget budget
-	size   int  // tokens
-	space  bool // the space that a text begins with is not shown
+	size   int // tokens
+	// At most so many formats are compiled at a time, lest it be at the expense of answers.
+	compiling chan struct{}
+	space     bool // the space that a text begins with is not shown
 
 	mu     sync.Mutex
 	recent []*Grammar // the last used first
@@ -59,7 +62,7 @@ func NewVocabulary(t Tokenizer, ends []int32) (*Vocabulary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the grammar engine: %w", err)
 	}
-	v := &Vocabulary{module: m, size: t.VocabSize()}
+	v := &Vocabulary{module: m, size: t.VocabSize(), compiling: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	ends = slices.DeleteFunc(slices.Clone(ends), func(id int32) bool { return int(id) >= v.size })
 	if len(ends) == 0 {
 		return nil, errors.New("the model has no token that ends an answer")
