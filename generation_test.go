@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"jamba/internal/testutil"
 )
 
@@ -101,7 +99,7 @@ func TestDefaults(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := openFolder(t, map[string]string{"generation_config.json": test.generation})
-			if diff := cmp.Diff(test.want, m.Defaults()); diff != "" {
+			if diff := diffOptions(test.want, m.Defaults()); diff != "" {
 				t.Errorf("defaults (-want +got):\n%s", diff)
 			}
 			if !slices.Equal(m.ends, test.stops) {
@@ -111,7 +109,7 @@ func TestDefaults(t *testing.T) {
 	}
 	t.Run("no file", func(t *testing.T) {
 		m := openFolder(t, nil)
-		if diff := cmp.Diff(Options{}, m.Defaults()); diff != "" || !slices.Equal(m.ends, []int32{eos}) {
+		if diff := diffOptions(Options{}, m.Defaults()); diff != "" || !slices.Equal(m.ends, []int32{eos}) {
 			t.Errorf("stops %v, defaults (-want +got):\n%s", m.ends, diff)
 		}
 	})
@@ -193,12 +191,12 @@ func TestSettingsOfOtherTypes(t *testing.T) {
 			t.Errorf("no warning %s in\n%s", want, warnings)
 		}
 	}
-	if diff := cmp.Diff(Options{}, m.Defaults()); diff != "" || !slices.Equal(m.ends, []int32{ely, pero, eos}) {
+	if diff := diffOptions(Options{}, m.Defaults()); diff != "" || !slices.Equal(m.ends, []int32{ely, pero, eos}) {
 		t.Errorf("answers end with %v, defaults (-want +got):\n%s", m.ends, diff)
 	}
 	m = openFolder(t, map[string]string{"generation_config.json": `{"do_sample": true, "temperature": 1e0, "top_k": 5e1, "max_new_tokens": 100.0, "eos_token_id": 920.0}`})
 	want := Options{MaxTokens: 100, Sampling: Sampling{Temperature: 1, TopK: 50}}
-	if diff := cmp.Diff(want, m.Defaults()); diff != "" || !slices.Equal(m.ends, []int32{ely, eos}) || len(m.Warnings()) != 0 {
+	if diff := diffOptions(want, m.Defaults()); diff != "" || !slices.Equal(m.ends, []int32{ely, eos}) || len(m.Warnings()) != 0 {
 		t.Errorf("answers end with %v, warnings %q, defaults (-want +got):\n%s", m.ends, m.Warnings(), diff)
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"jamba/checkpoint"
 	"jamba/format/gguf"
 	"jamba/quantize"
@@ -33,7 +31,7 @@ func TestMetadata(t *testing.T) {
 		t.Run(generation, func(t *testing.T) {
 			folder := openFolder(t, map[string]string{"generation_config.json": generation})
 			file := openExported(t, folderWith(t, generation), nil)
-			if diff := cmp.Diff(folder.Defaults(), file.Defaults()); diff != "" || folder.Samples() != file.Samples() {
+			if diff := diffOptions(folder.Defaults(), file.Defaults()); diff != "" || folder.Samples() != file.Samples() {
 				t.Errorf("of the folder, of the file (-want +got):\n%s", diff)
 			}
 			if want, got := slices.Sorted(slices.Values(folder.Ends())), slices.Sorted(slices.Values(file.Ends())); !slices.Equal(want, got) {
@@ -61,7 +59,7 @@ func TestMetadataOfOtherTypes(t *testing.T) {
 			t.Errorf("%s: %v", want, err)
 			continue
 		}
-		if diff := cmp.Diff(Options{}, m.Defaults()); diff != "" || !strings.Contains(strings.Join(m.Warnings(), "\n"), want) {
+		if diff := diffOptions(Options{}, m.Defaults()); diff != "" || !strings.Contains(strings.Join(m.Warnings(), "\n"), want) {
 			t.Errorf("warnings %q, want %s; defaults (-want +got):\n%s", m.Warnings(), want, diff)
 		}
 		m.Close()

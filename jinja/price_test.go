@@ -82,7 +82,7 @@ func TestPrice(t *testing.T) {
 }
 
 // price runs f and checks that what it paid covers what it took. The limits of a rendering are 5 million steps and 64 MiB;
-// it must end within 2 s and 256 MiB.
+// it must end within 2 s and 256 MiB, or within 6 s on a slow machine.
 func price(t *testing.T, what string, f func(c *state) (any, error)) {
 	t.Helper()
 	b := bill{f: f}
@@ -124,7 +124,7 @@ func (b *bill) run() {
 
 // fair tells whether what was paid covers what was taken.
 func (b *bill) fair() bool {
-	const perStep, perRun = 400 * time.Nanosecond, time.Microsecond // a clock's own time
+	const perStep, perRun = 1200 * time.Nanosecond, time.Microsecond // a clock's own time
 	return b.took <= time.Duration(b.steps)*perStep+time.Duration(b.runs)*perRun && b.made <= 2*b.memory+128*b.steps+1<<16
 }
 

@@ -15,8 +15,20 @@ func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f 
 // isPrintable is Python's str.isprintable of one character.
 func isPrintable(r rune) bool { return unicode.IsPrint(r) }
 
-func isLower(r rune) bool { return unicode.In(r, unicode.Lower, unicode.Other_Lowercase) }
-func isUpper(r rune) bool { return unicode.In(r, unicode.Upper, unicode.Other_Uppercase) }
+func isLower(r rune) bool {
+	if r <= unicode.MaxASCII {
+		return 'a' <= r && r <= 'z'
+	}
+	return unicode.In(r, unicode.Lower, unicode.Other_Lowercase)
+}
+
+func isUpper(r rune) bool {
+	if r <= unicode.MaxASCII {
+		return 'A' <= r && r <= 'Z'
+	}
+	return unicode.In(r, unicode.Upper, unicode.Other_Uppercase)
+}
+
 func isCased(r rune) bool { return isLower(r) || isUpper(r) || unicode.IsTitle(r) }
 
 // isNumeral is Python's str.isdigit of one character: decimal digits, superscripts and circled digits.

@@ -25,7 +25,7 @@ import (
 
 // Bounds of what opening any file may take: the time, and the memory beside the file's own size.
 const (
-	hostileTime   = 2 * time.Second
+	hostileTime   = 6 * time.Second
 	hostileMemory = 256 << 20
 )
 
