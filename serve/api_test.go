@@ -261,7 +261,11 @@ func TestStreamIsAnswer(t *testing.T) {
 	if _, body := post(t, url+"/v1/chat/completions", chat); decode[completion](t, body).Usage.Details.CachedTokens < 50 {
 		t.Errorf("nothing was kept: %s", body)
 	}
-	if c := open(t).Counters(); c.Running+c.Waiting != 0 {
+	c := open(t).Counters()
+	for begun := time.Now(); c.Running+c.Waiting != 0 && time.Since(begun) < 10*time.Second; c = open(t).Counters() {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if c.Running+c.Waiting != 0 {
 		t.Errorf("%d running, %d waiting", c.Running, c.Waiting)
 	}
 }
