@@ -200,7 +200,13 @@ var peakLine = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 // measured runs a command in dir, of which the first word is the program.
 func measured(t *testing.T, dir string, words []string) (stdout, stderr string, c cost) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	return measuredWithin(t, 30*time.Second, dir, words)
+}
+
+// measuredWithin is measured for a command that may take longer.
+func measuredWithin(t *testing.T, limit time.Duration, dir string, words []string) (stdout, stderr string, c cost) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	var out, errs, report bytes.Buffer
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"os"
+	"strings"
+	"testing"
+
+	"jamba/checkpoint"
+	"jamba/internal/measure/ablation"
+)
+
+const root = "../.."
+
+// TestPage: docs/quality.md is what the command prints.
+func TestPage(t *testing.T) {
+	var got bytes.Buffer
+	if err := write(&got, root); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(root + "/docs/quality.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Error("docs/quality.md is not what go run ./scripts/quality prints; make it again")
+	}
+}
+
+// TestLevels: results are of one model, one text and one program, and say what the page says in words.
+func TestLevels(t *testing.T) {
+	for _, name := range []string{"embedded", "smollm2"} {
+		all, err := levels(root, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kl := map[string]float64{}
+		for _, l := range all {
+			kl[l.Type] = l.Text.Reference.KL
+			if l.Reference.Hash != all[0].Model.Hash || l.Reference.Precision != "exact" || l.Model.Precision != "fast" || l.Data[0] != all[0].Data[0] ||
+				l.Versions.Kernels != all[0].Versions.Kernels || l.Text.Tokens != all[0].Text.Tokens || l.Bytes < 1e6 || l.Prefill.Median == 0 || l.Decode.Median == 0 {
+				t.Errorf("%s in %s: %+v", name, l.Type, l)
+			}
+		}
+		// Fewer bits are further off; fast arithmetic alone costs less than any rounding does.
+		for _, order := range [][]string{{"q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k"}, {"stored", "q4_k_m"}} {
+			for i := 1; i < len(order); i++ {
+				if !(kl[order[i-1]] < kl[order[i]]) {
+					t.Errorf("%s: divergences %v are not in the order %v", name, kl, order)
+				}
+			}
+		}
+	}
+}
+
+// TestEmbedded: the results are of the model that the command carries.
+func TestEmbedded(t *testing.T) {
+	c, err := checkpoint.Open(root + "/embedded/model.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	hash, err := c.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := levels(root, "embedded")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := all[0].Model.Hash; got != hex.EncodeToString(hash[:]) {
+		t.Errorf("the results are of %s, the command carries %x", got, hash)
+	}
+}
+
+// TestMissing: without results there is no page.
+func TestMissing(t *testing.T) {
+	if err := write(&bytes.Buffer{}, t.TempDir()); err == nil || !strings.Contains(err.Error(), "embedded-speed.json") {
+		t.Error(err)
+	}
+}
+
+// TestRecall: what the page says of recall is so in its results.
+func TestRecall(t *testing.T) {
+	r, err := read[*ablation.Results](root, "experiments", "recall.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range r.Summaries() {
+		t.Logf("%s: %v", s.Model, s.Accuracy)
+	}
+}
