@@ -16,7 +16,6 @@ import (
 	"jamba/internal/testutil"
 	"jamba/model/param"
 	"jamba/model/state"
-	"jamba/quantize"
 	"jamba/tensor"
 )
 
@@ -36,8 +35,8 @@ func TestPlanMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			emptyModel(t, filepath.Join(dir, "m"), words)
-			if _, err := quantize.Export(t.Context(), filepath.Join(dir, "m"), filepath.Join(dir, "m.gguf"), quantize.ExportOptions{Recipe: "q8_0"}); err != nil {
-				t.Fatal(err)
+			if _, stderr, exit := runIn(t, dir, []string{"jamba", "quantize", "m", "-o", "m.gguf", "--type", "q8_0"}); exit != 0 {
+				t.Fatal(stderr)
 			}
 			prompt := strings.Repeat("The red fox sees a boat by the river. ", 60)
 			stdout, stderr, cost := measuredWithin(t, 10*time.Minute, dir, []string{"jamba", "run", "-m", "m.gguf", "--raw", "--json", "--max-tokens", "4", prompt})

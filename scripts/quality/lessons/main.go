@@ -15,7 +15,7 @@ import (
 
 func main() {
 	n := flag.Int("n", 20000, "lessons")
-	sentences := flag.Int("sentences", 8, "sentences that say nothing, at most")
+	sentences := flag.Int("sentences", 4, "sentences that say nothing, at most")
 	numbers := flag.Int("numbers", 6, "numbers that are hidden, at most")
 	seed := flag.Uint64("seed", 1, "of what is hidden; jamba eval needle hides other things")
 	flag.Parse()
