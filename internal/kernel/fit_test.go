@@ -62,3 +62,30 @@ func TestQuantizeTwin(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkQuantize is of one thread.
+func BenchmarkQuantize(b *testing.B) {
+	const n = 4096
+	weights := make([]float32, n)
+	for i := range weights {
+		weights[i] = float32(0.02 * rand.NormFloat64())
+	}
+	for d := tensor.F16; d <= tensor.Q3_K; d++ {
+		if !quant.Quantizes(d) {
+			continue
+		}
+		size, err := d.RowBytes(n)
+		if err != nil {
+			b.Fatal(err)
+		}
+		dst := make([]byte, size)
+		b.Run(d.String(), func(b *testing.B) {
+			for b.Loop() {
+				if err := Quantize(dst, d, weights); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mvalues/s")
+		})
+	}
+}

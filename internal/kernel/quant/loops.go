@@ -174,13 +174,14 @@ func fitSigned(x []float32, r *Range) (d float32) {
 	if abs(peak) <= tiny {
 		return 0
 	}
-	best := float32(-1)
+	best, rounding := float32(-1), r.Offset+0.5
+	least, most, offset := int32(r.Least), int32(r.Most), int32(r.Offset)
 	for _, steps := range r.Steps {
 		id := steps / peak
 		var sqq int32
 		var sxq float32
 		for _, v := range x {
-			n := r.signed(float32(v * id))
+			n := min(max(int32(float32(v*id)+rounding)-offset, least), most)
 			sqq += n * n
 			sxq += float32(v * float32(n))
 		}
@@ -206,23 +207,19 @@ func peakOf(x []float32) (peak float32) {
 	return peak
 }
 
-// signed returns the number of r that is nearest to x. What is far from all of them is cut off first: a conversion would
-// overflow.
-func (r *Range) signed(x float32) int32 {
-	if x < r.Least {
-		x = r.Least
-	}
-	if x > r.Most {
-		x = r.Most
-	}
-	return int32(x+(r.Offset+0.5)) - int32(r.Offset)
-}
-
 func numberSignedLanes(q []byte, x []float32, inverse *Lanes, r *Range) {
-	least := int32(r.Least)
+	rounding, zero := r.Offset+0.5, int32(r.Offset)+int32(r.Least)
 	for ; len(x) >= lanes && len(q) >= lanes; x, q = x[lanes:], q[lanes:] {
 		for j, v := range (*Lanes)(x) {
-			q[j] = byte(r.signed(float32(v*inverse[j])) - least)
+			p := float32(v * inverse[j])
+			// What is far from all numbers is cut off first: a conversion would overflow.
+			if p < r.Least {
+				p = r.Least
+			}
+			if p > r.Most {
+				p = r.Most
+			}
+			q[j] = byte(int32(p+rounding) - zero)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"jamba/tensor"
 )
@@ -112,12 +113,12 @@ const blockLen = 32
 // blocks returns the function that calls quantize for each block of a legacy format. quantize returns false if the block's
 // scale or minimum overflows F16.
 func blocks(quantize func(dst []byte, x *[blockLen]float32) bool) func(l *Loops, dst []byte, src []float32) error {
-	return func(_ *Loops, dst []byte, src []float32) error {
+	return func(l *Loops, dst []byte, src []float32) error {
 		n := len(src) / blockLen
 		for i := range n {
 			x, size := (*[blockLen]float32)(src[i*blockLen:]), len(dst)/n
-			if err := notFinite(x[:], i*blockLen); err != nil {
-				return err
+			if !finite(math.Float32frombits(l.Peak(x[:]))) {
+				return notFinite(x[:], i*blockLen)
 			}
 			if !quantize(dst[i*size:][:size], x) {
 				return overflows(i*blockLen, blockLen)
@@ -127,14 +128,10 @@ func blocks(quantize func(dst []byte, x *[blockLen]float32) bool) func(l *Loops,
 	}
 }
 
-// notFinite returns an error if one of the values from at on is not finite.
+// notFinite returns the error of the first of the values from at on that is not finite.
 func notFinite(x []float32, at int) error {
-	for j, v := range x {
-		if !finite(v) {
-			return fmt.Errorf("value %d is %v", at+j, v)
-		}
-	}
-	return nil
+	i := slices.IndexFunc(x, func(v float32) bool { return !finite(v) })
+	return fmt.Errorf("value %d is %v", at+i, x[i])
 }
 
 func overflows(at, n int) error {
