@@ -169,7 +169,7 @@ func (e *Engine) run() {
 		took := time.Since(start)
 		e.learn(took)
 		e.take(results, took, lent)
-		e.await()
+		e.await(took)
 	}
 	e.reading.Wait()
 	for _, s := range append(e.waiting, e.running...) {
@@ -293,19 +293,22 @@ func (e *Engine) deliver(s *sequence) {
 	}
 }
 
-// patience is how long the next pass waits for readers that have just got a token: most come back in microseconds, and one
-// who misses a pass waits for all of it.
-const patience = 200 * time.Microsecond
+// The next pass waits for readers that have just got a token: most come back in microseconds, but one who misses a pass waits for
+// all of it, and so do those that were held up with him. The patience is patience, or of a long pass a part.
+const (
+	patience = 200 * time.Microsecond
+	ofPass   = 20
+)
 
-// await waits for the readers of the pass at hand to ask for more.
-func (e *Engine) await() {
+// await waits for the readers of the pass at hand, which took so long, to ask for more.
+func (e *Engine) await(took time.Duration) {
 	e.mu.Lock()
 	alone := len(e.running)+e.queued < 2
 	e.mu.Unlock()
 	if alone {
 		return
 	}
-	e.patience.Reset(patience)
+	e.patience.Reset(max(patience, took/ofPass))
 	defer e.patience.Stop()
 	for slices.ContainsFunc(e.step, func(s *sequence) bool {
 		return s.last == nil && s.answering && s.wanted.Load() == 0 && s.ctx.Err() == nil
