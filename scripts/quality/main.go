@@ -15,7 +15,6 @@ import (
 
 	"jamba/internal/measure/ablation"
 	"jamba/internal/measure/bench"
-	"jamba/internal/measure/eval"
 )
 
 //go:embed quality.md.tmpl
@@ -33,10 +32,7 @@ func write(w io.Writer, root string) error {
 	t, err := template.New("quality").Funcs(template.FuncMap{
 		"levels": func(name string) ([]level, error) { return levels(root, name) },
 		"table":  table,
-		"text":   func(l []level) eval.Result { return l[0].Result },
-		"speed": func(name string) (bench.Report, error) {
-			return read[bench.Report](root, resultsDir, name+"-speed.json")
-		},
+		"speed":  func(name string) (*bench.Report, error) { return speed(root, name) },
 		"needle": func() (found, error) { return read[found](root, resultsDir, "needle.json") },
 		"experiment": func(name string) (*ablation.Results, error) {
 			return read[*ablation.Results](root, "experiments", name+".json")

@@ -2,13 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"jamba/checkpoint"
-	"jamba/internal/measure/ablation"
 )
 
 const root = "../.."
@@ -39,17 +40,14 @@ func TestLevels(t *testing.T) {
 		for _, l := range all {
 			kl[l.Type] = l.Text.Reference.KL
 			if l.Reference.Hash != all[0].Model.Hash || l.Reference.Precision != "exact" || l.Model.Precision != "fast" || l.Data[0] != all[0].Data[0] ||
-				l.Versions.Kernels != all[0].Versions.Kernels || l.Text.Tokens != all[0].Text.Tokens || l.Bytes < 1e6 || l.Prefill.Median == 0 || l.Decode.Median == 0 {
+				l.Versions.Kernels != all[0].Versions.Kernels || l.Text.Tokens != all[0].Text.Tokens || l.Bytes < 1e6 {
 				t.Errorf("%s in %s: %+v", name, l.Type, l)
 			}
 		}
-		// Fewer bits are further off; fast arithmetic alone costs less than any rounding does.
-		for _, order := range [][]string{{"q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k"}, {"stored", "q4_k_m"}} {
-			for i := 1; i < len(order); i++ {
-				if !(kl[order[i-1]] < kl[order[i]]) {
-					t.Errorf("%s: divergences %v are not in the order %v", name, kl, order)
-				}
-			}
+		// Fewer bits are further off; fast arithmetic alone costs nothing that is seen.
+		order := slices.DeleteFunc([]string{"q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k"}, func(typ string) bool { return !slices.Contains(types[name], typ) })
+		if !slices.IsSortedFunc(order, func(a, b string) int { return cmp.Compare(kl[a], kl[b]) }) || kl["stored"] > kl["q6_k"]/100 {
+			t.Errorf("%s: divergences %v", name, kl)
 		}
 	}
 }
@@ -76,18 +74,7 @@ func TestEmbedded(t *testing.T) {
 
 // TestMissing: without results there is no page.
 func TestMissing(t *testing.T) {
-	if err := write(&bytes.Buffer{}, t.TempDir()); err == nil || !strings.Contains(err.Error(), "embedded-speed.json") {
+	if err := write(&bytes.Buffer{}, t.TempDir()); err == nil || !strings.Contains(err.Error(), "embedded-plan.json") {
 		t.Error(err)
-	}
-}
-
-// TestRecall: what the page says of recall is so in its results.
-func TestRecall(t *testing.T) {
-	r, err := read[*ablation.Results](root, "experiments", "recall.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range r.Summaries() {
-		t.Logf("%s: %v", s.Model, s.Accuracy)
 	}
 }
