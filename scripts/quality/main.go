@@ -7,8 +7,10 @@ package main
 import (
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"text/template"
@@ -32,8 +34,10 @@ func write(w io.Writer, root string) error {
 	t, err := template.New("quality").Funcs(template.FuncMap{
 		"levels": func(name string) ([]level, error) { return levels(root, name) },
 		"table":  table,
-		"speed":  func(name string) (*bench.Report, error) { return speed(root, name) },
-		"needle": func() (found, error) { return read[found](root, resultsDir, "needle.json") },
+		"speed": func(name string) (*bench.Report, error) {
+			return read[*bench.Report](root, resultsDir, name+"-speed.json")
+		},
+		"needle": func() (*found, error) { return read[*found](root, resultsDir, "needle.json") },
 		"experiment": func(name string) (*ablation.Results, error) {
 			return read[*ablation.Results](root, "experiments", name+".json")
 		},
@@ -47,10 +51,13 @@ func write(w io.Writer, root string) error {
 
 const resultsDir = "scripts/quality/results"
 
-// read reads results.
+// read reads results; nil: there are none yet.
 func read[T any](path ...string) (v T, err error) {
 	name := filepath.Join(path...)
 	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return v, nil
+	}
 	if err == nil {
 		err = json.Unmarshal(b, &v)
 	}

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -28,42 +26,36 @@ type level struct {
 	Prefill, Decode string
 }
 
-// levels reads what was measured of a model in all types.
+// levels reads what was measured of a model, and leaves out types that were not.
 func levels(root, name string) (all []level, err error) {
 	sizes, err := read[[]plan.Plan](root, resultsDir, name+"-plan.json")
 	if err != nil {
 		return nil, err
 	}
-	rates, err := speed(root, name)
+	rates, err := read[*bench.Report](root, resultsDir, name+"-speed.json")
 	if err != nil {
 		return nil, err
 	}
 	for _, typ := range types[name] {
-		l, err := read[level](root, resultsDir, name+"-"+typ+".json")
+		l, err := read[*level](root, resultsDir, name+"-"+typ+".json")
 		if err != nil {
 			return nil, err
+		}
+		if l == nil {
+			continue
 		}
 		l.Type = typ
 		size := slices.IndexFunc(sizes, func(p plan.Plan) bool { return p.Model == l.Model.Name })
 		if l.Ended == nil || l.Text.Reference == nil || size < 0 {
-			return nil, fmt.Errorf("the results of %s in %s are not complete", name, typ)
+			return nil, fmt.Errorf("%s in %s: the result is not complete; scripts/quality/measure goes on with it", name, typ)
 		}
 		l.Bytes = sizes[size].Parts.Weights
 		if rates != nil {
 			l.Prefill, l.Decode = rate(rates, l.Model.Name, "prefill"), rate(rates, l.Model.Name, "decode")
 		}
-		all = append(all, l)
+		all = append(all, *l)
 	}
 	return all, nil
-}
-
-// speed reads how fast a model is in all types; nil: that was not measured.
-func speed(root, name string) (*bench.Report, error) {
-	r, err := read[*bench.Report](root, resultsDir, name+"-speed.json")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return r, err
 }
 
 // table is a Markdown table of levels.
