@@ -37,7 +37,7 @@ func TestPlanMemory(t *testing.T) {
 			if _, stderr, exit := runIn(t, dir, []string{"jamba", "quantize", "m", "-o", "m.gguf", "--type", "q8_0"}); exit != 0 {
 				t.Fatal(stderr)
 			}
-			prompt := strings.Repeat("The red fox sees a boat by the river. ", 60)
+			prompt := strings.Repeat("The red fox sees a boat by the river. ", 40)
 			stdout, stderr, cost := measured(t, dir, []string{"jamba", "run", "-m", "m.gguf", "--raw", "--json", "--max-tokens", "4", prompt})
 			var answer struct{ Usage usage }
 			if err := json.Unmarshal([]byte(stdout), &answer); err != nil || cost.exit != 0 {

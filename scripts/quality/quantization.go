@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -61,11 +62,22 @@ func levels(root, name string) (all []level, err error) {
 // table is a Markdown table of levels.
 func table(all []level) string {
 	var b strings.Builder
-	b.WriteString("| weights | MB | perplexity | to the reference's | KL divergence | same best token | prompt, tok/s | answer, tok/s |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	timed := all[0].Prefill != ""
+	b.WriteString("| weights | MB | perplexity | to the reference's | KL divergence | same best token |")
+	rule := "\n|" + strings.Repeat(" --- |", 6)
+	if timed {
+		b.WriteString(" prompt, tok/s | answer, tok/s |")
+		rule += " --- | --- |"
+	}
+	b.WriteString(rule + "\n")
 	for _, l := range all {
 		r := l.Text.Reference
-		fmt.Fprintf(&b, "| %s | %.1f | %.3f | %+.2f %% ± %.2f | %.5f ± %.5f | %.1f %% | %s | %s |\n", l.Type, float64(l.Bytes)/1e6, l.Text.Perplexity,
-			100*(r.Ratio-1), 100*r.RatioStandardError, r.KL, r.KLStandardError, 100*r.SameTop.Share, l.Prefill, l.Decode)
+		fmt.Fprintf(&b, "| %s | %.1f | %.3f | %+.2f %% ± %.2f | %.3g ± %.1g | %.1f %% |", l.Type, float64(l.Bytes)/1e6, l.Text.Perplexity,
+			math.Round(1e4*(r.Ratio-1))/100+0, 100*r.RatioStandardError, r.KL, r.KLStandardError, 100*r.SameTop.Share)
+		if timed {
+			fmt.Fprintf(&b, " %s | %s |", l.Prefill, l.Decode)
+		}
+		b.WriteByte('\n')
 	}
 	return b.String()
 }
