@@ -27,7 +27,7 @@ type Options struct {
 	Running int   // requests that are computed at a time; 0: 256
 	Cache   int64 // bytes that states kept for later requests may take; 0: half of the arena's limit; less: none are kept
 	// Stretch is how much longer than without prompts a pass may take beside answers, so that long prompts do not stall them;
-	// 0: 2.
+	// hardly one takes more. 0: 2.5.
 	Stretch float64
 	Disk    *prefix.Disk // where states are kept across restarts; nil: nowhere
 	Share   int          // ForModel takes one of so many parts of the free memory, for models that are used side by side; 0: all of it
@@ -81,7 +81,7 @@ func New(n Network, arena *state.Arena, o Options) *Engine {
 	setDefault(&o.Chunk, chunk)
 	setDefault(&o.Waiting, 1024)
 	setDefault(&o.Running, 256)
-	setDefault(&o.Stretch, 2)
+	setDefault(&o.Stretch, 2.5)
 	e := &Engine{
 		network: n, arena: arena, options: o, wake: make(chan struct{}, 1), done: make(chan struct{}), patience: time.NewTimer(0),
 		cache: newCache(arena, &o),
@@ -169,7 +169,7 @@ func (e *Engine) run() {
 		took := time.Since(start)
 		e.learn(took)
 		e.take(results, took, lent)
-		e.await()
+		e.await(took)
 	}
 	e.reading.Wait()
 	for _, s := range append(e.waiting, e.running...) {
@@ -293,19 +293,22 @@ func (e *Engine) deliver(s *sequence) {
 	}
 }
 
-// patience is how long the next pass waits for readers that have just got a token: most come back in microseconds, and one
-// who misses a pass waits for all of it.
-const patience = 200 * time.Microsecond
+// The next pass waits for readers that have just got a token: most come back in microseconds, but one who misses a pass waits for
+// all of it, and so do those that were held up with him. The patience is patience, or of a long pass a part.
+const (
+	patience = 200 * time.Microsecond
+	ofPass   = 20
+)
 
-// await waits for the readers of the pass at hand to ask for more.
-func (e *Engine) await() {
+// await waits for the readers of the pass at hand, which took so long, to ask for more.
+func (e *Engine) await(took time.Duration) {
 	e.mu.Lock()
 	alone := len(e.running)+e.queued < 2
 	e.mu.Unlock()
 	if alone {
 		return
 	}
-	e.patience.Reset(patience)
+	e.patience.Reset(max(patience, took/ofPass))
 	defer e.patience.Stop()
 	for slices.ContainsFunc(e.step, func(s *sequence) bool {
 		return s.last == nil && s.answering && s.wanted.Load() == 0 && s.ctx.Err() == nil

@@ -30,6 +30,7 @@ type double struct {
 	passes [][]int       // rows of each span of each pass
 	delay  time.Duration // of a pass
 	perRow time.Duration // in addition
+	noise  float64       // up to this part more
 	layer  func(layer, layers int)
 	torn   bool // spans of one adapter stood apart in a pass
 }
@@ -100,7 +101,8 @@ func (d *double) Forward(_ context.Context, spans ...model.Span) []model.Result 
 	for _, r := range rows {
 		n += r
 	}
-	time.Sleep(d.delay + time.Duration(n)*d.perRow)
+	took := d.delay + time.Duration(n)*d.perRow
+	time.Sleep(took + time.Duration(d.noise*math.Pow(rand.Float64(), 3)*float64(took)))
 	d.mu.Lock()
 	d.passes = append(d.passes, rows)
 	d.mu.Unlock()
@@ -365,6 +367,42 @@ func TestSlowReader(t *testing.T) {
 	}
 	if len(d.passes) != 1+3*20 {
 		t.Errorf("%d passes", len(d.passes))
+	}
+}
+
+// TestReadersHeldUp expects readers who take a little of a long pass's time with each token to miss none, and one who takes more
+// to hold up the others by a twentieth of it.
+func TestReadersHeldUp(t *testing.T) {
+	const tokens, pass = 20, 100 * time.Millisecond
+	for _, c := range []struct {
+		takes time.Duration
+		most  time.Duration // for the answer of the other reader
+	}{{time.Millisecond, tokens * (pass + time.Millisecond)}, {pass / 2, tokens * (pass + pass/ofPass)}} {
+		synctest.Test(t, func(t *testing.T) {
+			e, d := newDouble(0, Options{})
+			defer e.Close()
+			d.delay = pass
+			start := time.Now()
+			var all sync.WaitGroup
+			all.Go(func() {
+				for _, err := range e.Generate(context.Background(), Request{Prompt: []int32{1}, MaxTokens: tokens, Text: spell{}}) {
+					if err != nil {
+						t.Error(err)
+					}
+					time.Sleep(c.takes)
+				}
+			})
+			if _, _, _, err := collect(t, e, Request{Prompt: []int32{2}, MaxTokens: tokens}); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(start); took > c.most+pass {
+				t.Errorf("beside a reader that takes %v: %v", c.takes, took)
+			}
+			all.Wait()
+			if c.takes == time.Millisecond && len(d.passes) > tokens+1 {
+				t.Errorf("%d passes for two answers of %d tokens", len(d.passes), tokens)
+			}
+		})
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"jamba/internal/kernel"
 	"jamba/internal/kernel/par"
-	"jamba/internal/kernel/quant"
 	"jamba/internal/measure/plan"
 	"jamba/model"
 	"jamba/model/param"
@@ -80,7 +79,7 @@ func (s *source) make(memory []byte, id param.ID, t param.Tensor, shape []int) (
 		row := make([]float32, k)
 		for i := lo; i < hi; i++ {
 			fill(row, id, t, rand.New(rand.NewPCG(seed, uint64(i))))
-			errs[i] = quant.Quantize(data[i*rowBytes:(i+1)*rowBytes], d, row)
+			errs[i] = kernel.Quantize(data[i*rowBytes:(i+1)*rowBytes], d, row)
 		}
 	})
 	for _, err := range errs {
