@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"context"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
@@ -28,8 +29,7 @@ func (s *Schedule) Model(weights recipe.Recipe, kv tensor.DType) (*model.Model, 
 	if err != nil {
 		return nil, err
 	}
-	m.Prepare(model.Fast, kv, nil)
-	return m, nil
+	return m, m.Prepare(context.Background(), model.Fast, kv, nil)
 }
 
 // source is random weights, the same for the same network: such that values keep about their size from layer to layer, and
