@@ -327,6 +327,9 @@ func dequantizeQ6KAVX2(dst *float32, src *byte, scale *float32)
 func dequantizeNumbersAVX2(dst *float32, src *byte, scale *float32, minimum *float32, groups int)
 
 //go:noescape
+func widenBF16AVX2(dst *float32, src *byte, n int)
+
+//go:noescape
 func peakBitsAVX2(x *float32, n int) uint32
 
 //go:noescape

@@ -22687,6 +22687,28 @@ group_end:
 	VZEROUPPER
 	RET
 
+// func widenBF16AVX2(dst *float32, src *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·widenBF16AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+vector:
+	CMPQ      DX, $0x01
+	JLT       vector_end
+	VPMOVZXWD (CX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $0x10, CX
+	ADDQ      $0x20, AX
+	SUBQ      $0x01, DX
+	JMP       vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
 // func peakBitsAVX2(x *float32, n int) uint32
 // Requires: AVX, AVX2
 TEXT ·peakBitsAVX2(SB), NOSPLIT, $0-20
