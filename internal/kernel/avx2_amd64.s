@@ -23329,7 +23329,9 @@ TEXT ·numberAVX2(SB), NOSPLIT, $0-60
 	VMOVUPS      (BX), Y2
 	MOVQ         inverse+48(FP), BX
 	VMOVUPS      (BX), Y3
-	VPBROADCASTD most+56(FP), Y4
+	MOVL         most+56(FP), BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y4
 	VMOVUPS      c3f000000<>+0(SB), Y6
 	VMOVDQU      packOrder<>+0(SB), Y7
 

@@ -313,7 +313,8 @@ func fitNumber() {
 	clearAll(sumx, sumq, none)
 	VMOVUPS(at(Load(Param("low"), GP64()), 0), low)
 	VMOVUPS(at(Load(Param("inverse"), GP64()), 0), inverse)
-	VPBROADCASTD(scalar("most"), top)
+	VMOVD(Load(Param("most"), GP32()), top.AsX())
+	VPBROADCASTD(top.AsX(), top)
 	VMOVUPS(f32(0.5), half)
 	VMOVDQU(packOrder(), order)
 	loop("rows", rows, 4, func() {
