@@ -75,7 +75,7 @@ func (d *double) Forward(_ context.Context, spans ...model.Span) []model.Result 
 		}
 		if failed {
 			s.State.Rollback()
-			results[i].Err = errors.New("not a number")
+			results[i].Err = errBad
 			continue
 		}
 		_, cuts := s.State.Cuts(1, nil, nil)
@@ -106,6 +106,9 @@ func (d *double) Forward(_ context.Context, spans ...model.Span) []model.Result 
 	d.mu.Unlock()
 	return results
 }
+
+// errBad is the error of a span with the token bad.
+var errBad = errors.New("not a number")
 
 // errStale is the error of a state whose parts are of different positions.
 var errStale = errors.New("the state of Mamba is not that of the keys")
