@@ -177,5 +177,5 @@ func ExampleModel_OpenAdapter() {
 	}
 	all.Wait()
 	fmt.Printf("%q\n", answers)
-	// Output: [" again peroely" "?"]
+	// Output: [" again peroely" "\n顺blic"]
 }

@@ -22,7 +22,7 @@ import (
 	"jamba/tensor"
 )
 
-var rounds = flag.Int("rounds", 2, "how many rounds of random requests TestNetworks makes of each model")
+var rounds = flag.Int("rounds", 1, "how many rounds of random requests TestNetworks makes of each model")
 
 // network is a real network with what random requests need of it.
 type network struct {

@@ -1,12 +1,10 @@
 package model
 
 import (
-	"errors"
 	"math"
 
 	"jamba/internal/kernel"
 	"jamba/model/param"
-	"jamba/model/state"
 )
 
 // attention is grouped-query attention (Ainslie et al. 2023).
@@ -47,9 +45,6 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 		}
 		cache := s.State.KV(layer - p.m.stage.Lo)
 		if s.failing = cache.Store(s.start, k[s.lo*kv:s.hi*kv], v[s.lo*kv:s.hi*kv]); s.failing != nil {
-			if errors.Is(s.failing, state.ErrNotFinite) {
-				s.failing = ErrNotFinite
-			}
 			continue
 		}
 		p.attends = append(p.attends, kernel.Attention{
