@@ -26,7 +26,8 @@ func insert(list []*sequence, s *sequence) []*sequence {
 	return slices.Insert(list, at, s)
 }
 
-// sweep ends the sequences whose contexts have ended. What was computed of a prompt is kept, so that it is not begun anew.
+// sweep ends the sequences whose contexts have ended, and sends what the readers of others have come to ask for. What was computed of a
+// prompt is kept, so that it is not begun anew.
 func (e *Engine) sweep() {
 	e.waiting = slices.DeleteFunc(e.waiting, func(s *sequence) bool {
 		err := s.ctx.Err()
@@ -38,6 +39,9 @@ func (e *Engine) sweep() {
 		}
 		return err != nil
 	})
+	for _, s := range e.waiting {
+		e.deliver(s) // a constraint may have forced more than one token before it was preempted
+	}
 	for _, s := range slices.Clone(e.running) {
 		if err := s.ctx.Err(); err != nil {
 			e.end(s, event{err: err})

@@ -93,6 +93,34 @@ func TestReadersAway(t *testing.T) {
 	}
 }
 
+// TestForcedOfOneWhoWaits preempts a sequence whose reader has not taken all tokens that a constraint has forced: he gets the rest when he
+// comes back, and the answer goes on.
+func TestForcedOfOneWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, d := newDouble(3*page, Options{})
+		d.delay = time.Millisecond
+		forced, prompt, other := forcing{5, 6, 7, 5, 6}, unlike(1, 200), unlike(20, 300)
+		back := make(chan struct{})
+		var all sync.WaitGroup
+		all.Go(func() {
+			ids := stays(t, e, Request{Prompt: prompt, MaxTokens: 8, Constraint: forced}, back)
+			if want := slices.Concat(forced, alone(slices.Concat(prompt, forced), 3)); !slices.Equal(ids, want) {
+				t.Errorf("%v, want %v", ids, want)
+			}
+		})
+		time.Sleep(time.Second)
+		if ids, _, _, err := collect(t, e, Request{Prompt: other, MaxTokens: 30}); err != nil || !slices.Equal(ids, alone(other, 30)) {
+			t.Errorf("beside: %v, %v", ids, err)
+		}
+		if c := e.Counters(); c.Preempted != 1 {
+			t.Errorf("%d were preempted", c.Preempted)
+		}
+		close(back)
+		all.Wait()
+		cleared(t, e)
+	})
+}
+
 // TestTooLargeAtOnce expects a request that never fits to be refused though others run, and to hold up none behind it.
 func TestTooLargeAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

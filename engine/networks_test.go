@@ -96,9 +96,15 @@ func TestNetworks(t *testing.T) {
 		name string
 		o    checkpoint.Options
 	}{
-		{"jamba-v01-mini", checkpoint.Options{}}, {"mamba-tiny", checkpoint.Options{}}, {"llama-tiny", checkpoint.Options{}},
-		{"mixtral-tiny", checkpoint.Options{}}, {"mistral-window", checkpoint.Options{}},
-		{"jamba-v01-mini", fast}, {"jamba-v01-mini", small}, {"mixtral-tiny", small}, {"mistral-window", fast},
+		{"jamba-v01-mini", checkpoint.Options{}},
+		{"mamba-tiny", checkpoint.Options{}},
+		{"llama-tiny", checkpoint.Options{}},
+		{"mixtral-tiny", checkpoint.Options{}},
+		{"mistral-window", checkpoint.Options{}},
+		{"jamba-v01-mini", fast},
+		{"jamba-v01-mini", small},
+		{"mixtral-tiny", small},
+		{"mistral-window", fast},
 	}
 	// What happens depends on times, too: there are further rounds until all has.
 	for first := uint64(0); first < 5*uint64(*rounds) && !happened() && !t.Failed(); first += uint64(*rounds) {
