@@ -6,6 +6,7 @@
 package checkpoint
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,6 +93,7 @@ type Options struct {
 	Weights   recipe.Recipe           // round weights that are not quantized to one of recipe.WeightRecipes; "": use them as they are
 	Adapter   string                  // a folder with a low-rank adapter as PEFT lays it out, see model.Attach; empty: none
 	Progress  func(done, total int64) // told of the bytes of weights that are ready; may be nil
+	Context   context.Context         // ends loading, with its error; nil: nothing does
 }
 
 // OpenModel opens a path and loads the model in it. Closing the model closes the files.
@@ -132,6 +134,10 @@ func (c *Checkpoint) Model(o Options) (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx := o.Context
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	m, err := c.load(func(src model.Source) (*model.Model, error) { return model.Load(c.Config, o.Stage, src) })
 	if err != nil {
 		return nil, err
@@ -154,13 +160,15 @@ func (c *Checkpoint) Model(o Options) (*model.Model, error) {
 	if o.Weights != "" {
 		choose, err := o.Weights.Choice(&c.Config)
 		if err == nil {
-			err = m.Round(choose, o.Progress)
+			err = m.Round(ctx, choose, o.Progress)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Path, err)
 		}
 	}
-	m.Prepare(o.Precision, kv, o.Progress)
+	if err := m.Prepare(ctx, o.Precision, kv, o.Progress); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Path, err)
+	}
 	return m, nil
 }
 

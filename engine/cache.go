@@ -34,7 +34,8 @@ func rootOf(salt string, a *model.Adapter) prefix.Root {
 }
 
 // find looks for what a sequence need not compute, a state that was kept, which hit is set to, and says whether it may begin. It may
-// not while a prompt on its way computes more of its beginning, which leader and common are set to.
+// not while a prompt on its way computes more of its beginning, which leader and common are set to, nor while the state is read from
+// the disk for another.
 func (e *Engine) find(s *sequence) bool {
 	s.leader = nil
 	if s.goal == goalEmbedding || s.scores() && s.request.scoreFrom() == 1 {
@@ -55,6 +56,10 @@ func (e *Engine) find(s *sequence) bool {
 			return false
 		}
 	}
+	if slices.ContainsFunc(e.waiting, func(w *sequence) bool { return w != s && w.fetching && w.hit.SameFile(s.hit) }) {
+		s.unfind() // it is in memory soon, and shared then
+		return false
+	}
 	return true
 }
 
@@ -68,15 +73,10 @@ func (s *sequence) follows(e *Engine) bool {
 	return s.leader != nil && s.leader.at() < s.common && e.goesOn(s.leader)
 }
 
-// fetch begins to read what was found from the disk, if it is there, and reports whether that is to be waited for. What is being read
-// for another is in memory soon, and shared then.
+// fetch begins to read what was found from the disk, if it is there, and reports whether it has.
 func (e *Engine) fetch(s *sequence) bool {
 	if s.hit == nil || !s.hit.Disk || s.fetching {
 		return false
-	}
-	if slices.ContainsFunc(e.waiting, func(w *sequence) bool { return w != s && w.hit != nil && w.fetching && w.hit.SameFile(s.hit) }) {
-		s.unfind()
-		return true
 	}
 	s.fetching = true
 	hit := s.hit

@@ -58,7 +58,7 @@ func (g *guesses) worth(p *pace, answers int) int {
 		if n&(n+1) != 0 {
 			continue // the time is known for powers of two
 		}
-		with := p.alone[bucket(answers+n)]
+		with := p.alone[bucket(answers+n)].value
 		if with == 0 {
 			return n // find out
 		}

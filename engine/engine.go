@@ -27,7 +27,7 @@ type Options struct {
 	Running int   // requests that are computed at a time; 0: 256
 	Cache   int64 // bytes that states kept for later requests may take; 0: half of the arena's limit; less: none are kept
 	// Stretch is how much longer than without prompts a pass may take beside answers, so that long prompts do not stall them;
-	// 0: 2.
+	// hardly one takes more. 0: 2.5.
 	Stretch float64
 	Disk    *prefix.Disk // where states are kept across restarts; nil: nowhere
 	Share   int          // ForModel takes one of so many parts of the free memory, for models that are used side by side; 0: all of it
@@ -81,7 +81,7 @@ func New(n Network, arena *state.Arena, o Options) *Engine {
 	setDefault(&o.Chunk, chunk)
 	setDefault(&o.Waiting, 1024)
 	setDefault(&o.Running, 256)
-	setDefault(&o.Stretch, 2)
+	setDefault(&o.Stretch, 2.5)
 	e := &Engine{
 		network: n, arena: arena, options: o, wake: make(chan struct{}, 1), done: make(chan struct{}), patience: time.NewTimer(0),
 		cache: newCache(arena, &o),

@@ -122,49 +122,55 @@ func TestPriority(t *testing.T) {
 	})
 }
 
-// TestStreamsBesidePrompts expects a long prompt to slow down answers by no more than it may.
+// TestStreamsBesidePrompts expects a long prompt to slow down answers by no more than it may, on a machine whose passes all take their
+// time and on one where neighbours hold up some by up to 40 % of it.
 func TestStreamsBesidePrompts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e, d := newDouble(0, Options{})
-		defer e.Close()
-		d.perRow = time.Millisecond
-		d.delay = 20 * time.Millisecond
-		var all sync.WaitGroup
-		var mu sync.Mutex
-		var gaps []time.Duration
-		all.Go(func() {
-			last := time.Now()
-			for p, err := range e.Generate(context.Background(), Request{Prompt: []int32{1, 2}, MaxTokens: 600, Text: spell{}}) {
-				if err != nil {
-					t.Error(err)
+	for _, noise := range []float64{0, 0.4} {
+		synctest.Test(t, func(t *testing.T) {
+			e, d := newDouble(0, Options{})
+			defer e.Close()
+			d.perRow = time.Millisecond
+			d.delay = 20 * time.Millisecond
+			d.noise = noise
+			var all sync.WaitGroup
+			var mu sync.Mutex
+			var gaps []time.Duration
+			all.Go(func() {
+				last := time.Now()
+				for p, err := range e.Generate(context.Background(), Request{Prompt: []int32{1, 2}, MaxTokens: 700, Text: spell{}}) {
+					if err != nil {
+						t.Error(err)
+					}
+					if p.Finish == "" {
+						mu.Lock()
+						gaps = append(gaps, time.Since(last))
+						mu.Unlock()
+					}
+					last = time.Now()
 				}
-				if p.Finish == "" {
-					mu.Lock()
-					gaps = append(gaps, time.Since(last))
-					mu.Unlock()
-				}
-				last = time.Now()
+			})
+			time.Sleep(4 * time.Second)
+			sofar := func() int { mu.Lock(); defer mu.Unlock(); return len(gaps) }
+			before := sofar()
+			_, _, last, err := collect(t, e, Request{Prompt: unlike(3, 4000), MaxTokens: 1})
+			after := sofar()
+			all.Wait()
+			if err != nil {
+				t.Fatal(err)
+			}
+			quantile := func(g []time.Duration, percent int) time.Duration {
+				g = slices.Sorted(slices.Values(g))
+				return g[len(g)*percent/100]
+			}
+			alone, p99 := quantile(gaps[:before], 50), quantile(gaps[before+20:after], 99) // until then it learns
+			if p99 > alone*5/2 {
+				t.Errorf("noise %v: the answer's tokens come %v apart, %v without a prompt", noise, p99, alone)
+			}
+			if rate := last.Stats.PrefillRate(); rate < 250 {
+				t.Errorf("noise %v: the prompt comes on at %.0f tokens a second", noise, rate)
 			}
 		})
-		time.Sleep(time.Second)
-		sofar := func() int { mu.Lock(); defer mu.Unlock(); return len(gaps) }
-		before := sofar()
-		_, _, last, err := collect(t, e, Request{Prompt: unlike(3, 2000), MaxTokens: 1})
-		after := sofar()
-		all.Wait()
-		if err != nil {
-			t.Fatal(err)
-		}
-		slices.Sort(gaps[before:after])
-		p99 := gaps[before:after][(after-before)*99/100]
-		// A pass of one row takes 21 ms; one of twice as long has 21 rows more.
-		if p99 > 55*time.Millisecond {
-			t.Errorf("the answer's tokens come %v apart", p99)
-		}
-		if rate := last.Stats.PrefillRate(); rate < 300 {
-			t.Errorf("the prompt comes on at %.0f tokens a second", rate)
-		}
-	})
+	}
 }
 
 // TestDeadline expects a request whose time is over to end then, whether it waits, is computed or answers, and to leave what was

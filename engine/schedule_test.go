@@ -30,6 +30,7 @@ type double struct {
 	passes [][]int       // rows of each span of each pass
 	delay  time.Duration // of a pass
 	perRow time.Duration // in addition
+	noise  float64       // up to this part more
 	layer  func(layer, layers int)
 	torn   bool // spans of one adapter stood apart in a pass
 }
@@ -100,7 +101,8 @@ func (d *double) Forward(_ context.Context, spans ...model.Span) []model.Result 
 	for _, r := range rows {
 		n += r
 	}
-	time.Sleep(d.delay + time.Duration(n)*d.perRow)
+	took := d.delay + time.Duration(n)*d.perRow
+	time.Sleep(took + time.Duration(d.noise*math.Pow(rand.Float64(), 3)*float64(took)))
 	d.mu.Lock()
 	d.passes = append(d.passes, rows)
 	d.mu.Unlock()

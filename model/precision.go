@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 
@@ -118,20 +119,27 @@ func (m *Model) large() (all []large, bytes int64) {
 
 // Prepare makes a loaded model ready to compute with a precision and to keep keys and values as kv, see Precision.KVType. For
 // Fast it brings the network's large matrices into the layout of the kernels; progress, if not nil, is told of the bytes that
-// are done. It must be called before the model is used, and after Attach and Round.
-func (m *Model) Prepare(p Precision, kv tensor.DType, progress func(done, total int64)) {
+// are done. It must be called before the model is used, and after Attach and Round. If ctx ends before it is done, the model is of no
+// use; the error is ctx's.
+func (m *Model) Prepare(ctx context.Context, p Precision, kv tensor.DType, progress func(done, total int64)) error {
 	if m.precision, m.kv = p, kv; p == Fast {
-		m.pack(progress)
+		if err := m.pack(ctx, progress); err != nil {
+			return err
+		}
 	}
 	m.countIntegers()
+	return nil
 }
 
 // pack brings the network's large matrices into the layout of the fast kernels.
-func (m *Model) pack(progress func(done, total int64)) {
+func (m *Model) pack(ctx context.Context, progress func(done, total int64)) error {
 	all, total := m.large()
 	done := int64(0)
 	var slab kernel.Slab
 	for _, l := range all {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if source := l.Pack(&slab); source != nil {
 			// One copy is enough to have in memory.
 			m.source.Release(source)
@@ -140,4 +148,5 @@ func (m *Model) pack(progress func(done, total int64)) {
 			progress(done, total)
 		}
 	}
+	return nil
 }

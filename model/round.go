@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"fmt"
 
 	"jamba/model/param"
@@ -33,12 +34,15 @@ func (c *Conversion) Values() int64 {
 // Round rounds the network's large matrices, and frees what they were rounded from; Rounded tells what became of them. The
 // router, norms, convolutions, A and D stay as they are, and so do the embedding, whose rows are not multiplied, and weights
 // that are quantized already. progress, if not nil, is told of the bytes that are done. It must be called before the model is
-// used, and before Prepare.
-func (m *Model) Round(choose Choice, progress func(done, total int64)) error {
+// used, and before Prepare. If ctx ends, the model is of no use; the error is ctx's.
+func (m *Model) Round(ctx context.Context, choose Choice, progress func(done, total int64)) error {
 	all, total := m.large()
 	m.rounded = []Conversion{}
 	done := int64(0)
 	for _, l := range all {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		c, source, err := l.round(choose)
 		c.Name = m.source.Stored(l.ID)
 		if err != nil {

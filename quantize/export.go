@@ -17,7 +17,6 @@ import (
 	"jamba/format/gguf"
 	"jamba/internal/kernel"
 	"jamba/internal/kernel/par"
-	"jamba/internal/kernel/quant"
 	"jamba/model"
 	"jamba/model/param"
 	"jamba/quantize/recipe"
@@ -297,7 +296,7 @@ func (x *item) round(out []byte, m *kernel.Matrix, lo, size int) error {
 				}
 			}
 			if err == nil {
-				err = quant.Quantize(out[i*size:(i+1)*size], x.To, row)
+				err = kernel.Quantize(out[i*size:(i+1)*size], x.To, row)
 			}
 			if err != nil {
 				mu.Lock()

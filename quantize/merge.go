@@ -171,7 +171,7 @@ func writeMerged(w io.Writer, t tensor.Tensor, d tensor.DType, changes []change)
 		if !kernel.Finite(v) {
 			return errors.New("a merged weight is infinite or NaN")
 		}
-		if err := quant.Quantize(b, d, v); err != nil {
+		if err := kernel.Quantize(b, d, v); err != nil {
 			return err
 		}
 		if _, err := w.Write(b); err != nil {

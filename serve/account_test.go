@@ -240,6 +240,19 @@ func TestKeyLimits(t *testing.T) {
 			t.Errorf("%s: %d tokens were there", step.key, n)
 		}
 	}
+	// Nor does a conversation go on for another.
+	_, _, first := ask("free", "/v1/responses", `{"input":"Hi","max_output_tokens":1}`)
+	next := `{"input":"And?","max_output_tokens":1,"previous_response_id":"` + decode[struct{ ID string }](t, first).ID + `"}`
+	for key, want := range map[string]int{"free": 200, "friend": 400} {
+		if status, _, body := ask(key, "/v1/responses", next); status != want || want == 400 && !strings.Contains(body, "previous_response_not_found") {
+			t.Errorf("%s goes on: %d %s", key, status, body)
+		}
+	}
+	for line := range strings.Lines(log.String()) {
+		if strings.Count(line, " key=") != 1 {
+			t.Errorf("whose key is it? %s", line)
+		}
+	}
 	if !strings.Contains(log.String(), "key=one") || strings.Contains(log.String(), "friend") || !strings.Contains(log.String(), "key="+hashed("free")[:15]) {
 		t.Error(log.String())
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -30,7 +31,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(s.patience.body)) // a test's writer has none
 	var in io.Reader = http.MaxBytesReader(w, r.Body, limit)
-	switch kind := r.Header.Get("Content-Encoding"); kind {
+	switch strings.ToLower(r.Header.Get("Content-Encoding")) {
 	case "", "identity":
 	case "gzip":
 		z, err := gzip.NewReader(in)

@@ -116,6 +116,9 @@ func (c *choice) finish(p jamba.Piece) turn.Finish {
 		if st.Miss != prefix.Found {
 			c.usage.Miss = st.Miss.String()
 		}
+		if !c.job.options.ScorePrompt { // of which nothing is kept
+			c.usage.Written = st.PromptTokens - st.ReusedTokens
+		}
 		c.usage.Queue, c.usage.Prefill, c.usage.Decode = st.Queue, st.Prefill, st.Decode
 	}
 	e := turn.Event{Kind: turn.Finished, Usage: c.usage, Stop: p.Stop, Finish: turn.Length}

@@ -3,11 +3,25 @@ package serve
 import (
 	"fmt"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
 
 const long = "a small tree runs over the house and a small dog runs under the tree "
+
+// number returns what follows a key in JSON, 0 if there is none.
+func number(body, keys string) (n int) {
+	if m := regexp.MustCompile(`"(` + keys + `)":([0-9]+)`).FindStringSubmatch(body); m != nil {
+		n, _ = strconv.Atoi(m[2])
+	}
+	return n
+}
+
+func written(body string) int { return number(body, "cache_write_tokens") }
+
+func tokens(body string) int { return number(body, "prompt_tokens|input_tokens|prompt_eval_count") }
 
 // TestMissReason expects each protocol to say why nothing of a prompt was found, and nothing where some was.
 func TestMissReason(t *testing.T) {
@@ -25,6 +39,14 @@ func TestMissReason(t *testing.T) {
 		body := fmt.Sprintf(request.body, fmt.Sprint("unknown", i))
 		_, first := post(t, url+request.path, body)
 		_, second := post(t, url+request.path, body)
+		if i < 3 || i == 4 {
+			if w := written(first); w < 20 || w != tokens(first) {
+				t.Errorf("%s writes %d of %d tokens: %s", request.path, w, tokens(first), first)
+			}
+			if w := written(second); w > 20 {
+				t.Errorf("%s writes %d of %d tokens again: %s", request.path, w, tokens(second), second)
+			}
+		}
 		reason := `"cache_miss_reason":"`
 		if i < 3 {
 			reason += `other_salt_or_adapter"`

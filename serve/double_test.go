@@ -44,6 +44,7 @@ func start(t testing.TB, m Model, o Options) (url string, s *Server) {
 type double struct {
 	*jamba.Model
 	says   []string      // pieces
+	encode time.Duration // that the prompt takes to be encoded
 	slow   time.Duration // for the prompt, with progress on its way
 	held   chan struct{} // the prompt takes until it is closed; may be nil
 	pace   time.Duration // between pieces
@@ -54,6 +55,11 @@ type double struct {
 	mu    sync.Mutex
 	asked []jamba.Options
 	seen  []string // prompts
+}
+
+func (d *double) ChatPrompt(conversation []byte, literal bool, kept ...int) (jamba.Prompt, error) {
+	time.Sleep(d.encode)
+	return d.Model.ChatPrompt(conversation, literal, kept...)
 }
 
 func (d *double) Answer(ctx context.Context, p jamba.Prompt, o jamba.Options) iter.Seq2[jamba.Piece, error] {

@@ -14,16 +14,16 @@ import (
 
 // setFormat sets what the answers of a job have to be: JSON of a schema, or calls of tools whose arguments are, after a thought if the
 // model thinks.
-func (j *job) setFormat() error {
+func (j *job) setFormat(ctx context.Context) error {
 	r, m := j.request, j.model
 	g := reply.Grammar{Format: j.reply.Format, Thinks: j.thinks(), Control: m.controlToken}
 	if r.Format != nil {
-		if err := m.checkSchema(r.Format.Param, r.Format.Schema); err != nil {
+		if err := m.checkSchema(ctx, r.Format.Param, r.Format.Schema); err != nil {
 			return err
 		}
 		g.Says = "%json " + string(r.Format.Schema)
 	}
-	if err := j.setCalls(&g); err != nil {
+	if err := j.setCalls(ctx, &g); err != nil {
 		return err
 	}
 	switch {
@@ -40,7 +40,7 @@ func (j *job) setFormat() error {
 		return nil
 	}
 	j.options.Format = jamba.Lark(g.Lark())
-	return formatError("tools", m.CheckFormat(context.Background(), j.options.Format))
+	return formatError("tools", m.CheckFormat(ctx, j.options.Format))
 }
 
 // formatError tells why there is no format.
@@ -48,14 +48,14 @@ func formatError(param string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, jamba.ErrBusy):
+	case errors.Is(err, jamba.ErrBusy), errors.Is(err, jamba.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return failure(err)
 	}
 	return turn.Invalid(param, "%v", err)
 }
 
 // setCalls sets the tools that answers may call, if these are held to anything.
-func (j *job) setCalls(g *reply.Grammar) error {
+func (j *job) setCalls(ctx context.Context, g *reply.Grammar) error {
 	c := j.request.Chat
 	if c == nil || g.Format == nil || !c.Choice.Required && len(c.Strict) == 0 && g.Says == "" {
 		return nil
@@ -82,8 +82,8 @@ func (j *job) setCalls(g *reply.Grammar) error {
 			continue
 		}
 		// Arguments of others are any object if their schema cannot be held to.
-		if err := j.model.checkSchema(fmt.Sprintf("tools[%d].function.parameters", i), f.Parameters); err != nil {
-			if slices.Contains(c.Strict, f.Name) {
+		if err := j.model.checkSchema(ctx, fmt.Sprintf("tools[%d].function.parameters", i), f.Parameters); err != nil {
+			if ctx.Err() != nil || slices.Contains(c.Strict, f.Name) {
 				return err
 			}
 			f.Parameters = turn.AnyObject
@@ -94,11 +94,11 @@ func (j *job) setCalls(g *reply.Grammar) error {
 }
 
 // checkSchema says what is wrong with a schema.
-func (m *served) checkSchema(param string, schema json.RawMessage) error {
+func (m *served) checkSchema(ctx context.Context, param string, schema json.RawMessage) error {
 	if len(schema) == 0 {
 		return nil
 	}
-	return formatError(param, m.CheckFormat(context.Background(), jamba.JSONSchema(schema)))
+	return formatError(param, m.CheckFormat(ctx, jamba.JSONSchema(schema)))
 }
 
 // thinks says whether answers begin with thoughts.

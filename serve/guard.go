@@ -83,10 +83,13 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		r = r.WithContext(context.WithValue(ctx, recordKey{}, rec))
 		ww := &statusWriter{ResponseWriter: w, record: rec}
 		defer func() {
-			if p := recover(); p != nil && p != http.ErrAbortHandler {
-				s.options.Log.Error("a handler failed", "id", rec.id, "error", fmt.Sprint(p), "stack", string(debug.Stack()))
-				if !ww.begun {
-					s.fail(ww, r, &turn.Error{Status: http.StatusInternalServerError, Message: "internal error"}, shape(r))
+			if p := recover(); p != nil {
+				c := &crash{p, debug.Stack()}
+				s.logCrash(r, c)
+				if ww.begun {
+					defer panic(http.ErrAbortHandler) // lest it be taken for whole
+				} else {
+					s.fail(ww, r, c, shape(r))
 				}
 			}
 			endTrace(span, r, rec)
@@ -127,9 +130,6 @@ func (s *Server) log(r *http.Request, rec *record, quiet bool) {
 	if rec.model != "" {
 		fields = append(fields, "model", rec.model, "prompt_tokens", rec.prompt, "cached_tokens", rec.usage.Cached, "answer_tokens", rec.usage.Answer)
 	}
-	if rec.account != nil {
-		fields = append(fields, "key", rec.account.who())
-	}
 	if rec.err != "" {
 		fields = append(fields, "error", strings.TrimSpace(rec.err))
 	}
@@ -163,7 +163,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) error {
 			return forbidden("pages of %q may not ask here; --allow-origin names those that may", printable.Cut(origin, 80))
 		}
 	}
-	open := r.Method == http.MethodGet && (r.URL.Path == "/health" || r.URL.Path == "/ready") || r.URL.Path == "/" && (r.Method == http.MethodHead || r.Method == http.MethodGet)
+	open := (r.Method == http.MethodGet || r.Method == http.MethodHead) && slices.Contains([]string{"/", "/health", "/ready"}, r.URL.Path)
 	if s.options.Keys != nil && !open {
 		a, err := s.options.Keys.find(key(r))
 		if err != nil {

@@ -83,7 +83,7 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) {
 
 // embed returns the vectors of a request's input, and how many tokens that has.
 func (m *served) embed(r *http.Request, input []turn.Prompt, o jamba.EmbedOptions) (vectors [][]float32, count int, err error) {
-	j, err := m.prepare(&turn.Request{Prompts: input, MaxTokens: new(0)})
+	j, err := m.prepare(r.Context(), &turn.Request{Prompts: input, MaxTokens: new(0)})
 	if err != nil {
 		if e := turn.AsError(err); e.Param != "" {
 			e.Param = "input"

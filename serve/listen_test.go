@@ -9,7 +9,43 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"jamba"
 )
+
+// patientEmbedder is a model whose vectors never come.
+type patientEmbedder struct {
+	*double
+	asked chan bool
+}
+
+func (m patientEmbedder) EmbedIDs(ctx context.Context, _ [][]int32, _ jamba.EmbedOptions) ([][]float32, error) {
+	close(m.asked)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestDrainWhole stops a server while an answer that is no stream is on its way: it is told, and does not end with nothing.
+func TestDrainWhole(t *testing.T) {
+	m := patientEmbedder{say(t, "", 1), make(chan bool)}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- New(Options{}, Opened("test", m)).Run(ctx, l, time.Millisecond) }()
+	go func() {
+		<-m.asked
+		stop()
+	}()
+	if status, body := post(t, "http://"+l.Addr().String()+"/v1/embeddings", `{"input":"Hi"}`); status != http.StatusServiceUnavailable || !strings.Contains(body, `"code":"stopping"`) {
+		t.Errorf("%d %s", status, body)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
 
 // TestDrain stops a server while two answers are on their way: one ends in time, the other is told.
 func TestDrain(t *testing.T) {

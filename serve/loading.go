@@ -28,32 +28,43 @@ func (p *progress) percent() int {
 
 // load loads a model, and gives it to those that wait for it. It is called with the registry's lock.
 func (g *registry) load(b *base) {
-	b.loading = true
+	ctx, cancel := context.WithCancel(context.Background())
+	b.loading = cancel
 	b.progress.set(0, 0)
 	g.log(b).Info("loading")
 	go func() {
 		start := time.Now()
-		m, err := b.Open(b.progress.set)
+		m, err := b.Open(ctx, b.progress.set)
 		var own *served
 		if err == nil {
 			own = newServed(b.Name, m, g.options)
+		} else if b.Bytes > large {
+			debug.FreeOSMemory() // what was loaded of it
 		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		b.loading = false
-		if err != nil {
+		b.loading = nil
+		switch {
+		case err == nil:
+			b.set(own)
+			g.log(b).Info("loaded", "bytes", b.Bytes, "duration", time.Since(start).Round(time.Millisecond))
+			g.giveAll(b)
+			g.rest(b)
+		case ctx.Err() != nil:
+			g.log(b).Info("loading broken off: nobody waits for the model")
+			if len(b.waiting) > 0 { // but those who came since
+				g.queue = append(g.queue, b)
+			}
+		default:
 			g.log(b).Error("loading failed", "error", err)
 			for _, u := range b.waiting {
 				u.end(&loadError{b.Name, err})
 			}
 			b.waiting = nil
-		} else {
-			b.set(own)
-			g.log(b).Info("loaded", "bytes", b.Bytes, "duration", time.Since(start).Round(time.Millisecond))
-			g.giveAll(b)
-			g.rest(b)
 		}
+		cancel()
 		g.settle()
+		g.settled.Broadcast()
 	}()
 }
 
@@ -94,7 +105,7 @@ func (g *registry) unload(b *base) {
 		b.unloading = false
 		g.log(b).Info("unloaded")
 		g.settle()
-		g.unloaded.Broadcast()
+		g.settled.Broadcast()
 	}()
 }
 
@@ -139,10 +150,12 @@ func (g *registry) start(ctx context.Context) error {
 			continue
 		}
 		u := g.ask(b.entries[0], nil)
-		defer u.leave()
 		select {
 		case <-u.ready:
 		case <-ctx.Done():
+		}
+		u.leave()
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if failed, ok := errors.AsType[*loadError](u.err); ok {
@@ -167,7 +180,8 @@ func (g *registry) starting() *base {
 	return nil
 }
 
-// close unloads what is loaded, that which is in use when it no longer is. Nothing is loaded after it.
+// close unloads what is loaded, that which is in use when it no longer is, and breaks off what is being loaded. Nothing is loaded after
+// it.
 func (g *registry) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -177,10 +191,13 @@ func (g *registry) close() {
 			u.end(errStopping)
 		}
 		b.waiting = nil
+		if b.loading != nil {
+			b.loading()
+		}
 		g.rest(b)
 	}
 	g.settle()
-	for slices.ContainsFunc(g.bases, func(b *base) bool { return b.unloading }) {
-		g.unloaded.Wait()
+	for slices.ContainsFunc(g.bases, func(b *base) bool { return b.loading != nil || b.unloading }) {
+		g.settled.Wait()
 	}
 }

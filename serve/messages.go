@@ -37,7 +37,7 @@ func (s *Server) countTokens(w http.ResponseWriter, r *http.Request) {
 	}
 	if err == nil {
 		err = s.with(r, request.Model, nil, func(m *served) error {
-			j, err := m.prepare(request)
+			j, err := m.prepare(r.Context(), request)
 			if err == nil {
 				write(w, http.StatusOK, map[string]int{"input_tokens": len(j.prompts[0].IDs)})
 			}

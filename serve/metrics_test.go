@@ -205,7 +205,7 @@ func TestAdapterMetrics(t *testing.T) {
 	d := say(t, "Hello", 5)
 	d.slow = 300 * time.Millisecond
 	s := New(Options{}, Source{
-		Name: "base", Open: func(func(done, total int64)) (Model, error) { return adaptable{d}, nil },
+		Name: "base", Open: func(context.Context, func(done, total int64)) (Model, error) { return adaptable{d}, nil },
 		Adapters: []Adapter{{"poet", "x"}, {"cook", "y"}},
 	})
 	h := httptest.NewServer(s)

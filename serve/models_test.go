@@ -34,7 +34,7 @@ func serveAll(t testing.TB, o Options, models ...Source) (url string, s *Server)
 
 // gated is a source whose loading ends when gate is closed.
 func gated(name string, m Model, gate <-chan bool, opens *atomic.Int64) Source {
-	return Source{Name: name, Open: func(progress func(done, total int64)) (Model, error) {
+	return Source{Name: name, Open: func(_ context.Context, progress func(done, total int64)) (Model, error) {
 		opens.Add(1)
 		progress(42, 100)
 		<-gate
@@ -133,8 +133,8 @@ func TestReady(t *testing.T) {
 		source := gated("big", say(t, "Hello.", 9), gate, &opens)
 		source.AtStart = true
 		if whole := source.Open; broken {
-			source.Open = func(progress func(done, total int64)) (Model, error) {
-				_, _ = whole(progress)
+			source.Open = func(ctx context.Context, progress func(done, total int64)) (Model, error) {
+				_, _ = whole(ctx, progress)
 				return nil, errFake
 			}
 		}
@@ -183,7 +183,9 @@ func TestNames(t *testing.T) {
 	gate := make(chan bool)
 	close(gate)
 	var opens atomic.Int64
-	broken := Source{Name: "broken", Open: func(func(done, total int64)) (Model, error) { return nil, fmt.Errorf("/secret/path: no weights") }}
+	broken := Source{Name: "broken", Open: func(context.Context, func(done, total int64)) (Model, error) {
+		return nil, fmt.Errorf("/secret/path: no weights")
+	}}
 	lazy := gated("lazy", say(t, "Lazy.", 9), gate, &opens)
 	lazy.About = About{Info: jamba.Info{Context: 77, Architecture: "JambaForCausalLM"}, Template: "T", Calls: true}
 	url, _ := serveAll(t, Options{}, Opened("quick", say(t, "Quick.", 9)), lazy, broken)
@@ -300,7 +302,7 @@ func TestTwoModels(t *testing.T) {
 	}
 	var opens atomic.Int64
 	source := func(name string, adapters ...Adapter) Source {
-		return Source{Name: name, Adapters: adapters, Open: func(func(done, total int64)) (Model, error) {
+		return Source{Name: name, Adapters: adapters, Open: func(context.Context, func(done, total int64)) (Model, error) {
 			opens.Add(1)
 			return jamba.OpenWith(paths[name], exact)
 		}}

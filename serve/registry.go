@@ -2,6 +2,7 @@ package serve
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,8 +19,9 @@ type Source struct {
 	Name  string
 	About About // as far as it is known without loading it
 	Bytes int64 // that it is expected to take; 0: unknown
-	// Open loads it. progress is told of the bytes that are ready.
-	Open func(progress func(done, total int64)) (Model, error)
+	// Open loads it. progress is told of the bytes that are ready. When ctx ends nobody waits for the model any more: Open should
+	// return soon, with an error.
+	Open func(ctx context.Context, progress func(done, total int64)) (Model, error)
 	// AtStart has it loaded before the server is ready. If that fails, Run does.
 	AtStart  bool
 	Adapters []Adapter
@@ -32,7 +34,7 @@ type Adapter struct{ Name, Dir string }
 
 // Opened returns a Source of a model that is open already, and remains so.
 func Opened(name string, m Model) Source {
-	return Source{Name: name, Bytes: m.Info().WeightBytes, Open: func(func(done, total int64)) (Model, error) { return lent{m}, nil }, opened: m}
+	return Source{Name: name, Bytes: m.Info().WeightBytes, Open: func(context.Context, func(done, total int64)) (Model, error) { return lent{m}, nil }, opened: m}
 }
 
 // lent is a model that somebody else closes.
@@ -55,12 +57,12 @@ type registry struct {
 	started time.Time
 	entries []*entry // as they were given, adapters behind their models
 
-	mu       sync.Mutex
-	bases    []*base
-	queue    []*base // that wait for room, the first next
-	clock    int64   // counts requests
-	closed   bool
-	unloaded *sync.Cond // a model has been closed
+	mu      sync.Mutex
+	bases   []*base
+	queue   []*base // that wait for room, the first next
+	clock   int64   // counts requests
+	closed  bool
+	settled *sync.Cond // a model has been loaded, or closed
 }
 
 // entry is a name: a model, or an adapter on one.
@@ -78,8 +80,8 @@ type base struct {
 	Source
 	entries []*entry // itself, and its adapters
 
-	model     *served // nil: not loaded
-	loading   bool
+	model     *served            // nil: not loaded
+	loading   context.CancelFunc // breaks loading off; nil: it is not being loaded
 	unloading bool
 	leaving   bool // those who ask wait until others, who were before them, had the room
 	waiting   []*use
@@ -93,7 +95,7 @@ type base struct {
 
 func newRegistry(o *Options, sources []Source) *registry {
 	g := &registry{options: o, limits: o.Limits, started: time.Now()}
-	g.unloaded = sync.NewCond(&g.mu)
+	g.settled = sync.NewCond(&g.mu)
 	for _, s := range sources {
 		b := &base{Source: s}
 		b.entries = []*entry{{name: s.Name, base: b}}
@@ -184,7 +186,7 @@ func (g *registry) ask(e *entry, keep *time.Duration) *use {
 	case b.model != nil && !b.leaving:
 		g.give(u)
 	default:
-		if b.waiting = append(b.waiting, u); !b.loading && !slices.Contains(g.queue, b) {
+		if b.waiting = append(b.waiting, u); b.loading == nil && !slices.Contains(g.queue, b) {
 			g.queue = append(g.queue, b)
 			g.settle()
 		}
@@ -199,7 +201,9 @@ func (u *use) leave() {
 	defer g.mu.Unlock()
 	switch u.state {
 	case waits:
-		b.waiting = slices.DeleteFunc(b.waiting, func(o *use) bool { return o == u })
+		if b.waiting = slices.DeleteFunc(b.waiting, func(o *use) bool { return o == u }); len(b.waiting) == 0 && b.loading != nil {
+			b.loading()
+		}
 	case has:
 		b.users--
 		g.rest(b)
@@ -268,7 +272,7 @@ func (g *registry) room(b *base) bool {
 	var bytes int64
 	var victims []*base
 	for _, o := range g.bases {
-		if o.model != nil || o.loading || o.unloading {
+		if o.model != nil || o.loading != nil || o.unloading {
 			n++
 			bytes += o.Bytes
 		}

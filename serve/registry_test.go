@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -71,7 +72,7 @@ func (f *fake) Close() error {
 
 // source returns a model that takes a while to be loaded. fails says whether that fails.
 func (s *shelf) source(name string, bytes int64, limits Limits, like Model, fails func() bool, adapters ...Adapter) Source {
-	return Source{Name: name, Bytes: bytes, Adapters: adapters, Open: func(progress func(done, total int64)) (Model, error) {
+	return Source{Name: name, Bytes: bytes, Adapters: adapters, Open: func(ctx context.Context, progress func(done, total int64)) (Model, error) {
 		s.mu.Lock()
 		if s.opens == nil {
 			s.opens = map[string]int{}
@@ -87,13 +88,21 @@ func (s *shelf) source(name string, bytes int64, limits Limits, like Model, fail
 		s.bytes += bytes
 		s.mu.Unlock()
 		progress(bytes/2, bytes)
-		time.Sleep(20 * time.Millisecond)
-		if fails() {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			time.Sleep(time.Millisecond)
+		}
+		err := ctx.Err()
+		if err == nil && fails() {
+			err = errFake
+		}
+		if err != nil {
 			s.mu.Lock()
+			defer s.mu.Unlock()
 			s.live--
 			s.bytes -= bytes
-			s.mu.Unlock()
-			return nil, errFake
+			return nil, err
 		}
 		return &fake{Model: like, shelf: s, bytes: bytes}, nil
 	}}
@@ -188,8 +197,8 @@ func TestRegistry(t *testing.T) {
 			time.Sleep(time.Second)
 			g.mu.Lock()
 			for _, b := range g.bases {
-				if b.users != 0 || len(b.waiting) != 0 || b.loading || b.unloading || b.model != nil && b.keep >= 0 {
-					t.Errorf("%s: %d use it, %d wait, loading %v, unloading %v, kept for %v", b.Name, b.users, len(b.waiting), b.loading, b.unloading, b.keep)
+				if b.users != 0 || len(b.waiting) != 0 || b.loading != nil || b.unloading || b.model != nil && b.keep >= 0 {
+					t.Errorf("%s: %d use it, %d wait, loading %v, unloading %v, kept for %v", b.Name, b.users, len(b.waiting), b.loading != nil, b.unloading, b.keep)
 				}
 			}
 			g.mu.Unlock()
@@ -209,6 +218,61 @@ func TestRegistry(t *testing.T) {
 			t.Errorf("%d times %s", reached[what], what)
 		}
 	}
+}
+
+// TestBreakOff leaves while a model is being loaded: that ends, unless somebody else waits, and who asks then gets it all the same. So does
+// the end of the server.
+func TestBreakOff(t *testing.T) {
+	like := open(t)
+	synctest.Test(t, func(t *testing.T) {
+		var broken, opens int
+		g := newRegistry(&Options{Log: slog.New(slog.DiscardHandler)}, []Source{{Name: "a", Open: func(ctx context.Context, _ func(done, total int64)) (Model, error) {
+			opens++
+			select {
+			case <-time.After(time.Hour):
+				return lent{like}, nil
+			case <-ctx.Done():
+				time.Sleep(time.Minute) // it takes a while to notice
+				broken++
+				return nil, ctx.Err()
+			}
+		}}})
+		ask := func() *use { return g.ask(g.entries[0], nil) }
+		expect := func(what string, wantOpens, wantBroken int) {
+			t.Helper()
+			if synctest.Wait(); opens != wantOpens || broken != wantBroken {
+				t.Errorf("%s: opened %d times, broken off %d times, want %d and %d", what, opens, broken, wantOpens, wantBroken)
+			}
+		}
+		first, second := ask(), ask()
+		time.Sleep(time.Second)
+		first.leave()
+		time.Sleep(time.Hour / 2)
+		expect("another waits", 1, 0)
+		second.leave()
+		time.Sleep(time.Second)
+		third := ask()
+		time.Sleep(time.Hour / 2)
+		expect("nobody waited", 2, 1)
+		third.leave()
+		time.Sleep(2 * time.Minute)
+		expect("nobody waited again", 2, 2)
+		last := ask()
+		<-last.ready
+		if last.err != nil {
+			t.Error(last.err)
+		}
+		expect("one has waited", 3, 2)
+		last.leave()
+		g.dismiss(g.entries[0])
+		ask()
+		time.Sleep(time.Second)
+		begun := time.Now()
+		g.close()
+		if expect("the end", 4, 3); time.Since(begun) > time.Minute {
+			t.Errorf("the end took %v", time.Since(begun))
+		}
+	})
 }
 
 // TestTakesTurns asks for a model while another, the only one that there is room for, is never idle: those who ask for that one later wait,

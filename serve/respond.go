@@ -36,10 +36,11 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.R
 		return
 	}
 	ctx, cancel := context.WithCancel(r.Context())
-	if s.options.Timeout > 0 {
-		ctx, cancel = context.WithTimeout(r.Context(), s.options.Timeout)
-	}
 	defer cancel()
+	if s.options.Timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, s.options.Timeout)
+		defer cancel()
+	}
 	out := &response{protocol: p(e.name), server: s, w: w, r: r}
 	out.fail = fail
 	if request.Stream {
@@ -48,20 +49,20 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.R
 	}
 	u := s.registry.ask(e, request.Keep)
 	defer u.leave()
-	m, err := out.wait(ctx, u)
+	m, err := out.model(ctx, u)
 	if err != nil {
 		out.failed(failure(err))
 		return
 	}
 	account := recordOf(r).account
 	request.Salt = account.salt(request.Salt)
-	j, err := m.prepare(request)
+	j, err := out.prompts(ctx, m, request)
 	if err == nil {
 		note(r, j)
 		err = account.prompt(recordOf(r).prompt)
 	}
 	if err != nil {
-		out.failed(err)
+		out.failed(failure(err))
 		return
 	}
 	j.account = account
@@ -99,25 +100,56 @@ const writeTime = time.Minute
 // errGone is the error of a client that reads no more.
 var errGone = errors.New("the client has gone")
 
-// wait waits for a model, and sends signs of life meanwhile.
-func (o *response) wait(ctx context.Context, u *use) (*served, error) {
+// wait waits until done is closed, and sends signs of life meanwhile. An error says why that is no longer of use.
+func (o *response) wait(ctx context.Context, done <-chan struct{}, sign func() turn.Event) error {
 	var heart <-chan time.Time
 	if o.heart != nil {
 		heart = o.heart.C
 	}
 	for {
 		select {
-		case <-u.ready:
-			return u.model, u.err
+		case <-done:
+			return nil
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		case <-heart:
-			p := &u.entry.base.progress
-			if !o.send(turn.Event{Kind: turn.Waiting, Loading: true, Computed: int(p.done.Load()), Total: int(p.total.Load())}) {
-				return nil, errGone
+			if !o.send(sign()) {
+				return errGone
 			}
 		}
 	}
+}
+
+// model waits for a model.
+func (o *response) model(ctx context.Context, u *use) (*served, error) {
+	p := &u.entry.base.progress
+	err := o.wait(ctx, u.ready, func() turn.Event {
+		return turn.Event{Kind: turn.Waiting, Loading: true, Computed: int(p.done.Load()), Total: int(p.total.Load())}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return u.model, u.err
+}
+
+// prompts makes the prompts of a request. Long ones take seconds to be encoded, and the first schema of a model to be compiled.
+func (o *response) prompts(ctx context.Context, m *served, r *turn.Request) (*job, error) {
+	var j *job
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = contained(func() (err error) {
+			j, err = m.prepare(ctx, r)
+			return err
+		})
+	}()
+	gone := o.wait(ctx, done, func() turn.Event { return turn.Event{Kind: turn.Waiting} })
+	<-done // the model is in use until then
+	if gone != nil {
+		return nil, gone
+	}
+	return j, err
 }
 
 // answered sends the answer when all events have come.
@@ -171,6 +203,9 @@ func (o *response) streamed(j *job, events <-chan turn.Event) {
 
 // failed tells of an error, in the stream if that has begun.
 func (o *response) failed(err error) {
+	if c, ok := errors.AsType[*crash](err); ok {
+		o.server.logCrash(o.r, c)
+	}
 	if o.begun {
 		o.send(turn.Event{Kind: turn.Failed, Err: err})
 		return
@@ -217,7 +252,7 @@ func (s *Server) with(r *http.Request, name string, keep *time.Duration, f func(
 	}
 	u := s.registry.ask(e, keep)
 	defer u.leave()
-	m, err := (&response{}).wait(r.Context(), u)
+	m, err := (&response{}).model(r.Context(), u)
 	if err != nil {
 		return failure(err)
 	}
@@ -268,10 +303,12 @@ func write(w http.ResponseWriter, status int, v any) {
 
 // fail sends an error in the shape of a protocol.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error, body func(error) any) {
-	e := turn.AsError(err)
 	if errors.Is(err, context.Canceled) {
-		return // the client has gone
+		if err = failure(context.Cause(r.Context())); err == nil || errors.Is(err, context.Canceled) {
+			return // the client has gone
+		}
 	}
+	e := turn.AsError(err)
 	noteError(r, e)
 	if e.Retry > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(e.Retry))

@@ -55,8 +55,12 @@ func (c *conversations) put(id string, messages []turn.Message) {
 func (c *conversations) get(id string) ([]turn.Message, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m, ok := c.byID[id]
-	return slices.Clone(m), ok
+	kept, ok := c.byID[id]
+	kept = slices.Clone(kept)
+	for i := range kept {
+		kept[i].Calls = slices.Clip(kept[i].Calls) // several may go on from here
+	}
+	return kept, ok
 }
 
 func (s *Server) responses(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +69,8 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err, openai.Error)
 		return
 	}
-	q, request, err := openai.ReadResponses(body, s.kept.get)
+	account := recordOf(r).account // others do not learn of its conversations
+	q, request, err := openai.ReadResponses(body, func(id string) ([]turn.Message, bool) { return s.kept.get(account.salt(id)) })
 	if err != nil {
 		s.fail(w, r, err, openai.Error)
 		return
@@ -84,7 +89,10 @@ func (s *Server) responses(w http.ResponseWriter, r *http.Request) {
 				if a.Text != "" {
 					answer.Content = &a.Text
 				}
-				s.kept.put(stream.StoredID(), append(messages[:len(messages):len(messages)], answer))
+				if a.Text+a.Thought != "" || len(a.Calls) > 0 { // else only the prompt was to be computed
+					messages = append(messages[:len(messages):len(messages)], answer)
+				}
+				s.kept.put(account.salt(stream.StoredID()), messages)
 			}
 		}}
 	})

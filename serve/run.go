@@ -46,7 +46,7 @@ func (j *job) texts() []string {
 }
 
 // prepare makes the prompts of a request and checks what can be said of it before it is computed.
-func (m *served) prepare(r *turn.Request) (*job, error) {
+func (m *served) prepare(ctx context.Context, r *turn.Request) (*job, error) {
 	r.N = max(r.N, 1)
 	j := &job{model: m, request: r}
 	var err error
@@ -58,7 +58,7 @@ func (m *served) prepare(r *turn.Request) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return j, m.setOptions(j)
+	return j, m.setOptions(ctx, j)
 }
 
 func (m *served) prepareChat(j *job) error {
@@ -149,7 +149,7 @@ func promptError(param string, err error) error {
 const tooLong = "context_length_exceeded" // clients shorten their conversations by it
 
 // setOptions sets the options of the answers.
-func (m *served) setOptions(j *job) error {
+func (m *served) setOptions(ctx context.Context, j *job) error {
 	r, o := j.request, &j.options
 	for _, p := range j.prompts {
 		n, limit := len(p.IDs), m.Info().Context
@@ -210,7 +210,7 @@ func (m *served) setOptions(j *job) error {
 	if err := m.check(o); err != nil {
 		return err
 	}
-	return j.setFormat()
+	return j.setFormat(ctx)
 }
 
 // check says what is wrong with the options, in the words of the APIs.
@@ -256,7 +256,7 @@ func (j *job) run(ctx context.Context) <-chan turn.Event {
 					return
 				}
 				c := newChoice(j, i, send)
-				if err := c.run(ctx); err != nil {
+				if err := contained(func() error { return c.run(ctx) }); err != nil {
 					cancel(err)
 				}
 				usage[i] = c.usage

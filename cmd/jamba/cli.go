@@ -25,7 +25,7 @@ import (
 
 const description = `Run hybrid language models (Jamba) and their relatives (Llama, Mistral, Mixtral, Mamba) on this machine's processor.
 
-MODEL is a folder as Hugging Face lays it out (config.json, model.safetensors, tokenizer.json) or a .gguf file. It may also stand in the environment variable JAMBA_MODEL. Without one, the commands that read no folder take the small model that is in this file: it tells stories for children and knows nothing. JAMBA_CPU=generic|avx2|avx512|amx, on arm64 generic|neon, forces the kernels, with a plus those that make use of more (avx2+vnni, avx512+vnni, neon+sdot, neon+sdot+i8mm); by default they are the best that the processor has.
+MODEL is a folder as Hugging Face lays it out (config.json, model.safetensors, tokenizer.json) or a .gguf file. It may also stand in the environment variable JAMBA_MODEL. Without one, the commands that read no folder take the small model that is in this file: it tells stories for children and knows nothing. JAMBA_CPU=generic|avx2|avx512|amx, on arm64 generic|neon, forces the kernels, with a plus those that make use of more (avx2+vnni, avx512+vnni, neon+sdot, neon+sdot+i8mm); by default they are the best that the processor has. JAMBA_CACHE=DIR|off says where the compiled grammar engine is kept.
 
 Examples:
   jamba run "Once upon a time"                     the model that is in this file

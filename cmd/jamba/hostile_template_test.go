@@ -15,26 +15,9 @@ func hostileTemplates() []hostileCase {
 	forever := func(setup, body string) string {
 		return setup + "{% for i in range(100000) %}{% for j in range(100000) %}" + body + "{% endfor %}{% endfor %}"
 	}
-	const texts = "{% set s = 'a' * 1000000 %}{% set t = 'a' * 1000000 %}"
-	for name, body := range map[string]string{
-		"nothing": "", "in": "{% if 'b' in s %}{% endif %}", "equal": "{% if s == t %}{% endif %}", "less": "{% if s < t %}{% endif %}",
-		"split": "{% set x = s.split('a') %}", "split blanks": "{% set x = s.split() %}", "int": "{% set x = s | int %}", "float": "{% set x = s | float %}",
-		"digits": "{% set x = ('9' * 4300) | int %}", "round": "{% set x = 1.5 | round(-300) %}", "format": "{% set x = '%.900f' % 1.5 %}", "dict": "{% set x = {s: 1} %}",
-		"get": "{% set x = {'a': 1}[s] %}", "unique": "{% set x = [s, t] | unique | list %}", "sort": "{% set x = [s, t, s] | sort %}", "groupby": "{% set x = [[s]] | groupby(0) %}",
-		"upper": "{% set x = s | upper %}", "title": "{% set x = s | title %}", "strip": "{% set x = s.strip(t) %}", "replace": "{% set x = s.replace('b', '') %}",
-		"count": "{% set x = s.count('ab') %}", "length": "{% set x = s | length %}", "index": "{% set x = s[5] %}", "slice": "{% set x = s[::2] %}", "reverse": "{% set x = s | reverse %}",
-		"concatenate": "{% set x = s ~ t %}", "add": "{% set x = s + t %}", "multiply": "{% set x = s * 10 %}", "tojson": "{% set x = s | tojson %}", "repr": "{% set x = [s] | string %}",
-		"escape": "{% set x = s | e %}", "striptags": "{% set x = s | striptags %}", "urlencode": "{% set x = s | urlencode %}", "wordcount": "{% set x = s | wordcount %}",
-		"wordwrap": "{% set x = s | wordwrap(1) %}", "indent": "{% set x = s | indent %}", "center": "{% set x = 'a' | center(1000000) %}", "truncate": "{% set x = s | truncate(5) %}",
-		"join": "{% set x = s | join('x') %}", "list": "{% set x = s | list %}", "map": "{% set x = s | map('upper') | list %}", "batch": "{% set x = s | batch(3) | list %}",
-		"percent": "{% set x = '%1000000d' % 5 %}", "braces": "{% set x = '{:1000000}'.format(5) %}", "isdigit": "{% set x = s.isdigit() %}", "startswith": "{% set x = s.startswith(t) %}",
-		"find": "{% set x = s.find('ab') %}", "splitlines": "{% set x = s.splitlines() %}", "partition": "{% set x = s.partition('b') %}", "strftime": "{% set x = strftime_now('%c' * 10000) %}",
-		"undefined": "{% set x = nope[s] %}", "attribute": "{% set x = messages | map(attribute=s) | list %}", "keywords": "{% set x = dict(**{s: 1}) %}", "set block": "{% set x %}{{ s }}{% endset %}",
-		"raise nothing": "{% set x = raise_exception is defined %}", "test": "{% set x = s is upper %}", "zfill": "{% set x = '1'.zfill(1000000) %}", "expandtabs": "{% set x = '\\t'.expandtabs(1000000) %}",
-		"casefold": "{% set x = s.casefold() %}", "power": "{% set x = 3 ** 39 %}", "sum": "{% set x = [[s] * 1000] | sum(start=[]) %}", "nested": "{% set x = [[s] * 1000] * 1000 %}",
-	} {
-		add("for ever: "+name, forever(texts, body), refused)
-		add("for ever with Greek: "+name, forever(strings.ReplaceAll(texts, "'a'", "'Σ'"), body), refused)
+	// jinja's own tests have many more bodies that would never end.
+	for name, body := range map[string]string{"nothing": "", "a comparison": "{% if s == t %}{% endif %}", "a sum": "{% set x = s + t %}"} {
+		add("for ever: "+name, forever("{% set s = 'a' * 1000000 %}{% set t = 'a' * 1000000 %}", body), refused)
 	}
 	for name, body := range map[string]string{
 		"texts": "{% set ns.l = ns.l + ['a' * 1000000] %}", "lists": "{% set ns.l = [ns.l, [1] * 100000] %}", "doubling": "{% set ns.l = ns.l + ns.l %}",

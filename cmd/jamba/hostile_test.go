@@ -99,10 +99,10 @@ func long(n int) string { return strings.Repeat("long ", n/5) }
 
 func hostileCases() []hostileCase {
 	return slices.Concat(hostileSpecial(), hostileSettings(), hostileTokenizers(), hostileTemplates(), hostileWeights(),
-		hostileGGUF(), hostileAdapters(), hostileData(), hostileTexts())
+		hostileModels(), hostileGGUF(), hostileAdapters(), hostileData(), hostileTexts())
 }
 
-// TestHostile runs the command on the corpus. Each case has 6 s of processor time and 256 MiB beside the size of its
+// TestHostile runs the command on the corpus. Each case has 2 s of processor time on a quiet machine and 256 MiB beside the size of its
 // files, and says what is wrong in a line of at most 500 bytes without control characters.
 func TestHostile(t *testing.T) {
 	if testutil.Race {
@@ -167,8 +167,10 @@ type cost struct {
 }
 
 func (c cost) within(files int64) error {
-	if limit := 6 * time.Second; c.cpu > limit {
-		return fmt.Errorf("%v of processor time, want %v at most", c.cpu.Round(time.Millisecond), limit)
+	if limit := 2 * time.Second; c.cpu > limit {
+		if slow := testutil.Slowness(); c.cpu.Seconds() > slow*limit.Seconds() {
+			return fmt.Errorf("%v of processor time, want %v at most, or %.1f times as much on this machine", c.cpu.Round(time.Millisecond), limit, slow)
+		}
 	}
 	if most := files + 256<<20; c.peak > most {
 		return fmt.Errorf("%d MiB of memory, want %d at most", c.peak>>20, most>>20)
@@ -200,7 +202,7 @@ var peakLine = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 // measured runs a command in dir, of which the first word is the program.
 func measured(t *testing.T, dir string, words []string) (stdout, stderr string, c cost) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // others may be at work on this machine
 	defer cancel()
 	var out, errs, report bytes.Buffer
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)

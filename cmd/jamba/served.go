@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -53,14 +54,14 @@ func (c *servedFlags) sources(s *streams, o *serve.Options) ([]serve.Source, err
 			return nil, err
 		}
 		m := serve.Source{Name: name, AtStart: alone}
-		m.Open = func(report func(done, total int64)) (serve.Model, error) {
+		m.Open = func(ctx context.Context, report func(done, total int64)) (serve.Model, error) {
 			if draw := loading(s.err); draw != nil && alone {
-				return c.open(s, name, path, func(done, total int64) {
+				return c.open(ctx, s, name, path, func(done, total int64) {
 					report(done, total)
 					draw(done, total)
 				})
 			}
-			return c.open(s, name, path, report)
+			return c.open(ctx, s, name, path, report)
 		}
 		if err := c.look(&m, path, o); err != nil {
 			return nil, err
@@ -81,8 +82,8 @@ func (c *servedFlags) look(to *serve.Source, path string, o *serve.Options) erro
 	return m.Close()
 }
 
-// open loads a model.
-func (c *servedFlags) open(s *streams, name, path string, report func(done, total int64)) (serve.Model, error) {
+// open loads a model, unless ctx ends before.
+func (c *servedFlags) open(ctx context.Context, s *streams, name, path string, report func(done, total int64)) (serve.Model, error) {
 	o := jamba.OpenOptions{
 		Options: c.options(s.err, c.Precision), StateDir: c.StateDir, Warn: func(err error) { warn(s.err, err.Error()) },
 		Engine: jamba.EngineOptions{Waiting: c.Queue, Running: c.Running, Cache: c.Cache, Share: c.together()},
@@ -90,7 +91,7 @@ func (c *servedFlags) open(s *streams, name, path string, report func(done, tota
 	if len(c.Models) > 1 && c.StateDir != "" {
 		o.StateDir = filepath.Join(c.StateDir, url.QueryEscape(name))
 	}
-	o.Adapter, o.Progress = c.attached(), report
+	o.Adapter, o.Progress, o.Context = c.attached(), report, ctx
 	m, err := jamba.OpenWith(path, o)
 	if err != nil {
 		return nil, err

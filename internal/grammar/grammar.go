@@ -68,6 +68,18 @@ func (v *Vocabulary) Close() {
 	v.recent = nil
 }
 
+// unwanted forgets a grammar if those who asked for it have gone before it was compiled, and reports whether they have.
+func (v *Vocabulary) unwanted(g *Grammar) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	i := slices.Index(v.recent, g)
+	if i >= 0 && g.users == 1 {
+		v.recent = slices.Delete(v.recent, i, i+1)
+		g.give()
+	}
+	return g.users == 0
+}
+
 // forget lets later answers have a new grammar.
 func (v *Vocabulary) forget(g *Grammar) {
 	v.mu.Lock()
@@ -114,6 +126,10 @@ func (g *Grammar) compile() {
 	v := g.vocabulary
 	v.compiling <- struct{}{}
 	defer func() { <-v.compiling }()
+	if v.unwanted(g) {
+		g.err = context.Canceled
+		return
+	}
 	if g.err = g.start(); errors.Is(g.err, ErrBusy) {
 		// Perhaps others have it that nobody uses.
 		v.mu.Lock()

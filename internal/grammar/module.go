@@ -30,28 +30,50 @@ type module struct {
 	compiled wazero.CompiledModule
 }
 
-// load compiles the module, once a process.
+// load loads the module, once a process.
 var load = sync.OnceValues(func() (*module, error) {
+	code, err := unpacked()
+	if err != nil {
+		return nil, err
+	}
+	return loadModule(code, wazeroVersion())
+})
+
+func unpacked() ([]byte, error) {
 	r, err := gzip.NewReader(bytes.NewReader(compressed))
 	if err != nil {
 		return nil, err
 	}
-	code, err := io.ReadAll(r)
-	if err != nil {
-		return nil, err
+	return io.ReadAll(r)
+}
+
+// loadModule compiles the module, or finds what it compiled to in files. What is wrong with those costs time and nothing else.
+func loadModule(code []byte, version string) (*module, error) {
+	if files, err := openCompiled(version); err == nil {
+		if m, err := compile(code, settings().WithCompilationCache(files.cache)); err == nil {
+			files.seal()
+			return m, nil
+		}
 	}
+	return compile(code, settings())
+}
+
+// settings are those of the runtime; see generation. A grammar that takes too long is ended by its context.
+func settings() wazero.RuntimeConfig { return wazero.NewRuntimeConfig().WithCloseOnContextDone(true) }
+
+func compile(code []byte, settings wazero.RuntimeConfig) (*module, error) {
 	ctx := experimental.WithCompilationWorkers(context.Background(), runtime.GOMAXPROCS(0))
-	// A grammar that takes too long is ended by its context.
-	m := &module{runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCloseOnContextDone(true))}
-	if m.compiled, err = m.runtime.CompileModule(ctx, code); err != nil {
-		return nil, err
+	m := &module{runtime: wazero.NewRuntimeWithConfig(ctx, settings)}
+	var err error
+	if m.compiled, err = m.runtime.CompileModule(ctx, code); err == nil {
+		// Of the system the module has a clock and random numbers, no files and no network.
+		_, err = wasi_snapshot_preview1.Instantiate(ctx, m.runtime)
 	}
-	// Of the system the module has a clock and random numbers, no files and no network.
-	if _, err = wasi_snapshot_preview1.Instantiate(ctx, m.runtime); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, errors.Join(err, m.runtime.Close(ctx))
 	}
 	return m, nil
-})
+}
 
 // instance is the module with a memory of its own. One goroutine uses it at a time.
 type instance struct {

@@ -62,6 +62,10 @@ func NewVocabulary(t Tokenizer, ends []int32) (*Vocabulary, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the grammar engine: %w", err)
 	}
+	return newVocabulary(m, t, ends)
+}
+
+func newVocabulary(m *module, t Tokenizer, ends []int32) (*Vocabulary, error) {
 	v := &Vocabulary{module: m, size: t.VocabSize(), compiling: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	ends = slices.DeleteFunc(slices.Clone(ends), func(id int32) bool { return int(id) >= v.size })
 	if len(ends) == 0 {

@@ -325,3 +325,27 @@ func dequantizeQ6KAVX2(dst *float32, src *byte, scale *float32)
 
 //go:noescape
 func dequantizeNumbersAVX2(dst *float32, src *byte, scale *float32, minimum *float32, groups int)
+
+//go:noescape
+func widenBF16AVX2(dst *float32, src *byte, n int)
+
+//go:noescape
+func peakBitsAVX2(x *float32, n int) uint32
+
+//go:noescape
+func interleaveAVX2(dst *float32, each int, src *float32, ld int, n int)
+
+//go:noescape
+func fitAVX2(d *float32, m *float32, x *float32, work *float32, rows int, steps *float32, tries int, most float32)
+
+//go:noescape
+func fitSignedAVX2(d *float32, x *float32, rows int, steps *float32, tries int, least float32, most float32, offset float32)
+
+//go:noescape
+func numberAVX2(q *byte, sumx *float32, sumq *int32, x *float32, rows int, low *float32, inverse *float32, most int32)
+
+//go:noescape
+func numberSignedAVX2(q *byte, x *float32, rows int, inverse *float32, least float32, most float32, offset float32)
+
+//go:noescape
+func fitErrorAVX2(e *float32, q *byte, x *float32, rows int, step *float32, low *float32, zero float32)

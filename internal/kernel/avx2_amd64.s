@@ -21949,16 +21949,6 @@ vector_end:
 	VZEROUPPER
 	RET
 
-DATA packOrder<>+0(SB)/4, $0x00000000
-DATA packOrder<>+4(SB)/4, $0x00000004
-DATA packOrder<>+8(SB)/4, $0x00000001
-DATA packOrder<>+12(SB)/4, $0x00000005
-DATA packOrder<>+16(SB)/4, $0x00000002
-DATA packOrder<>+20(SB)/4, $0x00000006
-DATA packOrder<>+24(SB)/4, $0x00000003
-DATA packOrder<>+28(SB)/4, $0x00000007
-GLOBL packOrder<>(SB), RODATA|NOPTR, $32
-
 // func narrowQ8AVX2(dst *byte, src *float32, n int)
 // Requires: AVX, AVX2, F16C
 TEXT ·narrowQ8AVX2(SB), NOSPLIT, $0-24
@@ -22015,11 +22005,11 @@ block:
 	VORPS        c3effffff<>+0(SB), Y4, Y4
 	VADDPS       Y4, Y3, Y3
 	VCVTTPS2DQ   Y3, Y3
+	VMOVDQU      packOrder<>+0(SB), Y4
 	VPACKSSDW    Y1, Y0, Y0
 	VPACKSSDW    Y3, Y2, Y2
 	VPACKSSWB    Y2, Y0, Y0
-	VMOVDQU      packOrder<>+0(SB), Y1
-	VPERMD       Y0, Y1, Y0
+	VPERMD       Y0, Y4, Y0
 	VMOVDQU      Y0, 2(AX)
 	ADDQ         $0x22, AX
 	ADDQ         $0x00000080, CX
@@ -22049,6 +22039,16 @@ DATA c3effffff<>+20(SB)/4, $0x3effffff
 DATA c3effffff<>+24(SB)/4, $0x3effffff
 DATA c3effffff<>+28(SB)/4, $0x3effffff
 GLOBL c3effffff<>(SB), RODATA|NOPTR, $32
+
+DATA packOrder<>+0(SB)/4, $0x00000000
+DATA packOrder<>+4(SB)/4, $0x00000004
+DATA packOrder<>+8(SB)/4, $0x00000001
+DATA packOrder<>+12(SB)/4, $0x00000005
+DATA packOrder<>+16(SB)/4, $0x00000002
+DATA packOrder<>+20(SB)/4, $0x00000006
+DATA packOrder<>+24(SB)/4, $0x00000003
+DATA packOrder<>+28(SB)/4, $0x00000007
+GLOBL packOrder<>(SB), RODATA|NOPTR, $32
 
 // func scalesKAVX2(dst *float32, d *byte, c *byte, count int, supers int)
 // Requires: AVX, AVX2, F16C
@@ -22684,5 +22684,830 @@ group:
 	JMP          group
 
 group_end:
+	VZEROUPPER
+	RET
+
+// func widenBF16AVX2(dst *float32, src *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·widenBF16AVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+vector:
+	CMPQ      DX, $0x01
+	JLT       vector_end
+	VPMOVZXWD (CX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      $0x10, CX
+	ADDQ      $0x20, AX
+	SUBQ      $0x01, DX
+	JMP       vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func peakBitsAVX2(x *float32, n int) uint32
+// Requires: AVX, AVX2
+TEXT ·peakBitsAVX2(SB), NOSPLIT, $0-20
+	MOVQ    x+0(FP), AX
+	MOVQ    n+8(FP), CX
+	VPXOR   Y0, Y0, Y0
+	VMOVDQU c7fffffff<>+0(SB), Y1
+
+vector:
+	CMPQ    CX, $0x08
+	JLT     vector_end
+	VPAND   (AX), Y1, Y2
+	VPMAXSD Y2, Y0, Y0
+	ADDQ    $0x20, AX
+	SUBQ    $0x08, CX
+	JMP     vector
+
+vector_end:
+	VEXTRACTI128 $0x01, Y0, X1
+	VPMAXSD      X0, X1, X1
+	VPSHUFD      $0x4e, X1, X0
+	VPMAXSD      X0, X1, X1
+	VPSHUFD      $0xb1, X1, X0
+	VPMAXSD      X0, X1, X1
+	VMOVD        X1, AX
+	MOVL         AX, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func interleaveAVX2(dst *float32, each int, src *float32, ld int, n int)
+// Requires: AVX, MMX+
+TEXT ·interleaveAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ src+16(FP), CX
+	MOVQ each+8(FP), DX
+	MOVQ ld+24(FP), BX
+	MOVQ n+32(FP), SI
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	LEAQ (CX)(BX*2), DI
+	ADDQ BX, DI
+	LEAQ (DI)(BX*2), R8
+	ADDQ BX, R8
+	LEAQ (AX)(DX*2), R9
+	ADDQ DX, R9
+	LEAQ (R9)(DX*2), R10
+	ADDQ DX, R10
+
+k8:
+	CMPQ       SI, $0x01
+	JLT        k8_end
+	PREFETCHT0 512(CX)
+	VMOVUPS    (CX), Y0
+	PREFETCHT0 512(CX)(BX*1)
+	VMOVUPS    (CX)(BX*1), Y1
+	PREFETCHT0 512(CX)(BX*2)
+	VMOVUPS    (CX)(BX*2), Y2
+	PREFETCHT0 512(DI)
+	VMOVUPS    (DI), Y3
+	PREFETCHT0 512(DI)(BX*1)
+	VMOVUPS    (DI)(BX*1), Y4
+	PREFETCHT0 512(DI)(BX*2)
+	VMOVUPS    (DI)(BX*2), Y5
+	PREFETCHT0 512(R8)
+	VMOVUPS    (R8), Y6
+	PREFETCHT0 512(R8)(BX*1)
+	VMOVUPS    (R8)(BX*1), Y7
+	VUNPCKLPS  Y1, Y0, Y8
+	VUNPCKHPS  Y1, Y0, Y0
+	VUNPCKLPS  Y3, Y2, Y1
+	VUNPCKHPS  Y3, Y2, Y2
+	VUNPCKLPS  Y5, Y4, Y3
+	VUNPCKHPS  Y5, Y4, Y4
+	VUNPCKLPS  Y7, Y6, Y5
+	VUNPCKHPS  Y7, Y6, Y6
+	VSHUFPS    $0x44, Y1, Y8, Y7
+	VSHUFPS    $0xee, Y1, Y8, Y1
+	VSHUFPS    $0x44, Y2, Y0, Y8
+	VSHUFPS    $0xee, Y2, Y0, Y0
+	VSHUFPS    $0x44, Y5, Y3, Y2
+	VSHUFPS    $0xee, Y5, Y3, Y3
+	VSHUFPS    $0x44, Y6, Y4, Y5
+	VSHUFPS    $0xee, Y6, Y4, Y4
+	VPERM2F128 $0x20, Y2, Y7, Y6
+	VMOVUPS    Y6, (AX)
+	VPERM2F128 $0x31, Y2, Y7, Y6
+	VMOVUPS    Y6, (R9)(DX*1)
+	VPERM2F128 $0x20, Y3, Y1, Y2
+	VMOVUPS    Y2, (AX)(DX*1)
+	VPERM2F128 $0x31, Y3, Y1, Y2
+	VMOVUPS    Y2, (R9)(DX*2)
+	VPERM2F128 $0x20, Y5, Y8, Y1
+	VMOVUPS    Y1, (AX)(DX*2)
+	VPERM2F128 $0x31, Y5, Y8, Y1
+	VMOVUPS    Y1, (R10)
+	VPERM2F128 $0x20, Y4, Y0, Y1
+	VMOVUPS    Y1, (R9)
+	VPERM2F128 $0x31, Y4, Y0, Y1
+	VMOVUPS    Y1, (R10)(DX*1)
+	ADDQ       $0x20, CX
+	ADDQ       $0x20, DI
+	ADDQ       $0x20, R8
+	ADDQ       $0x00000100, AX
+	ADDQ       $0x00000100, R9
+	ADDQ       $0x00000100, R10
+	SUBQ       $0x01, SI
+	JMP        k8
+
+k8_end:
+	VZEROUPPER
+	RET
+
+// func fitAVX2(d *float32, m *float32, x *float32, work *float32, rows int, steps *float32, tries int, most float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·fitAVX2(SB), NOSPLIT, $256-60
+	MOVQ    x+16(FP), AX
+	MOVQ    work+24(FP), CX
+	MOVQ    rows+32(FP), DX
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS (AX), Y1
+	MOVQ    AX, BX
+	MOVQ    DX, SI
+
+range:
+	CMPQ    SI, $0x04
+	JLT     range_end
+	VMOVUPS (BX), Y2
+	VMINPS  Y0, Y2, Y0
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS 32(BX), Y2
+	VMINPS  Y0, Y2, Y0
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS 64(BX), Y2
+	VMINPS  Y0, Y2, Y0
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS 96(BX), Y2
+	VMINPS  Y0, Y2, Y0
+	VMAXPS  Y1, Y2, Y1
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x04, SI
+	JMP     range
+
+range_end:
+	VSUBPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(SP)
+	VMOVUPS Y0, (SP)
+	VXORPS  Y1, Y1, Y1
+	MOVQ    CX, BX
+	MOVQ    DX, SI
+
+less:
+	CMPQ    SI, $0x01
+	JLT     less_end
+	VMOVUPS (AX), Y2
+	VSUBPS  Y0, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y2, (BX)
+	ADDQ    $0x20, BX
+	ADDQ    $0x20, AX
+	SUBQ    $0x01, SI
+	JMP     less
+
+less_end:
+	VMOVUPS      Y1, 64(SP)
+	VCVTSI2SSQ   DX, X3, X3
+	VBROADCASTSS X3, Y3
+	VMOVUPS      Y3, 96(SP)
+	VMULPS       Y3, Y0, Y2
+	VADDPS       Y1, Y1, Y1
+	VADDPS       Y2, Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, 128(SP)
+	VMOVUPS      c7f7fffff<>+0(SB), Y2
+	VMOVUPS      Y2, 160(SP)
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      Y0, 192(SP)
+	VMOVUPS      Y0, 224(SP)
+	MOVQ         steps+40(FP), AX
+	MOVQ         tries+48(FP), BX
+
+pair:
+	CMPQ         BX, $0x02
+	JLT          pair_end
+	VMOVUPS      c3f000000<>+0(SB), Y8
+	VBROADCASTSS most+56(FP), Y9
+	VBROADCASTSS (AX), Y0
+	VDIVPS       32(SP), Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y6, Y6, Y6
+	VBROADCASTSS 4(AX), Y1
+	VDIVPS       32(SP), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y7, Y7, Y7
+	MOVQ         CX, SI
+	MOVQ         DX, DI
+
+row:
+	CMPQ        DI, $0x04
+	JLT         row_end
+	VMOVUPS     (SI), Y10
+	VMULPS      Y10, Y0, Y11
+	VADDPS      Y8, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VMINPS      Y9, Y11, Y11
+	VADDPS      Y11, Y2, Y2
+	VFMADD231PS Y11, Y11, Y4
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y6, Y6
+	VMULPS      Y10, Y1, Y11
+	VADDPS      Y8, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VMINPS      Y9, Y11, Y11
+	VADDPS      Y11, Y3, Y3
+	VFMADD231PS Y11, Y11, Y5
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y7, Y7
+	VMOVUPS     32(SI), Y10
+	VMULPS      Y10, Y0, Y11
+	VADDPS      Y8, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VMINPS      Y9, Y11, Y11
+	VADDPS      Y11, Y2, Y2
+	VFMADD231PS Y11, Y11, Y4
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y6, Y6
+	VMULPS      Y10, Y1, Y11
+	VADDPS      Y8, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VMINPS      Y9, Y11, Y11
+	VADDPS      Y11, Y3, Y3
+	VFMADD231PS Y11, Y11, Y5
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y7, Y7
+	VMOVUPS     64(SI), Y10
+	VMULPS      Y10, Y0, Y11
+	VADDPS      Y8, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VMINPS      Y9, Y11, Y11
+	VADDPS      Y11, Y2, Y2
+	VFMADD231PS Y11, Y11, Y4
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y6, Y6
+	VMULPS      Y10, Y1, Y11
+	VADDPS      Y8, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VMINPS      Y9, Y11, Y11
+	VADDPS      Y11, Y3, Y3
+	VFMADD231PS Y11, Y11, Y5
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y7, Y7
+	VMOVUPS     96(SI), Y10
+	VMULPS      Y10, Y0, Y11
+	VADDPS      Y8, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VMINPS      Y9, Y11, Y11
+	VADDPS      Y11, Y2, Y2
+	VFMADD231PS Y11, Y11, Y4
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y6, Y6
+	VMULPS      Y10, Y1, Y11
+	VADDPS      Y8, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VMINPS      Y9, Y11, Y11
+	VADDPS      Y11, Y3, Y3
+	VFMADD231PS Y11, Y11, Y5
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y7, Y7
+	ADDQ        $0x00000080, SI
+	SUBQ        $0x04, DI
+	JMP         row
+
+row_end:
+	VMULPS    96(SP), Y4, Y0
+	VMULPS    Y2, Y2, Y1
+	VSUBPS    Y1, Y0, Y0
+	VCMPPS    $0x1e, c00000000<>+0(SB), Y0, Y8
+	VMULPS    96(SP), Y6, Y9
+	VMULPS    64(SP), Y2, Y1
+	VSUBPS    Y1, Y9, Y9
+	VDIVPS    Y0, Y9, Y9
+	VCMPPS    $0x1e, c00000000<>+0(SB), Y9, Y1
+	VANDPS    Y1, Y8, Y8
+	VMULPS    Y9, Y2, Y10
+	VSUBPS    64(SP), Y10, Y10
+	VDIVPS    96(SP), Y10, Y10
+	VSUBPS    (SP), Y10, Y0
+	VCMPPS    $0x1e, c00000000<>+0(SB), Y0, Y1
+	VANDPS    Y1, Y8, Y8
+	VANDPS    Y0, Y8, Y0
+	VMULPS    64(SP), Y10, Y10
+	VMULPS    Y9, Y6, Y1
+	VSUBPS    Y1, Y10, Y10
+	VMULPS    (SP), Y2, Y2
+	VADDPS    Y6, Y2, Y2
+	VDIVPS    Y4, Y2, Y6
+	VMAXPS    c00000000<>+0(SB), Y6, Y6
+	VMULPS    Y6, Y4, Y1
+	VADDPS    Y2, Y2, Y2
+	VSUBPS    Y2, Y1, Y1
+	VMULPS    Y6, Y1, Y1
+	VADDPS    128(SP), Y1, Y1
+	VBLENDVPS Y8, Y10, Y1, Y10
+	VBLENDVPS Y8, Y9, Y6, Y9
+	VCMPPS    $0x11, 160(SP), Y10, Y1
+	VMOVUPS   160(SP), Y2
+	VBLENDVPS Y1, Y10, Y2, Y2
+	VMOVUPS   Y2, 160(SP)
+	VMOVUPS   192(SP), Y2
+	VBLENDVPS Y1, Y9, Y2, Y2
+	VMOVUPS   Y2, 192(SP)
+	VMOVUPS   224(SP), Y2
+	VBLENDVPS Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, 224(SP)
+	VMULPS    96(SP), Y5, Y0
+	VMULPS    Y3, Y3, Y1
+	VSUBPS    Y1, Y0, Y0
+	VCMPPS    $0x1e, c00000000<>+0(SB), Y0, Y2
+	VMULPS    96(SP), Y7, Y4
+	VMULPS    64(SP), Y3, Y1
+	VSUBPS    Y1, Y4, Y4
+	VDIVPS    Y0, Y4, Y4
+	VCMPPS    $0x1e, c00000000<>+0(SB), Y4, Y1
+	VANDPS    Y1, Y2, Y2
+	VMULPS    Y4, Y3, Y6
+	VSUBPS    64(SP), Y6, Y6
+	VDIVPS    96(SP), Y6, Y6
+	VSUBPS    (SP), Y6, Y0
+	VCMPPS    $0x1e, c00000000<>+0(SB), Y0, Y1
+	VANDPS    Y1, Y2, Y2
+	VANDPS    Y0, Y2, Y0
+	VMULPS    64(SP), Y6, Y6
+	VMULPS    Y4, Y7, Y1
+	VSUBPS    Y1, Y6, Y6
+	VMULPS    (SP), Y3, Y3
+	VADDPS    Y7, Y3, Y3
+	VDIVPS    Y5, Y3, Y7
+	VMAXPS    c00000000<>+0(SB), Y7, Y7
+	VMULPS    Y7, Y5, Y1
+	VADDPS    Y3, Y3, Y3
+	VSUBPS    Y3, Y1, Y1
+	VMULPS    Y7, Y1, Y1
+	VADDPS    128(SP), Y1, Y1
+	VBLENDVPS Y2, Y6, Y1, Y6
+	VBLENDVPS Y2, Y4, Y7, Y4
+	VCMPPS    $0x11, 160(SP), Y6, Y1
+	VMOVUPS   160(SP), Y2
+	VBLENDVPS Y1, Y6, Y2, Y2
+	VMOVUPS   Y2, 160(SP)
+	VMOVUPS   192(SP), Y2
+	VBLENDVPS Y1, Y4, Y2, Y2
+	VMOVUPS   Y2, 192(SP)
+	VMOVUPS   224(SP), Y2
+	VBLENDVPS Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, 224(SP)
+	ADDQ      $0x08, AX
+	SUBQ      $0x02, BX
+	JMP       pair
+
+pair_end:
+	VMOVUPS   32(SP), Y0
+	VCMPPS    $0x1e, c33000000<>+0(SB), Y0, Y0
+	VANDPS    192(SP), Y0, Y1
+	VMOVUPS   c80000000<>+0(SB), Y2
+	VXORPS    (SP), Y2, Y2
+	VBLENDVPS Y0, 224(SP), Y2, Y0
+	MOVQ      d+0(FP), AX
+	VMOVUPS   Y1, (AX)
+	MOVQ      m+8(FP), AX
+	VMOVUPS   Y0, (AX)
+	VZEROUPPER
+	RET
+
+DATA c7f7fffff<>+0(SB)/4, $0x7f7fffff
+DATA c7f7fffff<>+4(SB)/4, $0x7f7fffff
+DATA c7f7fffff<>+8(SB)/4, $0x7f7fffff
+DATA c7f7fffff<>+12(SB)/4, $0x7f7fffff
+DATA c7f7fffff<>+16(SB)/4, $0x7f7fffff
+DATA c7f7fffff<>+20(SB)/4, $0x7f7fffff
+DATA c7f7fffff<>+24(SB)/4, $0x7f7fffff
+DATA c7f7fffff<>+28(SB)/4, $0x7f7fffff
+GLOBL c7f7fffff<>(SB), RODATA|NOPTR, $32
+
+DATA c3f000000<>+0(SB)/4, $0x3f000000
+DATA c3f000000<>+4(SB)/4, $0x3f000000
+DATA c3f000000<>+8(SB)/4, $0x3f000000
+DATA c3f000000<>+12(SB)/4, $0x3f000000
+DATA c3f000000<>+16(SB)/4, $0x3f000000
+DATA c3f000000<>+20(SB)/4, $0x3f000000
+DATA c3f000000<>+24(SB)/4, $0x3f000000
+DATA c3f000000<>+28(SB)/4, $0x3f000000
+GLOBL c3f000000<>(SB), RODATA|NOPTR, $32
+
+DATA c00000000<>+0(SB)/4, $0x00000000
+DATA c00000000<>+4(SB)/4, $0x00000000
+DATA c00000000<>+8(SB)/4, $0x00000000
+DATA c00000000<>+12(SB)/4, $0x00000000
+DATA c00000000<>+16(SB)/4, $0x00000000
+DATA c00000000<>+20(SB)/4, $0x00000000
+DATA c00000000<>+24(SB)/4, $0x00000000
+DATA c00000000<>+28(SB)/4, $0x00000000
+GLOBL c00000000<>(SB), RODATA|NOPTR, $32
+
+DATA c33000000<>+0(SB)/4, $0x33000000
+DATA c33000000<>+4(SB)/4, $0x33000000
+DATA c33000000<>+8(SB)/4, $0x33000000
+DATA c33000000<>+12(SB)/4, $0x33000000
+DATA c33000000<>+16(SB)/4, $0x33000000
+DATA c33000000<>+20(SB)/4, $0x33000000
+DATA c33000000<>+24(SB)/4, $0x33000000
+DATA c33000000<>+28(SB)/4, $0x33000000
+GLOBL c33000000<>(SB), RODATA|NOPTR, $32
+
+// func fitSignedAVX2(d *float32, x *float32, rows int, steps *float32, tries int, least float32, most float32, offset float32)
+// Requires: AVX, FMA3
+TEXT ·fitSignedAVX2(SB), NOSPLIT, $96-52
+	MOVQ    x+8(FP), AX
+	MOVQ    rows+16(FP), CX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS c7fffffff<>+0(SB), Y2
+	MOVQ    AX, DX
+	MOVQ    CX, BX
+
+peak:
+	CMPQ      BX, $0x04
+	JLT       peak_end
+	VMOVUPS   (DX), Y3
+	VANDPS    Y2, Y3, Y4
+	VCMPPS    $0x1e, Y0, Y4, Y5
+	VMAXPS    Y4, Y0, Y0
+	VBLENDVPS Y5, Y3, Y1, Y1
+	VMOVUPS   32(DX), Y3
+	VANDPS    Y2, Y3, Y4
+	VCMPPS    $0x1e, Y0, Y4, Y5
+	VMAXPS    Y4, Y0, Y0
+	VBLENDVPS Y5, Y3, Y1, Y1
+	VMOVUPS   64(DX), Y3
+	VANDPS    Y2, Y3, Y4
+	VCMPPS    $0x1e, Y0, Y4, Y5
+	VMAXPS    Y4, Y0, Y0
+	VBLENDVPS Y5, Y3, Y1, Y1
+	VMOVUPS   96(DX), Y3
+	VANDPS    Y2, Y3, Y4
+	VCMPPS    $0x1e, Y0, Y4, Y5
+	VMAXPS    Y4, Y0, Y0
+	VBLENDVPS Y5, Y3, Y1, Y1
+	ADDQ      $0x00000080, DX
+	SUBQ      $0x04, BX
+	JMP       peak
+
+peak_end:
+	VMOVUPS Y1, (SP)
+	VMOVUPS cbf800000<>+0(SB), Y0
+	VMOVUPS Y0, 32(SP)
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, 64(SP)
+	MOVQ    steps+24(FP), DX
+	MOVQ    tries+32(FP), BX
+
+pair:
+	CMPQ         BX, $0x02
+	JLT          pair_end
+	VBROADCASTSS least+40(FP), Y6
+	VBROADCASTSS most+44(FP), Y7
+	VBROADCASTSS offset+48(FP), Y8
+	VADDPS       c3f000000<>+0(SB), Y8, Y9
+	VBROADCASTSS (DX), Y0
+	VDIVPS       (SP), Y0, Y0
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y4, Y4, Y4
+	VBROADCASTSS 4(DX), Y1
+	VDIVPS       (SP), Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y5, Y5, Y5
+	MOVQ         AX, SI
+	MOVQ         CX, DI
+
+row:
+	CMPQ        DI, $0x04
+	JLT         row_end
+	VMOVUPS     (SI), Y10
+	VMULPS      Y10, Y0, Y11
+	VMAXPS      Y6, Y11, Y11
+	VMINPS      Y7, Y11, Y11
+	VADDPS      Y9, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VSUBPS      Y8, Y11, Y11
+	VFMADD231PS Y11, Y11, Y2
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y4, Y4
+	VMULPS      Y10, Y1, Y11
+	VMAXPS      Y6, Y11, Y11
+	VMINPS      Y7, Y11, Y11
+	VADDPS      Y9, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VSUBPS      Y8, Y11, Y11
+	VFMADD231PS Y11, Y11, Y3
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y5, Y5
+	VMOVUPS     32(SI), Y10
+	VMULPS      Y10, Y0, Y11
+	VMAXPS      Y6, Y11, Y11
+	VMINPS      Y7, Y11, Y11
+	VADDPS      Y9, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VSUBPS      Y8, Y11, Y11
+	VFMADD231PS Y11, Y11, Y2
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y4, Y4
+	VMULPS      Y10, Y1, Y11
+	VMAXPS      Y6, Y11, Y11
+	VMINPS      Y7, Y11, Y11
+	VADDPS      Y9, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VSUBPS      Y8, Y11, Y11
+	VFMADD231PS Y11, Y11, Y3
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y5, Y5
+	VMOVUPS     64(SI), Y10
+	VMULPS      Y10, Y0, Y11
+	VMAXPS      Y6, Y11, Y11
+	VMINPS      Y7, Y11, Y11
+	VADDPS      Y9, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VSUBPS      Y8, Y11, Y11
+	VFMADD231PS Y11, Y11, Y2
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y4, Y4
+	VMULPS      Y10, Y1, Y11
+	VMAXPS      Y6, Y11, Y11
+	VMINPS      Y7, Y11, Y11
+	VADDPS      Y9, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VSUBPS      Y8, Y11, Y11
+	VFMADD231PS Y11, Y11, Y3
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y5, Y5
+	VMOVUPS     96(SI), Y10
+	VMULPS      Y10, Y0, Y11
+	VMAXPS      Y6, Y11, Y11
+	VMINPS      Y7, Y11, Y11
+	VADDPS      Y9, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VSUBPS      Y8, Y11, Y11
+	VFMADD231PS Y11, Y11, Y2
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y4, Y4
+	VMULPS      Y10, Y1, Y11
+	VMAXPS      Y6, Y11, Y11
+	VMINPS      Y7, Y11, Y11
+	VADDPS      Y9, Y11, Y11
+	VROUNDPS    $0x03, Y11, Y11
+	VSUBPS      Y8, Y11, Y11
+	VFMADD231PS Y11, Y11, Y3
+	VMULPS      Y10, Y11, Y11
+	VADDPS      Y11, Y5, Y5
+	ADDQ        $0x00000080, SI
+	SUBQ        $0x04, DI
+	JMP         row
+
+row_end:
+	VMULPS    Y4, Y4, Y0
+	VDIVPS    Y2, Y0, Y0
+	VCMPPS    $0x1e, 32(SP), Y0, Y1
+	VMOVUPS   32(SP), Y6
+	VBLENDVPS Y1, Y0, Y6, Y6
+	VMOVUPS   Y6, 32(SP)
+	VDIVPS    Y2, Y4, Y0
+	VMOVUPS   64(SP), Y2
+	VBLENDVPS Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, 64(SP)
+	VMULPS    Y5, Y5, Y0
+	VDIVPS    Y3, Y0, Y0
+	VCMPPS    $0x1e, 32(SP), Y0, Y1
+	VMOVUPS   32(SP), Y2
+	VBLENDVPS Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, 32(SP)
+	VDIVPS    Y3, Y5, Y0
+	VMOVUPS   64(SP), Y2
+	VBLENDVPS Y1, Y0, Y2, Y2
+	VMOVUPS   Y2, 64(SP)
+	ADDQ      $0x08, DX
+	SUBQ      $0x02, BX
+	JMP       pair
+
+pair_end:
+	VMOVUPS (SP), Y0
+	VANDPS  c7fffffff<>+0(SB), Y0, Y0
+	VCMPPS  $0x1e, c33000000<>+0(SB), Y0, Y0
+	VANDPS  64(SP), Y0, Y0
+	MOVQ    d+0(FP), AX
+	VMOVUPS Y0, (AX)
+	VZEROUPPER
+	RET
+
+DATA cbf800000<>+0(SB)/4, $0xbf800000
+DATA cbf800000<>+4(SB)/4, $0xbf800000
+DATA cbf800000<>+8(SB)/4, $0xbf800000
+DATA cbf800000<>+12(SB)/4, $0xbf800000
+DATA cbf800000<>+16(SB)/4, $0xbf800000
+DATA cbf800000<>+20(SB)/4, $0xbf800000
+DATA cbf800000<>+24(SB)/4, $0xbf800000
+DATA cbf800000<>+28(SB)/4, $0xbf800000
+GLOBL cbf800000<>(SB), RODATA|NOPTR, $32
+
+// func numberAVX2(q *byte, sumx *float32, sumq *int32, x *float32, rows int, low *float32, inverse *float32, most int32)
+// Requires: AVX, AVX2
+TEXT ·numberAVX2(SB), NOSPLIT, $0-60
+	MOVQ         x+24(FP), AX
+	MOVQ         q+0(FP), CX
+	MOVQ         rows+32(FP), DX
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y5, Y5, Y5
+	MOVQ         low+40(FP), BX
+	VMOVUPS      (BX), Y2
+	MOVQ         inverse+48(FP), BX
+	VMOVUPS      (BX), Y3
+	MOVL         most+56(FP), BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y4
+	VMOVUPS      c3f000000<>+0(SB), Y6
+	VMOVDQU      packOrder<>+0(SB), Y7
+
+rows:
+	CMPQ       DX, $0x04
+	JLT        rows_end
+	VMOVUPS    (AX), Y8
+	VADDPS     Y8, Y0, Y0
+	VADDPS     Y2, Y8, Y8
+	VMULPS     Y3, Y8, Y8
+	VMAXPS     Y5, Y8, Y8
+	VADDPS     Y6, Y8, Y8
+	VCVTTPS2DQ Y8, Y8
+	VPMINSD    Y4, Y8, Y8
+	VPADDD     Y8, Y1, Y1
+	VMOVUPS    32(AX), Y9
+	VADDPS     Y9, Y0, Y0
+	VADDPS     Y2, Y9, Y9
+	VMULPS     Y3, Y9, Y9
+	VMAXPS     Y5, Y9, Y9
+	VADDPS     Y6, Y9, Y9
+	VCVTTPS2DQ Y9, Y9
+	VPMINSD    Y4, Y9, Y9
+	VPADDD     Y9, Y1, Y1
+	VMOVUPS    64(AX), Y10
+	VADDPS     Y10, Y0, Y0
+	VADDPS     Y2, Y10, Y10
+	VMULPS     Y3, Y10, Y10
+	VMAXPS     Y5, Y10, Y10
+	VADDPS     Y6, Y10, Y10
+	VCVTTPS2DQ Y10, Y10
+	VPMINSD    Y4, Y10, Y10
+	VPADDD     Y10, Y1, Y1
+	VMOVUPS    96(AX), Y11
+	VADDPS     Y11, Y0, Y0
+	VADDPS     Y2, Y11, Y11
+	VMULPS     Y3, Y11, Y11
+	VMAXPS     Y5, Y11, Y11
+	VADDPS     Y6, Y11, Y11
+	VCVTTPS2DQ Y11, Y11
+	VPMINSD    Y4, Y11, Y11
+	VPADDD     Y11, Y1, Y1
+	VPACKSSDW  Y9, Y8, Y8
+	VPACKSSDW  Y11, Y10, Y10
+	VPACKSSWB  Y10, Y8, Y8
+	VPERMD     Y8, Y7, Y8
+	VMOVDQU    Y8, (CX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x00000080, AX
+	SUBQ       $0x04, DX
+	JMP        rows
+
+rows_end:
+	MOVQ    sumx+8(FP), AX
+	VMOVUPS Y0, (AX)
+	MOVQ    sumq+16(FP), AX
+	VMOVDQU Y1, (AX)
+	VZEROUPPER
+	RET
+
+// func numberSignedAVX2(q *byte, x *float32, rows int, inverse *float32, least float32, most float32, offset float32)
+// Requires: AVX, AVX2
+TEXT ·numberSignedAVX2(SB), NOSPLIT, $0-44
+	MOVQ         x+8(FP), AX
+	MOVQ         q+0(FP), CX
+	MOVQ         rows+16(FP), DX
+	MOVQ         inverse+24(FP), BX
+	VMOVUPS      (BX), Y0
+	VBROADCASTSS least+32(FP), Y3
+	VBROADCASTSS most+36(FP), Y4
+	VBROADCASTSS offset+40(FP), Y1
+	VADDPS       c3f000000<>+0(SB), Y1, Y5
+	VADDPS       Y3, Y1, Y1
+	VCVTTPS2DQ   Y1, Y1
+	VMOVDQU      packOrder<>+0(SB), Y2
+
+rows:
+	CMPQ       DX, $0x04
+	JLT        rows_end
+	VMOVUPS    (AX), Y6
+	VMULPS     Y0, Y6, Y6
+	VMAXPS     Y3, Y6, Y6
+	VMINPS     Y4, Y6, Y6
+	VADDPS     Y5, Y6, Y6
+	VCVTTPS2DQ Y6, Y6
+	VPSUBD     Y1, Y6, Y6
+	VMOVUPS    32(AX), Y7
+	VMULPS     Y0, Y7, Y7
+	VMAXPS     Y3, Y7, Y7
+	VMINPS     Y4, Y7, Y7
+	VADDPS     Y5, Y7, Y7
+	VCVTTPS2DQ Y7, Y7
+	VPSUBD     Y1, Y7, Y7
+	VMOVUPS    64(AX), Y8
+	VMULPS     Y0, Y8, Y8
+	VMAXPS     Y3, Y8, Y8
+	VMINPS     Y4, Y8, Y8
+	VADDPS     Y5, Y8, Y8
+	VCVTTPS2DQ Y8, Y8
+	VPSUBD     Y1, Y8, Y8
+	VMOVUPS    96(AX), Y9
+	VMULPS     Y0, Y9, Y9
+	VMAXPS     Y3, Y9, Y9
+	VMINPS     Y4, Y9, Y9
+	VADDPS     Y5, Y9, Y9
+	VCVTTPS2DQ Y9, Y9
+	VPSUBD     Y1, Y9, Y9
+	VPACKSSDW  Y7, Y6, Y6
+	VPACKSSDW  Y9, Y8, Y8
+	VPACKSSWB  Y8, Y6, Y6
+	VPERMD     Y6, Y2, Y6
+	VMOVDQU    Y6, (CX)
+	ADDQ       $0x20, CX
+	ADDQ       $0x00000080, AX
+	SUBQ       $0x04, DX
+	JMP        rows
+
+rows_end:
+	VZEROUPPER
+	RET
+
+// func fitErrorAVX2(e *float32, q *byte, x *float32, rows int, step *float32, low *float32, zero float32)
+// Requires: AVX, AVX2
+TEXT ·fitErrorAVX2(SB), NOSPLIT, $0-52
+	MOVQ         x+16(FP), AX
+	MOVQ         q+8(FP), CX
+	MOVQ         rows+24(FP), DX
+	VXORPS       Y0, Y0, Y0
+	MOVQ         step+32(FP), BX
+	VMOVUPS      (BX), Y1
+	MOVQ         low+40(FP), BX
+	VMOVUPS      (BX), Y2
+	VBROADCASTSS zero+48(FP), Y3
+
+rows:
+	CMPQ      DX, $0x04
+	JLT       rows_end
+	VPMOVZXBD (CX), Y4
+	VCVTDQ2PS Y4, Y4
+	VSUBPS    Y3, Y4, Y4
+	VMULPS    Y1, Y4, Y4
+	VSUBPS    Y2, Y4, Y4
+	VSUBPS    (AX), Y4, Y4
+	VMULPS    Y4, Y4, Y4
+	VADDPS    Y4, Y0, Y0
+	VPMOVZXBD 8(CX), Y4
+	VCVTDQ2PS Y4, Y4
+	VSUBPS    Y3, Y4, Y4
+	VMULPS    Y1, Y4, Y4
+	VSUBPS    Y2, Y4, Y4
+	VSUBPS    32(AX), Y4, Y4
+	VMULPS    Y4, Y4, Y4
+	VADDPS    Y4, Y0, Y0
+	VPMOVZXBD 16(CX), Y4
+	VCVTDQ2PS Y4, Y4
+	VSUBPS    Y3, Y4, Y4
+	VMULPS    Y1, Y4, Y4
+	VSUBPS    Y2, Y4, Y4
+	VSUBPS    64(AX), Y4, Y4
+	VMULPS    Y4, Y4, Y4
+	VADDPS    Y4, Y0, Y0
+	VPMOVZXBD 24(CX), Y4
+	VCVTDQ2PS Y4, Y4
+	VSUBPS    Y3, Y4, Y4
+	VMULPS    Y1, Y4, Y4
+	VSUBPS    Y2, Y4, Y4
+	VSUBPS    96(AX), Y4, Y4
+	VMULPS    Y4, Y4, Y4
+	VADDPS    Y4, Y0, Y0
+	ADDQ      $0x20, CX
+	ADDQ      $0x00000080, AX
+	SUBQ      $0x04, DX
+	JMP       rows
+
+rows_end:
+	MOVQ    e+0(FP), AX
+	VMOVUPS Y0, (AX)
 	VZEROUPPER
 	RET

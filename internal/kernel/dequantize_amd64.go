@@ -27,6 +27,10 @@ func dequantizeAVX2(dst []float32, d tensor.DType, src []byte) bool {
 			scale := quant.ScalesQ6K((*[210]byte)(src))
 			dequantizeQ6KAVX2(&dst[0], &src[0], &scale[0])
 		}
+	case tensor.BF16:
+		whole := len(dst) &^ 7
+		widenBF16AVX2(&dst[0], &src[0], whole/8)
+		quant.Dequantize(dst[whole:], d, src[2*whole:])
 	default:
 		return quant.Split(dst, d, src, widenNumbers)
 	}

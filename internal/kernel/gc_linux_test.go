@@ -53,6 +53,14 @@ func TestCollectorIsNotHeldUp(t *testing.T) {
 		{"MatMul of many rows by packed Q4_K", product(tensor.Q4_K, 1<<10, 512, 192, true)},
 		{"MatMul of many rows by packed Q8_0", product(tensor.Q8_0, 1<<10, 1<<10, 192, true)},
 		{"MatMul of packed Q6_K", product(tensor.Q6_K, 100, 1<<14, 16, true)},
+		{"Quantize to Q2_K", func() func() {
+			dst, x := make([]byte, 84<<6), random(r, 256<<6)
+			return func() {
+				if err := Quantize(dst, tensor.Q2_K, x); err != nil {
+					t.Error(err)
+				}
+			}
+		}},
 		{"SiLUMul", elements(1<<20, func(x []float32) { SiLUMul(x, x) })},
 		{"Softplus", elements(1<<20, Softplus)},
 		{"RMSNorm", elements(len(ones), func(x []float32) { RMSNorm(x, x, ones, 1) })},

@@ -476,6 +476,44 @@ func TestGuardedNarrow(t *testing.T) {
 	}
 }
 
+func TestGuardedFit(t *testing.T) {
+	if active.fit == nil {
+		t.Skip("these kernels fit nothing")
+	}
+	g, r := newGuards(t), rand.New(rand.NewPCG(30, 1))
+	for i := range 60 {
+		n, tries := 8*pick(r, 16, 32), pick(r, 2, 18, 22)
+		x, numbers := hostile(r, n), make([]byte, n)
+		for j := range numbers {
+			numbers[j] = byte(r.IntN(64))
+		}
+		lanes := func(to *memory) *quant.Lanes { return (*quant.Lanes)(put(to, random(r, 8))) }
+		seed := r.Uint64()
+		g.check(fmt.Sprintf("fits %d values in %d tries", n, tries), func(to *memory) {
+			r = rand.New(rand.NewPCG(seed, 1)) // the same operands each time
+			in, fit := put(to, x), active.fit
+			fitting := quant.Range{Most: 15, Steps: put(to, random(r, tries))}
+			signed := quant.Range{Least: -32, Most: 31, Offset: 256, Steps: fitting.Steps}
+			switch i % 6 {
+			case 0:
+				fit.Fit(lanes(to), lanes(to), in, put(to, make([]float32, n)), &fitting)
+			case 1:
+				fit.FitSigned(lanes(to), in, &signed)
+			case 2:
+				sums := &put(to, []quant.Sums{{}})[0]
+				fit.Number(put(to, make([]byte, n)), sums, in, lanes(to), lanes(to), 15)
+			case 3:
+				fit.NumberSigned(put(to, make([]byte, n)), in, lanes(to), &signed)
+			case 4:
+				fit.Error(lanes(to), put(to, numbers), in, lanes(to), lanes(to), 4)
+			case 5:
+				fit.Interleave(put(to, make([]float32, n)), in)
+				put(to, []uint32{fit.Peak(in)})
+			}
+		})
+	}
+}
+
 func TestGuardedAttend(t *testing.T) {
 	g, r := newGuards(t), rand.New(rand.NewPCG(28, 1))
 	for i := range 100 {

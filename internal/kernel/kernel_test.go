@@ -114,13 +114,18 @@ func TestMatMul(t *testing.T) {
 func TestRow(t *testing.T) {
 	r := rand.New(rand.NewPCG(21, 22))
 	for _, d := range dtypes {
-		const n = 9
-		w, got := randomMatrix(t, r, d, n, 512)
-		want := make([]float32, n*512)
-		quant.Dequantize(want, d, w.Raw())
-		for i := range want {
-			if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
-				t.Fatalf("%v: value %d is %v, want %v", d, i, got[i], want[i])
+		for _, k := range []int{512, 13} {
+			if k%d.BlockValues() > 0 {
+				continue
+			}
+			const n = 9
+			w, got := randomMatrix(t, r, d, n, k)
+			want := make([]float32, n*k)
+			quant.Dequantize(want, d, w.Raw())
+			for i := range want {
+				if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+					t.Fatalf("%v: value %d is %v, want %v", d, i, got[i], want[i])
+				}
 			}
 		}
 	}

@@ -68,9 +68,15 @@ func MaxAbs(x []float32) float32 {
 // Finite reports whether x holds neither infinities nor NaN.
 func Finite(x []float32) bool {
 	// v-v is 0 for finite numbers and NaN for all others.
-	var sum float32
-	for _, v := range x {
-		sum += v - v
+	var a, b, c, d float32 // sums that do not wait for each other
+	for ; len(x) >= 4; x = x[4:] {
+		a += x[0] - x[0]
+		b += x[1] - x[1]
+		c += x[2] - x[2]
+		d += x[3] - x[3]
 	}
-	return sum == 0
+	for _, v := range x {
+		a += v - v
+	}
+	return a+b+c+d == 0
 }

@@ -8,13 +8,24 @@ import (
 	"jamba/tensor"
 )
 
+// Quantize is quant.Quantize, by kernels with the same bits if there are some.
+func Quantize(dst []byte, d tensor.DType, src []float32) error {
+	switch {
+	case d == tensor.Q8_0 && len(src)%32 == 0 && len(dst) == len(src)/32*34:
+		return narrowQ8(dst, src)
+	case active.fit != nil:
+		return active.fit.Quantize(dst, d, src)
+	}
+	return quant.Quantize(dst, d, src)
+}
+
 // Quantize rounds the weights to type d, in new memory: row [K], widened to float32, becomes the bytes dst. A nil round
-// is quant.Quantize. Rows have to be whole blocks of d. It returns the bytes that were rounded, which are needed no more,
+// is Quantize. Rows have to be whole blocks of d. It returns the bytes that were rounded, which are needed no more,
 // nil if they were none of a file's. It is an error if a weight is infinite or NaN or too large; the weights are then as
 // they were.
 func (w *Matrix) Quantize(d tensor.DType, round func(dst []byte, row []float32) error) (source []byte, err error) {
 	if round == nil {
-		round = func(dst []byte, row []float32) error { return quant.Quantize(dst, d, row) }
+		round = func(dst []byte, row []float32) error { return Quantize(dst, d, row) }
 	}
 	size, err := d.RowBytes(w.K)
 	if err != nil {

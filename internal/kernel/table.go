@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"jamba/internal/kernel/quant"
 	"jamba/tensor"
 )
 
@@ -32,6 +33,8 @@ type table struct {
 	narrow func(dst []byte, src []float32)
 	// narrowQ8 is quant.Quantize to Q8_0; it returns false if that is an error, and is nil if the tier has none.
 	narrowQ8 func(dst []byte, src []float32) bool
+	// fit are the loops of rounding to K formats, with the bits of plain Go; nil: those.
+	fit *quant.Loops
 	// dequantize is quant.Dequantize; it returns false for types that it has no way for, and is nil if the tier has none.
 	dequantize func(dst []float32, d tensor.DType, src []byte) bool
 	// pack are the kernels of packed matrices; nil: the tier packs none.

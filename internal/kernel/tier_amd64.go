@@ -25,6 +25,7 @@ var avx2 = table{
 	gemmHalf:   gemmHalfAVX2,
 	narrow:     narrowAVX2,
 	narrowQ8:   narrowQ8AVX2Blocks,
+	fit:        &fitAVX2Loops,
 	dequantize: dequantizeAVX2,
 	pack:       &packAVX2,
 	gemm:       gemmAVX2,

@@ -100,7 +100,7 @@ func (s *Stream) Frames(e turn.Event) []turn.Frame {
 	if s.message == nil && e.Kind == turn.Waiting && s.Prompt == 0 {
 		return []turn.Frame{frame("ping", data{})} // the message begins with the count of tokens
 	}
-	if s.message == nil {
+	if s.message == nil && e.Kind != turn.Failed {
 		s.message = &messageObject{ID: "msg_" + s.ID, Type: "message", Role: "assistant", Model: s.Model, Content: []any{}, Usage: usage{InputTokens: s.Prompt}, Diagnostics: diagnosticsOf(s.Compare)}
 		frames = append(frames, frame("message_start", data{"message": *s.message}))
 	}
@@ -233,7 +233,8 @@ func (s *Stream) end(e turn.Event) {
 	u, m := e.Usage, s.message
 	m.Usage = usage{InputTokens: u.Prompt - u.Cached, CacheReadInputTokens: u.Cached, OutputTokens: u.Answer, CacheMissReason: u.Miss}
 	if s.Caches {
-		m.Usage.InputTokens, m.Usage.CacheCreationInputTokens = 0, u.Prompt-u.Cached
+		m.Usage.CacheCreationInputTokens = u.Written
+		m.Usage.InputTokens -= u.Written
 	}
 	switch {
 	case e.Finish == turn.ToolCall:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"jamba/serve/turn"
@@ -143,7 +144,10 @@ func (r *Request) chat() (*turn.Chat, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(system) > 0 {
+	for i := range system {
+		system[i] = withoutBilling(system[i])
+	}
+	if system = slices.DeleteFunc(system, func(text string) bool { return text == "" }); len(system) > 0 {
 		c.Messages = []turn.Message{{Role: "system", Content: new(strings.Join(system, "\n\n"))}}
 		if bytes.Contains(r.System, []byte(`"cache_control"`)) {
 			c.Kept = []int{1}
@@ -189,7 +193,16 @@ func (r *Request) chat() (*turn.Chat, error) {
 // conversation or request, so that nothing behind it would be found again.
 const billing = "x-anthropic-billing-header:"
 
-// texts reads a text or blocks of text, without lines that are none to a model.
+func withoutBilling(text string) string {
+	if !strings.Contains(text, billing) {
+		return text
+	}
+	return strings.Join(slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool {
+		return strings.HasPrefix(strings.TrimSpace(line), billing)
+	}), "\n")
+}
+
+// texts reads a text or blocks of text.
 func texts(param string, raw json.RawMessage) (list []string, err error) {
 	blocks, err := blocksOf(param, raw)
 	if err != nil {
@@ -199,14 +212,8 @@ func texts(param string, raw json.RawMessage) (list []string, err error) {
 		if b.Type != "text" {
 			return nil, turn.Invalid(fmt.Sprintf("%s[%d].type", param, i), "%.40q is not supported: the model reads text alone", b.Type)
 		}
-		var kept []string
-		for line := range strings.SplitSeq(b.Text, "\n") {
-			if !strings.HasPrefix(strings.TrimSpace(line), billing) {
-				kept = append(kept, line)
-			}
-		}
-		if text := strings.Join(kept, "\n"); text != "" {
-			list = append(list, text)
+		if b.Text != "" {
+			list = append(list, b.Text)
 		}
 	}
 	return list, nil
@@ -262,6 +269,9 @@ func (m *message) add(c *turn.Chat, param string) error {
 		kept = kept || len(b.Cache) > 0 && string(b.Cache) != "null"
 		switch b.Type {
 		case "text":
+			if m.Role == "system" {
+				b.Text = withoutBilling(b.Text)
+			}
 			text = append(text, b.Text)
 		case "thinking":
 			own.Thought += b.Thinking
@@ -343,7 +353,9 @@ func (r *Request) tools(c *turn.Chat) error {
 		case "any":
 			c.Choice.Required = true
 		case "tool":
-			c.Choice.Required, c.Choice.Name = true, t.Name
+			if c.Choice.Required, c.Choice.Name = true, t.Name; t.Name == "" {
+				return turn.Invalid("tool_choice.name", "missing")
+			}
 		default:
 			return turn.Invalid("tool_choice.type", "%.40q is not known; auto, any, tool and none are", t.Type)
 		}

@@ -39,7 +39,10 @@ type line struct {
 	EvalCount          int    `json:"eval_count,omitempty"`
 	EvalDuration       int64  `json:"eval_duration,omitempty"`
 
-	CacheMissReason string `json:"cache_miss_reason,omitempty"` // ours
+	// Ours, of the tokens of the prompt.
+	CachedTokens     int    `json:"cached_tokens,omitempty"`
+	CacheWriteTokens int    `json:"cache_write_tokens,omitempty"`
+	CacheMissReason  string `json:"cache_miss_reason,omitempty"`
 }
 
 type answerMessage struct {
@@ -74,7 +77,7 @@ func (s *Stream) last(l line, finish turn.Finish) line {
 	}
 	u := s.usage
 	l.PromptEvalCount, l.EvalCount = u.Prompt, u.Answer
-	l.CacheMissReason = u.Miss
+	l.CachedTokens, l.CacheWriteTokens, l.CacheMissReason = u.Cached, u.Written, u.Miss
 	l.PromptEvalDuration, l.EvalDuration = int64(u.Prefill), int64(u.Decode)
 	l.TotalDuration, l.LoadDuration = int64(time.Since(s.Created)), 1
 	return l

@@ -234,6 +234,9 @@ func choice(raw json.RawMessage, names []string) (c turn.Choice, err error) {
 		if c.Name = named.Function.Name; c.Name == "" {
 			c.Name = named.Name
 		}
+		if c.Name == "" {
+			return c, turn.Invalid("tool_choice", "the name of a function is missing")
+		}
 	}
 	return c, c.Check("tool_choice", names)
 }

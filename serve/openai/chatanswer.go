@@ -16,8 +16,9 @@ type usage struct {
 	CompletionTokens    int `json:"completion_tokens"`
 	TotalTokens         int `json:"total_tokens"`
 	PromptTokensDetails struct {
-		CachedTokens    int    `json:"cached_tokens"`
-		CacheMissReason string `json:"cache_miss_reason,omitempty"` // ours
+		CachedTokens     int    `json:"cached_tokens"`
+		CacheWriteTokens int    `json:"cache_write_tokens"`
+		CacheMissReason  string `json:"cache_miss_reason,omitempty"` // ours
 	} `json:"prompt_tokens_details"`
 	CompletionTokensDetails struct {
 		ReasoningTokens int `json:"reasoning_tokens"`
@@ -26,7 +27,8 @@ type usage struct {
 
 func usageOf(u turn.Usage) *usage {
 	out := &usage{PromptTokens: u.Prompt, CompletionTokens: u.Answer, TotalTokens: u.Prompt + u.Answer}
-	out.PromptTokensDetails.CachedTokens, out.PromptTokensDetails.CacheMissReason = u.Cached, u.Miss
+	d := &out.PromptTokensDetails
+	d.CachedTokens, d.CacheWriteTokens, d.CacheMissReason = u.Cached, u.Written, u.Miss
 	out.CompletionTokensDetails.ReasoningTokens = u.Thought
 	return out
 }

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"unicode/utf8"
@@ -75,23 +76,27 @@ func ReadCompletion(body []byte) (*CompletionRequest, *turn.Request, error) {
 func prompts(param string, raw json.RawMessage) ([]turn.Prompt, error) {
 	var (
 		text  string
-		texts []string
+		texts []*string
 		ids   []int32
 		lists [][]int32
 		all   []turn.Prompt
 	)
+	number := !bytes.Contains(raw, []byte("null")) // which would be taken for 0
 	switch {
 	case null(raw):
 		return nil, turn.Invalid(param, "missing")
 	case json.Unmarshal(raw, &text) == nil:
 		return []turn.Prompt{{Text: text}}, nil
 	case json.Unmarshal(raw, &texts) == nil:
-		for _, s := range texts {
-			all = append(all, turn.Prompt{Text: s})
+		for i, s := range texts {
+			if s == nil {
+				return nil, turn.Invalid(fmt.Sprintf("%s[%d]", param, i), "null, want a string")
+			}
+			all = append(all, turn.Prompt{Text: *s})
 		}
-	case json.Unmarshal(raw, &ids) == nil:
+	case number && json.Unmarshal(raw, &ids) == nil:
 		all = []turn.Prompt{{IDs: ids}}
-	case json.Unmarshal(raw, &lists) == nil:
+	case number && json.Unmarshal(raw, &lists) == nil:
 		for i, l := range lists {
 			if len(l) == 0 {
 				return nil, turn.Invalid(fmt.Sprintf("%s[%d]", param, i), "empty, want token ids")

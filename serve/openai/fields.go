@@ -202,8 +202,11 @@ func format(param string, raw json.RawMessage) (*turn.Format, error) {
 		return &turn.Format{Param: param, Schema: turn.AnyObject}, nil
 	case "json_schema":
 		at := param + ".schema"
+		if f.Nested != nil || f.Schema == nil && param == "response_format" {
+			at = param + ".json_schema.schema"
+		}
 		if f.Nested != nil {
-			f.Schema, at = f.Nested.Schema, param+".json_schema.schema"
+			f.Schema = f.Nested.Schema
 		}
 		if null(f.Schema) {
 			return nil, turn.Invalid(at, "missing")

@@ -37,6 +37,7 @@ type ResponsesRequest struct {
 	CacheSalt          string          `json:"cache_salt"`
 	PromptCacheOptions *struct {
 		ComparisonResponseID string `json:"comparison_response_id"`
+		Prewarm              bool   `json:"prewarm"`
 	} `json:"prompt_cache_options"`
 
 	comparison *turn.Comparison
@@ -49,7 +50,12 @@ type tool struct{ space, name string }
 // Stores reports whether a later request may go on from the answer.
 func (r *ResponsesRequest) Stores() bool { return r.Store == nil || *r.Store }
 
-// ReadResponses reads a request for a response. before is the conversation that it goes on, as Conversation returned it.
+// prewarms reports whether the prompt alone is to be computed.
+func (r *ResponsesRequest) prewarms() bool {
+	return r.PromptCacheOptions != nil && r.PromptCacheOptions.Prewarm
+}
+
+// ReadResponses reads a request for a response. before returns the conversation that an earlier one ended.
 func ReadResponses(body []byte, before func(id string) ([]turn.Message, bool)) (*ResponsesRequest, *turn.Request, error) {
 	var q ResponsesRequest
 	if err := turn.Decode(body, &q); err != nil {
@@ -100,6 +106,9 @@ func ReadResponses(body []byte, before func(id string) ([]turn.Message, bool)) (
 	if o := q.PromptCacheOptions; o != nil && o.ComparisonResponseID != "" {
 		q.comparison = &turn.Comparison{ID: o.ComparisonResponseID}
 		r.Compare = q.comparison
+	}
+	if q.prewarms() {
+		r.MaxTokens = new(0)
 	}
 	if q.TopLogprobs != nil && *q.TopLogprobs > 0 {
 		r.Logprobs, r.Top = true, *q.TopLogprobs
@@ -254,6 +263,7 @@ func (r *ResponsesRequest) input(c *turn.Chat) error {
 					continue
 				}
 			}
+			thought = "" // of an answer that is not here
 			c.Messages = append(c.Messages, own)
 			if marked(it.Content) {
 				c.Kept = append(c.Kept, len(c.Messages))

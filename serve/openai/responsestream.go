@@ -2,6 +2,7 @@ package openai
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"jamba/serve/turn"
@@ -204,14 +205,14 @@ func (s *ResponseStream) Frames(e turn.Event) []turn.Frame {
 		u := e.Usage
 		s.response.Usage = &responseUsage{
 			u.Prompt,
-			inputDetails{u.Miss, u.Prompt - u.Cached, u.Cached},
+			inputDetails{u.Miss, u.Written, u.Cached},
 			u.Answer,
 			map[string]int{"reasoning_tokens": u.Thought},
 			u.Prompt + u.Answer,
 		}
 		s.response.PromptCacheDiagnostics = diagnosticsOf(s.Request.comparison, u)
 		s.response.Status = "completed"
-		if s.finish == turn.Length {
+		if s.finish == turn.Length && !s.Request.prewarms() {
 			s.response.Status, s.response.IncompleteDetails = "incomplete", &incomplete{"max_output_tokens"}
 		}
 		frames = append(frames, s.frame("response."+s.response.Status, event{"response": s.snapshot()}))
@@ -238,7 +239,7 @@ func (s *ResponseStream) StoredID() string { return "resp_" + s.ID }
 func (s *ResponseStream) index() int { return len(s.response.Output) }
 
 func (s *ResponseStream) id(prefix string) string {
-	return prefix + s.ID + string(rune('A'+s.index()%26))
+	return prefix + s.ID + strconv.Itoa(s.index())
 }
 
 // piece adds text to the open item, or opens one.

@@ -65,6 +65,7 @@ type Token struct {
 // Usage are counts of tokens.
 type Usage struct {
 	Prompt, Cached, Answer, Thought int
+	Written                         int    // of the prompt, computed and left to the cache
 	Miss                            string // why none are Cached; "": some are, or none were looked for
 	// Queue is of Prefill. Of several choices each is the longest.
 	Queue, Prefill, Decode time.Duration
@@ -75,6 +76,7 @@ func (u *Usage) Add(o Usage, prompt bool) {
 	if prompt {
 		u.Prompt += o.Prompt
 		u.Cached += o.Cached
+		u.Written += o.Written
 		u.Miss = cmp.Or(u.Miss, o.Miss)
 		u.Queue, u.Prefill = max(u.Queue, o.Queue), max(u.Prefill, o.Prefill)
 	}

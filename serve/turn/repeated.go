@@ -32,7 +32,7 @@ func repeated(data []byte) string {
 			key = false
 			var name string
 			_ = json.Unmarshal(data[start:i+1], &name) // a part of what is valid
-			if folded := strings.ToLower(name); seen[folded] {
+			if folded := strings.ToLower(strings.ToUpper(name)); seen[folded] {
 				return name
 			} else {
 				seen[folded] = true

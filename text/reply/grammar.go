@@ -97,8 +97,7 @@ func (g *Grammar) calls(rules *strings.Builder) string {
 		if len(schema) == 0 {
 			schema = json.RawMessage(`{"type":"object"}`)
 		}
-		name, _ := json.Marshal(t.Name)
-		fmt.Fprintf(rules, "call_%d: %s arguments_%d \"}\"\narguments_%d: %%json %s\n", i, literal(fmt.Sprintf(`{"name": %s, "%s": `, name, arguments)), i, i, schema)
+		fmt.Fprintf(rules, "call_%d: %s arguments_%d \"}\"\narguments_%d: %%json %s\n", i, literal(fmt.Sprintf(`{"name": %s, "%s": `, inJSON(t.Name), arguments)), i, i, schema)
 	}
 	fmt.Fprintf(rules, "call: %s\n", strings.Join(names, " | "))
 	before, between, after := "", "", ""
@@ -159,8 +158,16 @@ func literal(text string) string {
 	if text == "" {
 		return ""
 	}
-	b, _ := json.Marshal(text)
-	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(b))
+	return inJSON(text)
+}
+
+// inJSON returns a text as a string of JSON's, whose characters stand as they are.
+func inJSON(text string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(text) // strings can be
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // quotedRegex returns a text as it stands in a regular expression between slashes.

@@ -40,6 +40,23 @@ func dequantize() {
 	dequantizeQ4K()
 	dequantizeQ6K()
 	dequantizeNumbers()
+	widenBF16()
+}
+
+// widenBF16 writes the widening of n vectors of eight numbers.
+func widenBF16() {
+	TEXT("widenBF16AVX2", NOSPLIT, "func(dst *float32, src *byte, n int)")
+	Pragma("noescape")
+	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	loop("vector", n, 1, func() {
+		v := YMM()
+		weightBF16.load(at(src, 0), nil, v)
+		VMOVUPS(v, at(dst, 0))
+		ADDQ(Imm(16), src)
+		ADDQ(Imm(32), dst)
+	})
+	VZEROUPPER()
+	RET()
 }
 
 // blocks writes a loop over n blocks of 32 values in that many bytes.

@@ -67,7 +67,6 @@ func silu(x VecVirtual) {
 	negate(e)
 	exp(e)
 	VADDPS(f32(1), e, e)
-	const less = 17
 	if v.wide() {
 		low := K()
 		VCMPPS(Imm(less), f32(-expHigh), x, low)

@@ -37,6 +37,7 @@ func main() {
 		scalesK()
 		limits()
 		dequantize()
+		fitting()
 	case "avxvnni":
 		v = ymm
 		v.title, v.dot, v.chains = "V", vexDot, 8
@@ -210,6 +211,12 @@ func and(a Mem, b, to VecVirtual) {
 		VPAND(a, b, to)
 	}
 }
+
+// How numbers compare, without complaint about NaN.
+const (
+	less    = 17
+	greater = 30
+)
 
 // at returns the operand off bytes after base.
 func at(base Register, off int) Mem { return Mem{Base: base, Disp: off} }

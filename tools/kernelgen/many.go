@@ -187,7 +187,7 @@ func pack(title string, wt weightType, rows, width int) {
 			ADDQ(Imm(8<<wt.shift), r)
 		}
 		for _, r := range targets {
-			ADDQ(Imm(uint64(4*width)), r)
+			add(4*width, r)
 		}
 	})
 	VZEROUPPER()

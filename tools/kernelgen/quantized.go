@@ -232,14 +232,19 @@ func blockMost(x Register) (v []VecVirtual, half VecVirtual) {
 			VPMAXSD(a, peak, peak)
 		}
 	}
+	return v, most(peak)
+}
+
+// most returns the largest of eight words.
+func most(x VecVirtual) (half VecVirtual) {
 	half, other := XMM(), XMM()
-	VEXTRACTI128(Imm(1), peak, half)
-	VPMAXSD(peak.AsX(), half, half)
+	VEXTRACTI128(Imm(1), x, half)
+	VPMAXSD(x.AsX(), half, half)
 	VPSHUFD(Imm(0x4E), half, other)
 	VPMAXSD(other, half, half)
 	VPSHUFD(Imm(0xB1), half, other)
 	VPMAXSD(other, half, half)
-	return v, half
+	return half
 }
 
 // roundActivations writes the rounding of a row to blocks of 32 integers from -32767 to 32767, each block with its
@@ -378,10 +383,6 @@ func narrowF16() {
 
 // narrowQ8 writes the rounding of n blocks to Q8_0, bit for bit as package quant does it.
 func narrowQ8() {
-	order := GLOBL("packOrder", RODATA|NOPTR)
-	for i, from := range []uint32{0, 4, 1, 5, 2, 6, 3, 7} {
-		DATA(4*i, U32(from))
-	}
 	TEXT("narrowQ8AVX2", NOSPLIT, "func(dst *byte, src *float32, n int)")
 	Pragma("noescape")
 	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
@@ -392,7 +393,6 @@ func narrowQ8() {
 		VDIVSS(f32(127), peak, scale)
 		VMOVSS(f32(1), inverse)
 		VDIVSS(scale, inverse, inverse)
-		const less = 17
 		VCMPSS(Imm(less), f32(math.Inf(1)), inverse, finite)
 		VANDPS(finite, inverse, inverse)
 		h := GP32()
@@ -410,19 +410,36 @@ func narrowQ8() {
 			VADDPS(half, v[i], v[i])
 			VCVTTPS2DQ(v[i], v[i])
 		}
-		// Packing works within halves of a vector.
-		VPACKSSDW(v[1], v[0], v[0])
-		VPACKSSDW(v[3], v[2], v[2])
-		VPACKSSWB(v[2], v[0], v[0])
-		by := YMM()
-		VMOVDQU(order, by)
-		VPERMD(v[0], by, v[0])
-		VMOVDQU(v[0], at(dst, 2))
+		order := YMM()
+		VMOVDQU(packOrder(), order)
+		packBytes(v, order, at(dst, 2))
 		ADDQ(Imm(34), dst)
 		ADDQ(U32(128), src)
 	})
 	VZEROUPPER()
 	RET()
+}
+
+var packOrders Mem
+
+// packOrder is the order that brings words which were packed to bytes within halves of a vector into that of the vectors.
+func packOrder() Mem {
+	if packOrders.Symbol.Name == "" {
+		packOrders = GLOBL("packOrder", RODATA|NOPTR)
+		for i, from := range []uint32{0, 4, 1, 5, 2, 6, 3, 7} {
+			DATA(4*i, U32(from))
+		}
+	}
+	return packOrders
+}
+
+// packBytes stores four vectors of small numbers, which it overwrites, as bytes.
+func packBytes(n []VecVirtual, order VecVirtual, to Mem) {
+	VPACKSSDW(n[1], n[0], n[0])
+	VPACKSSDW(n[3], n[2], n[2])
+	VPACKSSWB(n[2], n[0], n[0])
+	VPERMD(n[0], order, n[0])
+	VMOVDQU(n[0], to)
 }
 
 // scalesK writes the scales and minima of K formats: for each super-block, a vector of fp16 numbers d and count vectors of

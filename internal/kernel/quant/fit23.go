@@ -3,160 +3,143 @@ package quant
 // Of the formats of two and three bits scales are few bits, too, and coarse: so their neighbours are tried as well, each
 // with the numbers that it gives.
 
+var (
+	rangeQ2_K = Range{Most: 3, Steps: around(3, 25)}
+	rangeQ3_K = Range{Least: -4, Most: 3, Offset: 8, Steps: stepsQ3_K()}
+)
+
+// stepsQ3_K are 50 steps, a tenth apart: the farthest value is to become a number of about −4, or of about 3.
+func stepsQ3_K() []float32 {
+	var steps []float32
+	for _, first := range []float32{-5.2, 2} {
+		for i := range 25 {
+			steps = append(steps, float32(0.1*float32(i))+first)
+		}
+	}
+	return steps
+}
+
 // quantizeQ2_K is quantizeQ4_K for two bits.
-func quantizeQ2_K(dst []byte, x *[superLen]float32) bool {
-	clear(dst[:84])
-	switch peak := largest(x[:]); {
-	case peak <= tiny:
-		return true
-	case peak > huge:
-		return false
+func quantizeQ2_K(s *super, dst []byte) bool {
+	const limit = 15
+	var scale, minimum float32
+	for i := range s.groups {
+		g := &s.groups[i]
+		s.Fit(&g.d, &g.m, g.x, s.work[:], &rangeQ2_K)
+		scale, minimum = max(scale, largest(g.d[:])), max(minimum, largest(g.m[:]))
 	}
-	var scale, minimum [16]float32
-	for j := range scale {
-		scale[j], minimum[j] = fit(x[16*j:16*j+16], 3, 25)
-	}
-	d, ok := superScale(dst[80:], largest(scale[:]), 15)
-	dmin, okMin := superScale(dst[82:], largest(minimum[:]), 15)
+	d, ok := superScale(dst[80:], scale, limit)
+	dmin, okMin := superScale(dst[82:], minimum, limit)
 	if !ok || !okMin {
 		return false
 	}
-	id, idmin := inverse(d), inverse(dmin)
-	var q [superLen]byte
-	for j := range scale {
-		s, m := nearby(q[16*j:16*j+16], x[16*j:16*j+16], d, dmin, int32(float32(scale[j]*id)+0.5), int32(float32(minimum[j]*idmin)+0.5))
-		dst[j] = byte(s | m<<4)
+	for i := range s.groups {
+		g := &s.groups[i]
+		s.nearby(g, d, dmin, limit)
+		for j := range lanes {
+			dst[lanes*i+j] = byte(g.s[j] | g.min[j]<<4)
+		}
+		packPairs(dst[16+32*i:], g.q)
 	}
-	packPairs(dst[16:80], &q)
 	return true
 }
 
-// nearby stores the numbers of 0 to 3 of a sub-block and returns its scale and minimum, multiples of d and dmin up to 15:
-// those with the least error among the neighbours of s, and for each of the minimum that is best for the numbers of m.
-func nearby(q []byte, x []float32, d, dmin float32, s, m int32) (scale, minimum int32) {
-	idmin := inverse(dmin)
-	var numbers [16]byte
-	try := numbers[:]
-	best := float32(-1)
-	for i := max(s-1, 0); i <= min(s+1, 15); i++ {
-		step := d * float32(i)
-		middle := bestMin(try, x, step, dmin, idmin, min(m, 15), 3, 15)
-		for j := max(middle-1, 0); j <= min(middle+1, 15); j++ {
-			low := dmin * float32(j)
-			number(try, x, step, low, 3)
-			var e float32
-			for k, v := range x {
-				off := float32(step*float32(try[k])) - low - v
-				e += float32(off * off)
+// nearby replaces scales and minima, multiples of d and dmin up to limit, by those with the least errors among the scales'
+// neighbours, and for each of these the neighbours of the minimum that is best for the numbers of the one that was fitted. It
+// finds the numbers, of 0 to 3.
+func (s *super) nearby(g *group, d, dmin float32, limit int32) {
+	id, idmin := inverse(d), inverse(dmin)
+	var best search
+	for i := int32(-1); i <= 1; i++ {
+		for j := range lanes {
+			g.set(j, min(max(multiple(g.d[j], id)+i, 0), limit), d)
+			g.setMin(j, min(multiple(g.m[j], idmin), limit), dmin)
+		}
+		s.bestMin(g, dmin, idmin, rangeQ2_K.Most, limit)
+		middle := g.min
+		for i := int32(-1); i <= 1; i++ {
+			for j := range lanes {
+				g.setMin(j, min(max(middle[j]+i, 0), limit), dmin)
 			}
-			if best < 0 || e < best {
-				best, scale, minimum = e, i, j
-				copy(q, try)
-			}
+			s.number(g, rangeQ2_K.Most)
+			best.try(s, g, 0)
 		}
 	}
-	return scale, minimum
+	for j := range lanes {
+		g.set(j, best.s[j], d)
+		g.setMin(j, best.min[j], dmin)
+	}
+	s.number(g, rangeQ2_K.Most)
 }
 
-// packPairs stores numbers of two bits, those 32 apart in one byte.
-func packPairs(dst []byte, q *[superLen]byte) {
-	for i := range dst {
-		at := i/32*128 + i%32
-		dst[i] = q[at]&3 | q[at+32]&3<<2 | q[at+64]&3<<4 | q[at+96]&3<<6
+// search keeps the scales and minima with the least errors, of equals the first.
+type search struct {
+	tried  bool
+	least  Lanes
+	s, min [lanes]int32
+}
+
+func (b *search) try(s *super, g *group, zero float32) {
+	s.Error(&g.e, g.q, g.x, &g.step, &g.low, zero)
+	for j, e := range g.e {
+		if !b.tried || e < b.least[j] {
+			b.least[j], b.s[j], b.min[j] = e, g.s[j], g.min[j]
+		}
+	}
+	b.tried = true
+}
+
+// packPairs stores the lower two bits of a group's numbers, those 32 apart in one byte.
+func packPairs(dst, q []byte) {
+	for row := range 16 {
+		both := quarters(le.Uint64(q[8*row:]))
+		dst[row], dst[16+row] = byte(both), byte(both>>8)
 	}
 }
 
 // quantizeQ3_K is quantizeQ6_K for three bits.
-func quantizeQ3_K(dst []byte, x *[superLen]float32) bool {
-	clear(dst[:110])
-	switch peak := largest(x[:]); {
-	case peak <= tiny:
-		return true // the scale is zero, whatever the numbers
-	case peak > huge:
-		return false
-	}
-	var scale [16]float32
-	var peak float32 // the one of the largest magnitude
-	for j := range scale {
-		scale[j] = fitThree(x[16*j : 16*j+16])
-		if abs(scale[j]) > abs(peak) {
-			peak = scale[j]
-		}
-	}
-	d, ok := superScale(dst[108:], abs(peak), 32)
+func quantizeQ3_K(s *super, dst []byte) bool {
+	const limit = 32
+	d, ok := s.fitSigned(dst[108:], &rangeQ3_K, limit)
 	if !ok {
 		return false
 	}
-	if peak > 0 { // the range reaches one step farther below zero
-		d = -d
-		dst[109] |= 0x80
-	}
-	id := inverse(d)
-	var q [superLen]byte
-	for j, v := range scale {
-		s := nearbyThree(q[16*j:16*j+16], x[16*j:16*j+16], d, min(max(round(float32(v*id)), -32), 31)) + 32
-		dst[96+j%8] |= byte(s&15) << (j / 8 * 4)
-		dst[104+j%4] |= byte(s>>4) << (j / 4 * 2)
-	}
-	packPairs(dst[32:96], &q)
-	for i, v := range q {
-		dst[i%32] |= v >> 2 << (i / 32)
+	for i := range s.groups {
+		g := &s.groups[i]
+		s.nearbySigned(g, d, limit)
+		for j := range lanes {
+			n, scale := lanes*i+j, g.s[j]+limit
+			dst[96+n%8] |= byte(scale&15) << (n / 8 * 4)
+			dst[104+n%4] |= byte(scale>>4) << (n / 4 * 2)
+		}
+		packPairs(dst[32+32*i:], g.q)
+		for row := range 16 {
+			// The third bits of sub-blocks 0, 2, 4 and 6 are joined in byte 0, those of the others in byte 1.
+			third := le.Uint64(g.q[8*row:]) >> 2 & every(1)
+			third |= third>>15 | third>>30 | third>>45
+			dst[row] |= byte(third&15) << (4 * i)
+			dst[16+row] |= byte(third>>8&15) << (4 * i)
+		}
 	}
 	return true
 }
 
-// nearbyThree stores the numbers of 0 to 7, four more than they mean, of a sub-block and returns its scale, a multiple of d
-// from −32 to 31: the one with the least error among the neighbours of s.
-func nearbyThree(q []byte, x []float32, d float32, s int32) (scale int32) {
-	best := float32(-1)
-	var try [16]byte
-	for i := max(s-1, -32); i <= min(s+1, 31); i++ {
-		step := d * float32(i)
-		istep := inverse(step)
-		var e float32
-		for k, v := range x {
-			n := three(v, istep)
-			off := float32(step*float32(n)) - v
-			e += float32(off * off)
-			try[k] = byte(n + 4)
+// nearbySigned replaces scales, multiples of d from −limit to limit−1, by those with the least errors among their
+// neighbours, and finds the numbers.
+func (s *super) nearbySigned(g *group, d float32, limit int32) {
+	id := inverse(d)
+	clear(g.low[:])
+	var best search
+	for i := int32(-1); i <= 1; i++ {
+		for j := range lanes {
+			middle := min(max(round(float32(g.d[j]*id)), -limit), limit-1)
+			g.set(j, min(max(middle+i, -limit), limit-1), d)
 		}
-		if best < 0 || e < best {
-			best, scale = e, i
-			copy(q, try[:])
-		}
+		s.NumberSigned(g.q, g.x, &g.inverse, &rangeQ3_K)
+		best.try(s, g, -rangeQ3_K.Least)
 	}
-	return scale
-}
-
-// three returns the number of Q3_K, −4 to 3, that is nearest to v·id. What is far from that range is cut off first: a
-// conversion would overflow.
-func three(v, id float32) int32 {
-	const offset = 8
-	return int32(min(max(float32(v*id), -4), 3)+(offset+0.5)) - offset
-}
-
-// fitThree returns the scale d that makes d·q with whole q of −4 to 3 fit x.
-func fitThree(x []float32) (d float32) {
-	peak := peakOf(x)
-	if abs(peak) <= tiny {
-		return 0
+	for j := range lanes {
+		g.set(j, best.s[j], d)
 	}
-	best := float32(-1)
-	for i := range 2 * 25 {
-		// The farthest value is to become a number of about −4, or of about 3.
-		to := float32(0.1*float32(i%25)) - 5.2
-		if i >= 25 {
-			to = float32(0.1*float32(i%25)) + 2
-		}
-		id := to / peak
-		var sqq int32
-		var sxq float32
-		for _, v := range x {
-			q := three(v, id)
-			sqq += q * q
-			sxq += float32(v * float32(q))
-		}
-		best, d = better(best, d, sxq, sqq)
-	}
-	return d
+	s.NumberSigned(g.q, g.x, &g.inverse, &rangeQ3_K)
 }

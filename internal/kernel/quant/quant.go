@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"jamba/tensor"
 )
@@ -21,24 +22,24 @@ import (
 // format is how a type is read and written.
 type format struct {
 	dequantize func(dst []float32, src []byte)
-	quantize   func(dst []byte, src []float32) error // nil: it is only read
+	quantize   func(l *Loops, dst []byte, src []float32) error // nil: it is only read
 }
 
 // formats are the types. Those that are taken apart into integers are read by splitters.
 var formats = [...]format{
-	tensor.F32:     {dequantizeF32, quantizeF32},
-	tensor.F16:     {dequantizeF16, quantizeF16},
-	tensor.BF16:    {dequantizeBF16, quantizeBF16},
+	tensor.F32:     {dequantizeF32, whole(quantizeF32)},
+	tensor.F16:     {dequantizeF16, whole(quantizeF16)},
+	tensor.BF16:    {dequantizeBF16, whole(quantizeBF16)},
 	tensor.Q8_0:    {dequantizeQ8_0, blocks(quantizeQ8_0)},
 	tensor.Q4_0:    {dequantizeQ4_0, blocks(quantizeQ4_0)},
 	tensor.Q4_1:    {dequantizeQ4_1, blocks(quantizeQ4_1)},
 	tensor.Q5_0:    {dequantizeQ5_0, blocks(quantizeQ5_0)},
 	tensor.Q5_1:    {dequantizeQ5_1, blocks(quantizeQ5_1)},
-	tensor.Q4_K:    {dequantizeQ4_K, supers(quantizeQ4_K)},
-	tensor.Q5_K:    {dequantizeQ5_K, supers(quantizeQ5_K)},
-	tensor.Q6_K:    {dequantizeQ6_K, supers(quantizeQ6_K)},
-	tensor.Q2_K:    {nil, supers(quantizeQ2_K)},
-	tensor.Q3_K:    {nil, supers(quantizeQ3_K)},
+	tensor.Q4_K:    {dequantizeQ4_K, supers(32, quantizeQ4_K)},
+	tensor.Q5_K:    {dequantizeQ5_K, supers(32, quantizeQ5_K)},
+	tensor.Q6_K:    {dequantizeQ6_K, supers(16, quantizeQ6_K)},
+	tensor.Q2_K:    {nil, supers(16, quantizeQ2_K)},
+	tensor.Q3_K:    {nil, supers(16, quantizeQ3_K)},
 	tensor.F8_E4M3: {dequantizeE4M3, nil},
 	tensor.F8_E5M2: {dequantizeE5M2, nil},
 }
@@ -64,15 +65,23 @@ func Quantizes(d tensor.DType) bool { return int(d) < len(formats) && formats[d]
 // It is an error if a value is NaN or infinite and d is a block format, or too large for d, so that it would become
 // infinite; or if d is only read. After an error dst holds no usable values.
 // It panics if dst does not have exactly the bytes that len(src) values take, or if d is no type.
-func Quantize(dst []byte, d tensor.DType, src []float32) error {
+func Quantize(dst []byte, d tensor.DType, src []float32) error { return plain.Quantize(dst, d, src) }
+
+// Quantize is the function of that name, with l for the loops of plain Go.
+func (l *Loops) Quantize(dst []byte, d tensor.DType, src []float32) error {
 	checkLen(len(src), d, len(dst))
 	if !Quantizes(d) {
 		return fmt.Errorf("quant: %v: quantizing to this type is not supported", d)
 	}
-	if err := formats[d].quantize(dst, src); err != nil {
+	if err := formats[d].quantize(l, dst, src); err != nil {
 		return fmt.Errorf("quant: %v: %w", d, err)
 	}
 	return nil
+}
+
+// whole returns quantize for a type that has no blocks.
+func whole(quantize func(dst []byte, src []float32) error) func(l *Loops, dst []byte, src []float32) error {
+	return func(_ *Loops, dst []byte, src []float32) error { return quantize(dst, src) }
 }
 
 func dequantizeF32(dst []float32, src []byte) {
@@ -103,35 +112,30 @@ const blockLen = 32
 
 // blocks returns the function that calls quantize for each block of a legacy format. quantize returns false if the block's
 // scale or minimum overflows F16.
-func blocks(quantize func(dst []byte, x *[blockLen]float32) bool) func(dst []byte, src []float32) error {
-	one := func(dst []byte, x []float32) bool { return quantize(dst, (*[blockLen]float32)(x)) }
-	return func(dst []byte, src []float32) error { return eachBlock(dst, src, blockLen, one) }
-}
-
-// supers is blocks for the K formats.
-func supers(quantize func(dst []byte, x *[superLen]float32) bool) func(dst []byte, src []float32) error {
-	one := func(dst []byte, x []float32) bool { return quantize(dst, (*[superLen]float32)(x)) }
-	return func(dst []byte, src []float32) error { return eachBlock(dst, src, superLen, one) }
-}
-
-func eachBlock(dst []byte, src []float32, length int, quantize func(dst []byte, x []float32) bool) error {
-	n := len(src) / length
-	if n == 0 {
-		return nil
-	}
-	size := len(dst) / n
-	for i := range n {
-		x := src[i*length : (i+1)*length]
-		for j, v := range x {
-			if !finite(v) {
-				return fmt.Errorf("value %d is %v", i*length+j, v)
+func blocks(quantize func(dst []byte, x *[blockLen]float32) bool) func(l *Loops, dst []byte, src []float32) error {
+	return func(l *Loops, dst []byte, src []float32) error {
+		n := len(src) / blockLen
+		for i := range n {
+			x, size := (*[blockLen]float32)(src[i*blockLen:]), len(dst)/n
+			if !finite(math.Float32frombits(l.Peak(x[:]))) {
+				return notFinite(x[:], i*blockLen)
+			}
+			if !quantize(dst[i*size:][:size], x) {
+				return overflows(i*blockLen, blockLen)
 			}
 		}
-		if !quantize(dst[i*size:][:size], x) {
-			return fmt.Errorf("values %d to %d need a scale or minimum that overflows F16", i*length, (i+1)*length-1)
-		}
+		return nil
 	}
-	return nil
+}
+
+// notFinite returns the error of the first of the values from at on that is not finite.
+func notFinite(x []float32, at int) error {
+	i := slices.IndexFunc(x, func(v float32) bool { return !finite(v) })
+	return fmt.Errorf("value %d is %v", at+i, x[i])
+}
+
+func overflows(at, n int) error {
+	return fmt.Errorf("values %d to %d need a scale or minimum that overflows F16", at, at+n-1)
 }
 
 func finite(x float32) bool { return math.Float32bits(x)&0x7f800000 != 0x7f800000 }

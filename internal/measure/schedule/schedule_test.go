@@ -163,7 +163,9 @@ func TestPacked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		own.Prepare(model.Fast, tensor.F16, nil)
+		if err := own.Prepare(context.Background(), model.Fast, tensor.F16, nil); err != nil {
+			t.Fatal(err)
+		}
 		made, err := s.Model(weights, tensor.F16)
 		if err != nil {
 			t.Fatal(err)

@@ -1,13 +1,13 @@
 package schedule
 
 import (
+	"context"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
 
 	"jamba/internal/kernel"
 	"jamba/internal/kernel/par"
-	"jamba/internal/kernel/quant"
 	"jamba/internal/measure/plan"
 	"jamba/model"
 	"jamba/model/param"
@@ -29,8 +29,7 @@ func (s *Schedule) Model(weights recipe.Recipe, kv tensor.DType) (*model.Model, 
 	if err != nil {
 		return nil, err
 	}
-	m.Prepare(model.Fast, kv, nil)
-	return m, nil
+	return m, m.Prepare(context.Background(), model.Fast, kv, nil)
 }
 
 // source is random weights, the same for the same network: such that values keep about their size from layer to layer, and
@@ -80,7 +79,7 @@ func (s *source) make(memory []byte, id param.ID, t param.Tensor, shape []int) (
 		row := make([]float32, k)
 		for i := lo; i < hi; i++ {
 			fill(row, id, t, rand.New(rand.NewPCG(seed, uint64(i))))
-			errs[i] = quant.Quantize(data[i*rowBytes:(i+1)*rowBytes], d, row)
+			errs[i] = kernel.Quantize(data[i*rowBytes:(i+1)*rowBytes], d, row)
 		}
 	})
 	for _, err := range errs {

@@ -1,5 +1,3 @@
-//go:build linux
-
 package main
 
 import (
@@ -9,40 +7,24 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
-	"testing"
-	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"jamba/internal/printable"
-	"jamba/internal/testutil"
 )
 
-// Bounds of what opening any file may take: the time, and the memory beside the file's own size.
-const (
-	hostileTime   = 6 * time.Second
-	hostileMemory = 256 << 20
-)
-
-// maker writes hostile files into a folder of its own.
+// maker writes the files of a model into a folder of its own.
 type maker struct {
-	t   *testing.T
 	dir string
+	err error
 }
 
 func (m *maker) path(name string) string { return filepath.Join(m.dir, name) }
 
-func (m *maker) write(name string, b []byte) {
-	m.t.Helper()
-	if err := os.WriteFile(m.path(name), b, 0o600); err != nil {
-		m.t.Fatal(err)
-	}
-}
+func (m *maker) do(err error) { m.err = errors.Join(m.err, err) }
+
+func (m *maker) write(name string, b []byte) { m.do(os.WriteFile(m.path(name), b, 0o600)) }
 
 // config writes a Llama's config.json with other values for some keys; text of raw stands as it is.
 func (m *maker) config(keys map[string]any) {
@@ -54,9 +36,7 @@ func (m *maker) config(keys map[string]any) {
 		all[k] = v
 	}
 	b, err := json.Marshal(all)
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	m.do(err)
 	m.write("config.json", b)
 }
 
@@ -68,27 +48,7 @@ func (m *maker) tensors(name, header string) {
 // sparse writes a file that is mostly a hole.
 func (m *maker) sparse(name string, head []byte, size int64) {
 	m.write(name, head)
-	if err := os.Truncate(m.path(name), size); err != nil {
-		m.t.Fatal(err)
-	}
-}
-
-func (m *maker) pipe(name string) {
-	if err := syscall.Mkfifo(m.path(name), 0o600); err != nil {
-		m.t.Skip(err)
-	}
-}
-
-func (m *maker) link(name, to string) {
-	if err := os.Symlink(to, m.path(name)); err != nil {
-		m.t.Fatal(err)
-	}
-}
-
-func (m *maker) folder(name string) {
-	if err := os.Mkdir(m.path(name), 0o700); err != nil {
-		m.t.Fatal(err)
-	}
+	m.do(os.Truncate(m.path(name), size))
 }
 
 // gguf joins the parts of a GGUF file: numbers in little-endian, strings with their length before them.
@@ -123,42 +83,36 @@ func ggufSettings(arch string, layers uint32, more ...any) []byte {
 
 const esc = "\x1b[31m\x1b]0;title\x07\u202e\r\n"
 
-func hostileModels() map[string]func(m *maker) string {
-	all := map[string]func(m *maker) string{}
-	folder := func(name string, f func(m *maker)) {
-		all["folder/"+name] = func(m *maker) string { f(m); return m.dir }
+// hostileModels are models, folders and GGUF files, that were made to hang the program, to take its memory or to steer the terminal.
+func hostileModels() []hostileCase {
+	var cases []hostileCase
+	add := func(name, model string, f func(m *maker)) {
+		cases = append(cases, hostileCase{"models: " + name, map[string]filler{"x": func(path string) error {
+			m := &maker{dir: path, err: os.Mkdir(path, 0o700)}
+			f(m)
+			return m.err
+		}}, "jamba show -m " + model, refused})
 	}
-	file := func(name string, f func(m *maker)) {
-		all["gguf/"+name] = func(m *maker) string { f(m); return m.path("x.gguf") }
-	}
+	folder := func(name string, f func(m *maker)) { add("folder/"+name, "x", f) }
+	file := func(name string, f func(m *maker)) { add("gguf/"+name, "x/x.gguf", f) }
 	for _, name := range []string{"config.json", "model.safetensors", "model.safetensors.index.json", "x.gguf"} {
 		for what, place := range map[string]func(m *maker){
-			"pipe":    func(m *maker) { m.pipe(name) },
-			"folder":  func(m *maker) { m.folder(name) },
-			"zeros":   func(m *maker) { m.link(name, "/dev/zero") },
-			"random":  func(m *maker) { m.link(name, "/dev/urandom") },
-			"loop":    func(m *maker) { m.link(name, name) },
-			"nothing": func(m *maker) { m.link(name, "nowhere") },
-			"sparse":  func(m *maker) { m.sparse(name, nil, 1<<40) },
-			"lfs": func(m *maker) {
-				m.write(name, []byte("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"))
-			},
+			"random":      func(m *maker) { m.do(os.Symlink("/dev/urandom", m.path(name))) },
+			"sparse":      func(m *maker) { m.sparse(name, nil, 1<<40) },
 			"page":        func(m *maker) { m.write(name, []byte("<!DOCTYPE html>"+strings.Repeat(esc, 1000))) },
 			"noise":       func(m *maker) { m.write(name, bytes.Repeat([]byte(esc+"\xff"), 1<<16)) },
 			"large array": func(m *maker) { m.write(name, []byte("["+strings.Repeat("1,", 4<<20)+"1]")) },
 		} {
-			name := name
-			put := func(m *maker) {
+			if name == "x.gguf" {
+				file(what, place)
+				continue
+			}
+			folder(name+" "+what, func(m *maker) {
 				if name != "config.json" {
 					m.config(nil)
 				}
 				place(m)
-			}
-			if name == "x.gguf" {
-				file(what, place)
-			} else {
-				folder(name+" "+what, put)
-			}
+			})
 		}
 	}
 	long, many := strings.Repeat(esc+"long ", 1<<18), strings.Repeat("[", 1<<20)
@@ -279,89 +233,5 @@ func hostileModels() map[string]func(m *maker) string {
 			"jamba.native.architecture", ggufString, long, "jamba.native.rows", ggufU32, uint32(8), "jamba.native.source", ggufArray, ggufString, uint64(1), long,
 			"jamba.native.sha256", ggufArray, ggufString, uint64(1), long))
 	})
-	return all
-}
-
-// TestHostileModels opens files that were made to hang the program, to take its memory or to steer the terminal.
-func TestHostileModels(t *testing.T) {
-	if testutil.Race {
-		t.Skip("bounds of time say nothing under the race detector")
-	}
-	if testing.Short() {
-		t.Skip("about a minute")
-	}
-	for name, write := range hostileModels() {
-		t.Run(name, func(t *testing.T) {
-			m := &maker{t, t.TempDir()}
-			path := write(m)
-			size := int64(0)
-			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-				size = info.Size()
-			} else if entries, err := os.ReadDir(path); err == nil {
-				for _, e := range entries {
-					if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
-						size += info.Size()
-					}
-				}
-			}
-			checkHostile(t, size, "jamba", "show", "-m", path)
-		})
-	}
-}
-
-// memoryPeak watches the largest resident memory of a process until it has ended. What the system counts for ended ones
-// begins with that of this process.
-func memoryPeak(pid int, ended <-chan bool) (bytes int64) {
-	for {
-		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if _, after, ok := strings.Cut(string(b), "VmHWM:"); ok && strings.Contains(string(b), "Name:\tjamba") {
-			var kib int64
-			_, _ = fmt.Sscan(after, &kib)
-			bytes = max(bytes, kib<<10)
-		}
-		select {
-		case <-ended:
-			return bytes
-		case <-time.After(3 * time.Millisecond):
-		}
-	}
-}
-
-// checkHostile runs a command that has to fail within the bounds with one line that is fit to be printed.
-func checkHostile(t *testing.T, size int64, command ...string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	c := exec.Command(command[0], command[1:]...)
-	c.Stdout, c.Stderr = &out, &errs
-	c.Env = append(os.Environ(), "JAMBA_MODEL=")
-	start := time.Now()
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	kill := time.AfterFunc(30*time.Second, func() { _ = c.Process.Kill() })
-	ended, peak := make(chan bool), make(chan int64)
-	go func() { peak <- memoryPeak(c.Process.Pid, ended) }()
-	err := c.Wait()
-	took := time.Since(start)
-	kill.Stop()
-	close(ended)
-	if busy := c.ProcessState.UserTime() + c.ProcessState.SystemTime(); took > hostileTime && busy > hostileTime {
-		t.Errorf("took %v, %v of the processor's", took, busy)
-	}
-	if used := <-peak; used > hostileMemory+size {
-		t.Errorf("took %d MiB for files of %d MiB", used>>20, size>>20)
-	}
-	if failed, ok := errors.AsType[*exec.ExitError](err); !ok || failed.ExitCode() != 1 {
-		t.Errorf("%v, want exit status 1: %s", err, printable.Line(out.String()+errs.String()))
-	}
-	said := errs.String()
-	lines := strings.Split(strings.TrimSuffix(said, "\n"), "\n")
-	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "jamba: warning: ") && len(l) <= printable.MaxLine+20 })
-	if len(lines) != 1 || len(lines[0]) > printable.MaxLine+len("jamba: ") {
-		t.Errorf("%d lines, the first of %d bytes: %s", len(lines), len(lines[0]), printable.Line(said))
-	}
-	if !utf8.ValidString(said) || strings.ContainsFunc(said, func(r rune) bool { return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) }) {
-		t.Errorf("not fit to be printed: %s", printable.Line(said))
-	}
-	t.Log(printable.Line(said), took)
+	return cases
 }
