@@ -11,10 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"jamba"
 	"jamba/embedded"
+	"jamba/internal/testutil"
 )
 
 const city = `{
@@ -29,23 +28,6 @@ const city = `{
 	"additionalProperties": false
 }`
 
-func compileSchema(t *testing.T, text string) *jsonschema.Schema {
-	t.Helper()
-	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("s.json", value); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile("s.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema
-}
-
 // TestFormat samples answers at a high temperature, which are JSON of the schema, many at once.
 func TestFormat(t *testing.T) {
 	for _, path := range []string{path, embedded.Model} {
@@ -59,7 +41,7 @@ func formats(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	schema := compileSchema(t, city)
+	check := testutil.Schema(t, city)
 	errs := make(chan error)
 	const n = 12
 	for seed := range uint64(n) {
@@ -76,14 +58,7 @@ func formats(t *testing.T, path string) {
 					return
 				}
 			}
-			value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
-			if err == nil {
-				err = schema.Validate(value)
-			}
-			if err != nil {
-				err = fmt.Errorf("%s: %w", text, err)
-			}
-			errs <- err
+			errs <- check(text)
 		}()
 	}
 	for range n {

@@ -55,7 +55,7 @@ type Pass struct {
 	delta    []float32
 	arena    []float32
 	used     int
-	asked    int // floats of the arena that the pass has asked for
+	peak     int // floats of the arena that passes had in use at a time, at most
 }
 
 // Probe names what a Pass hands to its probe.
@@ -155,13 +155,12 @@ func (p *Pass) Logits(ctx context.Context, spans ...Span) ([]float32, error) {
 func (p *Pass) begin(spans []Span) {
 	p.spans, p.rows, p.used, p.rope = p.spans[:0], 0, 0, nil
 	p.logits = p.logits[:0]
-	if p.Tape != nil && p.asked > len(p.arena) {
+	if p.Tape != nil && p.peak > len(p.arena) {
 		// What the tape held is collected first, or there would be twice as much; a few rows more find room, too.
 		p.Tape.Layers, p.arena, p.cos, p.sin = nil, nil, nil, nil
 		debug.FreeOSMemory()
-		p.arena = make([]float32, p.asked+p.asked/16)
+		p.arena = make([]float32, p.peak+p.peak/16)
 	}
-	p.asked = 0
 	for i, s := range spans {
 		if err := p.reserve(&s, spans[:i]); err != nil {
 			p.results[i].Err = err
@@ -171,6 +170,11 @@ func (p *Pass) begin(spans []Span) {
 			p.spans = append(p.spans, span{Span: s, number: i, lo: p.rows, hi: p.rows + n, start: s.State.Pos()})
 			p.rows += n
 		}
+	}
+	// Room for all of the pass at once: what grew would leave its smaller forms as garbage.
+	if need := max(p.peak, int(p.m.Config.arenaFloats(p.rows, 0))); p.Tape == nil && need > len(p.arena) {
+		p.arena = nil
+		p.arena = make([]float32, need)
 	}
 	p.layOut()
 	if p.Tape != nil {
@@ -443,18 +447,13 @@ var ErrNotFinite = errors.New("activations are infinite or NaN; are the weights 
 // alloc returns n floats of the pass's arena, not cleared, until the release of an earlier mark; with a tape, until the
 // next pass.
 func (p *Pass) alloc(n int) []float32 {
-	p.asked += n
-	if p.used+n > len(p.arena) {
-		if p.Tape != nil {
-			return make([]float32, n) // the next pass begins with an arena that has room for all
-		}
-		// Slices of the old arena stay valid; the next pass finds the larger one.
-		p.arena = make([]float32, 2*len(p.arena)+n)
-		p.used = 0
-	}
-	s := p.arena[p.used : p.used+n : p.used+n]
+	at := p.used
 	p.used += n
-	return s
+	p.peak = max(p.peak, p.used)
+	if p.used > len(p.arena) {
+		return make([]float32, n) // the next pass begins with an arena that has room for all
+	}
+	return p.arena[at:p.used:p.used]
 }
 
 func (p *Pass) mark() int { return p.used }

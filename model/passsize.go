@@ -3,13 +3,18 @@ package model
 // PassFloats returns the float32 values that a Pass over that many rows holds at its peak, logits of them with logits, if
 // experts get equal shares of the rows.
 func (c *Config) PassFloats(rows, logits int) int64 {
+	// The residual, what a part adds to it, and the logits.
+	return 2*int64(rows)*int64(c.HiddenSize) + c.arenaFloats(rows, logits) + int64(logits)*int64(c.VocabSize)
+}
+
+// arenaFloats returns the values of them that are in the pass's arena at a time, at most.
+func (c *Config) arenaFloats(rows, logits int) int64 {
 	peak := int64(logits) * int64(c.HiddenSize) // the rows that get logits
 	for _, l := range c.Layers {
 		mixer, feedForward := l.PassFloats(c.HiddenSize, rows)
 		peak = max(peak, mixer+feedForward) // the arena is freed after the layer
 	}
-	// The residual, what a part adds to it, and the logits.
-	return 2*int64(rows)*int64(c.HiddenSize) + peak + int64(logits)*int64(c.VocabSize)
+	return peak
 }
 
 // PassFloats returns the values that each part of the layer makes of that many rows of hidden values, its normalized input

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"jamba/serve/models"
 )
 
 // noErrors returns a log for what must not happen, and fails the test if it did.
@@ -259,7 +261,7 @@ func TestPaths(t *testing.T) {
 // TestSlowClients has clients send too slowly, or stop in the middle: their connections end, and nothing goes on.
 func TestSlowClients(t *testing.T) {
 	m := open(t)
-	s := New(Options{Log: noErrors(t)}, Opened("test", m))
+	s := New(Options{Log: noErrors(t)}, models.Opened("test", m))
 	s.patience = patience{header: 300 * time.Millisecond, body: 300 * time.Millisecond}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"jamba/serve/models"
 )
 
 // newCertificate writes a certificate for localhost with a number, and its key.
@@ -61,7 +63,7 @@ func TestTLS(t *testing.T) {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- New(Options{Certificate: c}, Opened("test", say(t, "Hello there.", 4))).Run(ctx, l, time.Second)
+		ended <- New(Options{Certificate: c}, models.Opened("test", say(t, "Hello there.", 4))).Run(ctx, l, time.Second)
 	}()
 	for _, number := range []int64{7, 8, 8} {
 		for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {

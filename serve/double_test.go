@@ -14,6 +14,7 @@ import (
 	"jamba/internal/testutil"
 	"jamba/model"
 	"jamba/serve/api/apitest"
+	"jamba/serve/models"
 	"jamba/text/reply"
 )
 
@@ -32,9 +33,9 @@ func open(t testing.TB) *jamba.Model {
 }
 
 // start serves a model. All that is asked and answered is compared with the OpenAPI document.
-func start(t testing.TB, m Model, o Options) (url string, s *Server) {
+func start(t testing.TB, m models.Model, o Options) (url string, s *Server) {
 	t.Helper()
-	s = New(o, Opened("test", m))
+	s = New(o, models.Opened("test", m))
 	h := httptest.NewServer(apitest.Handler(t, s))
 	t.Cleanup(h.Close)
 	return h.URL, s

@@ -9,11 +9,12 @@ import (
 
 	"jamba"
 	"jamba/engine/prefix"
+	"jamba/serve/models"
 )
 
 // engineMetrics are the counters of the engines of loaded models. They are read when somebody asks.
 type engineMetrics struct {
-	models   *registry
+	registry *models.Registry
 	requests *metrics
 	plain    []plainMetric
 	misses   *prometheus.Desc
@@ -29,12 +30,12 @@ type plainMetric struct {
 	of   func(*jamba.Counters) float64
 }
 
-func newEngineMetrics(g *registry, requests *metrics) *engineMetrics {
+func newEngineMetrics(g *models.Registry, requests *metrics) *engineMetrics {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, append([]string{modelName}, labels...), ownLabels)
 	}
 	own := &engineMetrics{
-		models:   g,
+		registry: g,
 		requests: requests,
 		misses:   desc("jamba:prefix_cache_misses_total", "Requests that went on from no snapshot, by reason.", "reason"),
 		expert:   desc("jamba:expert_tokens_total", "Tokens that went to an expert of a layer.", "layer", "expert"),
@@ -100,30 +101,30 @@ func (m *engineMetrics) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *engineMetrics) Collect(to chan<- prometheus.Metric) {
-	m.models.each(func(model *served, adapters int) {
-		m.collect(to, model)
+	m.registry.Each(func(name string, model models.Model, adapters int) {
+		m.collect(to, name, model)
 		if adapters > 0 {
-			running, waiting := m.requests.adapters(model.name)
+			running, waiting := m.requests.adapters(name)
 			to <- prometheus.MustNewConstMetric(m.adapters, prometheus.GaugeValue, float64(time.Now().UnixMilli())/1000,
-				model.name, strconv.Itoa(adapters), strings.Join(running, ","), strings.Join(waiting, ","))
+				name, strconv.Itoa(adapters), strings.Join(running, ","), strings.Join(waiting, ","))
 		}
 	})
 }
 
-func (m *engineMetrics) collect(to chan<- prometheus.Metric, model *served) {
+func (m *engineMetrics) collect(to chan<- prometheus.Metric, name string, model models.Model) {
 	c := model.Counters()
 	for _, p := range m.plain {
-		to <- prometheus.MustNewConstMetric(p.desc, p.kind, p.of(&c), model.name)
+		to <- prometheus.MustNewConstMetric(p.desc, p.kind, p.of(&c), name)
 	}
 	for reason, n := range c.Cache.Misses {
 		if r := prefix.Reason(reason); r != prefix.Found {
-			to <- prometheus.MustNewConstMetric(m.misses, prometheus.CounterValue, float64(n), model.name, r.String())
+			to <- prometheus.MustNewConstMetric(m.misses, prometheus.CounterValue, float64(n), name, r.String())
 		}
 	}
 	for layer, experts := range c.Experts {
 		for e, n := range experts {
-			to <- prometheus.MustNewConstMetric(m.expert, prometheus.CounterValue, float64(n), model.name, strconv.Itoa(layer), strconv.Itoa(e))
+			to <- prometheus.MustNewConstMetric(m.expert, prometheus.CounterValue, float64(n), name, strconv.Itoa(layer), strconv.Itoa(e))
 		}
 	}
-	to <- prometheus.MustNewConstMetric(m.cache, prometheus.GaugeValue, 1, model.name, strconv.Itoa(c.PageTokens), strconv.FormatInt(c.Pages, 10), model.Info().KV)
+	to <- prometheus.MustNewConstMetric(m.cache, prometheus.GaugeValue, 1, name, strconv.Itoa(c.PageTokens), strconv.FormatInt(c.Pages, 10), model.Info().KV)
 }

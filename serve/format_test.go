@@ -6,35 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"jamba/internal/testutil"
 )
 
 const look = `{"type":"object","properties":{"at":{"enum":["sky","sea"]},"n":{"type":"integer","minimum":1,"maximum":9}},"required":["at"],"additionalProperties":false}`
 
-// valid says what is wrong with JSON of a schema.
-func valid(t *testing.T, schema, text string) error {
-	t.Helper()
-	is, err := jsonschema.UnmarshalJSON(strings.NewReader(schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("s.json", is); err != nil {
-		t.Fatal(err)
-	}
-	compiled, err := c.Compile("s.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
-	if err != nil {
-		return err
-	}
-	return compiled.Validate(value)
-}
-
 // TestFormats asks in each protocol for JSON of a schema, and for calls, of a model that says anything, and validates what comes.
 func TestFormats(t *testing.T) {
+	check := testutil.Schema(t, look)
 	url, _ := start(t, open(t), Options{Calls: format(t, "hermes")})
 	const hi, common = `"messages":[{"role":"user","content":"Hi"}]`, `"model":"m","max_tokens":300,"temperature":1.5,`
 	function := func(strict bool) string {
@@ -68,8 +47,8 @@ func TestFormats(t *testing.T) {
 					texts = append(texts, call.Arguments)
 				}
 				for _, text := range texts {
-					if err := valid(t, look, text); err != nil {
-						t.Errorf("%s: %q: %v", c.body, text, err)
+					if err := check(text); err != nil {
+						t.Errorf("%s: %v", c.body, err)
 					}
 				}
 			}

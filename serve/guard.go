@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"jamba/internal/printable"
+	"jamba/serve/models"
 	"jamba/serve/turn"
 )
 
@@ -176,7 +177,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) error {
 		recordOf(r).account = a
 	}
 	if s.draining.Load() && r.Method == http.MethodPost {
-		return failure(errStopping)
+		return failure(models.ErrStopping)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"jamba"
+	"jamba/serve/models"
 	"jamba/serve/openai"
 	"jamba/serve/turn"
 )
@@ -107,28 +108,28 @@ func (m *served) embed(r *http.Request, input []turn.Prompt, o jamba.EmbedOption
 	return vectors, count, err
 }
 
-func modelEntry(l *listed) openai.Model {
+func modelEntry(l *models.Listed) openai.Model {
 	return openai.Model{
-		ID: l.name, Object: "model", Created: l.created.Unix(), OwnedBy: "jamba", Parent: l.parent, MaxModelLen: l.Context,
-		Type: "model", DisplayName: l.name, CreatedAt: l.created.UTC().Format(time.RFC3339),
+		ID: l.Name, Object: "model", Created: l.Created.Unix(), OwnedBy: "jamba", Parent: l.Parent, MaxModelLen: l.Context,
+		Type: "model", DisplayName: l.Name, CreatedAt: l.Created.UTC().Format(time.RFC3339),
 	}
 }
 
 func (s *Server) models(w http.ResponseWriter, _ *http.Request) {
 	var data []openai.Model
-	for _, l := range s.registry.list() {
+	for _, l := range s.registry.List() {
 		data = append(data, modelEntry(&l))
 	}
 	write(w, http.StatusOK, map[string]any{"object": "list", "data": data, "has_more": false, "first_id": data[0].ID, "last_id": data[len(data)-1].ID})
 }
 
 func (s *Server) oneModel(w http.ResponseWriter, r *http.Request) {
-	e, err := s.registry.named(r.PathValue("id"))
+	e, err := s.registry.Named(r.PathValue("id"))
 	if err != nil {
-		s.fail(w, r, err, openai.Error)
+		s.fail(w, r, failure(err), openai.Error)
 		return
 	}
-	l := s.registry.tell(e)
+	l := s.registry.Tell(e)
 	write(w, http.StatusOK, modelEntry(&l))
 }
 
@@ -137,11 +138,11 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	switch b := s.registry.starting(); {
+	switch name, percent, loading := s.registry.Starting(); {
 	case s.draining.Load():
 		write(w, http.StatusServiceUnavailable, map[string]any{"status": "stopping"})
-	case b != nil:
-		write(w, http.StatusServiceUnavailable, map[string]any{"status": "loading", "model": b.Name, "percent": b.progress.percent()})
+	case loading:
+		write(w, http.StatusServiceUnavailable, map[string]any{"status": "loading", "model": name, "percent": percent})
 	default:
 		write(w, http.StatusOK, map[string]any{"status": "ready"})
 	}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"jamba/serve/models"
 )
 
 // Run answers on a listener until ctx ends, and loads what is to be there at the start; if that fails, it ends, too. When ctx ends, what
@@ -25,7 +27,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener, drain time.Duration) e
 		ReadHeaderTimeout: s.patience.header, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(s.options.Log.Handler(), slog.LevelDebug), // of connections
 	}
-	defer s.registry.close()
+	defer s.registry.Close()
 	listen := func() error { return h.Serve(l) }
 	if c := s.options.Certificate; c != nil {
 		h.TLSConfig = c.config(s.options.Log)
@@ -34,7 +36,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener, drain time.Duration) e
 	failed := make(chan error, 2)
 	go func() { failed <- listen() }()
 	go func() {
-		if err := s.registry.start(ctx); err != nil && ctx.Err() == nil {
+		if err := s.registry.Start(ctx); err != nil && ctx.Err() == nil {
 			failed <- err
 		}
 	}()
@@ -49,7 +51,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener, drain time.Duration) e
 	if err := h.Shutdown(soon); !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	stop(errStopping) // whoever still waits is told
+	stop(models.ErrStopping) // whoever still waits is told
 	last, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if h.Shutdown(last) != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"jamba"
+	"jamba/serve/models"
 )
 
 // patientEmbedder is a model whose vectors never come.
@@ -34,7 +35,7 @@ func TestDrainWhole(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- New(Options{}, Opened("test", m)).Run(ctx, l, time.Millisecond) }()
+	go func() { ended <- New(Options{}, models.Opened("test", m)).Run(ctx, l, time.Millisecond) }()
 	go func() {
 		<-m.asked
 		stop()
@@ -61,7 +62,7 @@ func TestDrain(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			d := say(t, "Hello there.", 4)
 			d.slow = test.slow
-			s := New(Options{Heartbeat: 20 * time.Millisecond}, Opened("test", d))
+			s := New(Options{Heartbeat: 20 * time.Millisecond}, models.Opened("test", d))
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)

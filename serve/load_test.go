@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"jamba/serve/models"
 )
 
 var load = flag.Duration("load", 2*time.Second, "how long TestLoad goes on")
@@ -23,7 +25,7 @@ var load = flag.Duration("load", 2*time.Second, "how long TestLoad goes on")
 // does not grow, and in the end nothing is left in use. go test ./serve -run TestLoad -load 5m goes on for longer.
 func TestLoad(t *testing.T) {
 	m := open(t)
-	s := New(Options{Log: noErrors(t)}, Opened("test", m))
+	s := New(Options{Log: noErrors(t)}, models.Opened("test", m))
 	h := httptest.NewServer(s)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 200}}
 	before := runtime.NumGoroutine()

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"jamba/serve/models"
 	"jamba/serve/turn"
 )
 
@@ -45,7 +46,7 @@ var (
 	lengthBuckets = []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000}
 )
 
-func newMetrics(g *registry) *metrics {
+func newMetrics(g *models.Registry) *metrics {
 	r := prometheus.NewRegistry()
 	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
 		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "vllm:" + name, Help: help, Buckets: buckets, ConstLabels: ownLabels}, []string{modelName})

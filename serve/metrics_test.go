@@ -20,6 +20,7 @@ import (
 	"jamba"
 	"jamba/checkpoint"
 	"jamba/internal/testutil"
+	"jamba/serve/models"
 )
 
 // scrape reads /metrics as Prometheus does: names with their labels, but for those that all have, and values. Of histograms there are
@@ -204,9 +205,9 @@ func (adaptable) Close() error                               { return nil }
 func TestAdapterMetrics(t *testing.T) {
 	d := say(t, "Hello", 5)
 	d.slow = 300 * time.Millisecond
-	s := New(Options{}, Source{
-		Name: "base", Open: func(context.Context, func(done, total int64)) (Model, error) { return adaptable{d}, nil },
-		Adapters: []Adapter{{"poet", "x"}, {"cook", "y"}},
+	s := New(Options{}, models.Source{
+		Name: "base", Open: func(context.Context, func(done, total int64)) (models.Model, error) { return adaptable{d}, nil },
+		Adapters: []models.Adapter{{Name: "poet", Dir: "x"}, {Name: "cook", Dir: "y"}},
 	})
 	h := httptest.NewServer(s)
 	defer h.Close()

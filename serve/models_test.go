@@ -21,24 +21,30 @@ import (
 	"jamba/embedded"
 	"jamba/internal/testutil"
 	"jamba/model/lora"
+	"jamba/serve/models"
 )
 
 // serveAll serves several models.
-func serveAll(t testing.TB, o Options, models ...Source) (url string, s *Server) {
+func serveAll(t testing.TB, o Options, sources ...models.Source) (url string, s *Server) {
 	t.Helper()
-	s = New(o, models...)
+	s = New(o, sources...)
 	h := httptest.NewServer(s)
 	t.Cleanup(h.Close)
 	return h.URL, s
 }
 
+// lasting is a model that stays open.
+type lasting struct{ models.Model }
+
+func (lasting) Close() error { return nil }
+
 // gated is a source whose loading ends when gate is closed.
-func gated(name string, m Model, gate <-chan bool, opens *atomic.Int64) Source {
-	return Source{Name: name, Open: func(_ context.Context, progress func(done, total int64)) (Model, error) {
+func gated(name string, m models.Model, gate <-chan bool, opens *atomic.Int64) models.Source {
+	return models.Source{Name: name, Open: func(_ context.Context, progress func(done, total int64)) (models.Model, error) {
 		opens.Add(1)
 		progress(42, 100)
 		<-gate
-		return lent{m}, nil
+		return lasting{m}, nil
 	}}
 }
 
@@ -55,13 +61,11 @@ var loadingRequests = []struct{ path, body, alive, want string }{
 func TestLoading(t *testing.T) {
 	gate := make(chan bool)
 	var opens atomic.Int64
-	url, s := serveAll(t, Options{Heartbeat: 10 * time.Millisecond}, gated("slow", say(t, "Hello there.", 4), gate, &opens), Opened("quick", say(t, "At once.", 4)))
+	url, s := serveAll(t, Options{Heartbeat: 10 * time.Millisecond}, gated("slow", say(t, "Hello there.", 4), gate, &opens), models.Opened("quick", say(t, "At once.", 4)))
 	waiting := func(want int) {
 		t.Helper()
 		for begun := time.Now(); ; time.Sleep(time.Millisecond) {
-			s.registry.mu.Lock()
-			n := len(s.registry.bases[0].waiting)
-			s.registry.mu.Unlock()
+			n := s.registry.List()[0].Waiting
 			if n == want {
 				return
 			}
@@ -133,9 +137,9 @@ func TestReady(t *testing.T) {
 		source := gated("big", say(t, "Hello.", 9), gate, &opens)
 		source.AtStart = true
 		if whole := source.Open; broken {
-			source.Open = func(ctx context.Context, progress func(done, total int64)) (Model, error) {
+			source.Open = func(ctx context.Context, progress func(done, total int64)) (models.Model, error) {
 				_, _ = whole(ctx, progress)
-				return nil, errFake
+				return nil, errBroken
 			}
 		}
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -165,7 +169,7 @@ func TestReady(t *testing.T) {
 		}
 		close(gate)
 		if broken {
-			if err := <-ended; !errors.Is(err, errFake) {
+			if err := <-ended; !errors.Is(err, errBroken) {
 				t.Errorf("it ends with %v", err)
 			}
 			continue
@@ -183,12 +187,12 @@ func TestNames(t *testing.T) {
 	gate := make(chan bool)
 	close(gate)
 	var opens atomic.Int64
-	broken := Source{Name: "broken", Open: func(context.Context, func(done, total int64)) (Model, error) {
+	broken := models.Source{Name: "broken", Open: func(context.Context, func(done, total int64)) (models.Model, error) {
 		return nil, fmt.Errorf("/secret/path: no weights")
 	}}
 	lazy := gated("lazy", say(t, "Lazy.", 9), gate, &opens)
-	lazy.About = About{Info: jamba.Info{Context: 77, Architecture: "JambaForCausalLM"}, Template: "T", Calls: true}
-	url, _ := serveAll(t, Options{}, Opened("quick", say(t, "Quick.", 9)), lazy, broken)
+	lazy.About = models.About{Info: jamba.Info{Context: 77, Architecture: "JambaForCausalLM"}, Template: "T", Calls: true}
+	url, _ := serveAll(t, Options{}, models.Opened("quick", say(t, "Quick.", 9)), lazy, broken)
 	chat := func(path, model string) string {
 		return `{"model":"` + model + `","max_tokens":5,"stream":false,"input":"Hi","prompt":"Hi","messages":[{"role":"user","content":"Hi"}]}`
 	}
@@ -301,13 +305,13 @@ func TestTwoModels(t *testing.T) {
 		t.Fatal("the adapter changes nothing")
 	}
 	var opens atomic.Int64
-	source := func(name string, adapters ...Adapter) Source {
-		return Source{Name: name, Adapters: adapters, Open: func(context.Context, func(done, total int64)) (Model, error) {
+	source := func(name string, adapters ...models.Adapter) models.Source {
+		return models.Source{Name: name, Adapters: adapters, Open: func(context.Context, func(done, total int64)) (models.Model, error) {
 			opens.Add(1)
 			return jamba.OpenWith(paths[name], exact)
 		}}
 	}
-	url, s := serveAll(t, Options{Limits: Limits{Loaded: 1}}, source("tiny", Adapter{"poet", dir}), source("story"))
+	url, s := serveAll(t, Options{Limits: models.Limits{Loaded: 1}}, source("tiny", models.Adapter{Name: "poet", Dir: dir}), source("story"))
 	var all sync.WaitGroup
 	for i := range 24 {
 		name := []string{"tiny", "poet", "story"}[i%3]
@@ -332,7 +336,7 @@ func TestTwoModels(t *testing.T) {
 	if _, body := get(t, url+"/v1/models"); !strings.Contains(body, `"id":"poet","object":"model"`) || !strings.Contains(body, `"parent":"tiny"`) {
 		t.Error(body)
 	}
-	s.registry.close()
+	s.registry.Close()
 	if _, body := get(t, url+"/api/ps"); body != `{"models":[]}`+"\n" {
 		t.Error(body)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"jamba"
+	"jamba/serve/models"
 	"jamba/serve/ollama"
 	"jamba/serve/turn"
 )
@@ -27,18 +28,18 @@ func (s *Server) ollamaLoaded(w http.ResponseWriter, _ *http.Request) {
 
 // ollamaModels returns what there is, or what of it is loaded.
 func (s *Server) ollamaModels(loaded bool) (all []*ollama.Model) {
-	for _, l := range s.registry.list() {
-		if l.loaded || !loaded {
+	for _, l := range s.registry.List() {
+		if l.Loaded || !loaded {
 			all = append(all, ollamaModel(&l))
 		}
 	}
 	return all
 }
 
-func ollamaModel(l *listed) *ollama.Model {
+func ollamaModel(l *models.Listed) *ollama.Model {
 	return &ollama.Model{
-		Name: l.name, Parent: l.parent, Architecture: l.Architecture, Context: l.Context, Width: l.HiddenSize, Params: l.Params, Bytes: l.WeightBytes,
-		Since: l.created, Until: l.until, Template: l.Template, Calls: l.Calls, Thinks: l.Thinks,
+		Name: l.Name, Parent: l.Parent, Architecture: l.Architecture, Context: l.Context, Width: l.HiddenSize, Params: l.Params, Bytes: l.WeightBytes,
+		Since: l.Created, Until: l.Until, Template: l.Template, Calls: l.Calls, Thinks: l.Thinks,
 	}
 }
 
@@ -48,17 +49,18 @@ func (s *Server) ollamaShow(w http.ResponseWriter, r *http.Request) {
 		Model string `json:"model"`
 		Name  string `json:"name"`
 	}
-	var e *entry
+	var e *models.Entry
 	if err == nil {
 		if err = turn.Decode(body, &q); err == nil {
-			e, err = s.registry.find(cmp.Or(q.Model, q.Name))
+			e, err = s.registry.Find(cmp.Or(q.Model, q.Name))
+			err = failure(err)
 		}
 	}
 	if err != nil {
 		s.fail(w, r, err, ollama.Error)
 		return
 	}
-	l := s.registry.tell(e)
+	l := s.registry.Tell(e)
 	write(w, http.StatusOK, ollamaModel(&l).Show())
 }
 
@@ -97,13 +99,13 @@ func (s *Server) ollamaAnswer(w http.ResponseWriter, r *http.Request, request *t
 
 // ollamaLoad loads the model of a request that asks for nothing else, or unloads it if it is not to be kept.
 func (s *Server) ollamaLoad(w http.ResponseWriter, r *http.Request, request *turn.Request, generate bool) error {
-	e, err := s.registry.find(request.Model)
+	e, err := s.registry.Find(request.Model)
 	if err != nil {
-		return err
+		return failure(err)
 	}
-	stream := &ollama.Stream{Model: e.name, Created: time.Now(), Generate: generate}
+	stream := &ollama.Stream{Model: e.Name, Created: time.Now(), Generate: generate}
 	if request.Keep != nil && *request.Keep == 0 {
-		s.registry.dismiss(e)
+		s.registry.Dismiss(e)
 		write(w, http.StatusOK, stream.Nothing("unload"))
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"jamba/serve/anthropic"
+	"jamba/serve/models"
 	"jamba/serve/ollama"
 	"jamba/serve/openai"
 	"jamba/serve/turn"
@@ -30,9 +31,9 @@ type protocol struct {
 
 // respond answers a request with the model that it names. p returns the protocol's ways for a model of that name.
 func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.Request, fail func(error) any, p func(name string) protocol) {
-	e, err := s.registry.find(request.Model)
+	e, err := s.registry.Find(request.Model)
 	if err != nil {
-		s.fail(w, r, err, fail)
+		s.fail(w, r, failure(err), fail)
 		return
 	}
 	ctx, cancel := context.WithCancel(r.Context())
@@ -41,14 +42,14 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, request *turn.R
 		ctx, cancel = context.WithTimeout(ctx, s.options.Timeout)
 		defer cancel()
 	}
-	out := &response{protocol: p(e.name), server: s, w: w, r: r}
+	out := &response{protocol: p(e.Name), server: s, w: w, r: r}
 	out.fail = fail
 	if request.Stream {
 		out.heart = time.NewTimer(min(s.patience.first, s.options.Heartbeat))
 		defer out.heart.Stop()
 	}
-	u := s.registry.ask(e, request.Keep)
-	defer u.leave()
+	u := s.registry.Ask(e, request.Keep)
+	defer u.Leave()
 	m, err := out.model(ctx, u)
 	if err != nil {
 		out.failed(failure(err))
@@ -121,15 +122,18 @@ func (o *response) wait(ctx context.Context, done <-chan struct{}, sign func() t
 }
 
 // model waits for a model.
-func (o *response) model(ctx context.Context, u *use) (*served, error) {
-	p := &u.entry.base.progress
-	err := o.wait(ctx, u.ready, func() turn.Event {
-		return turn.Event{Kind: turn.Waiting, Loading: true, Computed: int(p.done.Load()), Total: int(p.total.Load())}
+func (o *response) model(ctx context.Context, u *models.Use) (*served, error) {
+	err := o.wait(ctx, u.Ready, func() turn.Event {
+		done, total := u.Progress()
+		return turn.Event{Kind: turn.Waiting, Loading: true, Computed: int(done), Total: int(total)}
 	})
+	if err == nil {
+		err = u.Err
+	}
 	if err != nil {
 		return nil, err
 	}
-	return u.model, u.err
+	return o.server.served(u), nil
 }
 
 // prompts makes the prompts of a request. Long ones take seconds to be encoded, and the first schema of a model to be compiled.
@@ -246,13 +250,13 @@ func (o *response) send(e turn.Event) bool {
 
 // with calls f with the model of a name, when it is loaded.
 func (s *Server) with(r *http.Request, name string, keep *time.Duration, f func(*served) error) error {
-	e, err := s.registry.find(name)
+	e, err := s.registry.Find(name)
 	if err != nil {
-		return err
+		return failure(err)
 	}
-	u := s.registry.ask(e, keep)
-	defer u.leave()
-	m, err := (&response{}).model(r.Context(), u)
+	u := s.registry.Ask(e, keep)
+	defer u.Leave()
+	m, err := (&response{server: s}).model(r.Context(), u)
 	if err != nil {
 		return failure(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"jamba"
+	"jamba/serve/models"
 	"jamba/serve/turn"
 	"jamba/text"
 	"jamba/text/reply"
@@ -277,20 +278,23 @@ func (j *job) run(ctx context.Context) <-chan turn.Event {
 
 // failure returns what a client is told of an error.
 func failure(err error) error {
-	if e, ok := errors.AsType[*loadError](err); ok {
-		return e.told()
+	if e, ok := errors.AsType[*models.LoadError](err); ok { // which may name files
+		return &turn.Error{Status: http.StatusInternalServerError, Code: "model_not_loaded", Message: fmt.Sprintf("the model %q cannot be loaded; the server's log says why", e.Name)}
+	}
+	if e, ok := errors.AsType[*models.UnknownError](err); ok && e.Name == "" {
+		return turn.Invalid("model", "missing; there are %s", strings.Join(e.Known, ", "))
+	} else if ok {
+		return &turn.Error{Status: http.StatusNotFound, Param: "model", Code: "model_not_found", Message: e.Error()}
 	}
 	switch {
 	case errors.Is(err, jamba.ErrBusy):
 		return &turn.Error{Status: http.StatusTooManyRequests, Code: "queue_full", Message: "too many requests are waiting, try again later", Retry: 5}
 	case errors.Is(err, jamba.ErrTooLarge):
 		return &turn.Error{Status: http.StatusBadRequest, Code: tooLong, Message: err.Error()}
-	case errors.Is(err, jamba.ErrClosed), errors.Is(err, errStopping):
-		return &turn.Error{Status: http.StatusServiceUnavailable, Code: "stopping", Message: errStopping.Error(), Retry: 5}
+	case errors.Is(err, jamba.ErrClosed), errors.Is(err, models.ErrStopping):
+		return &turn.Error{Status: http.StatusServiceUnavailable, Code: "stopping", Message: models.ErrStopping.Error(), Retry: 5}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &turn.Error{Status: http.StatusGatewayTimeout, Code: "timeout", Message: "the answer took longer than this server allows"}
 	}
 	return err
 }
-
-var errStopping = errors.New("the server is stopping")

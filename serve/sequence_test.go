@@ -19,6 +19,7 @@ import (
 
 	"jamba"
 	"jamba/serve/api/apitest"
+	"jamba/serve/models"
 )
 
 const (
@@ -124,7 +125,7 @@ func TestSequences(t *testing.T) {
 			d := say(t, "", 1)
 			d.says = words(test.says)
 			d.stop, d.finish, d.err, d.encode, d.slow = test.stop, test.finish, test.err, test.encode, test.slow
-			s := New(Options{Calls: format(t, "hermes")}, Opened("test", d))
+			s := New(Options{Calls: format(t, "hermes")}, models.Opened("test", d))
 			if test.encode+test.slow == 0 {
 				s.options.Heartbeat, s.patience.first = time.Hour, time.Hour
 			}

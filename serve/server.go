@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"jamba/serve/models"
 	"jamba/text/reply"
 )
 
@@ -25,7 +26,7 @@ type Options struct {
 	NoCalls          bool          // calls are text
 	RawThoughts      bool          // thoughts are text
 
-	Limits Limits // of what is loaded
+	Limits models.Limits // of what is loaded
 
 	MaxTokens int           // of an answer, if neither the request nor the model says; 0: until the context is full
 	MaxBody   int64         // bytes of a request; 0: 64 MiB
@@ -39,7 +40,7 @@ type Options struct {
 // Server answers requests for models. It is an http.Handler.
 type Server struct {
 	options  Options
-	registry *registry
+	registry *models.Registry
 	handler  http.Handler
 	draining atomic.Bool
 	metrics  *metrics
@@ -50,7 +51,7 @@ type Server struct {
 }
 
 // New returns a Server of models, whose names differ.
-func New(o Options, models ...Source) *Server {
+func New(o Options, sources ...models.Source) *Server {
 	if o.MaxBody == 0 {
 		o.MaxBody = 64 << 20
 	}
@@ -61,7 +62,7 @@ func New(o Options, models ...Source) *Server {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{options: o, tracer: tracer(o.Traces), patience: patience{header: 10 * time.Second, body: time.Minute, first: 200 * time.Millisecond}}
-	s.registry = newRegistry(&s.options, models)
+	s.registry = models.New(s.options.Limits, s.options.Log, s.options.About, sources...)
 	s.metrics = newMetrics(s.registry)
 	s.handler = s.guard(s.mux())
 	return s

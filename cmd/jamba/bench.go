@@ -85,12 +85,11 @@ func (c *benchCmd) Run(s *streams) error {
 	}
 	path := c.path()
 	start := time.Now()
-	m, err := open(path, c.options(s.err, c.Precision))
+	m, err := c.load(s.err, path, c.Precision)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	c.tell(s.err, m)
 	took := time.Since(start)
 	if len(c.Serving) > 0 {
 		return c.serving(ctx, s, m.Model)

@@ -71,12 +71,11 @@ func (c *benchCmd) turns(ctx context.Context, s *streams) error {
 	for _, path := range c.Models {
 		bench.ResetPeak()
 		before := bench.RSS()
-		m, err := open(path, c.options(s.err, c.Precision))
+		m, err := c.load(s.err, path, c.Precision)
 		if err != nil {
 			return err
 		}
 		defer m.Close()
-		c.tell(s.err, m)
 		add(bench.About{Name: filepath.Base(path), Weights: cmp.Or(string(c.Weights), "as stored")}, m.Model, before)
 	}
 	what := bench.Plan{Prefill: c.Prefill, Decode: c.Decode, Depth: c.Depth, Batch: c.Batch, Threads: c.Threads, Reps: c.Reps}

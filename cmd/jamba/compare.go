@@ -119,12 +119,11 @@ func (c *compareCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
-	m, err := open(path, c.options(s.err, c.Precision))
+	m, err := c.load(s.err, path, c.Precision)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	c.tell(s.err, m)
 	result := comparison{Reference: newSide(path, m.Model, c.openFlags), Context: c.Context}
 	var other compare.Engine
 	if c.WithLogits != "" {
@@ -140,12 +139,11 @@ func (c *compareCmd) Run(s *streams) error {
 		if c.WithPrecision != nil {
 			precision = *c.WithPrecision
 		}
-		n, err := open(with, flags.options(s.err, precision))
+		n, err := flags.load(s.err, with, precision)
 		if err != nil {
 			return err
 		}
 		defer n.Close()
-		flags.tell(s.err, n)
 		other = compare.Model(n.Model)
 		result.With = newSide(with, n.Model, flags)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"jamba"
 	"jamba/checkpoint"
 	"jamba/internal/bounded"
 	"jamba/internal/kernel"
@@ -33,6 +34,21 @@ type evalFlags struct {
 }
 
 const evalHelp = `With -o the result is kept in a JSON file from time to time, and the same command goes on with it: what is there is not computed again. The file says which model (by a hash), data, settings and versions it is of; with others the command refuses to go on.`
+
+// open opens the model, which is to be closed, says what there is to know of it, and describes it.
+func (f *evalFlags) open(s *streams) (*jamba.Model, eval.Model, error) {
+	path := f.orEmbedded()
+	m, err := jamba.OpenWith(path, jamba.OpenOptions{Options: f.options(s.err, f.Precision)})
+	if err != nil {
+		return nil, eval.Model{}, err
+	}
+	f.tell(s.err, opened{m.Network(), m.Checkpoint()})
+	d, err := describe(path, m.Checkpoint(), m.Network(), f.openFlags)
+	if err != nil {
+		m.Close()
+	}
+	return m, d, err
+}
 
 // describe says what a model is, with the flags that it was opened with.
 func describe(path string, from *checkpoint.Checkpoint, m *model.Model, flags openFlags) (eval.Model, error) {

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"text/tabwriter"
 
-	"jamba"
 	"jamba/internal/measure/eval"
 )
 
@@ -53,18 +52,13 @@ func (c *evalNeedleCmd) Run(s *streams) error {
 	if c.Plot != "" && filepath.Ext(c.Plot) != ".png" {
 		return usageError(fmt.Sprintf("--plot is %s, want a file named .png", c.Plot))
 	}
-	path := c.orEmbedded()
-	m, err := jamba.OpenWith(path, jamba.OpenOptions{Options: c.options(s.err, c.Precision)})
+	m, about, err := c.open(s)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	c.tell(s.err, opened{m.Network(), m.Checkpoint()})
 	h.BOS = m.Text().Tokenizer.AddsBOS()
-	head := eval.Head{Evaluation: "needle", Settings: h}
-	if head.Model, err = describe(path, m.Checkpoint(), m.Network(), c.openFlags); err != nil {
-		return err
-	}
+	head := eval.Head{Evaluation: "needle", Model: about, Settings: h}
 	j, err := begin(s, &c.evalFlags, head, h.Items(), eval.SummariseNeedles)
 	if err != nil {
 		return err
@@ -75,7 +69,7 @@ func (c *evalNeedleCmd) Run(s *streams) error {
 	if err := finish(s, &c.evalFlags, j, err, printNeedles); err != nil || c.Plot == "" {
 		return err
 	}
-	title := fmt.Sprintf("%s, %s: %% found", head.Model.Name, h.Kind)
+	title := fmt.Sprintf("%s, %s: %% found", about.Name, h.Kind)
 	return eval.DrawNeedles(c.Plot, title, j.Result().Summary.(eval.NeedleSummary))
 }
 

@@ -44,12 +44,11 @@ func (c *evalPerplexityCmd) Run(s *streams) error {
 	if err := c.apply(); err != nil {
 		return err
 	}
-	m, err := open(path, c.options(s.err, c.Precision))
+	m, err := c.load(s.err, path, c.Precision)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	c.tell(s.err, m)
 	head := eval.Head{Evaluation: "perplexity"}
 	if head.Model, err = describe(path, m.from, m.Model, c.openFlags); err != nil {
 		return err
@@ -147,11 +146,10 @@ func (c *evalPerplexityCmd) openReference(s *streams, t *text.Text, head *eval.H
 		return opened{}, fmt.Errorf("%s and %s: %w", c.Reference, c.orEmbedded(), err)
 	}
 	flags := openFlags{}
-	m, err := open(c.Reference, flags.options(s.err, precision))
+	m, err := flags.load(s.err, c.Reference, precision)
 	if err != nil {
 		return m, err
 	}
-	flags.tell(s.err, m)
 	d, err := describe(c.Reference, m.from, m.Model, flags)
 	if err != nil {
 		m.Close()

@@ -74,23 +74,18 @@ func runTask[R any](s *streams, c *evalTaskFlags, output string, summary func([]
 	if err != nil {
 		return err
 	}
-	path := c.orEmbedded()
-	m, err := jamba.OpenWith(path, jamba.OpenOptions{Options: c.options(s.err, c.Precision)})
+	m, about, err := c.open(s)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	c.tell(s.err, opened{m.Network(), m.Checkpoint()})
 	if q.Settings.BOS = m.Text().Tokenizer.AddsBOS(); c.BOS != nil {
 		q.Settings.BOS = *c.BOS
 	}
 	if err := q.Check(); err != nil {
 		return err
 	}
-	head := eval.Head{Evaluation: q.Task.Name, Settings: q.Settings}
-	if head.Model, err = describe(path, m.Checkpoint(), m.Network(), c.openFlags); err != nil {
-		return err
-	}
+	head := eval.Head{Evaluation: q.Task.Name, Model: about, Settings: q.Settings}
 	files := []string{c.Data}
 	if c.FewshotData != "" {
 		files = append(files, c.FewshotData)

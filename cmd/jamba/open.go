@@ -73,6 +73,15 @@ func open(path string, o checkpoint.Options) (m opened, err error) {
 	return m, err
 }
 
+// load opens the model at path, which is to be closed, and says on w what there is to know of it.
+func (f *openFlags) load(w io.Writer, path string, p model.Precision) (opened, error) {
+	m, err := open(path, f.options(w, p))
+	if err == nil {
+		f.tell(w, m)
+	}
+	return m, err
+}
+
 // openForTraining opens the model in a folder to train all its weights, and says what there is to know of it.
 func openForTraining(s *streams, dir string) (*model.Model, error) {
 	c, err := checkpoint.Open(dir)

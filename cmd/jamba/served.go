@@ -16,6 +16,7 @@ import (
 	"jamba/model"
 	"jamba/model/state"
 	"jamba/serve"
+	"jamba/serve/models"
 )
 
 // servedFlags say what is served.
@@ -36,7 +37,7 @@ type servedFlags struct {
 }
 
 // sources returns the models that the flags name, which are looked at, but not loaded.
-func (c *servedFlags) sources(s *streams, o *serve.Options) ([]serve.Source, error) {
+func (c *servedFlags) sources(s *streams, o *serve.Options) ([]models.Source, error) {
 	paths := c.Models
 	if len(paths) == 0 {
 		paths = []string{embedded.Model}
@@ -46,15 +47,15 @@ func (c *servedFlags) sources(s *streams, o *serve.Options) ([]serve.Source, err
 		return nil, usageError("--name is for one model; of several, each has its own: --model NAME=MODEL")
 	}
 	taken := taken{}
-	var models []serve.Source
+	var sources []models.Source
 	for _, given := range paths {
 		name, path := splitModel(given)
 		name = cmp.Or(name, c.Name, modelName(path))
 		if err := taken.take(name); err != nil && !alone { // one is found by any name, whatever its own
 			return nil, err
 		}
-		m := serve.Source{Name: name, AtStart: alone}
-		m.Open = func(ctx context.Context, report func(done, total int64)) (serve.Model, error) {
+		m := models.Source{Name: name, AtStart: alone}
+		m.Open = func(ctx context.Context, report func(done, total int64)) (models.Model, error) {
 			if draw := loading(s.err); draw != nil && alone {
 				return c.open(ctx, s, name, path, func(done, total int64) {
 					report(done, total)
@@ -66,13 +67,13 @@ func (c *servedFlags) sources(s *streams, o *serve.Options) ([]serve.Source, err
 		if err := c.look(&m, path, o); err != nil {
 			return nil, err
 		}
-		models = append(models, m)
+		sources = append(sources, m)
 	}
-	return models, c.addAdapters(models, taken)
+	return sources, c.addAdapters(sources, taken)
 }
 
 // look sets what can be told of a model without loading it.
-func (c *servedFlags) look(to *serve.Source, path string, o *serve.Options) error {
+func (c *servedFlags) look(to *models.Source, path string, o *serve.Options) error {
 	m, err := jamba.OpenWith(path, jamba.OpenOptions{}) // the exact pass reads no weights
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func (c *servedFlags) look(to *serve.Source, path string, o *serve.Options) erro
 }
 
 // open loads a model, unless ctx ends before.
-func (c *servedFlags) open(ctx context.Context, s *streams, name, path string, report func(done, total int64)) (serve.Model, error) {
+func (c *servedFlags) open(ctx context.Context, s *streams, name, path string, report func(done, total int64)) (models.Model, error) {
 	o := jamba.OpenOptions{
 		Options: c.options(s.err, c.Precision), StateDir: c.StateDir, Warn: func(err error) { warn(s.err, err.Error()) },
 		Engine: jamba.EngineOptions{Waiting: c.Queue, Running: c.Running, Cache: c.Cache, Share: c.together()},
@@ -105,8 +106,8 @@ func (c *servedFlags) open(ctx context.Context, s *streams, name, path string, r
 }
 
 // limits returns which models may be loaded at a time.
-func (c *servedFlags) limits() serve.Limits {
-	l := serve.Limits{Loaded: c.MaxLoaded, Bytes: c.Memory, Idle: c.IdleUnload}
+func (c *servedFlags) limits() models.Limits {
+	l := models.Limits{Loaded: c.MaxLoaded, Bytes: c.Memory, Idle: c.IdleUnload}
 	if free, known := state.Available(); l.Bytes == 0 && known && len(c.Models) > 1 {
 		l.Bytes = free / 4 * 3 // the rest is for sequences
 	}
@@ -131,8 +132,8 @@ func (c *servedFlags) attached() string {
 }
 
 // addAdapters adds the adapters to the models that they are for.
-func (c *servedFlags) addAdapters(models []serve.Source, taken taken) error {
-	if c.attached() != "" && len(models) == 1 {
+func (c *servedFlags) addAdapters(sources []models.Source, taken taken) error {
+	if c.attached() != "" && len(sources) == 1 {
 		return nil
 	}
 	for _, given := range c.Adapter {
@@ -141,10 +142,10 @@ func (c *servedFlags) addAdapters(models []serve.Source, taken taken) error {
 			return usageError(fmt.Sprintf("--adapter %.60q has no name: want NAME=DIR, of several models NAME@MODEL=DIR", given))
 		}
 		name, base, _ := strings.Cut(name, "@")
-		if base == "" && len(models) == 1 {
-			base = models[0].Name
+		if base == "" && len(sources) == 1 {
+			base = sources[0].Name
 		}
-		at := slices.IndexFunc(models, func(m serve.Source) bool { return m.Name == base })
+		at := slices.IndexFunc(sources, func(m models.Source) bool { return m.Name == base })
 		if at < 0 {
 			return usageError(fmt.Sprintf("--adapter %.60q is for the model %.60q, which there is not: want NAME@MODEL=DIR", given, base))
 		}
@@ -154,7 +155,7 @@ func (c *servedFlags) addAdapters(models []serve.Source, taken taken) error {
 		if _, err := os.Stat(adapterConfig(dir)); err != nil {
 			return fmt.Errorf("--adapter %s: %w", name, err)
 		}
-		models[at].Adapters = append(models[at].Adapters, serve.Adapter{Name: name, Dir: dir})
+		sources[at].Adapters = append(sources[at].Adapters, models.Adapter{Name: name, Dir: dir})
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"jamba/internal/testutil"
 )
 
 // words is a tokenizer of these tokens; the first ends an answer, the second is another control token, the third has no text.
@@ -233,7 +233,7 @@ func TestRandomAnswers(t *testing.T) {
 	w := syllables(rand.New(rand.NewPCG(5, 6)), append(slices.Clone(schemas), formats["schema"].texts...)...)
 	v := vocabulary(t, w)
 	for i, text := range schemas {
-		schema := compiled(t, text)
+		check := testutil.Schema(t, text)
 		r := rand.New(rand.NewPCG(7, uint64(i)))
 		ended := 0
 		for range 30 {
@@ -257,36 +257,14 @@ func TestRandomAnswers(t *testing.T) {
 				continue
 			}
 			ended++
-			value, err := jsonschema.UnmarshalJSON(strings.NewReader(w.Decode(answer, true)))
-			if err == nil {
-				err = schema.Validate(value)
-			}
-			if err != nil {
-				t.Fatalf("%s\n%s: %v", text, w.Decode(answer, true), err)
+			if err := check(w.Decode(answer, true)); err != nil {
+				t.Fatalf("%s\n%v", text, err)
 			}
 		}
 		if ended < 5 {
 			t.Errorf("%s: only %d of 30 answers ended", text, ended)
 		}
 	}
-}
-
-func compiled(t *testing.T, text string) *jsonschema.Schema {
-	t.Helper()
-	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource("s.json", value); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile("s.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema
 }
 
 // TestTakenBack goes back and elsewhere, as a constraint around a matcher may.

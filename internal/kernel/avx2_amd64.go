@@ -120,7 +120,7 @@ func gemmF16x5(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k i
 func gemmF16x6(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int, add bool)
 
 //go:noescape
-func scanAVX2(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
+func scan8(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
 
 //go:noescape
 func streamAVX2(dst *float32, src *float32, n int)
@@ -128,25 +128,25 @@ func streamAVX2(dst *float32, src *float32, n int)
 func fence()
 
 //go:noescape
-func convAVX2(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
+func conv8(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
 
 //go:noescape
-func siluMulAVX2(gate *float32, up *float32, n int)
+func siluMul8(gate *float32, up *float32, n int)
 
 //go:noescape
-func softplusAVX2(x *float32, n int)
+func softplus8(x *float32, n int)
 
 //go:noescape
-func expSumAVX2(x *float32, n int, top float32) float32
+func expSum8(x *float32, n int, top float32) float32
 
 //go:noescape
-func maxAVX2(x *float32, n int) float32
+func max8(x *float32, n int) float32
 
 //go:noescape
-func sumSquaresAVX2(x *float32, n int) float64
+func sumSquares8(x *float32, n int) float64
 
 //go:noescape
-func scaleMulAVX2(dst *float32, x *float32, weight *float32, n int, scale float32)
+func scaleMul8(dst *float32, x *float32, weight *float32, n int, scale float32)
 
 //go:noescape
 func gemmI8x1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)

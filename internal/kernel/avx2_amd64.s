@@ -4231,9 +4231,9 @@ k1_end:
 	VZEROUPPER
 	RET
 
-// func scanAVX2(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
+// func scan8(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·scanAVX2(SB), NOSPLIT, $0-112
+TEXT ·scan8(SB), NOSPLIT, $0-112
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ dt+16(FP), DX
@@ -4263,7 +4263,7 @@ state:
 	VMINPS       Y8, Y9, Y8
 	VMOVUPS      cc2aeac4f<>+0(SB), Y9
 	VMAXPS       Y8, Y9, Y8
-	VMOVUPS      c4b400000<>+0(SB), Y9
+	VMOVUPS      c4b40007f<>+0(SB), Y9
 	VMOVAPS      Y9, Y10
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y9
 	VSUBPS       Y10, Y9, Y10
@@ -4277,7 +4277,7 @@ state:
 	VFMADD213PS  c3f800000<>+0(SB), Y8, Y10
 	VFMADD213PS  c3f800000<>+0(SB), Y8, Y10
 	VPSLLD       $0x17, Y9, Y9
-	VPADDD       Y9, Y10, Y8
+	VMULPS       Y9, Y10, Y8
 	VMULPS       Y2, Y6, Y9
 	VFMADD132PS  (R10), Y9, Y8
 	VMOVUPS      Y8, (R10)
@@ -4287,7 +4287,7 @@ state:
 	VMINPS       Y8, Y9, Y8
 	VMOVUPS      cc2aeac4f<>+0(SB), Y9
 	VMAXPS       Y8, Y9, Y8
-	VMOVUPS      c4b400000<>+0(SB), Y9
+	VMOVUPS      c4b40007f<>+0(SB), Y9
 	VMOVAPS      Y9, Y10
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y9
 	VSUBPS       Y10, Y9, Y10
@@ -4301,7 +4301,7 @@ state:
 	VFMADD213PS  c3f800000<>+0(SB), Y8, Y10
 	VFMADD213PS  c3f800000<>+0(SB), Y8, Y10
 	VPSLLD       $0x17, Y9, Y9
-	VPADDD       Y9, Y10, Y8
+	VMULPS       Y9, Y10, Y8
 	VMULPS       Y3, Y6, Y6
 	VFMADD132PS  32(R10), Y6, Y8
 	VMOVUPS      Y8, 32(R10)
@@ -4321,7 +4321,7 @@ state:
 	VMINPS       Y1, Y2, Y1
 	VMOVUPS      cc2aeac4f<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VMOVUPS      c4b400000<>+0(SB), Y2
+	VMOVUPS      c4b40007f<>+0(SB), Y2
 	VMOVAPS      Y2, Y3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
 	VSUBPS       Y3, Y2, Y3
@@ -4335,7 +4335,7 @@ state:
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VPSLLD       $0x17, Y2, Y2
-	VPADDD       Y2, Y3, Y1
+	VMULPS       Y2, Y3, Y1
 	VADDPS       c3f800000<>+0(SB), Y1, Y1
 	VCMPPS       $0x11, cc2b0c0a5<>+0(SB), Y0, Y2
 	VANDPS       c7f800000<>+0(SB), Y2, Y2
@@ -4352,7 +4352,7 @@ state:
 	VMINPS       Y1, Y2, Y1
 	VMOVUPS      cc2aeac4f<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VMOVUPS      c4b400000<>+0(SB), Y2
+	VMOVUPS      c4b40007f<>+0(SB), Y2
 	VMOVAPS      Y2, Y3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
 	VSUBPS       Y3, Y2, Y3
@@ -4366,7 +4366,7 @@ state:
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VPSLLD       $0x17, Y2, Y2
-	VPADDD       Y2, Y3, Y1
+	VMULPS       Y2, Y3, Y1
 	VADDPS       c3f800000<>+0(SB), Y1, Y1
 	VCMPPS       $0x11, cc2b0c0a5<>+0(SB), Y0, Y2
 	VANDPS       c7f800000<>+0(SB), Y2, Y2
@@ -4410,15 +4410,15 @@ DATA cc2aeac4f<>+24(SB)/4, $0xc2aeac4f
 DATA cc2aeac4f<>+28(SB)/4, $0xc2aeac4f
 GLOBL cc2aeac4f<>(SB), RODATA|NOPTR, $32
 
-DATA c4b400000<>+0(SB)/4, $0x4b400000
-DATA c4b400000<>+4(SB)/4, $0x4b400000
-DATA c4b400000<>+8(SB)/4, $0x4b400000
-DATA c4b400000<>+12(SB)/4, $0x4b400000
-DATA c4b400000<>+16(SB)/4, $0x4b400000
-DATA c4b400000<>+20(SB)/4, $0x4b400000
-DATA c4b400000<>+24(SB)/4, $0x4b400000
-DATA c4b400000<>+28(SB)/4, $0x4b400000
-GLOBL c4b400000<>(SB), RODATA|NOPTR, $32
+DATA c4b40007f<>+0(SB)/4, $0x4b40007f
+DATA c4b40007f<>+4(SB)/4, $0x4b40007f
+DATA c4b40007f<>+8(SB)/4, $0x4b40007f
+DATA c4b40007f<>+12(SB)/4, $0x4b40007f
+DATA c4b40007f<>+16(SB)/4, $0x4b40007f
+DATA c4b40007f<>+20(SB)/4, $0x4b40007f
+DATA c4b40007f<>+24(SB)/4, $0x4b40007f
+DATA c4b40007f<>+28(SB)/4, $0x4b40007f
+GLOBL c4b40007f<>(SB), RODATA|NOPTR, $32
 
 DATA c3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
 DATA c3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
@@ -4569,9 +4569,9 @@ TEXT ·fence(SB), NOSPLIT, $0
 	SFENCE
 	RET
 
-// func convAVX2(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
+// func conv8(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·convAVX2(SB), NOSPLIT, $0-56
+TEXT ·conv8(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ bias+8(FP), CX
 	MOVQ stride+24(FP), DX
@@ -4604,7 +4604,7 @@ tap:
 	VMINPS       Y1, Y2, Y1
 	VMOVUPS      cc2aeac4f<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VMOVUPS      c4b400000<>+0(SB), Y2
+	VMOVUPS      c4b40007f<>+0(SB), Y2
 	VMOVAPS      Y2, Y3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
 	VSUBPS       Y3, Y2, Y3
@@ -4618,7 +4618,7 @@ tap:
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VPSLLD       $0x17, Y2, Y2
-	VPADDD       Y2, Y3, Y1
+	VMULPS       Y2, Y3, Y1
 	VADDPS       c3f800000<>+0(SB), Y1, Y1
 	VCMPPS       $0x11, cc2b0c0a5<>+0(SB), Y0, Y2
 	VANDPS       c7f800000<>+0(SB), Y2, Y2
@@ -4632,9 +4632,9 @@ end:
 	VZEROUPPER
 	RET
 
-// func siluMulAVX2(gate *float32, up *float32, n int)
+// func siluMul8(gate *float32, up *float32, n int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·siluMulAVX2(SB), NOSPLIT, $0-24
+TEXT ·siluMul8(SB), NOSPLIT, $0-24
 	MOVQ gate+0(FP), AX
 	MOVQ up+8(FP), CX
 	MOVQ n+16(FP), DX
@@ -4649,7 +4649,7 @@ k8:
 	VMINPS       Y1, Y2, Y1
 	VMOVUPS      cc2aeac4f<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VMOVUPS      c4b400000<>+0(SB), Y2
+	VMOVUPS      c4b40007f<>+0(SB), Y2
 	VMOVAPS      Y2, Y3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
 	VSUBPS       Y3, Y2, Y3
@@ -4663,7 +4663,7 @@ k8:
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VPSLLD       $0x17, Y2, Y2
-	VPADDD       Y2, Y3, Y1
+	VMULPS       Y2, Y3, Y1
 	VADDPS       c3f800000<>+0(SB), Y1, Y1
 	VCMPPS       $0x11, cc2b0c0a5<>+0(SB), Y0, Y2
 	VANDPS       c7f800000<>+0(SB), Y2, Y2
@@ -4680,9 +4680,9 @@ k8_end:
 	VZEROUPPER
 	RET
 
-// func softplusAVX2(x *float32, n int)
+// func softplus8(x *float32, n int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·softplusAVX2(SB), NOSPLIT, $0-16
+TEXT ·softplus8(SB), NOSPLIT, $0-16
 	MOVQ x+0(FP), AX
 	MOVQ n+8(FP), CX
 
@@ -4695,7 +4695,7 @@ k8:
 	VMINPS       Y1, Y2, Y1
 	VMOVUPS      cc2aeac4f<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VMOVUPS      c4b400000<>+0(SB), Y2
+	VMOVUPS      c4b40007f<>+0(SB), Y2
 	VMOVAPS      Y2, Y3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
 	VSUBPS       Y3, Y2, Y3
@@ -4709,7 +4709,7 @@ k8:
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VPSLLD       $0x17, Y2, Y2
-	VPADDD       Y2, Y3, Y1
+	VMULPS       Y2, Y3, Y1
 	VADDPS       c40000000<>+0(SB), Y1, Y2
 	VDIVPS       Y2, Y1, Y2
 	VMULPS       Y2, Y2, Y1
@@ -4780,9 +4780,9 @@ DATA c3f2aaa70<>+24(SB)/4, $0x3f2aaa70
 DATA c3f2aaa70<>+28(SB)/4, $0x3f2aaa70
 GLOBL c3f2aaa70<>(SB), RODATA|NOPTR, $32
 
-// func expSumAVX2(x *float32, n int, top float32) float32
+// func expSum8(x *float32, n int, top float32) float32
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·expSumAVX2(SB), NOSPLIT, $0-28
+TEXT ·expSum8(SB), NOSPLIT, $0-28
 	MOVQ         x+0(FP), AX
 	MOVQ         n+8(FP), CX
 	VBROADCASTSS top+16(FP), Y0
@@ -4798,7 +4798,7 @@ k8:
 	VMINPS       Y2, Y4, Y2
 	VMOVUPS      cc2aeac4f<>+0(SB), Y4
 	VMAXPS       Y2, Y4, Y2
-	VMOVUPS      c4b400000<>+0(SB), Y4
+	VMOVUPS      c4b40007f<>+0(SB), Y4
 	VMOVAPS      Y4, Y5
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y4
 	VSUBPS       Y5, Y4, Y5
@@ -4812,7 +4812,7 @@ k8:
 	VFMADD213PS  c3f800000<>+0(SB), Y2, Y5
 	VFMADD213PS  c3f800000<>+0(SB), Y2, Y5
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y2
+	VMULPS       Y4, Y5, Y2
 	VANDPS       Y3, Y2, Y2
 	VADDPS       Y2, Y1, Y1
 	VMOVUPS      Y2, (AX)
@@ -4831,9 +4831,9 @@ k8_end:
 	VZEROUPPER
 	RET
 
-// func maxAVX2(x *float32, n int) float32
+// func max8(x *float32, n int) float32
 // Requires: AVX, SSE
-TEXT ·maxAVX2(SB), NOSPLIT, $0-20
+TEXT ·max8(SB), NOSPLIT, $0-20
 	MOVQ    x+0(FP), AX
 	MOVQ    n+8(FP), CX
 	VMOVUPS (AX), Y0
@@ -4857,9 +4857,9 @@ k8_end:
 	VZEROUPPER
 	RET
 
-// func sumSquaresAVX2(x *float32, n int) float64
+// func sumSquares8(x *float32, n int) float64
 // Requires: AVX, FMA3, SSE2
-TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-24
+TEXT ·sumSquares8(SB), NOSPLIT, $0-24
 	MOVQ   x+0(FP), AX
 	MOVQ   n+8(FP), CX
 	VXORPD Y0, Y0, Y0
@@ -4886,9 +4886,9 @@ k8_end:
 	VZEROUPPER
 	RET
 
-// func scaleMulAVX2(dst *float32, x *float32, weight *float32, n int, scale float32)
+// func scaleMul8(dst *float32, x *float32, weight *float32, n int, scale float32)
 // Requires: AVX
-TEXT ·scaleMulAVX2(SB), NOSPLIT, $0-36
+TEXT ·scaleMul8(SB), NOSPLIT, $0-36
 	MOVQ         dst+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         weight+16(FP), DX

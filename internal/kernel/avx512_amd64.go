@@ -168,31 +168,31 @@ func gemmF16Zx7(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k 
 func gemmF16Zx8(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int, add bool)
 
 //go:noescape
-func scanAVX512(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
+func scan16(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
 
 //go:noescape
 func streamAVX512(dst *float32, src *float32, n int)
 
 //go:noescape
-func convAVX512(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
+func conv16(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
 
 //go:noescape
-func siluMulAVX512(gate *float32, up *float32, n int)
+func siluMul16(gate *float32, up *float32, n int)
 
 //go:noescape
-func softplusAVX512(x *float32, n int)
+func softplus16(x *float32, n int)
 
 //go:noescape
-func expSumAVX512(x *float32, n int, top float32) float32
+func expSum16(x *float32, n int, top float32) float32
 
 //go:noescape
-func maxAVX512(x *float32, n int) float32
+func max16(x *float32, n int) float32
 
 //go:noescape
-func sumSquaresAVX512(x *float32, n int) float64
+func sumSquares16(x *float32, n int) float64
 
 //go:noescape
-func scaleMulAVX512(dst *float32, x *float32, weight *float32, n int, scale float32)
+func scaleMul16(dst *float32, x *float32, weight *float32, n int, scale float32)
 
 //go:noescape
 func gemmI8Zx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)

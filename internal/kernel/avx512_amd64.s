@@ -8908,9 +8908,9 @@ k1_end:
 	VZEROUPPER
 	RET
 
-// func scanAVX512(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
+// func scan16(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·scanAVX512(SB), NOSPLIT, $0-112
+TEXT ·scan16(SB), NOSPLIT, $0-112
 	MOVQ y+0(FP), AX
 	MOVQ x+8(FP), CX
 	MOVQ dt+16(FP), DX
@@ -8937,7 +8937,7 @@ state:
 	VMINPS       Z5, Z6, Z5
 	VMOVUPS      cc2aeac4f<>+0(SB), Z6
 	VMAXPS       Z5, Z6, Z5
-	VMOVUPS      c4b400000<>+0(SB), Z6
+	VMOVUPS      c4b40007f<>+0(SB), Z6
 	VMOVAPS      Z6, Z7
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Z5, Z6
 	VSUBPS       Z7, Z6, Z7
@@ -8951,7 +8951,7 @@ state:
 	VFMADD213PS  c3f800000<>+0(SB), Z5, Z7
 	VFMADD213PS  c3f800000<>+0(SB), Z5, Z7
 	VPSLLD       $0x17, Z6, Z6
-	VPADDD       Z6, Z7, Z5
+	VMULPS       Z6, Z7, Z5
 	VMULPS       Z1, Z3, Z3
 	VFMADD132PS  (R10), Z3, Z5
 	VMOVUPS      Z5, (R10)
@@ -8971,7 +8971,7 @@ state:
 	VMINPS       Z1, Z3, Z1
 	VMOVUPS      cc2aeac4f<>+0(SB), Z3
 	VMAXPS       Z1, Z3, Z1
-	VMOVUPS      c4b400000<>+0(SB), Z3
+	VMOVUPS      c4b40007f<>+0(SB), Z3
 	VMOVAPS      Z3, Z4
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z3
 	VSUBPS       Z4, Z3, Z4
@@ -8985,7 +8985,7 @@ state:
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z4
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z4
 	VPSLLD       $0x17, Z3, Z3
-	VPADDD       Z3, Z4, Z1
+	VMULPS       Z3, Z4, Z1
 	VADDPS       c3f800000<>+0(SB), Z1, Z1
 	VCMPPS       $0x11, cc2b0c0a5<>+0(SB), Z0, K1
 	VMOVUPS      c7f800000<>+0(SB), K1, Z1
@@ -9044,23 +9044,23 @@ DATA cc2aeac4f<>+56(SB)/4, $0xc2aeac4f
 DATA cc2aeac4f<>+60(SB)/4, $0xc2aeac4f
 GLOBL cc2aeac4f<>(SB), RODATA|NOPTR, $64
 
-DATA c4b400000<>+0(SB)/4, $0x4b400000
-DATA c4b400000<>+4(SB)/4, $0x4b400000
-DATA c4b400000<>+8(SB)/4, $0x4b400000
-DATA c4b400000<>+12(SB)/4, $0x4b400000
-DATA c4b400000<>+16(SB)/4, $0x4b400000
-DATA c4b400000<>+20(SB)/4, $0x4b400000
-DATA c4b400000<>+24(SB)/4, $0x4b400000
-DATA c4b400000<>+28(SB)/4, $0x4b400000
-DATA c4b400000<>+32(SB)/4, $0x4b400000
-DATA c4b400000<>+36(SB)/4, $0x4b400000
-DATA c4b400000<>+40(SB)/4, $0x4b400000
-DATA c4b400000<>+44(SB)/4, $0x4b400000
-DATA c4b400000<>+48(SB)/4, $0x4b400000
-DATA c4b400000<>+52(SB)/4, $0x4b400000
-DATA c4b400000<>+56(SB)/4, $0x4b400000
-DATA c4b400000<>+60(SB)/4, $0x4b400000
-GLOBL c4b400000<>(SB), RODATA|NOPTR, $64
+DATA c4b40007f<>+0(SB)/4, $0x4b40007f
+DATA c4b40007f<>+4(SB)/4, $0x4b40007f
+DATA c4b40007f<>+8(SB)/4, $0x4b40007f
+DATA c4b40007f<>+12(SB)/4, $0x4b40007f
+DATA c4b40007f<>+16(SB)/4, $0x4b40007f
+DATA c4b40007f<>+20(SB)/4, $0x4b40007f
+DATA c4b40007f<>+24(SB)/4, $0x4b40007f
+DATA c4b40007f<>+28(SB)/4, $0x4b40007f
+DATA c4b40007f<>+32(SB)/4, $0x4b40007f
+DATA c4b40007f<>+36(SB)/4, $0x4b40007f
+DATA c4b40007f<>+40(SB)/4, $0x4b40007f
+DATA c4b40007f<>+44(SB)/4, $0x4b40007f
+DATA c4b40007f<>+48(SB)/4, $0x4b40007f
+DATA c4b40007f<>+52(SB)/4, $0x4b40007f
+DATA c4b40007f<>+56(SB)/4, $0x4b40007f
+DATA c4b40007f<>+60(SB)/4, $0x4b40007f
+GLOBL c4b40007f<>(SB), RODATA|NOPTR, $64
 
 DATA c3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
 DATA c3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
@@ -9299,9 +9299,9 @@ line_end:
 	VZEROUPPER
 	RET
 
-// func convAVX512(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
+// func conv16(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·convAVX512(SB), NOSPLIT, $0-56
+TEXT ·conv16(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), AX
 	MOVQ bias+8(FP), CX
 	MOVQ stride+24(FP), DX
@@ -9337,7 +9337,7 @@ tap:
 	VMINPS       Z1, Z2, Z1
 	VMOVUPS      cc2aeac4f<>+0(SB), Z2
 	VMAXPS       Z1, Z2, Z1
-	VMOVUPS      c4b400000<>+0(SB), Z2
+	VMOVUPS      c4b40007f<>+0(SB), Z2
 	VMOVAPS      Z2, Z3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
 	VSUBPS       Z3, Z2, Z3
@@ -9351,7 +9351,7 @@ tap:
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z3
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z3
 	VPSLLD       $0x17, Z2, Z2
-	VPADDD       Z2, Z3, Z1
+	VMULPS       Z2, Z3, Z1
 	VADDPS       c3f800000<>+0(SB), Z1, Z1
 	VCMPPS       $0x11, cc2b0c0a5<>+0(SB), Z0, K1
 	VMOVUPS      c7f800000<>+0(SB), K1, Z1
@@ -9385,7 +9385,7 @@ tap_left:
 	VMINPS       Z1, Z2, Z1
 	VMOVUPS      cc2aeac4f<>+0(SB), Z2
 	VMAXPS       Z1, Z2, Z1
-	VMOVUPS      c4b400000<>+0(SB), Z2
+	VMOVUPS      c4b40007f<>+0(SB), Z2
 	VMOVAPS      Z2, Z3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
 	VSUBPS       Z3, Z2, Z3
@@ -9399,7 +9399,7 @@ tap_left:
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z3
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z3
 	VPSLLD       $0x17, Z2, Z2
-	VPADDD       Z2, Z3, Z1
+	VMULPS       Z2, Z3, Z1
 	VADDPS       c3f800000<>+0(SB), Z1, Z1
 	VCMPPS       $0x11, cc2b0c0a5<>+0(SB), Z0, K2
 	VMOVUPS      c7f800000<>+0(SB), K2, Z1
@@ -9410,9 +9410,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func siluMulAVX512(gate *float32, up *float32, n int)
+// func siluMul16(gate *float32, up *float32, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·siluMulAVX512(SB), NOSPLIT, $0-24
+TEXT ·siluMul16(SB), NOSPLIT, $0-24
 	MOVQ gate+0(FP), AX
 	MOVQ up+8(FP), CX
 	MOVQ n+16(FP), DX
@@ -9427,7 +9427,7 @@ k16:
 	VMINPS       Z1, Z2, Z1
 	VMOVUPS      cc2aeac4f<>+0(SB), Z2
 	VMAXPS       Z1, Z2, Z1
-	VMOVUPS      c4b400000<>+0(SB), Z2
+	VMOVUPS      c4b40007f<>+0(SB), Z2
 	VMOVAPS      Z2, Z3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
 	VSUBPS       Z3, Z2, Z3
@@ -9441,7 +9441,7 @@ k16:
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z3
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z3
 	VPSLLD       $0x17, Z2, Z2
-	VPADDD       Z2, Z3, Z1
+	VMULPS       Z2, Z3, Z1
 	VADDPS       c3f800000<>+0(SB), Z1, Z1
 	VCMPPS       $0x11, cc2b0c0a5<>+0(SB), Z0, K1
 	VMOVUPS      c7f800000<>+0(SB), K1, Z1
@@ -9466,7 +9466,7 @@ k16_end:
 	VMINPS       Z1, Z2, Z1
 	VMOVUPS      cc2aeac4f<>+0(SB), Z2
 	VMAXPS       Z1, Z2, Z1
-	VMOVUPS      c4b400000<>+0(SB), Z2
+	VMOVUPS      c4b40007f<>+0(SB), Z2
 	VMOVAPS      Z2, Z3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
 	VSUBPS       Z3, Z2, Z3
@@ -9480,7 +9480,7 @@ k16_end:
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z3
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z3
 	VPSLLD       $0x17, Z2, Z2
-	VPADDD       Z2, Z3, Z1
+	VMULPS       Z2, Z3, Z1
 	VADDPS       c3f800000<>+0(SB), Z1, Z1
 	VCMPPS       $0x11, cc2b0c0a5<>+0(SB), Z0, K2
 	VMOVUPS      c7f800000<>+0(SB), K2, Z1
@@ -9494,9 +9494,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func softplusAVX512(x *float32, n int)
+// func softplus16(x *float32, n int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·softplusAVX512(SB), NOSPLIT, $0-16
+TEXT ·softplus16(SB), NOSPLIT, $0-16
 	MOVQ x+0(FP), AX
 	MOVQ n+8(FP), CX
 
@@ -9509,7 +9509,7 @@ k16:
 	VMINPS       Z1, Z2, Z1
 	VMOVUPS      cc2aeac4f<>+0(SB), Z2
 	VMAXPS       Z1, Z2, Z1
-	VMOVUPS      c4b400000<>+0(SB), Z2
+	VMOVUPS      c4b40007f<>+0(SB), Z2
 	VMOVAPS      Z2, Z3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
 	VSUBPS       Z3, Z2, Z3
@@ -9523,7 +9523,7 @@ k16:
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z3
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z3
 	VPSLLD       $0x17, Z2, Z2
-	VPADDD       Z2, Z3, Z1
+	VMULPS       Z2, Z3, Z1
 	VADDPS       c40000000<>+0(SB), Z1, Z2
 	VDIVPS       Z2, Z1, Z2
 	VMULPS       Z2, Z2, Z1
@@ -9552,7 +9552,7 @@ k16_end:
 	VMINPS       Z1, Z2, Z1
 	VMOVUPS      cc2aeac4f<>+0(SB), Z2
 	VMAXPS       Z1, Z2, Z1
-	VMOVUPS      c4b400000<>+0(SB), Z2
+	VMOVUPS      c4b40007f<>+0(SB), Z2
 	VMOVAPS      Z2, Z3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
 	VSUBPS       Z3, Z2, Z3
@@ -9566,7 +9566,7 @@ k16_end:
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z3
 	VFMADD213PS  c3f800000<>+0(SB), Z1, Z3
 	VPSLLD       $0x17, Z2, Z2
-	VPADDD       Z2, Z3, Z1
+	VMULPS       Z2, Z3, Z1
 	VADDPS       c40000000<>+0(SB), Z1, Z2
 	VDIVPS       Z2, Z1, Z2
 	VMULPS       Z2, Z2, Z1
@@ -9675,9 +9675,9 @@ DATA c3f2aaa70<>+56(SB)/4, $0x3f2aaa70
 DATA c3f2aaa70<>+60(SB)/4, $0x3f2aaa70
 GLOBL c3f2aaa70<>(SB), RODATA|NOPTR, $64
 
-// func expSumAVX512(x *float32, n int, top float32) float32
+// func expSum16(x *float32, n int, top float32) float32
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2, SSE
-TEXT ·expSumAVX512(SB), NOSPLIT, $0-28
+TEXT ·expSum16(SB), NOSPLIT, $0-28
 	MOVQ         x+0(FP), AX
 	MOVQ         n+8(FP), CX
 	VBROADCASTSS top+16(FP), Z0
@@ -9693,7 +9693,7 @@ k16:
 	VMINPS       Z2, Z3, Z2
 	VMOVUPS      cc2aeac4f<>+0(SB), Z3
 	VMAXPS       Z2, Z3, Z2
-	VMOVUPS      c4b400000<>+0(SB), Z3
+	VMOVUPS      c4b40007f<>+0(SB), Z3
 	VMOVAPS      Z3, Z4
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z3
 	VSUBPS       Z4, Z3, Z4
@@ -9707,7 +9707,7 @@ k16:
 	VFMADD213PS  c3f800000<>+0(SB), Z2, Z4
 	VFMADD213PS  c3f800000<>+0(SB), Z2, Z4
 	VPSLLD       $0x17, Z3, Z3
-	VPADDD       Z3, Z4, Z2
+	VMULPS       Z3, Z4, Z2
 	VMOVAPS.Z    Z2, K1, Z2
 	VADDPS       Z2, Z1, Z1
 	VMOVUPS      Z2, (AX)
@@ -9728,7 +9728,7 @@ k16_end:
 	VMINPS       Z2, Z0, Z2
 	VMOVUPS      cc2aeac4f<>+0(SB), Z0
 	VMAXPS       Z2, Z0, Z2
-	VMOVUPS      c4b400000<>+0(SB), Z0
+	VMOVUPS      c4b40007f<>+0(SB), Z0
 	VMOVAPS      Z0, Z3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z0
 	VSUBPS       Z3, Z0, Z3
@@ -9742,7 +9742,7 @@ k16_end:
 	VFMADD213PS  c3f800000<>+0(SB), Z2, Z3
 	VFMADD213PS  c3f800000<>+0(SB), Z2, Z3
 	VPSLLD       $0x17, Z0, Z0
-	VPADDD       Z0, Z3, Z2
+	VMULPS       Z0, Z3, Z2
 	VMOVAPS.Z    Z2, K2, Z2
 	VADDPS       Z2, Z1, Z1
 	VMOVUPS      Z2, K1, (AX)
@@ -9761,9 +9761,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func maxAVX512(x *float32, n int) float32
+// func max16(x *float32, n int) float32
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·maxAVX512(SB), NOSPLIT, $0-20
+TEXT ·max16(SB), NOSPLIT, $0-20
 	MOVQ         x+0(FP), AX
 	MOVQ         n+8(FP), CX
 	VBROADCASTSS (AX), Z0
@@ -9798,9 +9798,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func sumSquaresAVX512(x *float32, n int) float64
+// func sumSquares16(x *float32, n int) float64
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE2
-TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-24
+TEXT ·sumSquares16(SB), NOSPLIT, $0-24
 	MOVQ   x+0(FP), AX
 	MOVQ   n+8(FP), CX
 	VXORPD Z0, Z0, Z0
@@ -9843,9 +9843,9 @@ done:
 	VZEROUPPER
 	RET
 
-// func scaleMulAVX512(dst *float32, x *float32, weight *float32, n int, scale float32)
+// func scaleMul16(dst *float32, x *float32, weight *float32, n int, scale float32)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·scaleMulAVX512(SB), NOSPLIT, $0-36
+TEXT ·scaleMul16(SB), NOSPLIT, $0-36
 	MOVQ         dst+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         weight+16(FP), DX

@@ -19,10 +19,10 @@ var avx512 = func() table {
 	t.many = nil // AVX2's have other sums than dotAVX512
 	t.pack = &packAVX512
 	t.rmsNorm = rmsNormAVX512
-	t.siluMul = func(gate, up []float32) { siluMulAVX512(&gate[0], &up[0], len(gate)) }
-	t.softplus = func(x []float32) { softplusAVX512(&x[0], len(x)) }
-	t.max = func(x []float32) float32 { return maxAVX512(&x[0], len(x)) }
-	t.expSum = func(x []float32, top float32) float32 { return expSumAVX512(&x[0], len(x), top) }
+	t.siluMul = func(gate, up []float32) { siluMul16(&gate[0], &up[0], len(gate)) }
+	t.softplus = func(x []float32) { softplus16(&x[0], len(x)) }
+	t.max = func(x []float32) float32 { return max16(&x[0], len(x)) }
+	t.expSum = func(x []float32, top float32) float32 { return expSum16(&x[0], len(x), top) }
 	t.conv, t.scan = convAVX512Rows, scanAVX512Panel
 	t.stream = func(dst, src []float32) { streamAVX512(&dst[0], &src[0], len(src)) }
 	t.limits = limits{
@@ -70,8 +70,8 @@ var (
 )
 
 func rmsNormAVX512(dst, x, weight []float32, eps float32) {
-	sum := sumSquaresAVX512(&x[0], len(x))
-	scaleMulAVX512(&dst[0], &x[0], &weight[0], len(x), float32(1/math.Sqrt(sum/float64(len(x))+float64(eps))))
+	sum := sumSquares16(&x[0], len(x))
+	scaleMul16(&dst[0], &x[0], &weight[0], len(x), float32(1/math.Sqrt(sum/float64(len(x))+float64(eps))))
 }
 
 func convAVX512Rows(c *Conv, lo, hi int) {
@@ -84,7 +84,7 @@ func convAVX512Rows(c *Conv, lo, hi int) {
 		for j := range c.W {
 			in[j] = &c.input(t-c.W+1+j, lo, hi)[0]
 		}
-		convAVX512(&c.Dst[t*c.E+lo], &c.Bias[lo], &c.Weight[lo], c.E, &in[0], c.W, hi-lo)
+		conv16(&c.Dst[t*c.E+lo], &c.Bias[lo], &c.Weight[lo], c.E, &in[0], c.W, hi-lo)
 	}
 }
 
@@ -99,6 +99,6 @@ func scanAVX512Panel(s *Scan, p int, h []float32, first, end int) {
 	for t := first; t < end; t += rows {
 		n := min(rows, end-t)
 		at := t*s.E + lo
-		scanAVX512(&s.Y[at], &s.X[at], &s.Dt[at], s.E, &s.Z[t*s.ZStride+lo], s.ZStride, &s.B[t*s.S], &s.C[t*s.S], s.S, &a[0], &h[0], &s.D[lo], n, s.S)
+		scan16(&s.Y[at], &s.X[at], &s.Dt[at], s.E, &s.Z[t*s.ZStride+lo], s.ZStride, &s.B[t*s.S], &s.C[t*s.S], s.S, &a[0], &h[0], &s.D[lo], n, s.S)
 	}
 }

@@ -121,7 +121,7 @@ func rmsNormBackwardAVX2(dx, dweight, dy, x, weight []float32, eps float32) {
 	whole := len(x) &^ 7
 	var squares, sum float64
 	if whole > 0 {
-		squares, sum = sumSquaresAVX2(&x[0], whole), float64(sumProductsAVX2(&dy[0], &weight[0], &x[0], whole))
+		squares, sum = sumSquares8(&x[0], whole), float64(sumProductsAVX2(&dy[0], &weight[0], &x[0], whole))
 	}
 	for i := whole; i < len(x); i++ {
 		squares += float64(x[i]) * float64(x[i])

@@ -120,28 +120,28 @@ func gemmF16Nx5(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k 
 func gemmF16Nx6(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int, add bool)
 
 //go:noescape
-func siluMulNEON(gate *float32, up *float32, n int)
+func siluMul8(gate *float32, up *float32, n int)
 
 //go:noescape
-func softplusNEON(x *float32, n int)
+func softplus8(x *float32, n int)
 
 //go:noescape
-func expSumNEON(x *float32, n int, top float32) float32
+func expSum8(x *float32, n int, top float32) float32
 
 //go:noescape
-func maxNEON(x *float32, n int) float32
+func max8(x *float32, n int) float32
 
 //go:noescape
-func sumSquaresNEON(x *float32, n int) float64
+func sumSquares8(x *float32, n int) float64
 
 //go:noescape
-func scaleMulNEON(dst *float32, x *float32, weight *float32, n int, scale float32)
+func scaleMul8(dst *float32, x *float32, weight *float32, n int, scale float32)
 
 //go:noescape
-func scanNEON(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
+func scan8(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
 
 //go:noescape
-func convNEON(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
+func conv8(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
 
 //go:noescape
 func widenF16NEON(dst *float32, src *byte, n int)

@@ -3898,8 +3898,8 @@ k_1_end:
 	WORD $0x3d800d57 // str q23, [x10, #48]
 	RET
 
-// func siluMulNEON(gate *float32, up *float32, n int)
-TEXT ·siluMulNEON(SB), NOSPLIT, $0-24
+// func siluMul8(gate *float32, up *float32, n int)
+TEXT ·siluMul8(SB), NOSPLIT, $0-24
 	MOVD gate+0(FP), R0
 	MOVD up+8(FP), R1
 	MOVD n+16(FP), R2
@@ -3959,8 +3959,8 @@ vector_1:
 	WORD $0x4e25cd2b // fmla v11.4s, v9.4s, v5.4s
 	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
 	WORD $0x4f3754e7 // shl v7.4s, v7.4s, #23
-	WORD $0x4eaa84c4 // add v4.4s, v6.4s, v10.4s
-	WORD $0x4eab84e5 // add v5.4s, v7.4s, v11.4s
+	WORD $0x6e2adcc4 // fmul v4.4s, v6.4s, v10.4s
+	WORD $0x6e2bdce5 // fmul v5.4s, v7.4s, v11.4s
 	WORD $0x3dc02c66 // ldr q6, [x3, #176]
 	WORD $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
 	WORD $0x3dc03066 // ldr q6, [x3, #192]
@@ -3990,8 +3990,8 @@ vector_1:
 vector_1_end:
 	RET
 
-// func softplusNEON(x *float32, n int)
-TEXT ·softplusNEON(SB), NOSPLIT, $0-16
+// func softplus8(x *float32, n int)
+TEXT ·softplus8(SB), NOSPLIT, $0-16
 	MOVD x+0(FP), R0
 	MOVD n+8(FP), R1
 	MOVD $constants<>(SB), R2
@@ -4051,8 +4051,8 @@ vector_1:
 	WORD $0x4e23cd0a // fmla v10.4s, v8.4s, v3.4s
 	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
 	WORD $0x4f3754c6 // shl v6.4s, v6.4s, #23
-	WORD $0x4ea984a2 // add v2.4s, v5.4s, v9.4s
-	WORD $0x4eaa84c3 // add v3.4s, v6.4s, v10.4s
+	WORD $0x6e29dca2 // fmul v2.4s, v5.4s, v9.4s
+	WORD $0x6e2adcc3 // fmul v3.4s, v6.4s, v10.4s
 	WORD $0x3dc03c44 // ldr q4, [x2, #240]
 	WORD $0x4e24d445 // fadd v5.4s, v2.4s, v4.4s
 	WORD $0x6e25fc45 // fdiv v5.4s, v2.4s, v5.4s
@@ -4093,8 +4093,8 @@ vector_1:
 vector_1_end:
 	RET
 
-// func expSumNEON(x *float32, n int, top float32) float32
-TEXT ·expSumNEON(SB), NOSPLIT, $0-28
+// func expSum8(x *float32, n int, top float32) float32
+TEXT ·expSum8(SB), NOSPLIT, $0-28
 	MOVD x+0(FP), R0
 	MOVD n+8(FP), R1
 	FMOVS top+16(FP), F0
@@ -4160,8 +4160,8 @@ vector_1:
 	WORD $0x4e25cd6d // fmla v13.4s, v11.4s, v5.4s
 	WORD $0x4f375508 // shl v8.4s, v8.4s, #23
 	WORD $0x4f375529 // shl v9.4s, v9.4s, #23
-	WORD $0x4eac8504 // add v4.4s, v8.4s, v12.4s
-	WORD $0x4ead8525 // add v5.4s, v9.4s, v13.4s
+	WORD $0x6e2cdd04 // fmul v4.4s, v8.4s, v12.4s
+	WORD $0x6e2ddd25 // fmul v5.4s, v9.4s, v13.4s
 	WORD $0x4e661c84 // bic v4.16b, v4.16b, v6.16b
 	WORD $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
 	WORD $0x4e671ca5 // bic v5.16b, v5.16b, v7.16b
@@ -4179,8 +4179,8 @@ vector_1_end:
 	FMOVS F1, ret+24(FP)
 	RET
 
-// func maxNEON(x *float32, n int) float32
-TEXT ·maxNEON(SB), NOSPLIT, $0-20
+// func max8(x *float32, n int) float32
+TEXT ·max8(SB), NOSPLIT, $0-20
 	MOVD x+0(FP), R0
 	MOVD n+8(FP), R1
 	WORD $0x3dc00000 // ldr q0, [x0, #0]
@@ -4201,8 +4201,8 @@ vector_1_end:
 	FMOVS F0, ret+16(FP)
 	RET
 
-// func sumSquaresNEON(x *float32, n int) float64
-TEXT ·sumSquaresNEON(SB), NOSPLIT, $0-24
+// func sumSquares8(x *float32, n int) float64
+TEXT ·sumSquares8(SB), NOSPLIT, $0-24
 	MOVD x+0(FP), R0
 	MOVD n+8(FP), R1
 	WORD $0x4f00e400 // movi v0.16b, #0
@@ -4233,8 +4233,8 @@ vector_1_end:
 	FMOVD F0, ret+16(FP)
 	RET
 
-// func scaleMulNEON(dst *float32, x *float32, weight *float32, n int, scale float32)
-TEXT ·scaleMulNEON(SB), NOSPLIT, $0-36
+// func scaleMul8(dst *float32, x *float32, weight *float32, n int, scale float32)
+TEXT ·scaleMul8(SB), NOSPLIT, $0-36
 	MOVD dst+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD weight+16(FP), R2
@@ -4262,8 +4262,8 @@ vector_1:
 vector_1_end:
 	RET
 
-// func scanNEON(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
-TEXT ·scanNEON(SB), NOSPLIT, $0-112
+// func scan8(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)
+TEXT ·scan8(SB), NOSPLIT, $0-112
 	MOVD y+0(FP), R0
 	MOVD x+8(FP), R1
 	MOVD dt+16(FP), R2
@@ -4397,10 +4397,10 @@ state_2:
 	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
 	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
 	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
-	WORD $0x4eb8860c // add v12.4s, v16.4s, v24.4s
-	WORD $0x4eb9862d // add v13.4s, v17.4s, v25.4s
-	WORD $0x4eba864e // add v14.4s, v18.4s, v26.4s
-	WORD $0x4ebb866f // add v15.4s, v19.4s, v27.4s
+	WORD $0x6e38de0c // fmul v12.4s, v16.4s, v24.4s
+	WORD $0x6e39de2d // fmul v13.4s, v17.4s, v25.4s
+	WORD $0x6e3ade4e // fmul v14.4s, v18.4s, v26.4s
+	WORD $0x6e3bde6f // fmul v15.4s, v19.4s, v27.4s
 	WORD $0x4ddfc970 // ld1r {v16.4s}, [x11], #4
 	WORD $0x3dc00135 // ldr q21, [x9, #0]
 	WORD $0x3dc00536 // ldr q22, [x9, #16]
@@ -4495,8 +4495,8 @@ state_2_end:
 	WORD $0x4e31ceb7 // fmla v23.4s, v21.4s, v17.4s
 	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
 	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
-	WORD $0x4eb68650 // add v16.4s, v18.4s, v22.4s
-	WORD $0x4eb78671 // add v17.4s, v19.4s, v23.4s
+	WORD $0x6e36de50 // fmul v16.4s, v18.4s, v22.4s
+	WORD $0x6e37de71 // fmul v17.4s, v19.4s, v23.4s
 	WORD $0x3dc02cf2 // ldr q18, [x7, #176]
 	WORD $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
 	WORD $0x3dc030f2 // ldr q18, [x7, #192]
@@ -4563,8 +4563,8 @@ state_2_end:
 	WORD $0x4e31ceb7 // fmla v23.4s, v21.4s, v17.4s
 	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
 	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
-	WORD $0x4eb68650 // add v16.4s, v18.4s, v22.4s
-	WORD $0x4eb78671 // add v17.4s, v19.4s, v23.4s
+	WORD $0x6e36de50 // fmul v16.4s, v18.4s, v22.4s
+	WORD $0x6e37de71 // fmul v17.4s, v19.4s, v23.4s
 	WORD $0x3dc02cf2 // ldr q18, [x7, #176]
 	WORD $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
 	WORD $0x3dc030f2 // ldr q18, [x7, #192]
@@ -4603,8 +4603,8 @@ state_2_end:
 row_1_end:
 	RET
 
-// func convNEON(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
-TEXT ·convNEON(SB), NOSPLIT, $0-56
+// func conv8(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
+TEXT ·conv8(SB), NOSPLIT, $0-56
 	MOVD dst+0(FP), R0
 	MOVD bias+8(FP), R1
 	MOVD weight+16(FP), R2
@@ -4686,8 +4686,8 @@ tap_2_end:
 	WORD $0x4e23cce9 // fmla v9.4s, v7.4s, v3.4s
 	WORD $0x4f375484 // shl v4.4s, v4.4s, #23
 	WORD $0x4f3754a5 // shl v5.4s, v5.4s, #23
-	WORD $0x4ea88482 // add v2.4s, v4.4s, v8.4s
-	WORD $0x4ea984a3 // add v3.4s, v5.4s, v9.4s
+	WORD $0x6e28dc82 // fmul v2.4s, v4.4s, v8.4s
+	WORD $0x6e29dca3 // fmul v3.4s, v5.4s, v9.4s
 	WORD $0x3dc02cc4 // ldr q4, [x6, #176]
 	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
 	WORD $0x3dc030c4 // ldr q4, [x6, #192]
@@ -9641,10 +9641,10 @@ DATA constants<>+16(SB)/4, $0xc2aeac4f
 DATA constants<>+20(SB)/4, $0xc2aeac4f
 DATA constants<>+24(SB)/4, $0xc2aeac4f
 DATA constants<>+28(SB)/4, $0xc2aeac4f
-DATA constants<>+32(SB)/4, $0x4b400000
-DATA constants<>+36(SB)/4, $0x4b400000
-DATA constants<>+40(SB)/4, $0x4b400000
-DATA constants<>+44(SB)/4, $0x4b400000
+DATA constants<>+32(SB)/4, $0x4b40007f
+DATA constants<>+36(SB)/4, $0x4b40007f
+DATA constants<>+40(SB)/4, $0x4b40007f
+DATA constants<>+44(SB)/4, $0x4b40007f
 DATA constants<>+48(SB)/4, $0x3fb8aa3b
 DATA constants<>+52(SB)/4, $0x3fb8aa3b
 DATA constants<>+56(SB)/4, $0x3fb8aa3b

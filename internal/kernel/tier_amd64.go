@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"math"
 	"slices"
 
 	"golang.org/x/sys/cpu"
@@ -29,13 +28,13 @@ var avx2 = table{
 	dequantize: dequantizeAVX2,
 	pack:       &packAVX2,
 	gemm:       gemmAVX2,
-	rmsNorm:    rmsNormAVX2,
-	siluMul:    siluMulAVX2Slice,
-	softplus:   softplusAVX2Slice,
-	max:        maxAVX2Slice,
-	expSum:     expSumAVX2Slice,
-	conv:       convAVX2Rows,
-	scan:       scanAVX2Panel,
+	rmsNorm:    rmsNormBy8,
+	siluMul:    siluMulBy8,
+	softplus:   softplusBy8,
+	max:        maxBy8,
+	expSum:     expSumBy8,
+	conv:       convBy8,
+	scan:       scanBy8,
 	stream:     func(dst, src []float32) { streamAVX2(&dst[0], &src[0], len(src)) },
 	fence:      fence,
 	limits: limits{
@@ -115,84 +114,4 @@ func narrowQ8AVX2Blocks(dst []byte, src []float32) bool {
 		}
 	}
 	return true
-}
-
-func rmsNormAVX2(dst, x, weight []float32, eps float32) {
-	whole := len(x) &^ 7
-	var sum float64
-	if whole > 0 {
-		sum = sumSquaresAVX2(&x[0], whole)
-	}
-	for _, v := range x[whole:] {
-		sum += float64(v) * float64(v)
-	}
-	scale := float32(1 / math.Sqrt(sum/float64(len(x))+float64(eps)))
-	if whole > 0 {
-		scaleMulAVX2(&dst[0], &x[0], &weight[0], whole, scale)
-	}
-	for i := whole; i < len(x); i++ {
-		dst[i] = weight[i] * (x[i] * scale)
-	}
-}
-
-func siluMulAVX2Slice(gate, up []float32) {
-	whole := len(gate) &^ 7
-	if whole > 0 {
-		siluMulAVX2(&gate[0], &up[0], whole)
-	}
-	if whole < len(gate) {
-		// The same code for the rest: an element's value must not depend on where its slice ends.
-		var g, u [8]float32
-		copy(g[:], gate[whole:])
-		copy(u[:], up[whole:])
-		siluMulAVX2(&g[0], &u[0], 8)
-		copy(gate[whole:], g[:])
-	}
-}
-
-func softplusAVX2Slice(x []float32) {
-	whole := len(x) &^ 7
-	if whole > 0 {
-		softplusAVX2(&x[0], whole)
-	}
-	if whole < len(x) {
-		var rest [8]float32
-		copy(rest[:], x[whole:])
-		softplusAVX2(&rest[0], 8)
-		copy(x[whole:], rest[:])
-	}
-}
-
-func maxAVX2Slice(x []float32) float32 { return maxAVX2(&x[0], len(x)) }
-
-func expSumAVX2Slice(x []float32, top float32) float32 { return expSumAVX2(&x[0], len(x), top) }
-
-func convAVX2Rows(c *Conv, lo, hi int) {
-	whole := lo + (hi-lo)&^7
-	if c.W > maxTaps {
-		whole = lo
-	}
-	var in [maxTaps]*float32
-	for t := 0; t < c.L && whole > lo; t++ {
-		for j := range c.W {
-			in[j] = &c.input(t-c.W+1+j, lo, hi)[0]
-		}
-		convAVX2(&c.Dst[t*c.E+lo], &c.Bias[lo], &c.Weight[lo], c.E, &in[0], c.W, whole-lo)
-	}
-	convGeneric(c, whole, hi)
-}
-
-func scanAVX2Panel(s *Scan, p int, h []float32, first, end int) {
-	lo := p * ScanPanel
-	if lo+ScanPanel > s.E {
-		scanGeneric(s, p, h, first, end)
-		return
-	}
-	a := s.A[lo*s.S : (lo+ScanPanel)*s.S]
-	rows := scanRows(s.S)
-	for t := first; t < end; t += rows {
-		n := min(rows, end-t)
-		at := t*s.E + lo
-		scanAVX2(&s.Y[at], &s.X[at], &s.Dt[at], s.E, &s.Z[t*s.ZStride+lo], s.ZStride, &s.B[t*s.S], &s.C[t*s.S], s.S, &a[0], &h[0], &s.D[lo], n, s.S)
-	}
 }

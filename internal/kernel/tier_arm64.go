@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"math"
 	"slices"
 
 	"golang.org/x/sys/cpu"
@@ -24,13 +23,13 @@ var neon = table{
 	narrow:     func(dst []byte, src []float32) { narrowF16NEON(&dst[0], &src[0], len(src)/8) },
 	dequantize: dequantizeNEON,
 	gemm:       gemmNEON,
-	rmsNorm:    rmsNormNEON,
-	siluMul:    siluMulNEONSlice,
-	softplus:   softplusNEONSlice,
-	max:        func(x []float32) float32 { return maxNEON(&x[0], len(x)) },
-	expSum:     func(x []float32, top float32) float32 { return expSumNEON(&x[0], len(x), top) },
-	conv:       convNEONRows,
-	scan:       scanNEONPanel,
+	rmsNorm:    rmsNormBy8,
+	siluMul:    siluMulBy8,
+	softplus:   softplusBy8,
+	max:        maxBy8,
+	expSum:     expSumBy8,
+	conv:       convBy8,
+	scan:       scanBy8,
 	limits: limits{
 		read: func(b []byte) { readSome(b, readNEON) },
 		f32:  func(n int) int { return rounds(n, 24*4, peakF32NEON) },
@@ -76,80 +75,4 @@ func dequantizeNEON(dst []float32, d tensor.DType, src []byte) bool {
 		dequantizeQ8_0NEON(&dst[0], &src[0], len(dst)/32)
 	}
 	return true
-}
-
-func rmsNormNEON(dst, x, weight []float32, eps float32) {
-	whole := len(x) &^ 7
-	var sum float64
-	if whole > 0 {
-		sum = sumSquaresNEON(&x[0], whole)
-	}
-	for _, v := range x[whole:] {
-		sum += float64(v) * float64(v)
-	}
-	scale := float32(1 / math.Sqrt(sum/float64(len(x))+float64(eps)))
-	if whole > 0 {
-		scaleMulNEON(&dst[0], &x[0], &weight[0], whole, scale)
-	}
-	for i := whole; i < len(x); i++ {
-		dst[i] = weight[i] * (x[i] * scale)
-	}
-}
-
-func siluMulNEONSlice(gate, up []float32) {
-	whole := len(gate) &^ 7
-	if whole > 0 {
-		siluMulNEON(&gate[0], &up[0], whole)
-	}
-	if whole < len(gate) {
-		// The same code for the rest: an element's value must not depend on where its slice ends.
-		var g, u [8]float32
-		copy(g[:], gate[whole:])
-		copy(u[:], up[whole:])
-		siluMulNEON(&g[0], &u[0], 8)
-		copy(gate[whole:], g[:])
-	}
-}
-
-func softplusNEONSlice(x []float32) {
-	whole := len(x) &^ 7
-	if whole > 0 {
-		softplusNEON(&x[0], whole)
-	}
-	if whole < len(x) {
-		var rest [8]float32
-		copy(rest[:], x[whole:])
-		softplusNEON(&rest[0], 8)
-		copy(x[whole:], rest[:])
-	}
-}
-
-func convNEONRows(c *Conv, lo, hi int) {
-	whole := lo + (hi-lo)&^7
-	if c.W > maxTaps {
-		whole = lo
-	}
-	var in [maxTaps]*float32
-	for t := 0; t < c.L && whole > lo; t++ {
-		for j := range c.W {
-			in[j] = &c.input(t-c.W+1+j, lo, hi)[0]
-		}
-		convNEON(&c.Dst[t*c.E+lo], &c.Bias[lo], &c.Weight[lo], c.E, &in[0], c.W, whole-lo)
-	}
-	convGeneric(c, whole, hi)
-}
-
-func scanNEONPanel(s *Scan, p int, h []float32, first, end int) {
-	lo := p * ScanPanel
-	if lo+ScanPanel > s.E {
-		scanGeneric(s, p, h, first, end)
-		return
-	}
-	a := s.A[lo*s.S : (lo+ScanPanel)*s.S]
-	rows := scanRows(s.S)
-	for t := first; t < end; t += rows {
-		n := min(rows, end-t)
-		at := t*s.E + lo
-		scanNEON(&s.Y[at], &s.X[at], &s.Dt[at], s.E, &s.Z[t*s.ZStride+lo], s.ZStride, &s.B[t*s.S], &s.C[t*s.S], s.S, &a[0], &h[0], &s.D[lo], n, s.S)
-	}
 }

@@ -1778,7 +1778,7 @@ state:
 	VMINPS       Y8, Y9, Y8
 	VMOVUPS      cc2aeac4f<>+0(SB), Y9
 	VMAXPS       Y8, Y9, Y8
-	VMOVUPS      c4b400000<>+0(SB), Y9
+	VMOVUPS      c4b40007f<>+0(SB), Y9
 	VMOVAPS      Y9, Y10
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y9
 	VSUBPS       Y10, Y9, Y10
@@ -1792,7 +1792,7 @@ state:
 	VFMADD213PS  c3f800000<>+0(SB), Y8, Y10
 	VFMADD213PS  c3f800000<>+0(SB), Y8, Y10
 	VPSLLD       $0x17, Y9, Y9
-	VPADDD       Y9, Y10, Y8
+	VMULPS       Y9, Y10, Y8
 	VMOVUPS      Y8, (DI)
 	VMULPS       Y2, Y6, Y9
 	VFMADD132PS  (SI), Y9, Y8
@@ -1803,7 +1803,7 @@ state:
 	VMINPS       Y8, Y9, Y8
 	VMOVUPS      cc2aeac4f<>+0(SB), Y9
 	VMAXPS       Y8, Y9, Y8
-	VMOVUPS      c4b400000<>+0(SB), Y9
+	VMOVUPS      c4b40007f<>+0(SB), Y9
 	VMOVAPS      Y9, Y10
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y9
 	VSUBPS       Y10, Y9, Y10
@@ -1817,7 +1817,7 @@ state:
 	VFMADD213PS  c3f800000<>+0(SB), Y8, Y10
 	VFMADD213PS  c3f800000<>+0(SB), Y8, Y10
 	VPSLLD       $0x17, Y9, Y9
-	VPADDD       Y9, Y10, Y8
+	VMULPS       Y9, Y10, Y8
 	VMOVUPS      Y8, 32(DI)
 	VMULPS       Y3, Y6, Y6
 	VFMADD132PS  32(SI), Y6, Y8
@@ -1866,15 +1866,15 @@ DATA cc2aeac4f<>+24(SB)/4, $0xc2aeac4f
 DATA cc2aeac4f<>+28(SB)/4, $0xc2aeac4f
 GLOBL cc2aeac4f<>(SB), RODATA|NOPTR, $32
 
-DATA c4b400000<>+0(SB)/4, $0x4b400000
-DATA c4b400000<>+4(SB)/4, $0x4b400000
-DATA c4b400000<>+8(SB)/4, $0x4b400000
-DATA c4b400000<>+12(SB)/4, $0x4b400000
-DATA c4b400000<>+16(SB)/4, $0x4b400000
-DATA c4b400000<>+20(SB)/4, $0x4b400000
-DATA c4b400000<>+24(SB)/4, $0x4b400000
-DATA c4b400000<>+28(SB)/4, $0x4b400000
-GLOBL c4b400000<>(SB), RODATA|NOPTR, $32
+DATA c4b40007f<>+0(SB)/4, $0x4b40007f
+DATA c4b40007f<>+4(SB)/4, $0x4b40007f
+DATA c4b40007f<>+8(SB)/4, $0x4b40007f
+DATA c4b40007f<>+12(SB)/4, $0x4b40007f
+DATA c4b40007f<>+16(SB)/4, $0x4b40007f
+DATA c4b40007f<>+20(SB)/4, $0x4b40007f
+DATA c4b40007f<>+24(SB)/4, $0x4b40007f
+DATA c4b40007f<>+28(SB)/4, $0x4b40007f
+GLOBL c4b40007f<>(SB), RODATA|NOPTR, $32
 
 DATA c3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
 DATA c3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
@@ -1981,7 +1981,7 @@ row:
 	VMINPS       Y0, Y1, Y0
 	VMOVUPS      cc2aeac4f<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
-	VMOVUPS      c4b400000<>+0(SB), Y1
+	VMOVUPS      c4b40007f<>+0(SB), Y1
 	VMOVAPS      Y1, Y3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y0, Y1
 	VSUBPS       Y3, Y1, Y3
@@ -1995,7 +1995,7 @@ row:
 	VFMADD213PS  c3f800000<>+0(SB), Y0, Y3
 	VFMADD213PS  c3f800000<>+0(SB), Y0, Y3
 	VPSLLD       $0x17, Y1, Y1
-	VPADDD       Y1, Y3, Y0
+	VMULPS       Y1, Y3, Y0
 	VMOVUPS      c3f800000<>+0(SB), Y4
 	VADDPS       Y4, Y0, Y0
 	VDIVPS       Y0, Y4, Y4
@@ -2033,7 +2033,7 @@ row:
 	VMINPS       Y1, Y3, Y1
 	VMOVUPS      cc2aeac4f<>+0(SB), Y3
 	VMAXPS       Y1, Y3, Y1
-	VMOVUPS      c4b400000<>+0(SB), Y3
+	VMOVUPS      c4b40007f<>+0(SB), Y3
 	VMOVAPS      Y3, Y7
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y3
 	VSUBPS       Y7, Y3, Y7
@@ -2047,7 +2047,7 @@ row:
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y7
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y7
 	VPSLLD       $0x17, Y3, Y3
-	VPADDD       Y3, Y7, Y1
+	VMULPS       Y3, Y7, Y1
 	VMOVUPS      c3f800000<>+0(SB), Y9
 	VADDPS       Y9, Y1, Y1
 	VDIVPS       Y1, Y9, Y9
@@ -2131,7 +2131,7 @@ state:
 	VXORPS       c80000000<>+0(SB), Y3, Y3
 	VMOVUPS      cc2aeac4f<>+0(SB), Y6
 	VMAXPS       Y3, Y6, Y3
-	VMOVUPS      c4b400000<>+0(SB), Y6
+	VMOVUPS      c4b40007f<>+0(SB), Y6
 	VMOVAPS      Y6, Y10
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y3, Y6
 	VSUBPS       Y10, Y6, Y10
@@ -2144,9 +2144,8 @@ state:
 	VFMADD213PS  c3efffffe<>+0(SB), Y3, Y11
 	VFMADD213PS  c3f800000<>+0(SB), Y3, Y11
 	VMULPS       Y11, Y3, Y11
-	VMOVUPS      c3f800000<>+0(SB), Y10
 	VPSLLD       $0x17, Y6, Y6
-	VPADDD       Y6, Y10, Y6
+	VMOVUPS      c3f800000<>+0(SB), Y10
 	VSUBPS       Y6, Y10, Y3
 	VFNMADD231PS Y6, Y11, Y3
 	VMULPS       Y3, Y2, Y2
@@ -2164,7 +2163,7 @@ state:
 	VXORPS       c80000000<>+0(SB), Y2, Y2
 	VMOVUPS      cc2aeac4f<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VMOVUPS      c4b400000<>+0(SB), Y3
+	VMOVUPS      c4b40007f<>+0(SB), Y3
 	VMOVAPS      Y3, Y4
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y3
 	VSUBPS       Y4, Y3, Y4
@@ -2177,9 +2176,8 @@ state:
 	VFMADD213PS  c3efffffe<>+0(SB), Y2, Y6
 	VFMADD213PS  c3f800000<>+0(SB), Y2, Y6
 	VMULPS       Y6, Y2, Y6
-	VMOVUPS      c3f800000<>+0(SB), Y4
 	VPSLLD       $0x17, Y3, Y3
-	VPADDD       Y3, Y4, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y4
 	VSUBPS       Y3, Y4, Y2
 	VFNMADD231PS Y3, Y6, Y2
 	VMULPS       Y2, Y0, Y0
@@ -2290,7 +2288,7 @@ value:
 	VMINPS       Y1, Y2, Y1
 	VMOVUPS      cc2aeac4f<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VMOVUPS      c4b400000<>+0(SB), Y2
+	VMOVUPS      c4b40007f<>+0(SB), Y2
 	VMOVAPS      Y2, Y3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
 	VSUBPS       Y3, Y2, Y3
@@ -2304,7 +2302,7 @@ value:
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VPSLLD       $0x17, Y2, Y2
-	VPADDD       Y2, Y3, Y1
+	VMULPS       Y2, Y3, Y1
 	VMOVUPS      c3f800000<>+0(SB), Y2
 	VADDPS       Y2, Y1, Y1
 	VDIVPS       Y1, Y2, Y2
@@ -2391,7 +2389,7 @@ k8:
 	VMINPS       Y1, Y2, Y1
 	VMOVUPS      cc2aeac4f<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VMOVUPS      c4b400000<>+0(SB), Y2
+	VMOVUPS      c4b40007f<>+0(SB), Y2
 	VMOVAPS      Y2, Y3
 	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
 	VSUBPS       Y3, Y2, Y3
@@ -2405,7 +2403,7 @@ k8:
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VFMADD213PS  c3f800000<>+0(SB), Y1, Y3
 	VPSLLD       $0x17, Y2, Y2
-	VPADDD       Y2, Y3, Y1
+	VMULPS       Y2, Y3, Y1
 	VMOVUPS      c3f800000<>+0(SB), Y2
 	VADDPS       Y2, Y1, Y1
 	VDIVPS       Y1, Y2, Y2

@@ -139,15 +139,16 @@ func TestGemmTwin(t *testing.T) {
 // expTwin is e^x, at least the smallest normal number: n·ln 2 + r with a polynomial of r.
 func expTwin(x float32) float32 {
 	x = max(min(x, 88.37626), -87.33654)
-	t := fma32(x, math.Log2E, 3<<22)
-	n := t - 3<<22
+	const shift = 3<<22 + 127
+	t := fma32(x, math.Log2E, shift)
+	n := t - shift
 	x = fma32(-n, 0.693359375, x)
 	x = fma32(-n, -2.12194440e-4, x)
 	p := float32(0.0013843605993315578)
 	for _, c := range []float32{0.008374195545911789, 0.04166800528764725, 0.16666430234909058, 0.4999999403953552, 1, 1} {
 		p = fma32(p, x, c)
 	}
-	return math.Float32frombits(math.Float32bits(p) + math.Float32bits(t)<<23)
+	return p * math.Float32frombits(math.Float32bits(t)<<23)
 }
 
 func siluTwin(x float32) float32 {

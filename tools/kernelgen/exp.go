@@ -18,6 +18,9 @@ const (
 	expHigh = 88.37626
 )
 
+// expShift is large enough for a float32 to have no fraction.
+const expShift = 3<<22 + 127
+
 // ln 2 in two parts, the first of which has few bits.
 const (
 	ln2High = 0.693359375
@@ -34,8 +37,9 @@ var (
 
 // exp replaces x by e^x, which stays between the smallest and (nearly) the largest normal number; NaN stays NaN.
 //
-// x is n·ln 2 + r with |r| <= ln 2 / 2. Adding 3·2^22 rounds x/ln 2 to n, in the low bits of the sum, from where it is
-// shifted into the exponent. e^r is a polynomial.
+// x is n·ln 2 + r with |r| <= ln 2 / 2. Adding expShift rounds x/ln 2 to n. The low bits of the sum are n and the bias of
+// exponents, which shifted into the exponent are 2^n. e^r is a polynomial, multiplied with it: to add n to its exponent
+// would make numbers of NaNs.
 func exp(x VecVirtual) {
 	t, n, p := v.register(), v.register(), v.register()
 	// The operands' order keeps a NaN: min and max return the second source if one is NaN.
@@ -43,7 +47,7 @@ func exp(x VecVirtual) {
 	VMINPS(x, t, x)
 	VMOVUPS(f32(expLow), t)
 	VMAXPS(x, t, x)
-	VMOVUPS(f32(3<<22), t)
+	VMOVUPS(f32(expShift), t)
 	VMOVAPS(t, n)
 	VFMADD231PS(f32(math.Log2E), x, t)
 	VSUBPS(n, t, n)
@@ -54,7 +58,7 @@ func exp(x VecVirtual) {
 		VFMADD213PS(f32(c), x, p)
 	}
 	VPSLLD(Imm(23), t, t)
-	VPADDD(t, p, x)
+	VMULPS(t, p, x)
 }
 
 // negate flips the sign of x.
@@ -100,7 +104,7 @@ func softplus(x VecVirtual) {
 
 // elementwise writes the kernels on slices; n is a multiple of 8 for AVX2.
 func elementwise() {
-	TEXT("siluMul"+v.tier, NOSPLIT, "func(gate *float32, up *float32, n int)")
+	TEXT(name("siluMul", v.words()), NOSPLIT, "func(gate *float32, up *float32, n int)")
 	Pragma("noescape")
 	gate, up, n := Load(Param("gate"), GP64()), Load(Param("up"), GP64()), Load(Param("n"), GP64())
 	whole(n, func(mask OpmaskVirtual) {
@@ -119,7 +123,7 @@ func elementwise() {
 	VZEROUPPER()
 	RET()
 
-	TEXT("softplus"+v.tier, NOSPLIT, "func(x *float32, n int)")
+	TEXT(name("softplus", v.words()), NOSPLIT, "func(x *float32, n int)")
 	Pragma("noescape")
 	p, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	whole(n, func(mask OpmaskVirtual) {
@@ -133,7 +137,7 @@ func elementwise() {
 	RET()
 
 	// x = e^(x-top), exactly 0 where that is below the smallest normal number; returns the sum.
-	TEXT("expSum"+v.tier, NOSPLIT, "func(x *float32, n int, top float32) float32")
+	TEXT(name("expSum", v.words()), NOSPLIT, "func(x *float32, n int, top float32) float32")
 	Pragma("noescape")
 	p, n = Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	top := v.register()
@@ -171,7 +175,7 @@ func elementwise() {
 	RET()
 
 	// The largest of x; n is positive and, for AVX2, a multiple of 8.
-	TEXT("max"+v.tier, NOSPLIT, "func(x *float32, n int) float32")
+	TEXT(name("max", v.words()), NOSPLIT, "func(x *float32, n int) float32")
 	Pragma("noescape")
 	p, n = Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	most := v.register()
@@ -231,7 +235,7 @@ func lanesSum(x VecVirtual) VecVirtual {
 // norm writes the two halves of RMSNorm; n is a multiple of 8 for AVX2.
 func norm() {
 	// The sum of squares, in two vectors of doubles.
-	TEXT("sumSquares"+v.tier, NOSPLIT, "func(x *float32, n int) float64")
+	TEXT(name("sumSquares", v.words()), NOSPLIT, "func(x *float32, n int) float64")
 	Pragma("noescape")
 	p, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	sum := vectors(2)
@@ -270,7 +274,7 @@ func norm() {
 	RET()
 
 	// dst = weight · (x · scale).
-	TEXT("scaleMul"+v.tier, NOSPLIT, "func(dst *float32, x *float32, weight *float32, n int, scale float32)")
+	TEXT(name("scaleMul", v.words()), NOSPLIT, "func(dst *float32, x *float32, weight *float32, n int, scale float32)")
 	Pragma("noescape")
 	dst, x, w := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("weight"), GP64())
 	n = Load(Param("n"), GP64())

@@ -9,7 +9,7 @@ import (
 // scan writes the selective scan of one panel of 16 channels over l rows: see Scan in package kernel. a and h are
 // [s, 16]; x, dt and y have stride floats between rows, z zstride, b and c ldbc.
 func scan() {
-	TEXT("scan"+v.tier, NOSPLIT, "func(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)")
+	TEXT(name("scan", v.words()), NOSPLIT, "func(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)")
 	Pragma("noescape")
 	y, x, dt, z := Load(Param("y"), GP64()), Load(Param("x"), GP64()), Load(Param("dt"), GP64()), Load(Param("z"), GP64())
 	b, c := Load(Param("b"), GP64()), Load(Param("c"), GP64())
@@ -96,7 +96,7 @@ func stream() {
 // conv writes one row of the causal convolution: dst = silu(bias + Σ_j weight[j]·in[j]) over n channels, a multiple of
 // 8 for AVX2. in holds the addresses of the w input rows, weight has stride floats between its rows.
 func conv() {
-	TEXT("conv"+v.tier, NOSPLIT, "func(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)")
+	TEXT(name("conv", v.words()), NOSPLIT, "func(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)")
 	Pragma("noescape")
 	dst, bias := Load(Param("dst"), GP64()), Load(Param("bias"), GP64())
 	stride, n := Load(Param("stride"), GP64()), Load(Param("n"), GP64())

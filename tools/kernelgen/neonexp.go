@@ -20,10 +20,10 @@ func neonExp(a *arm64.Func, xs ...arm64.V) {
 		all(func(i int) { a.Op("fmin v?.4s, v?.4s, v?.4s", xs[i], xs[i], c) })
 		a.Const(c, expLow)
 		all(func(i int) { a.Op("fmax v?.4s, v?.4s, v?.4s", xs[i], xs[i], c) })
-		all(func(i int) { a.Const(t[i], 3<<22) })
+		all(func(i int) { a.Const(t[i], expShift) })
 		a.Const(c, math.Log2E)
 		all(func(i int) { a.Op("fmla v?.4s, v?.4s, v?.4s", t[i], xs[i], c) })
-		a.Const(c, 3<<22)
+		a.Const(c, expShift)
 		all(func(i int) { a.Op("fsub v?.4s, v?.4s, v?.4s", n[i], t[i], c) })
 		for _, part := range []float64{ln2High, ln2Low} {
 			a.Const(c, part)
@@ -36,7 +36,7 @@ func neonExp(a *arm64.Func, xs ...arm64.V) {
 			p, n = n, p
 		}
 		all(func(i int) { a.Op("shl v?.4s, v?.4s, #", t[i], t[i], 23) })
-		all(func(i int) { a.Op("add v?.4s, v?.4s, v?.4s", xs[i], t[i], p[i]) })
+		all(func(i int) { a.Op("fmul v?.4s, v?.4s, v?.4s", xs[i], t[i], p[i]) })
 	})
 }
 
@@ -94,7 +94,7 @@ func neonSoftplus(a *arm64.Func, xs ...arm64.V) {
 
 // neonElementwise writes the kernels on slices; n is a multiple of 8.
 func neonElementwise(f *arm64.File) {
-	f.Func("siluMulNEON(gate *float32, up *float32, n int)", 0, func(a *arm64.Func) {
+	f.Func("siluMul8(gate *float32, up *float32, n int)", 0, func(a *arm64.Func) {
 		gate, up, n := a.Param("gate"), a.Param("up"), a.Param("n")
 		a.Table()
 		a.Loop("vector", n, 8, func() {
@@ -110,7 +110,7 @@ func neonElementwise(f *arm64.File) {
 		})
 	})
 
-	f.Func("softplusNEON(x *float32, n int)", 0, func(a *arm64.Func) {
+	f.Func("softplus8(x *float32, n int)", 0, func(a *arm64.Func) {
 		p, n := a.Param("x"), a.Param("n")
 		a.Table()
 		a.Loop("vector", n, 8, func() {
@@ -123,7 +123,7 @@ func neonElementwise(f *arm64.File) {
 	})
 
 	// x = e^(x-top), exactly 0 where that is below the smallest normal number; returns the sum.
-	f.Func("expSumNEON(x *float32, n int, top float32) float32", 0, func(a *arm64.Func) {
+	f.Func("expSum8(x *float32, n int, top float32) float32", 0, func(a *arm64.Func) {
 		p, n, top := a.Param("x"), a.Param("n"), a.Float("top")
 		a.Table()
 		sum, low := pairOf(a), a.V()
@@ -149,7 +149,7 @@ func neonElementwise(f *arm64.File) {
 	})
 
 	// The largest of x; n is positive.
-	f.Func("maxNEON(x *float32, n int) float32", 0, func(a *arm64.Func) {
+	f.Func("max8(x *float32, n int) float32", 0, func(a *arm64.Func) {
 		p, n, most := a.Param("x"), a.Param("n"), pairOf(a)
 		neonLoad(a, most, p, 0)
 		a.Loop("vector", n, 8, func() {
@@ -169,7 +169,7 @@ func neonElementwise(f *arm64.File) {
 // neonNorm writes the two halves of RMSNorm; n is a multiple of 8.
 func neonNorm(f *arm64.File) {
 	// The sum of squares, in four vectors of two doubles.
-	f.Func("sumSquaresNEON(x *float32, n int) float64", 0, func(a *arm64.Func) {
+	f.Func("sumSquares8(x *float32, n int) float64", 0, func(a *arm64.Func) {
 		p, n, sum := a.Param("x"), a.Param("n"), a.Vs(4)
 		for _, s := range sum {
 			a.Zero(s)
@@ -191,7 +191,7 @@ func neonNorm(f *arm64.File) {
 	})
 
 	// dst = weight · (x · scale).
-	f.Func("scaleMulNEON(dst *float32, x *float32, weight *float32, n int, scale float32)", 0, func(a *arm64.Func) {
+	f.Func("scaleMul8(dst *float32, x *float32, weight *float32, n int, scale float32)", 0, func(a *arm64.Func) {
 		dst, x, w, n, scale := a.Param("dst"), a.Param("x"), a.Param("weight"), a.Param("n"), a.Float("scale")
 		a.Loop("vector", n, 8, func() {
 			y, by := pairOf(a), pairOf(a)

@@ -4,7 +4,7 @@ import "jamba/tools/kernelgen/arm64"
 
 // neonScan writes what scan writes for AVX2.
 func neonScan(f *arm64.File) {
-	f.Func("scanNEON(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)", 0, func(a *arm64.Func) {
+	f.Func("scan8(y *float32, x *float32, dt *float32, stride int, z *float32, zstride int, b *float32, c *float32, ldbc int, a *float32, h *float32, d *float32, l int, s int)", 0, func(a *arm64.Func) {
 		y, x, dt, z := a.Param("y"), a.Param("x"), a.Param("dt"), a.Param("z")
 		b, c, l := a.Param("b"), a.Param("c"), a.Param("l")
 		a.Table()
@@ -82,7 +82,7 @@ func neonScan(f *arm64.File) {
 
 // neonConv writes what conv writes for AVX2.
 func neonConv(f *arm64.File) {
-	f.Func("convNEON(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)", 0, func(a *arm64.Func) {
+	f.Func("conv8(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)", 0, func(a *arm64.Func) {
 		dst, bias, weight, n := a.Param("dst"), a.Param("bias"), a.Param("weight"), a.Param("n")
 		stride, at := a.Param("stride"), a.R()
 		a.Table()

@@ -278,20 +278,19 @@ func oneMinusExp(x VecVirtual) {
 	negate(x)
 	VMOVUPS(f32(expLow), t)
 	VMAXPS(x, t, x) // NaN stays
-	VMOVUPS(f32(3<<22), t)
+	VMOVUPS(f32(expShift), t)
 	VMOVAPS(t, n)
 	VFMADD231PS(f32(math.Log2E), x, t)
 	VSUBPS(n, t, n)
-	VFNMADD231PS(f32(0.693359375), n, x)
-	VFNMADD231PS(f32(-2.12194440e-4), n, x)
-	VMOVUPS(f32(0.0013843605993315578), p)
-	for _, c := range []float64{0.008374195545911789, 0.04166800528764725, 0.16666430234909058, 0.4999999403953552, 1} {
+	VFNMADD231PS(f32(ln2High), n, x)
+	VFNMADD231PS(f32(ln2Low), n, x)
+	VMOVUPS(f32(expPolynomial[0]), p)
+	for _, c := range expPolynomial[1 : len(expPolynomial)-1] {
 		VFMADD213PS(f32(c), x, p)
 	}
-	VMULPS(p, x, p) // m
+	VMULPS(p, x, p)       // m
+	VPSLLD(Imm(23), t, t) // 2^n
 	VMOVUPS(f32(1), n)
-	VPSLLD(Imm(23), t, t)
-	VPADDD(t, n, t) // 2^n
 	VSUBPS(t, n, x)
 	VFNMADD231PS(t, p, x)
 }

@@ -71,9 +71,8 @@ type hidden struct {
 }
 
 func (h *Haystack) hide(random *rand.Rand) hidden {
-	number := func() string { return fmt.Sprint(1_000_000 + random.IntN(9_000_000)) }
 	if h.Kind == Variables {
-		value := number()
+		value := sevenDigits(random)
 		q := hidden{question: "Question: Which variables have the value " + value + "? Answer: The variables with the value " + value + " are", tokens: 10 * (h.Hops + 1)}
 		for i := range h.Hops + 1 {
 			name := ""
@@ -89,16 +88,48 @@ func (h *Haystack) hide(random *rand.Rand) hidden {
 		}
 		return q
 	}
-	q := hidden{tokens: 20}
-	for i, n := range random.Perm(len(names))[:max(1, h.Keys)] {
-		value := number()
-		q.needles = append(q.needles, fmt.Sprintf("The secret number of %s is %s.", names[n], value))
-		if i == 0 {
-			q.targets = []string{value}
-			q.question = fmt.Sprintf("Question: What is the secret number of %s? Answer: The secret number of %s is", names[n], names[n])
-		}
+	all := secrets(random, max(1, h.Keys))
+	q := hidden{question: all[0].question(), targets: []string{all[0].number}, tokens: 20}
+	for _, s := range all {
+		q.needles = append(q.needles, s.needle())
 	}
 	return q
+}
+
+// secret is a number that goes by a name.
+type secret struct{ name, number string }
+
+// secrets returns n of them with different names.
+func secrets(random *rand.Rand, n int) (all []secret) {
+	for _, i := range random.Perm(len(names))[:n] {
+		all = append(all, secret{names[i], sevenDigits(random)})
+	}
+	return all
+}
+
+func sevenDigits(random *rand.Rand) string { return fmt.Sprint(1_000_000 + random.IntN(9_000_000)) }
+
+func (s secret) needle() string { return "The secret number of " + s.name + " is " + s.number + "." }
+
+// question ends where the answer begins.
+func (s secret) question() string {
+	return "Question: What is the secret number of " + s.name + "? Answer: The secret number of " + s.name + " is"
+}
+
+// Lesson returns a text from which a small model can learn to find numbers: so many sentences that say nothing, so many numbers at
+// random places among them, and each of them asked for and answered.
+func Lesson(random *rand.Rand, sentences, numbers int) string {
+	h, all := Haystack{Kind: MultiKey}, secrets(random, numbers)
+	q := hidden{question: all[0].question() + " " + all[0].number + "."}
+	var places []float64
+	for i, s := range all {
+		q.needles = append(q.needles, s.needle())
+		if i > 0 {
+			places = append(places, random.Float64())
+			q.question += "\n" + s.question() + " " + s.number + "."
+		}
+	}
+	return h.text(&q, sentences, random.IntN(101), random.IntN(len(filler)), places)
 }
 
 // text returns a haystack of n sentences, from a place in the filler on, and the question. The needles after the first stand behind it in order

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image/png"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -59,6 +60,25 @@ func TestHaystacks(t *testing.T) {
 		}
 		if len(seen) != 4 {
 			t.Errorf("%s: %d things are hidden in 2 samples of 2 lengths", h.Kind, len(seen))
+		}
+	}
+}
+
+// TestLesson: each question of a lesson has the answer that the text has, and there are as many as asked for.
+func TestLesson(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for sentences := range 20 {
+		numbers := 1 + sentences%6
+		hay, questions, _ := strings.Cut(Lesson(random, sentences, numbers), "\n\nQuestion")
+		all := strings.Split(questions, "\n")
+		if len(all) != numbers || strings.Count(hay, ".")-2 != sentences+numbers {
+			t.Errorf("%d sentences, %d numbers: %q\n%q", sentences, numbers, hay, all)
+		}
+		for _, question := range all {
+			found := answerByHand(SingleNeedle, hay, question)
+			if len(found) != 1 || !strings.HasSuffix(question, " is "+found[0]+".") {
+				t.Errorf("%q: by hand %v", question, found)
+			}
 		}
 	}
 }

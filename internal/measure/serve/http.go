@@ -16,6 +16,7 @@ import (
 
 	"jamba"
 	"jamba/serve"
+	"jamba/serve/models"
 )
 
 // HTTPPlan says how to measure a server.
@@ -35,7 +36,7 @@ func HTTP(ctx context.Context, m *jamba.Model, p HTTPPlan, result func(Result)) 
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- serve.New(serve.Options{}, serve.Opened("bench", m)).Run(ctx, l, time.Second) }()
+	go func() { ended <- serve.New(serve.Options{}, models.Opened("bench", m)).Run(ctx, l, time.Second) }()
 	url := fmt.Sprintf("http://%s/v1/completions", l.Addr())
 	random := rand.New(rand.NewPCG(1, 2))
 	ways := [2]func(ids []int32) (time.Duration, error){

@@ -1,16 +1,13 @@
-package serve
+package models
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
-
-	"jamba/serve/turn"
 )
 
 // progress is how far loading is.
@@ -27,7 +24,7 @@ func (p *progress) percent() int {
 }
 
 // load loads a model, and gives it to those that wait for it. It is called with the registry's lock.
-func (g *registry) load(b *base) {
+func (g *Registry) load(b *base) {
 	ctx, cancel := context.WithCancel(context.Background())
 	b.loading = cancel
 	b.progress.set(0, 0)
@@ -35,10 +32,7 @@ func (g *registry) load(b *base) {
 	go func() {
 		start := time.Now()
 		m, err := b.Open(ctx, b.progress.set)
-		var own *served
-		if err == nil {
-			own = newServed(b.Name, m, g.options)
-		} else if b.Bytes > large {
+		if err != nil && b.Bytes > large {
 			debug.FreeOSMemory() // what was loaded of it
 		}
 		g.mu.Lock()
@@ -46,7 +40,7 @@ func (g *registry) load(b *base) {
 		b.loading = nil
 		switch {
 		case err == nil:
-			b.set(own)
+			g.set(b, m)
 			g.log(b).Info("loaded", "bytes", b.Bytes, "duration", time.Since(start).Round(time.Millisecond))
 			g.giveAll(b)
 			g.rest(b)
@@ -58,7 +52,7 @@ func (g *registry) load(b *base) {
 		default:
 			g.log(b).Error("loading failed", "error", err)
 			for _, u := range b.waiting {
-				u.end(&loadError{b.Name, err})
+				u.end(&LoadError{b.Name, err})
 			}
 			b.waiting = nil
 		}
@@ -68,30 +62,28 @@ func (g *registry) load(b *base) {
 	}()
 }
 
-// loadError is the error of a model that cannot be loaded. Clients are told that alone; the log has the cause, which may name files.
-type loadError struct {
-	name string
-	err  error
+// LoadError is the error of a model that cannot be loaded, or of an adapter. It may name files.
+type LoadError struct {
+	Name string
+	Err  error
 }
 
-func (e *loadError) Error() string { return fmt.Sprintf("%s: %v", e.name, e.err) }
+func (e *LoadError) Error() string { return fmt.Sprintf("%s: %v", e.Name, e.Err) }
 
-func (e *loadError) Unwrap() error { return e.err }
+func (e *LoadError) Unwrap() error { return e.Err }
 
-// told returns what clients are told.
-func (e *loadError) told() error {
-	return &turn.Error{Status: http.StatusInternalServerError, Code: "model_not_loaded", Message: fmt.Sprintf("the model %q cannot be loaded; the server's log says why", e.name)}
-}
+// ErrStopping is the error of those who ask when nothing is loaded any more.
+var ErrStopping = errors.New("the server is stopping")
 
 // large is how many bytes are worth a collection of garbage.
 const large = 64 << 20
 
 // unload closes a model that nobody has. It is called with the registry's lock.
-func (g *registry) unload(b *base) {
+func (g *Registry) unload(b *base) {
 	m := b.model
 	b.model, b.unloading = nil, true
 	for _, e := range b.entries {
-		e.model = nil
+		e.adapter = nil
 	}
 	go func() {
 		if err := m.Close(); err != nil {
@@ -111,31 +103,33 @@ func (g *registry) unload(b *base) {
 
 // adapt opens the adapter that a request has asked for, which others may wait for by now, beside the model that it has. It is called
 // with the registry's lock.
-func (g *registry) adapt(u *use) {
-	e, b := u.entry, u.entry.base
+func (g *Registry) adapt(u *Use) {
+	e, b := u.Entry, u.Entry.base
 	if e.opening = append(e.opening, u); len(e.opening) > 1 {
 		return
 	}
 	m := b.model
 	b.users++ // though all who wait may leave
 	go func() {
-		a, err := m.OpenAdapter(e.adapter)
+		a, err := m.OpenAdapter(e.dir)
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		opening := e.opening
 		e.opening = nil
 		if err != nil {
-			g.options.Log.Error("loading failed", "model", e.name, "error", err)
-			err = &loadError{e.name, err}
+			g.logger.Error("loading failed", "model", e.Name, "error", err)
+			err = &LoadError{e.Name, err}
 		} else {
 			for _, w := range a.Warnings() {
-				g.options.Log.Warn(w, "model", e.name)
+				g.logger.Warn(w, "model", e.Name)
 			}
-			e.model = m.with(e.name, a)
+			e.adapter = a
 		}
 		for _, o := range opening {
-			o.model, o.err = e.model, err
-			close(o.ready)
+			if o.Err = err; err == nil {
+				o.Model, o.Adapter = m, a
+			}
+			close(o.Ready)
 		}
 		b.users--
 		g.rest(b)
@@ -143,52 +137,52 @@ func (g *registry) adapt(u *use) {
 	}()
 }
 
-// start loads what is to be there at the start, one after the other.
-func (g *registry) start(ctx context.Context) error {
+// Start loads what is to be there at the start, one after the other.
+func (g *Registry) Start(ctx context.Context) error {
 	for _, b := range g.bases {
 		if !b.AtStart {
 			continue
 		}
-		u := g.ask(b.entries[0], nil)
+		u := g.Ask(b.entries[0], nil)
 		select {
-		case <-u.ready:
+		case <-u.Ready:
 		case <-ctx.Done():
 		}
-		u.leave()
+		u.Leave()
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if failed, ok := errors.AsType[*loadError](u.err); ok {
-			return failed.err
+		if failed, ok := errors.AsType[*LoadError](u.Err); ok {
+			return failed.Err
 		}
-		if u.err != nil {
-			return u.err
+		if u.Err != nil {
+			return u.Err
 		}
 	}
 	return nil
 }
 
-// starting returns what is to be there at the start and has not been yet, nil if there is nothing.
-func (g *registry) starting() *base {
+// Starting tells what is to be there at the start and has not been yet, and how much of it is loaded, 0 to 100.
+func (g *Registry) Starting() (name string, percent int, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, b := range g.bases {
 		if b.AtStart && b.asked == 0 && b.model == nil {
-			return b
+			return b.Name, b.progress.percent(), true
 		}
 	}
-	return nil
+	return "", 0, false
 }
 
-// close unloads what is loaded, that which is in use when it no longer is, and breaks off what is being loaded. Nothing is loaded after
+// Close unloads what is loaded, that which is in use when it no longer is, and breaks off what is being loaded. Nothing is loaded after
 // it.
-func (g *registry) close() {
+func (g *Registry) Close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
 	for _, b := range g.bases {
 		for _, u := range b.waiting {
-			u.end(errStopping)
+			u.end(ErrStopping)
 		}
 		b.waiting = nil
 		if b.loading != nil {

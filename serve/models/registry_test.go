@@ -1,4 +1,4 @@
-package serve
+package models
 
 import (
 	"context"
@@ -28,6 +28,7 @@ type shelf struct {
 type fake struct {
 	Model
 	shelf   *shelf
+	name    string
 	bytes   int64
 	holders int
 	closed  bool
@@ -71,7 +72,7 @@ func (f *fake) Close() error {
 }
 
 // source returns a model that takes a while to be loaded. fails says whether that fails.
-func (s *shelf) source(name string, bytes int64, limits Limits, like Model, fails func() bool, adapters ...Adapter) Source {
+func (s *shelf) source(name string, bytes int64, limits Limits, fails func() bool, adapters ...Adapter) Source {
 	return Source{Name: name, Bytes: bytes, Adapters: adapters, Open: func(ctx context.Context, progress func(done, total int64)) (Model, error) {
 		s.mu.Lock()
 		if s.opens == nil {
@@ -104,31 +105,35 @@ func (s *shelf) source(name string, bytes int64, limits Limits, like Model, fail
 			s.bytes -= bytes
 			return nil, err
 		}
-		return &fake{Model: like, shelf: s, bytes: bytes}, nil
+		return &fake{shelf: s, name: name, bytes: bytes}, nil
 	}}
+}
+
+// registryOf returns a registry that tells nothing.
+func registryOf(l Limits, sources ...Source) *Registry {
+	return New(l, slog.New(slog.DiscardHandler), func(m Model) About { return About{Info: m.Info()} }, sources...)
 }
 
 func never() bool { return false }
 
 // get waits for a model.
-func (u *use) get() (*fake, error) {
-	if <-u.ready; u.err != nil {
-		return nil, u.err
+func (u *Use) get() (*fake, error) {
+	if <-u.Ready; u.Err != nil {
+		return nil, u.Err
 	}
-	return u.model.Model.(*fake), nil
+	return u.Model.(*fake), nil
 }
 
 // TestRegistry has many ask for models at random, give up, hold them for a while and leave: none is unloaded that somebody has, no more
 // are loaded than may be, whoever waits gets what it asked for, and in the end nothing is loaded.
 func TestRegistry(t *testing.T) {
-	like := open(t)
 	reached := map[string]int{}
 	for seed := range uint64(150) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
-			o := &Options{Limits: Limits{Loaded: random.IntN(4), Idle: []time.Duration{0, 0, 30 * time.Millisecond}[random.IntN(3)]}, Log: slog.New(slog.DiscardHandler)}
+			limits := Limits{Loaded: random.IntN(4), Idle: []time.Duration{0, 0, 30 * time.Millisecond}[random.IntN(3)]}
 			if random.IntN(2) == 0 {
-				o.Limits.Bytes = 100 + random.Int64N(200)
+				limits.Bytes = 100 + random.Int64N(200)
 			}
 			s := &shelf{t: t}
 			var sources []Source
@@ -141,9 +146,9 @@ func TestRegistry(t *testing.T) {
 					return own.IntN(10) == 0
 				}
 				name := fmt.Sprint("m", i)
-				sources = append(sources, s.source(name, 50+random.Int64N(100), o.Limits, like, fails, Adapter{name + "-a", "a"}, Adapter{name + "-b", "broken"}))
+				sources = append(sources, s.source(name, 50+random.Int64N(100), limits, fails, Adapter{name + "-a", "a"}, Adapter{name + "-b", "broken"}))
 			}
-			g := newRegistry(o, sources)
+			g := registryOf(limits, sources...)
 			var all sync.WaitGroup
 			for client := range 12 {
 				own := rand.New(rand.NewPCG(seed, 100+uint64(client)))
@@ -156,16 +161,16 @@ func TestRegistry(t *testing.T) {
 							keep = new(time.Duration(own.IntN(4)-1) * 20 * time.Millisecond)
 						}
 						if own.IntN(20) == 0 {
-							g.dismiss(e)
+							g.Dismiss(e)
 						}
-						u := g.ask(e, keep)
+						u := g.Ask(e, keep)
 						patience := time.Hour
 						if own.IntN(4) == 0 {
 							patience = time.Duration(own.IntN(30)) * time.Millisecond
 						}
 						got := "left"
 						select {
-						case <-u.ready:
+						case <-u.Ready:
 							m, err := u.get()
 							switch {
 							case err == nil:
@@ -173,8 +178,8 @@ func TestRegistry(t *testing.T) {
 								m.hold(1)
 								time.Sleep(time.Duration(own.IntN(30)) * time.Millisecond)
 								m.hold(-1)
-								if (u.model.adapter != nil) != (e.adapter != "") || u.model.name != e.name {
-									t.Errorf("got %s for %s", u.model.name, e.name)
+								if (u.Adapter != nil) != (e.dir != "") || m.name != e.Base {
+									t.Errorf("got %s, %v for %s", m.name, u.Adapter, e.Name)
 								}
 							case errors.Is(err, errFake):
 								got = "failed"
@@ -183,10 +188,10 @@ func TestRegistry(t *testing.T) {
 							}
 						case <-time.After(patience):
 							if patience == time.Hour {
-								t.Errorf("%s does not come", e.name)
+								t.Errorf("%s does not come", e.Name)
 							}
 						}
-						u.leave()
+						u.Leave()
 						s.mu.Lock()
 						reached[got]++
 						s.mu.Unlock()
@@ -202,15 +207,15 @@ func TestRegistry(t *testing.T) {
 				}
 			}
 			g.mu.Unlock()
-			g.close()
+			g.Close()
 			if s.live != 0 || s.bytes != 0 {
 				t.Errorf("%d models are loaded, %d bytes", s.live, s.bytes)
 			}
-			u := g.ask(g.entries[0], nil)
-			if _, err := u.get(); !errors.Is(err, errStopping) {
+			u := g.Ask(g.entries[0], nil)
+			if _, err := u.get(); !errors.Is(err, ErrStopping) {
 				t.Errorf("after the end: %v", err)
 			}
-			u.leave()
+			u.Leave()
 		})
 	}
 	for _, what := range []string{"got", "left", "failed"} {
@@ -223,21 +228,20 @@ func TestRegistry(t *testing.T) {
 // TestBreakOff leaves while a model is being loaded: that ends, unless somebody else waits, and who asks then gets it all the same. So does
 // the end of the server.
 func TestBreakOff(t *testing.T) {
-	like := open(t)
 	synctest.Test(t, func(t *testing.T) {
 		var broken, opens int
-		g := newRegistry(&Options{Log: slog.New(slog.DiscardHandler)}, []Source{{Name: "a", Open: func(ctx context.Context, _ func(done, total int64)) (Model, error) {
+		g := registryOf(Limits{}, Source{Name: "a", Open: func(ctx context.Context, _ func(done, total int64)) (Model, error) {
 			opens++
 			select {
 			case <-time.After(time.Hour):
-				return lent{like}, nil
+				return lent{&fake{}}, nil
 			case <-ctx.Done():
 				time.Sleep(time.Minute) // it takes a while to notice
 				broken++
 				return nil, ctx.Err()
 			}
-		}}})
-		ask := func() *use { return g.ask(g.entries[0], nil) }
+		}})
+		ask := func() *Use { return g.Ask(g.entries[0], nil) }
 		expect := func(what string, wantOpens, wantBroken int) {
 			t.Helper()
 			if synctest.Wait(); opens != wantOpens || broken != wantBroken {
@@ -246,29 +250,29 @@ func TestBreakOff(t *testing.T) {
 		}
 		first, second := ask(), ask()
 		time.Sleep(time.Second)
-		first.leave()
+		first.Leave()
 		time.Sleep(time.Hour / 2)
 		expect("another waits", 1, 0)
-		second.leave()
+		second.Leave()
 		time.Sleep(time.Second)
 		third := ask()
 		time.Sleep(time.Hour / 2)
 		expect("nobody waited", 2, 1)
-		third.leave()
+		third.Leave()
 		time.Sleep(2 * time.Minute)
 		expect("nobody waited again", 2, 2)
 		last := ask()
-		<-last.ready
-		if last.err != nil {
-			t.Error(last.err)
+		<-last.Ready
+		if last.Err != nil {
+			t.Error(last.Err)
 		}
 		expect("one has waited", 3, 2)
-		last.leave()
-		g.dismiss(g.entries[0])
+		last.Leave()
+		g.Dismiss(g.entries[0])
 		ask()
 		time.Sleep(time.Second)
 		begun := time.Now()
-		g.close()
+		g.Close()
 		if expect("the end", 4, 3); time.Since(begun) > time.Minute {
 			t.Errorf("the end took %v", time.Since(begun))
 		}
@@ -278,23 +282,22 @@ func TestBreakOff(t *testing.T) {
 // TestTakesTurns asks for a model while another, the only one that there is room for, is never idle: those who ask for that one later wait,
 // and both are served in turn.
 func TestTakesTurns(t *testing.T) {
-	like := open(t)
 	synctest.Test(t, func(t *testing.T) {
-		o := &Options{Limits: Limits{Loaded: 1}, Log: slog.New(slog.DiscardHandler)}
+		limits := Limits{Loaded: 1}
 		s := &shelf{t: t}
-		g := newRegistry(o, []Source{s.source("a", 1, o.Limits, like, never), s.source("b", 1, o.Limits, like, never)})
+		g := registryOf(limits, s.source("a", 1, limits, never), s.source("b", 1, limits, never))
 		done := make(chan bool)
 		var all sync.WaitGroup
 		for i := range 4 {
 			all.Go(func() {
 				time.Sleep(time.Duration(25*i) * time.Millisecond) // one has it always
 				for range 100 {
-					u := g.ask(g.entries[0], nil)
+					u := g.Ask(g.entries[0], nil)
 					if _, err := u.get(); err != nil {
 						t.Error(err)
 					}
 					time.Sleep(100 * time.Millisecond)
-					u.leave()
+					u.Leave()
 					select {
 					case <-done:
 						return
@@ -306,14 +309,14 @@ func TestTakesTurns(t *testing.T) {
 		time.Sleep(time.Second)
 		for range 3 {
 			begun := time.Now()
-			u := g.ask(g.entries[1], nil)
+			u := g.Ask(g.entries[1], nil)
 			if _, err := u.get(); err != nil {
 				t.Error(err)
 			}
 			if waited := time.Since(begun); waited > 300*time.Millisecond {
 				t.Errorf("b came after %v", waited)
 			}
-			u.leave()
+			u.Leave()
 			time.Sleep(300 * time.Millisecond)
 		}
 		close(done)
@@ -321,13 +324,12 @@ func TestTakesTurns(t *testing.T) {
 		if s.opens["a"] != 4 || s.opens["b"] != 3 {
 			t.Errorf("loaded: %v", s.opens)
 		}
-		g.close()
+		g.Close()
 	})
 }
 
 // TestIdle leaves models alone: they are unloaded after as long as was said last.
 func TestIdle(t *testing.T) {
-	like := open(t)
 	for _, test := range []struct {
 		idle time.Duration
 		keep *time.Duration
@@ -342,21 +344,21 @@ func TestIdle(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &shelf{t: t}
-			o := &Options{Limits: Limits{Idle: test.idle}, Log: slog.New(slog.DiscardHandler)}
-			g := newRegistry(o, []Source{s.source("a", 1, o.Limits, like, never)})
-			first := g.ask(g.entries[0], nil)
-			<-first.ready
-			u := g.ask(g.entries[0], test.keep)
-			<-u.ready
-			first.leave()
+			limits := Limits{Idle: test.idle}
+			g := registryOf(limits, s.source("a", 1, limits, never))
+			first := g.Ask(g.entries[0], nil)
+			<-first.Ready
+			u := g.Ask(g.entries[0], test.keep)
+			<-u.Ready
+			first.Leave()
 			time.Sleep(2 * time.Hour) // it is in use
-			u.leave()
+			u.Leave()
 			loaded := func() bool {
 				synctest.Wait()
-				return g.list()[0].loaded
+				return g.List()[0].Loaded
 			}
 			if test.want > 0 {
-				if until := g.list()[0].until; time.Until(until) != test.want {
+				if until := g.List()[0].Until; time.Until(until) != test.want {
 					t.Errorf("%+v: it is said to stay until %v", test, until)
 				}
 				time.Sleep(test.want - time.Second)
@@ -370,7 +372,7 @@ func TestIdle(t *testing.T) {
 			if loaded() != (test.want < 0) {
 				t.Errorf("%+v: loaded %v", test, loaded())
 			}
-			g.close()
+			g.Close()
 		})
 	}
 }

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"jamba/checkpoint"
+)
+
+const root = "../.."
+
+// TestPage: docs/quality.md is what the command prints.
+func TestPage(t *testing.T) {
+	var got bytes.Buffer
+	if err := write(&got, root); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(root + "/docs/quality.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Error("docs/quality.md is not what go run ./scripts/quality prints; make it again")
+	}
+}
+
+// TestLevels: results are of one model, one text and one program, and say what the page says in words.
+func TestLevels(t *testing.T) {
+	for _, name := range []string{"embedded", "smollm2"} {
+		all, err := levels(root, name)
+		if err != nil || len(all) == 0 {
+			t.Fatal(err)
+		}
+		kl := map[string]float64{}
+		for _, l := range all {
+			kl[l.Type] = l.Text.Reference.KL
+			if l.Reference.Hash != all[0].Model.Hash || l.Reference.Precision != "exact" || l.Model.Precision != "fast" || l.Data[0] != all[0].Data[0] ||
+				l.Versions.Kernels != all[0].Versions.Kernels || l.Text.Tokens != all[0].Text.Tokens || l.Bytes < 1e6 {
+				t.Errorf("%s in %s: %+v", name, l.Type, l)
+			}
+		}
+		// Fewer bits are further off; fast arithmetic alone costs nothing that is seen.
+		order := slices.DeleteFunc([]string{"q6_k", "q5_k_m", "q4_k_m", "q3_k_m", "q2_k"}, func(typ string) bool { return kl[typ] == 0 })
+		if !slices.IsSortedFunc(order, func(a, b string) int { return cmp.Compare(kl[a], kl[b]) }) || kl["stored"] > kl["q6_k"]/100 {
+			t.Errorf("%s: divergences %v", name, kl)
+		}
+	}
+}
+
+// TestEmbedded: the results are of the model that the command carries.
+func TestEmbedded(t *testing.T) {
+	c, err := checkpoint.Open(root + "/embedded/model.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	hash, err := c.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := levels(root, "embedded")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := all[0].Model.Hash; got != hex.EncodeToString(hash[:]) {
+		t.Errorf("the results are of %s, the command carries %x", got, hash)
+	}
+}
+
+// TestMissing: without results the page says so.
+func TestMissing(t *testing.T) {
+	var page bytes.Buffer
+	if err := write(&page, t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(page.String(), "ot yet measured"); n != 3 {
+		t.Errorf("%d parts are not yet measured:\n%s", n, &page)
+	}
+}
