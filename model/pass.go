@@ -450,8 +450,12 @@ func (p *Pass) alloc(n int) []float32 {
 	at := p.used
 	p.used += n
 	p.peak = max(p.peak, p.used)
-	if p.used > len(p.arena) {
+	switch {
+	case p.used <= len(p.arena):
+	case p.Tape != nil:
 		return make([]float32, n) // the next pass begins with an arena that has room for all
+	default: // an expert has more than its share of the rows; slices of the old arena stay valid
+		p.arena = make([]float32, p.used+p.used/8)
 	}
 	return p.arena[at:p.used:p.used]
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"jamba/checkpoint"
+	"jamba/internal/measure/ablation"
 )
 
 const root = "../.."
@@ -69,6 +70,22 @@ func TestEmbedded(t *testing.T) {
 	}
 	if got := all[0].Model.Hash; got != hex.EncodeToString(hash[:]) {
 		t.Errorf("the results are of %s, the command carries %x", got, hash)
+	}
+}
+
+// TestRecall: what the page says of recall is so in its results.
+func TestRecall(t *testing.T) {
+	r, err := read[*ablation.Results](root, "experiments", "recall.json")
+	if err != nil || r == nil {
+		t.Fatal(r, err)
+	}
+	for _, s := range r.Summaries() {
+		for _, a := range s.Accuracy {
+			switch {
+			case s.Model == "attention" && a.Y < 0.9, s.Model != "attention" && a.X == 4 && a.Y < 0.7, s.Model != "attention" && a.X > 4 && a.Y > 0.4:
+				t.Errorf("%s: %.2f right at %v", s.Model, a.Y, a.X)
+			}
+		}
 	}
 }
 
