@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"log"
 	"math/rand/v2"
+	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"jamba"
 	"jamba/checkpoint"
@@ -96,21 +99,83 @@ func TestAdapters(t *testing.T) {
 	}
 }
 
-// Adapters are opened beside a model, and each answer may name another.
+// TestAdaptersAreCollected expects an adapter that is no longer named to be collected, though what was computed with it is kept.
+func TestAdaptersAreCollected(t *testing.T) {
+	m, err := jamba.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	answer := func(a *jamba.Adapter) {
+		for _, err := range m.Generate(context.Background(), "Seven tree green, the blue house", jamba.Options{MaxTokens: 3, Adapter: a}) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	gone := make(chan struct{})
+	func() {
+		dir := t.TempDir()
+		if err := newAdapter(dir, m, 1); err != nil {
+			t.Fatal(err)
+		}
+		a, err := m.OpenAdapter(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runtime.AddCleanup(a, func(gone chan struct{}) { close(gone) }, gone)
+		answer(a)
+	}()
+	kept := m.Counters().Cache.Snapshots
+	answer(nil) // the engine's goroutine looks at its last pass
+	if kept == 0 || m.Counters().Cache.Snapshots <= kept {
+		t.Errorf("%d snapshots are kept with the adapter, %d with both", kept, m.Counters().Cache.Snapshots)
+	}
+	for range 100 {
+		runtime.GC()
+		select {
+		case <-gone:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	t.Error("the adapter is still there")
+}
+
+// Adapters are opened beside a model, and each answer may name another; those that come together are computed together.
 func ExampleModel_OpenAdapter() {
 	m, err := jamba.Open(path)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer m.Close()
-	pirate, err := m.OpenAdapter("adapters/pirate")
+	dir, err := os.MkdirTemp("", "adapter")
 	if err != nil {
 		log.Fatal(err)
 	}
-	for piece, err := range m.Generate(context.Background(), "Ahoy", jamba.Options{Adapter: pirate, MaxTokens: 20}) {
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Print(piece.Text)
+	defer os.RemoveAll(dir)
+	if err := newAdapter(dir, m, 1); err != nil { // a folder as PEFT lays it out
+		log.Print(err)
+		return
 	}
+	pirate, err := m.OpenAdapter(dir)
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	answers := make([]string, 2)
+	var all sync.WaitGroup
+	for i, adapter := range []*jamba.Adapter{nil, pirate} {
+		all.Go(func() {
+			for piece, err := range m.Generate(context.Background(), "Seven tree green,", jamba.Options{Adapter: adapter, MaxTokens: 3}) {
+				if err != nil {
+					log.Print(err)
+				}
+				answers[i] += piece.Text
+			}
+		})
+	}
+	all.Wait()
+	fmt.Printf("%q\n", answers)
+	// Output: [" again peroely" "\n顺blic"]
 }

@@ -84,6 +84,10 @@ func checkNative(t *testing.T, standard, native string) {
 		if golden.From(want).Native != nil || golden.From(got).Native == nil || kernel.PanelRows() > 0 && golden.From(got).Native.Rows != kernel.PanelRows() {
 			t.Fatalf("layouts %+v and %+v", golden.From(want).Native, golden.From(got).Native)
 		}
+		all := golden.OpenPrecision(t, standard, model.Exact).InPlace()
+		if packed := want.InPlace() < all; got.InPlace() != all || packed != (p == model.Fast && got.Sizes().Total().IntegerParams > 0) {
+			t.Errorf("%v: %d bytes are used in place, in a standard file %d of %d", p, got.InPlace(), want.InPlace(), all)
+		}
 		if diff := cmp.Diff(want.Config, got.Config); diff != "" {
 			t.Error(diff)
 		}

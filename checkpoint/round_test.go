@@ -23,7 +23,11 @@ func TestWeights(t *testing.T) {
 		}
 		defer m.Close()
 		types := map[tensor.DType]int{}
+		var all, kept int64
 		for _, c := range m.Rounded() {
+			if all += c.Before; c.To == c.From {
+				kept += c.Before
+			}
 			types[c.To]++
 			if c.From != tensor.F32 || c.Kept || (c.To != c.From) != (c.After < c.Before) || (c.To == d) != (c.Note == "") {
 				t.Errorf("%s: %+v", recipe, c)
@@ -31,6 +35,9 @@ func TestWeights(t *testing.T) {
 		}
 		if types[d] == 0 || types[tensor.F32] == 0 {
 			t.Errorf("%s: %v", recipe, types)
+		}
+		if m.InPlace() != kept || g.Model.InPlace() != all {
+			t.Errorf("%s: %d bytes are used in place, want %d; as they are %d of %d", recipe, m.InPlace(), kept, g.Model.InPlace(), all)
 		}
 		file := golden.OpenPrecision(t, golden.Convert(t, g, dir, d), model.Exact)
 		if got, want := m.Sizes().Total().Bytes, file.Sizes().Total().Bytes; got >= g.Model.Sizes().Total().Bytes || got < want {

@@ -26,7 +26,8 @@ func insert(list []*sequence, s *sequence) []*sequence {
 	return slices.Insert(list, at, s)
 }
 
-// sweep ends the sequences whose contexts have ended. What was computed of a prompt is kept, so that it is not begun anew.
+// sweep ends the sequences whose contexts have ended, and sends what the readers of others have come to ask for. What was computed of a
+// prompt is kept, so that it is not begun anew.
 func (e *Engine) sweep() {
 	e.waiting = slices.DeleteFunc(e.waiting, func(s *sequence) bool {
 		err := s.ctx.Err()
@@ -38,6 +39,9 @@ func (e *Engine) sweep() {
 		}
 		return err != nil
 	})
+	for _, s := range e.waiting {
+		e.deliver(s) // a constraint may have forced more than one token before it was preempted
+	}
 	for _, s := range slices.Clone(e.running) {
 		if err := s.ctx.Err(); err != nil {
 			e.end(s, event{err: err})
@@ -167,7 +171,7 @@ func (e *Engine) room(s *sequence) error {
 	}
 	s.promise += int64(copies) * state.Bytes(specs, 1)
 	lack := func() int64 { return s.promise - (limit - e.arena.Used() - e.outstanding()) }
-	for lack() > e.cache.Evictable() {
+	for n := lack(); n > 0 && n > e.cache.Evictable(); n = lack() {
 		victim := e.victim(func(r *sequence) bool { return r.rank.After(s.rank) || r.idle() })
 		if victim == nil {
 			return state.ErrFull
@@ -216,8 +220,8 @@ func (e *Engine) victim(may func(*sequence) bool) (found *sequence) {
 	return found
 }
 
-// preempt takes a sequence's memory and lets it wait. What it has computed is kept as far as there is room, on the disk if
-// there is a store; the rest is computed again.
+// preempt takes a sequence's memory and lets it wait. What it has computed is kept as long as others leave room for it; the rest is
+// computed again.
 func (e *Engine) preempt(s *sequence) {
 	e.leave(s, prefix.Rolling)
 	s.todo = slices.Concat(s.tokens, s.todo[:len(s.todo)-s.guessed])

@@ -93,6 +93,34 @@ func TestReadersAway(t *testing.T) {
 	}
 }
 
+// TestForcedOfOneWhoWaits preempts a sequence whose reader has not taken all tokens that a constraint has forced: he gets the rest when he
+// comes back, and the answer goes on.
+func TestForcedOfOneWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, d := newDouble(3*page, Options{})
+		d.delay = time.Millisecond
+		forced, prompt, other := forcing{5, 6, 7, 5, 6}, unlike(1, 200), unlike(20, 300)
+		back := make(chan struct{})
+		var all sync.WaitGroup
+		all.Go(func() {
+			ids := stays(t, e, Request{Prompt: prompt, MaxTokens: 8, Constraint: forced}, back)
+			if want := slices.Concat(forced, alone(slices.Concat(prompt, forced), 3)); !slices.Equal(ids, want) {
+				t.Errorf("%v, want %v", ids, want)
+			}
+		})
+		time.Sleep(time.Second)
+		if ids, _, _, err := collect(t, e, Request{Prompt: other, MaxTokens: 30}); err != nil || !slices.Equal(ids, alone(other, 30)) {
+			t.Errorf("beside: %v, %v", ids, err)
+		}
+		if c := e.Counters(); c.Preempted != 1 {
+			t.Errorf("%d were preempted", c.Preempted)
+		}
+		close(back)
+		all.Wait()
+		cleared(t, e)
+	})
+}
+
 // TestTooLargeAtOnce expects a request that never fits to be refused though others run, and to hold up none behind it.
 func TestTooLargeAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -373,6 +401,23 @@ func TestConstraintOfOneWhoLeft(t *testing.T) {
 	cleared(t, e)
 }
 
+// TestSpare expects an engine not to promise all memory that is free to sequences, nor more than its share.
+func TestSpare(t *testing.T) {
+	m, _, _ := open(t)
+	before, known := state.Available()
+	if !known {
+		t.Skip("the system does not tell what is free")
+	}
+	whole, half := ForModel(m, Options{}), ForModel(m, Options{Share: 2})
+	after, _ := state.Available()
+	const moment = 256 << 20 // others come and go
+	if limit, most := whole.Arena().Limit(), max(before, after)/5*4; limit < 1 || limit > most+moment || half.Arena().Limit() > most/2+moment {
+		t.Errorf("%d and %d bytes of %d", limit, half.Arena().Limit(), max(before, after))
+	}
+	cleared(t, whole)
+	cleared(t, half)
+}
+
 // TestLoadWithoutRoom expects a saved sequence to be read where its state has no room: it is computed again.
 func TestLoadWithoutRoom(t *testing.T) {
 	e, _ := newDouble(0, Options{})
@@ -389,10 +434,9 @@ func TestLoadWithoutRoom(t *testing.T) {
 	cleared(t, small)
 }
 
-// TestReadFromDiskOnce expects a request that waits for memory not to read its state from the disk again and again.
-func TestReadFromDiskOnce(t *testing.T) {
+// restarted returns what opens engines on one folder, in which the state after all of prompt but its last token is.
+func restarted(t *testing.T, prompt []int32) func(limit int64) (*Engine, *prefix.Disk) {
 	dir := t.TempDir()
-	prompt := unlike(4, 300)
 	open := func(limit int64) (*Engine, *prefix.Disk) {
 		d, err := prefix.OpenDisk(dir, prefix.DiskOptions{Warn: func(err error) { t.Error(err) }})
 		if err != nil {
@@ -407,7 +451,13 @@ func TestReadFromDiskOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.Close()
-	e, d := open(7 * page)
+	return open
+}
+
+// TestReadFromDiskOnce expects a request that waits for memory not to read its state from the disk again and again.
+func TestReadFromDiskOnce(t *testing.T) {
+	prompt := unlike(4, 300)
+	e, d := restarted(t, prompt)(7 * page)
 	var all sync.WaitGroup
 	var once sync.Once
 	for _, err := range e.Generate(context.Background(), Request{Prompt: slices.Repeat([]int32{8}, 1100), MaxTokens: 100, Text: spell{}}) {
@@ -426,6 +476,36 @@ func TestReadFromDiskOnce(t *testing.T) {
 	all.Wait()
 	if n := d.Stats().Hits; n != 1 {
 		t.Errorf("it was read %d times", n)
+	}
+	e.Close()
+	if used := e.Arena().Used(); used != 0 {
+		t.Errorf("%d bytes are in use", used)
+	}
+}
+
+// TestReadFromDiskTogether lets requests come at once whose common beginning is on the disk: it is read once, and its pages are shared.
+func TestReadFromDiskTogether(t *testing.T) {
+	beginning := unlike(4, 1200)
+	e, d := restarted(t, beginning)(0)
+	var all sync.WaitGroup
+	used := make([]int64, 16)
+	for i := range used {
+		all.Go(func() {
+			prompt := append(slices.Clone(beginning[:1199]), 9, int32(i), 9)
+			ids, _, last, err := collect(t, e, Request{Prompt: prompt, MaxTokens: 20})
+			if err != nil || !slices.Equal(ids, alone(prompt, 20)) || last.Stats.ReusedTokens != 1199 {
+				t.Errorf("ids %v, stats %+v, error %v", ids, last.Stats, err)
+			}
+			used[i] = e.Arena().Used()
+		})
+	}
+	all.Wait()
+	if n := d.Stats().Hits; n != 1 {
+		t.Errorf("it was read %d times", n)
+	}
+	// The beginning has four whole pages. Of his own each has the fifth, and what he leaves at his end.
+	if most := slices.Max(used); most > (5+3*16)*page {
+		t.Errorf("%d bytes were in use, a page has %d", most, page)
 	}
 	e.Close()
 	if used := e.Arena().Used(); used != 0 {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"weak"
 
 	"jamba/engine/prefix"
 	"jamba/model"
@@ -24,16 +25,17 @@ func newCache(arena *state.Arena, o *Options) *prefix.Cache {
 }
 
 // rootOf returns what separates requests. Nothing of an adapter that is chosen for a request goes to the disk: it has no name that
-// outlives the program.
+// outlives the program. The cache does not hold on to it: weak pointers to different adapters differ, also when one is gone.
 func rootOf(salt string, a *model.Adapter) prefix.Root {
 	if a == nil {
-		return prefix.Root{Salt: salt} // not an Adapter that is a nil pointer
+		return prefix.Root{Salt: salt} // not a pointer that is nil
 	}
-	return prefix.Root{Salt: salt, Adapter: a}
+	return prefix.Root{Salt: salt, Adapter: weak.Make(a)}
 }
 
 // find looks for what a sequence need not compute, a state that was kept, which hit is set to, and says whether it may begin. It may
-// not while a prompt on its way computes more of its beginning, which leader and common are set to.
+// not while a prompt on its way computes more of its beginning, which leader and common are set to, nor while the state is read from
+// the disk for another.
 func (e *Engine) find(s *sequence) bool {
 	s.leader = nil
 	if s.goal == goalEmbedding || s.scores() && s.request.scoreFrom() == 1 {
@@ -53,6 +55,10 @@ func (e *Engine) find(s *sequence) bool {
 			s.unfind()
 			return false
 		}
+	}
+	if slices.ContainsFunc(e.waiting, func(w *sequence) bool { return w != s && w.fetching && w.hit.SameFile(s.hit) }) {
+		s.unfind() // it is in memory soon, and shared then
+		return false
 	}
 	return true
 }
@@ -166,6 +172,9 @@ func (e *Engine) end(s *sequence, ev event) {
 	e.running = slices.DeleteFunc(e.running, func(r *sequence) bool { return r == s })
 	e.leave(s, s.kindOfEnd(ev.err))
 	e.fail(s, ev.err)
+	if ev.state != nil {
+		e.saving.Add(1) // until Save has written it
+	}
 	s.send(ev)
 }
 

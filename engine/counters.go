@@ -67,7 +67,7 @@ func (e *Engine) fail(s *sequence, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.counted.Failed++
-	if errors.Is(err, model.ErrNotFinite) {
+	if errors.Is(err, model.ErrNotFinite) || errors.Is(err, state.ErrNotFinite) {
 		e.counted.NotFinite++
 	}
 }

@@ -97,20 +97,26 @@ func setDefault[T int | float64](v *T, to T) {
 	}
 }
 
-// ForModel returns an Engine over m, with as much memory for sequences as the system has free, or a share of it.
+// ForModel returns an Engine over m, with as much memory for sequences as the system can spare, or a share of it.
 func ForModel(m *model.Model, o Options) *Engine {
-	free, known := state.Available()
-	if !known {
-		free = 0
-	}
-	free /= int64(max(1, o.Share))
 	o.Context = m.Config.MaxPositionEmbeddings
 	p := m.NewPass()
-	e := New(p, state.NewArena(m.StateSpecs(), free), o)
+	e := New(p, state.NewArena(m.StateSpecs(), spare(m)/int64(max(1, o.Share))), o)
 	p.Progress = e.layerDone
 	e.routing = m.NewRouting()
 	p.Routing = e.routing
 	return e
+}
+
+// spare returns the bytes that the system can spare for sequences of m, 0 if it does not tell what is free. Weights in a mapped file are not
+// free though it says so: pages of theirs that are driven out come back from the disk, token by token. A fifth of the rest is for passes,
+// for garbage, and for others. Where the weights alone have no room, it cannot be made by refusing every request.
+func spare(m *model.Model) int64 {
+	free, known := state.Available()
+	if !known {
+		return 0
+	}
+	return max(1, max(free-m.InPlace(), free/4)/5*4)
 }
 
 // Arena returns the memory of the engine's sequences.

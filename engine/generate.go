@@ -25,6 +25,7 @@ func (e *Engine) Generate(ctx context.Context, r Request) iter.Seq2[Piece, error
 			return
 		}
 		defer q.goAway()
+		defer cancel() // before that: who has left has not failed
 		a := &answer{sequence: q, ctx: ctx, engine: e, stats: &Stats{PromptTokens: len(r.Prompt)}, start: time.Now(), stop: stopper{stops: r.Stop}}
 		last, err := a.read(yield)
 		if err != nil || last.Finish != "" {

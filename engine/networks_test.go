@@ -22,7 +22,7 @@ import (
 	"jamba/tensor"
 )
 
-var rounds = flag.Int("rounds", 2, "how many rounds of random requests TestNetworks makes of each model")
+var rounds = flag.Int("rounds", 1, "how many rounds of random requests TestNetworks makes of each model")
 
 // network is a real network with what random requests need of it.
 type network struct {
@@ -30,8 +30,8 @@ type network struct {
 	adapters []*model.Adapter
 }
 
-func openNetwork(t *testing.T, name string) *network {
-	m, err := checkpoint.OpenModel(testutil.Golden("models", name), checkpoint.Options{})
+func openNetwork(t *testing.T, name string, o checkpoint.Options) *network {
+	m, err := checkpoint.OpenModel(testutil.Golden("models", name), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,19 +82,35 @@ func (r *recording) Next(answer []int32, logits []float32) ([]int32, int, error)
 
 // TestNetworks makes random requests of real networks, many at once, which begin alike, go on from each other, are cut short, guess, take
 // back, are saved and loaded, with adapters, little memory and a folder that outlives the engine. It expects of each the logits that
-// it has alone, in one pass, bit for bit, and the tokens that follow from them.
+// it has alone, in one pass, bit for bit, and the tokens that follow from them; in the exact pass, and in the fast one with rounded
+// weights and each type of keys and values.
 func TestNetworks(t *testing.T) {
 	var all Counters
 	disk := int64(0)
 	happened := func() bool {
 		return all.Preempted > 0 && all.ReusedTokens > 0 && all.AcceptedTokens > 0 && all.AcceptedTokens < all.DraftedTokens && disk > 0
 	}
-	names := []string{"jamba-v01-mini", "mamba-tiny", "llama-tiny", "mixtral-tiny", "mistral-window"}
+	fast := checkpoint.Options{Precision: model.Fast, Weights: "q8_0"}
+	small := checkpoint.Options{Precision: model.Fast, Weights: "q4_0", KV: tensor.Q8_0}
+	networks := []struct {
+		name string
+		o    checkpoint.Options
+	}{
+		{"jamba-v01-mini", checkpoint.Options{}},
+		{"mamba-tiny", checkpoint.Options{}},
+		{"llama-tiny", checkpoint.Options{}},
+		{"mixtral-tiny", checkpoint.Options{}},
+		{"mistral-window", checkpoint.Options{}},
+		{"jamba-v01-mini", fast},
+		{"jamba-v01-mini", small},
+		{"mixtral-tiny", small},
+		{"mistral-window", fast},
+	}
 	// What happens depends on times, too: there are further rounds until all has.
 	for first := uint64(0); first < 5*uint64(*rounds) && !happened() && !t.Failed(); first += uint64(*rounds) {
-		for _, name := range names {
-			t.Run(name, func(t *testing.T) {
-				n := openNetwork(t, name)
+		for _, one := range networks {
+			t.Run(fmt.Sprint(one.name, " ", one.o.Precision, " ", one.o.Weights), func(t *testing.T) {
+				n := openNetwork(t, one.name, one.o)
 				for seed := first; seed < first+uint64(*rounds); seed++ {
 					w := &world{network: n, t: t, random: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(), name: fmt.Sprintf("seed %d", seed)}
 					w.begin()
@@ -216,7 +232,12 @@ func (w *world) converse(e *Engine, random *rand.Rand) {
 			r.Constraint = late
 		}
 		ctx, cancel := context.WithCancel(context.Background())
-		cut := random.IntN(60)
+		cut, layers := random.IntN(60), random.IntN(200)
+		r.Progress = func(int, int) {
+			if layers--; layers == 0 {
+				cancel() // within a pass over the prompt
+			}
+		}
 		var got []int32
 		var logprobs []float64
 		var scores []Score

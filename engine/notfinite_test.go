@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,10 +17,12 @@ import (
 	"jamba/engine/prefix"
 	"jamba/internal/testutil"
 	"jamba/model"
+	"jamba/model/state"
+	"jamba/tensor"
 )
 
 // damaged returns a copy of a golden model in which the embedding of a token has a NaN.
-func damaged(t *testing.T, name string, token int) *model.Model {
+func damaged(t *testing.T, name string, token int, o checkpoint.Options) *model.Model {
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(testutil.Golden("models", name))); err != nil {
 		t.Fatal(err)
@@ -47,7 +50,7 @@ func damaged(t *testing.T, name string, token int) *model.Model {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m, err := checkpoint.OpenModel(dir, checkpoint.Options{})
+	m, err := checkpoint.OpenModel(dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +62,23 @@ func damaged(t *testing.T, name string, token int) *model.Model {
 // forces, beside others. It expects these to have the logits that they have alone, the failed ones to be counted, and nothing of
 // the spans that failed to be kept: what goes on from before them is right.
 func TestNotFinite(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		o    checkpoint.Options
+	}{
+		{"jamba-v01-mini", checkpoint.Options{}},
+		{"jamba-v01-mini", checkpoint.Options{Precision: model.Fast, Weights: "q8_0"}},
+		{"jamba-v01-mini", checkpoint.Options{Precision: model.Fast, Weights: "experts-int8"}},
+		{"mixtral-tiny", checkpoint.Options{Precision: model.Fast, Weights: "q4_0"}},
+		{"llama-tiny", checkpoint.Options{KV: tensor.Q8_0}}, // whose blocks hold no NaN
+	} {
+		t.Run(fmt.Sprint(test.name, " ", test.o.Precision, " ", test.o.Weights), func(t *testing.T) { notFinite(t, test.name, test.o) })
+	}
+}
+
+func notFinite(t *testing.T, name string, o checkpoint.Options) {
 	const token = 77
-	n := &network{m: damaged(t, "jamba-v01-mini", token)}
+	n := &network{m: damaged(t, name, token, o)}
 	e := ForModel(n.m, Options{Chunk: 24})
 	beginning := unlike(3, 100)
 	var all sync.WaitGroup
@@ -85,7 +103,7 @@ func TestNotFinite(t *testing.T) {
 				r.Prompt, r.Constraint = beginning, forcing{5, 6, token, 7}
 			}
 			for _, err := range e.Generate(context.Background(), r) {
-				if err != nil && !errors.Is(err, model.ErrNotFinite) {
+				if err != nil && !errors.Is(err, model.ErrNotFinite) && !errors.Is(err, state.ErrNotFinite) {
 					t.Error(err)
 				}
 			}

@@ -44,8 +44,7 @@ func (e *Engine) Save(ctx context.Context, q Sequence, w io.Writer, hash [32]byt
 	if ev.err != nil {
 		return ev.err
 	}
-	states := []*state.State{ev.state}
-	e.saving.Add(1)
+	states := []*state.State{ev.state} // counted as on its way
 	defer func() { freeAll(states); e.saving.Add(-1); e.nudge() }()
 	if turn := e.kept(q); turn != nil {
 		states = append(states, turn)
@@ -68,7 +67,7 @@ func (e *Engine) Save(ctx context.Context, q Sequence, w io.Writer, hash [32]byt
 // sessionHead follows sessionMagic.
 type sessionHead struct{ Tokens, Turn, States uint64 }
 
-// kept returns the state at a sequence's turn, if it is there.
+// kept returns the state at a sequence's turn, if it is in memory: all requests would wait for the disk.
 func (e *Engine) kept(q Sequence) (s *state.State) {
 	if q.Turn < 1 || q.Turn >= len(q.Tokens) {
 		return nil
@@ -77,7 +76,7 @@ func (e *Engine) kept(q Sequence) (s *state.State) {
 		p := e.cache.Announce(rootOf(q.Salt, q.Adapter), q.Tokens[:q.Turn+1])
 		defer p.Retire()
 		hit := p.Match()
-		if hit.Pos != q.Turn {
+		if hit.Pos != q.Turn || hit.Disk {
 			hit.Release()
 			return
 		}
@@ -159,9 +158,13 @@ func (e *Engine) loadState(r io.Reader, hash [32]byte, q Sequence) error {
 	if s.Pos() < len(q.Tokens) {
 		kind = prefix.Turn
 	}
-	return e.do(func() {
+	err = e.do(func() {
 		p := e.cache.Announce(rootOf(q.Salt, q.Adapter), q.Tokens[:s.Pos()])
 		p.Insert(q.Tokens, s, kind)
 		p.Retire()
 	})
+	if err != nil {
+		s.Free()
+	}
+	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -18,6 +17,7 @@ import (
 
 	"jamba/engine/prefix"
 	"jamba/engine/sample"
+	"jamba/internal/kernel"
 	"jamba/model"
 	"jamba/model/state"
 	"jamba/tensor"
@@ -76,7 +76,7 @@ func (d *double) Forward(_ context.Context, spans ...model.Span) []model.Result 
 		}
 		if failed {
 			s.State.Rollback()
-			results[i].Err = errors.New("not a number")
+			results[i].Err = errBad
 			continue
 		}
 		_, cuts := s.State.Cuts(1, nil, nil)
@@ -109,17 +109,26 @@ func (d *double) Forward(_ context.Context, spans ...model.Span) []model.Result 
 	return results
 }
 
+// errBad is the error of a span with the token bad.
+var errBad = errors.New("not a number")
+
 // errStale is the error of a state whose parts are of different positions.
 var errStale = errors.New("the state of Mamba is not that of the keys")
 
+// token returns the token at a position of a sequence and the number of its adapter.
+func token(s *state.State, pos int) (id, adapter uint32) {
+	p := &s.KV(0).Pages()[pos/kernel.PageLen]
+	return uint32(p.K[pos%kernel.PageLen]), uint32(p.V[pos%kernel.PageLen])
+}
+
 // digest returns what follows from the first n tokens of a sequence.
 func digest(s *state.State, n int) float32 {
-	h := fnv.New32a()
+	sum := uint32(1)
 	for pos := range n {
-		k, v := s.KV(0).At(pos, 0)
-		fmt.Fprint(h, k[0], v[0], ",")
+		id, adapter := token(s, pos)
+		sum = (sum ^ (id + 1 + vocab*adapter)) * 16777619
 	}
-	return float32(h.Sum32() >> 8) // 24 bits, exact
+	return float32(sum >> 8) // 24 bits, exact
 }
 
 // logitsOf returns the logits after n tokens: most often those of what came after the last place with the same three tokens,
@@ -127,10 +136,10 @@ func digest(s *state.State, n int) float32 {
 func logitsOf(s *state.State, n int) []float32 {
 	sum := uint32(digest(s, n))
 	next := sum % (vocab - 1)
-	key := func(pos int) float32 { k, _ := s.KV(0).At(pos, 0); return k[0] }
+	key := func(pos int) uint32 { id, _ := token(s, pos); return id }
 	for pos := n - 4; pos >= 0 && sum%5 > 0; pos-- {
 		if key(pos) == key(n-3) && key(pos+1) == key(n-2) && key(pos+2) == key(n-1) {
-			next = uint32(key(pos + 3))
+			next = key(pos + 3)
 			break
 		}
 	}

@@ -47,6 +47,19 @@ func (m *Model) Sizes() Sizes {
 	return s
 }
 
+// InPlace returns the bytes of the large matrices that passes read from the memory of the Source, as of a mapped file, which the system
+// counts as free.
+func (m *Model) InPlace() (bytes int64) {
+	if m.source == nil {
+		return 0
+	}
+	all, _ := m.large()
+	for _, l := range all {
+		bytes += int64(l.InPlace())
+	}
+	return bytes
+}
+
 // Adapter returns the adapter of Attach; nil: there is none.
 func (m *Model) Adapter() *lora.Adapter { return m.adapter }
 

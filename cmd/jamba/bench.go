@@ -31,7 +31,7 @@ type benchCmd struct {
 	Precision  model.Precision `default:"fast" placeholder:"P" help:"fast or exact."`
 	JSON       bool            `name:"json" help:"Print a JSON array of results instead of a table, each with the machine's limits; with --profile an object."`
 	Profile    bool            `help:"Show where the time goes, by operation, for the first of each list."`
-	Serving    []string        `placeholder:"KIND,…" help:"Measure the engine with many sequences instead: streams, turns, together, mixed, long; or the server: http."`
+	Serving    []string        `placeholder:"KIND,…" help:"Measure the engine with many sequences instead: streams, turns, restart, together, mixed, long; or the server: http."`
 	VsLlamaCpp string          `name:"vs-llama-cpp" placeholder:"DIR" help:"Run llama.cpp in turn on the same file, by the program lcbench in DIR."`
 }
 
@@ -44,7 +44,7 @@ Several models, and with --schedule such as have no weights, are measured in tur
 
 --train measures steps of training instead, on random tokens, of new weights or those of -m, which stay as they are on the disk. GFLOPS are 6 x active parameters x tokens; their bound is the float32 peak. Beside the peak RSS stands what jamba train predicts as memory. Of the other flags --threads, --reps, --json and --profile hold. --vs-hf runs PROGRAM DIR THREADS BATCH SEQ after each repetition, where DIR has the model's config.json.
 
---serving measures what many sequences get of that speed: streams, --batch of them that decode together through the engine, beside passes alone; turns, the time to the first token of a second turn, beside that of a first one of --depth (16384) tokens; together, 32 requests with 4096 tokens in common; mixed, the times between tokens of 8 streams, while prompts of 4096 tokens come, beside those without; long, one prompt of --prefill tokens and its memory. http, alone: --batch clients at once that stream answers of --decode tokens to prompts of --prefill through HTTP, beside as many without it, in turn.
+--serving measures what many sequences get of that speed: streams, --batch of them that decode together through the engine, beside passes alone; turns, the time to the first token of a second turn, and of another conversation that begins alike, beside that of a first one of --depth (16384) tokens; restart, that of a second turn after a restart; together, 32 requests with 4096 tokens in common; mixed, the times between tokens of 8 streams, while prompts of 4096 tokens come, beside those without; long, one prompt of --prefill tokens and its memory. http, alone: --batch clients at once that stream answers of --decode tokens to prompts of --prefill through HTTP, beside as many without it, in turn.
 
 --vs-llama-cpp runs DIR/lcbench FILE THREADS pp|tg TOKENS DEPTH 1 CHUNK|BATCH after each repetition, with the same file, threads, tokens, depth and batch, and reads the figure behind "tok/s … med". At depth 0 that is the work that llama-bench does, too.
 

@@ -19,6 +19,8 @@ func (c *benchCmd) serving(ctx context.Context, s *streams, m *model.Model) erro
 			plan.Streams = c.Batch
 		case "turns":
 			plan.First, plan.Turn = orElse(c.Depth[0], 16384), 128
+		case "restart":
+			plan.Restart, plan.Turn = orElse(c.Depth[0], 16384), 128
 		case "together":
 			plan.Sharers, plan.Shared = 32, 4096
 		case "mixed":
@@ -28,7 +30,7 @@ func (c *benchCmd) serving(ctx context.Context, s *streams, m *model.Model) erro
 		case "http":
 			return usageError("--serving http is measured alone")
 		default:
-			return usageError(fmt.Sprintf("--serving %.20q: want streams, turns, together, mixed, long or http", kind))
+			return usageError(fmt.Sprintf("--serving %.20q: want streams, turns, restart, together, mixed, long or http", kind))
 		}
 	}
 	if plan.Context > 0 && plan.Context < 32 {

@@ -103,6 +103,7 @@ func (c *runCmd) Run(s *streams) error {
 		return err
 	}
 	defer m.Close()
+	collectEarly()
 	c.introduce(s.err)
 	c.tell(s.err, opened{m.Network(), m.Checkpoint()})
 	warn(s.err, m.Warnings()...)

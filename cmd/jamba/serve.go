@@ -81,6 +81,7 @@ func (c *serveCmd) Run(s *streams) error {
 	if len(c.Models) == 0 {
 		(&modelFlag{}).introduce(s.err)
 	}
+	collectEarly()
 	ctx, stop := untilInterrupted()
 	defer stop()
 	scheme := "http"

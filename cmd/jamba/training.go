@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	"github.com/schollz/progressbar/v3"
 
@@ -124,10 +123,7 @@ func (t *training) run(s *streams) (err error) {
 			return len(words.Tokenizer.TokenBytes(id))
 		}
 	}
-	if os.Getenv("GOGC") == "" {
-		// What a training holds is few large pieces for a long time: collecting early costs nothing and saves half the memory.
-		debug.SetGCPercent(10)
-	}
+	collectEarly()
 	d := newDisplay(s.err, &o)
 	r, err := loop.New(o, from, checkpoint)
 	if err != nil {

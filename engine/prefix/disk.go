@@ -275,7 +275,7 @@ func (d *Disk) load(f *file, arena *state.Arena) (*state.State, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil {
-		if !errors.Is(err, state.ErrFull) {
+		if !errors.Is(err, state.ErrFull) && !f.gone { // another file may have taken its room
 			d.warn(fileError(f.name, err))
 			d.remove(f)
 		}

@@ -136,6 +136,9 @@ func (h *Hit) Fetch() {
 	}
 }
 
+// SameFile reports whether two Hits have to be read from one file on the disk: once that is done for one, the other finds it in memory.
+func (h *Hit) SameFile(o *Hit) bool { return h.file != nil && h.file == o.file }
+
 // Release lets go of the snapshot.
 func (h *Hit) Release() {
 	if h.fetched != nil {

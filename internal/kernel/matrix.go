@@ -54,6 +54,14 @@ func NewMatrix(t tensor.Tensor) (Matrix, error) {
 // Bytes returns the number of bytes that the weights take.
 func (w *Matrix) Bytes() int { return w.size }
 
+// InPlace returns how many of the bytes products read where the matrix was loaded from. The others lie in memory that was made here.
+func (w *Matrix) InPlace() int {
+	if p, ok := w.weights.(*packed); w.weights == nil || w.owned || ok && p.exact != weights(p.panels) {
+		return 0
+	}
+	return w.size
+}
+
 // Row writes row n, widened to float32, to dst [K].
 func (w *Matrix) Row(dst []float32, n int) { w.weights.row(dst, n) }
 

@@ -33,6 +33,15 @@ func TestSlab(t *testing.T) {
 		}
 		pieces = append(pieces, b)
 	}
+	for n := range 100 {
+		f := s.Floats(n)
+		if len(f) != n || cap(f) != n {
+			t.Fatalf("%d floats of %d, room for %d", len(f), n, cap(f))
+		}
+		for i := range f {
+			f[i] = 2
+		}
+	}
 	for _, b := range pieces {
 		for _, v := range b {
 			if v != 1 {

@@ -23,9 +23,10 @@ type Arena struct {
 	mu    sync.Mutex
 	limit int64 // bytes; 0: none
 	used  int64
-	pages [][]*page // free ones of each group
-	slots []*slot   // free ones
-	ids   int       // the last page's
+	slab  kernel.Slab // of all pages and slots
+	pages [][]*page   // free ones of each group
+	slots []*slot     // free ones
+	ids   int         // the last page's
 	// The last slot's, below zero.
 	slotIDs int
 }
@@ -76,16 +77,6 @@ func (a *Arena) Used() int64 {
 // Limit returns the most bytes that may be in use, 0 if there is no limit.
 func (a *Arena) Limit() int64 { return a.limit }
 
-// Trim frees the memory that is not in use; the garbage collector takes it.
-func (a *Arena) Trim() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.slots = nil
-	for g := range a.pages {
-		a.pages[g] = nil
-	}
-}
-
 // take takes pages and slots, all of them or, with an error that wraps ErrFull, none. Their contents are left over from
 // others.
 func (a *Arena) take(pages []*page, groups []int, slots []*slot) error {
@@ -112,7 +103,7 @@ func (a *Arena) take(pages []*page, groups []int, slots []*slot) error {
 			slots[i], a.slots = a.slots[n-1], a.slots[:n-1]
 		} else {
 			a.slotIDs--
-			slots[i] = &slot{id: a.slotIDs, data: make([]float32, a.slotSize)}
+			slots[i] = &slot{id: a.slotIDs, data: a.slab.Floats(a.slotSize)}
 		}
 		slots[i].refs = 1
 	}
@@ -123,12 +114,13 @@ func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 func (a *Arena) slotBytes() int64 { return 4 * int64(a.slotSize) }
 
-// newPage makes a page of a group: one piece of memory, in which the layers' keys and values lie one after the other.
+// newPage makes a page of a group: one piece of memory, in which the layers' keys and values lie one after the other. It is never given
+// back to the system: the arena's next page takes it.
 func (a *Arena) newPage(g int) *page {
 	group := &a.groups[g]
 	a.ids++
 	p := &page{id: a.ids, group: g, layers: make([]kernel.Page, len(group.layers))}
-	floats, raw := make([]float32, group.floats), make([]byte, group.bytes)
+	floats, raw := a.slab.Floats(group.floats), a.slab.Bytes(group.bytes)
 	for i, layer := range group.layers {
 		s := &a.specs[layer]
 		n := int(kernel.PageLen * s.KVBytes() / 2)

@@ -87,6 +87,9 @@ func (kv KV) Store(pos int, k, v []float32) error {
 	return nil
 }
 
+// ErrNotFinite is the error of a key or a value that is infinite or NaN, which Q8_0 does not hold.
+var ErrNotFinite = errors.New("a key or value is infinite or NaN; are the weights damaged?")
+
 // check returns an error if a key or a value is beyond what the pages' type holds.
 func (kv KV) check(k, v []float32) error {
 	const halfOverflow = 65520 // the smallest number that rounds to fp16's infinity
@@ -97,7 +100,7 @@ func (kv KV) check(k, v []float32) error {
 	case tensor.Q8_0:
 		limit *= 127 // the scale is fp16
 		if !kernel.Finite(k) || !kernel.Finite(v) {
-			return errors.New("a key or value is infinite or NaN; are the weights damaged?")
+			return ErrNotFinite
 		}
 	}
 	// In fp16, what is infinite is found after the layer.

@@ -6,12 +6,14 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
 	"time"
 
 	"jamba/engine"
+	"jamba/engine/prefix"
 	"jamba/internal/measure/bench"
 	"jamba/model"
 	"jamba/model/state"
@@ -22,6 +24,7 @@ type Plan struct {
 	Streams []int // sequences that decode together
 	Steps   int   // tokens of each
 	First   int   // tokens of a conversation's first turn
+	Restart int   // likewise, with a restart after it
 	Turn    int   // tokens of its second
 	Shared  int   // tokens that requests which come together have in common
 	Sharers int   // those requests
@@ -58,7 +61,12 @@ func Run(ctx context.Context, m *model.Model, p Plan, result func(Result)) error
 		}
 	}
 	if p.First > 0 {
-		if err := b.secondTurn(p.First, p.Turn, p.Reps); err != nil {
+		if err := b.turns(p.First, p.Turn, p.Reps, false); err != nil {
+			return err
+		}
+	}
+	if p.Restart > 0 {
+		if err := b.turns(p.Restart, p.Turn, p.Reps, true); err != nil {
 			return err
 		}
 	}
@@ -207,38 +215,84 @@ func (b *serving) streams(n, steps, reps int) error {
 	return nil
 }
 
-// secondTurn compares the time to the first token of a conversation's second turn with that of its first.
-func (b *serving) secondTurn(first, turn, reps int) error {
-	var again, before []float64
+// turns compares the time to the first token of what comes back with that of a conversation's first turn: its second turn, and another
+// conversation that begins alike, as those of an agent do; or, with restart, its second turn after one, by what is on the disk.
+func (b *serving) turns(first, turn, reps int, restart bool) error {
+	var second, other, before []float64
 	for range reps {
-		e := b.open()
-		prompt := b.tokens(first)
-		r := engine.Request{Prompt: prompt, MaxTokens: 16, Text: plain{}}
-		var answer []int32
-		start := time.Now()
-		var to time.Duration
-		for p, err := range e.Generate(b.ctx, r) {
-			if err != nil {
+		dir := ""
+		if restart {
+			var err error
+			if dir, err = os.MkdirTemp("", "jamba-bench-"); err != nil {
 				return err
 			}
-			if p.Finish == "" {
-				if answer = append(answer, p.ID); len(answer) == 1 {
-					to = time.Since(start)
-				}
-			}
+			defer os.RemoveAll(dir)
 		}
-		before = append(before, to.Seconds())
-		next := slices.Concat(prompt, answer, b.tokens(turn))
-		start = time.Now()
-		at, _, err := b.answer(e, next, 1, nil)
+		e, err := b.openOn(dir)
 		if err != nil {
 			return err
 		}
-		again = append(again, at[0].Sub(start).Seconds())
+		prompt, shared := b.tokens(first), max(1, first-turn)
+		took, answer, err := b.untilFirst(e, engine.Request{Prompt: prompt, MaxTokens: 16, Marks: prefix.Marks{Borders: []int{shared}}})
+		if err == nil && restart {
+			e.Close() // and all is written
+			e, err = b.openOn(dir)
+		}
+		if err != nil {
+			return err
+		}
+		again, _, err := b.untilFirst(e, engine.Request{Prompt: slices.Concat(prompt, answer, b.tokens(turn)), MaxTokens: 1})
+		if err != nil {
+			return err
+		}
+		before, second = append(before, took), append(second, again)
+		if !restart {
+			if took, _, err = b.untilFirst(e, engine.Request{Prompt: slices.Concat(prompt[:shared], b.tokens(turn)), MaxTokens: 1}); err != nil {
+				return err
+			}
+			other = append(other, took)
+		}
 		e.Close()
 	}
-	b.tell(fmt.Sprintf("turn of %d after %d", turn, first), "time to the first token, beside the first turn's", median(again), median(before), "s")
+	const what = "time to the first token, beside the first turn's"
+	if restart {
+		b.tell(fmt.Sprintf("restart, turn of %d after %d", turn, first), what, median(second), median(before), "s")
+		return nil
+	}
+	b.tell(fmt.Sprintf("turn of %d after %d", turn, first), what, median(second), median(before), "s")
+	b.tell(fmt.Sprintf("another, %d shared", max(1, first-turn)), what, median(other), median(before), "s")
 	return nil
+}
+
+// untilFirst answers a request. It returns the seconds until the first token, and all tokens.
+func (b *serving) untilFirst(e *engine.Engine, r engine.Request) (seconds float64, answer []int32, err error) {
+	r.Text = plain{}
+	start := time.Now()
+	for p, err := range e.Generate(b.ctx, r) {
+		if err != nil {
+			return 0, nil, err
+		}
+		if p.Finish != "" {
+			break
+		}
+		if answer = append(answer, p.ID); len(answer) == 1 {
+			seconds = time.Since(start).Seconds()
+		}
+	}
+	return seconds, answer, nil
+}
+
+// openOn opens an engine that keeps its states in a folder, "" for none.
+func (b *serving) openOn(dir string) (*engine.Engine, error) {
+	if dir == "" {
+		return b.open(), nil
+	}
+	runtime.GC()
+	disk, err := prefix.OpenDisk(dir, prefix.DiskOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return engine.ForModel(b.model, engine.Options{Disk: disk}), nil
 }
 
 // together lets n requests come together that have a beginning in common, and counts what is computed.
