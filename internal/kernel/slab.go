@@ -10,8 +10,8 @@ type Slab struct {
 	made int
 }
 
-// minSlab and maxSlab bound how much memory is made at a time for small pieces. It grows with what was made before, so that
-// a small model makes little. Go begins pieces of minSlab and more at a page.
+// minSlab and maxSlab bound how much memory is made at a time for small pieces. It is an eighth of what was made before, so that
+// no more than that is of no use. Go begins pieces of minSlab and more at a page.
 const (
 	minSlab = 64 << 10
 	maxSlab = 64 << 20
@@ -24,7 +24,7 @@ func (s *Slab) Bytes(n int) []byte {
 		return huge(n)
 	}
 	if n > len(s.free) {
-		s.free = huge(max(n, minSlab, min(s.made, maxSlab)))
+		s.free = huge(max(n, minSlab, min(s.made/8, maxSlab)))
 		s.made += len(s.free)
 	}
 	b := s.free[:n:n]
