@@ -1,4 +1,4 @@
-"""Codex and Claude Code complete a turn, with an empty home and no network but this machine's own loopback."""
+"""Codex, Claude Code and Continue complete a turn, with an empty home and no network but this machine's own loopback."""
 
 import json
 import os
@@ -39,11 +39,11 @@ def counts(run, server):
     return [float(re.search(rf"^vllm:prefix_cache_{name}_total\S* (\S+)$", text, re.M)[1]) for name in ("queries", "hits")]
 
 
-def second_hits(run, server, turn):
-    """Runs two conversations; most of the second one's prompt has to come from the cache."""
+def second_hits(run, server, turn, least=5000):
+    """Runs two conversations; most of the second one's prompt has to come from the cache. Each has so many tokens at least."""
     turn("Say hello.")
     asked, found = counts(run, server)
-    assert asked > 5000
+    assert asked > least
     turn("Name a tree.")
     again, more = counts(run, server)
     assert (more - found) / (again - asked) > 0.5, f"{more - found} of {again - asked} tokens were found"
@@ -84,3 +84,28 @@ def test_claude_code(alone):
         assert answer["subtype"] == "success" and not answer["is_error"], out
 
     second_hits(run, server, turn)
+
+
+def test_continue(alone):
+    """What its extension for VS Code reads, its command line reads, too."""
+    server, run, home = alone
+    folder = home / ".continue"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(f"""
+name: local
+version: 1.0.0
+schema: v1
+models:
+  - name: jamba
+    provider: openai
+    model: jamba
+    apiBase: {server.v1}
+    apiKey: none
+    roles: [chat, edit, apply]
+    capabilities: [tool_use]
+""")
+
+    def turn(prompt):
+        assert run(BIN / "cn", "--config", folder / "config.yaml", "-p", prompt).strip()
+
+    second_hits(run, server, turn, least=400)
