@@ -18,10 +18,9 @@ const (
 
 // initialize rescales new weights.
 func initialize(m *model.Model, how string) {
-	const usual = 0.02
 	for _, p := range m.Params() {
 		inputs := float64(p.Shape[len(p.Shape)-1])
-		scale := 1 / (usual * math.Sqrt(inputs))
+		scale := 1 / (model.InitializerRange * math.Sqrt(inputs))
 		switch {
 		case p.Kind() == model.Embedding && how == InitAll:
 		case p.Kind() != model.Projection:

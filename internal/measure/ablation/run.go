@@ -47,7 +47,7 @@ const points = 100
 
 // train trains a model from a seed. Batches depend on the seed and not on the model. progress is told each step.
 func (e *Experiment) train(ctx context.Context, m Model, seed uint64, progress func(step int, loss float64)) (*Run, error) {
-	network, err := model.New(m.Config, seed)
+	network, err := model.New(m.Config, seed, model.InitializerRange)
 	if err != nil {
 		return nil, err
 	}

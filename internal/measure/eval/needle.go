@@ -111,6 +111,9 @@ func sevenDigits(random *rand.Rand) string { return fmt.Sprint(1_000_000 + rando
 
 func (s secret) needle() string { return "The secret number of " + s.name + " is " + s.number + "." }
 
+// answer is how the needle ends.
+func (s secret) answer() string { return " " + s.number + "." }
+
 // question ends where the answer begins.
 func (s secret) question() string {
 	return "Question: What is the secret number of " + s.name + "? Answer: The secret number of " + s.name + " is"
@@ -125,7 +128,17 @@ func Lesson(random *rand.Rand, sentences, numbers int) (prompt, answer string) {
 	for range numbers - 1 {
 		places = append(places, random.Float64())
 	}
-	return h.text(&q, sentences, random.IntN(101), random.IntN(len(filler)), places), " " + q.targets[0] + "."
+	return h.text(&q, sentences, random.IntN(101), random.IntN(len(filler)), places), secret{number: q.targets[0]}.answer()
+}
+
+// Drill returns the least from which it can learn the same: so many numbers and no more, then one of them again.
+func Drill(random *rand.Rand, numbers int) (prompt, answer string) {
+	all := secrets(random, numbers)
+	for _, s := range all {
+		prompt += s.needle() + " "
+	}
+	again := all[random.IntN(numbers)]
+	return prompt + strings.TrimSuffix(again.needle(), again.answer()), again.answer()
 }
 
 // text returns a haystack of n sentences, from a place in the filler on, and the question. The needles after the first stand behind it in order

@@ -78,6 +78,11 @@ func TestLesson(t *testing.T) {
 		if len(found) != 1 || answer != " "+found[0]+"." || !strings.HasSuffix(question, " is") {
 			t.Errorf("%q, %q: by hand %v", question, answer, found)
 		}
+		prompt, answer = Drill(random, numbers)
+		at := strings.LastIndex(prompt, "The secret")
+		if !strings.HasSuffix(prompt, " is") || strings.Count(prompt[:at], prompt[at:]+answer) != 1 || strings.Count(prompt, "secret number") != numbers+1 {
+			t.Errorf("%q, %q", prompt, answer)
+		}
 	}
 }
 

@@ -36,6 +36,9 @@ func write(n, sentences, numbers int, seed uint64) error {
 	for range n {
 		length := math.Pow(float64(sentences+1), random.Float64()) - 1 // log-uniform: what is short is learned first
 		prompt, answer := eval.Lesson(random, int(length), 1+random.IntN(numbers))
+		if random.IntN(2) == 0 {
+			prompt, answer = eval.Drill(random, 1+random.IntN(numbers))
+		}
 		if err := e.Encode(map[string]string{"prompt": prompt, "completion": answer}); err != nil {
 			return err
 		}
