@@ -15,9 +15,9 @@ import (
 )
 
 func main() {
-	n := flag.Int("n", 20000, "lessons")
-	sentences := flag.Int("sentences", 60, "sentences that say nothing, at most; short haystacks are more frequent than long ones")
-	numbers := flag.Int("numbers", 6, "numbers that are hidden, at most")
+	n := flag.Int("n", 30000, "lessons")
+	sentences := flag.Int("sentences", 24, "sentences that say nothing, at most")
+	numbers := flag.Int("numbers", 4, "numbers that are hidden, at most")
 	seed := flag.Uint64("seed", 1, "of what is hidden; jamba eval needle hides other things")
 	flag.Parse()
 	if err := write(*n, *sentences, *numbers, *seed); err != nil {
