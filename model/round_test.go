@@ -23,7 +23,7 @@ func TestRoundedOnce(t *testing.T) {
 	for range 8 {
 		c.Layers = append(c.Layers, model.Layer{Attention: attention, MLP: &model.MLP{IntermediateSize: 1024}})
 	}
-	owner, err := model.New(c, 7)
+	owner, err := model.New(c, 7, model.InitializerRange)
 	if err != nil {
 		t.Fatal(err)
 	}
