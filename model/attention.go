@@ -38,6 +38,7 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 	}
 	kv, qs := a.NumKeyValueHeads*a.HeadDim, a.NumAttentionHeads*a.HeadDim
 	p.attends = p.attends[:0]
+	bytes := 0
 	for i := range p.spans {
 		s := &p.spans[i]
 		if s.err != nil {
@@ -52,9 +53,10 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 			Window: a.SlidingWindow, Scale: float32(1 / math.Sqrt(float64(a.HeadDim))),
 			M: s.hi - s.lo, H: a.NumAttentionHeads, G: a.NumKeyValueHeads, D: a.HeadDim,
 		})
+		bytes += p.attends[len(p.attends)-1].Bytes()
 	}
 	kernel.Attend(p.attends)
-	p.lap("attention", 0, 0)
+	p.lap("attention", bytes, 0)
 	p.linear("self_attn.o_proj", out, o, &a.oProj, a.oBias)
 }
 

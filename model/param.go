@@ -58,11 +58,11 @@ var kinds = map[param.Part]Kind{
 // New returns a model for training with new weights, the same for the same seed. Like one of LoadForTraining, it owns
 // its weights as float32 and may be changed between passes, through Params and Refresh.
 //
-// Matrices are normal with standard deviation 0.02, the reference's initializer_range, with a zero row in the embedding
+// Matrices are normal with standard deviation deviation, the reference's initializer_range, with a zero row in the embedding
 // for the padding token; norms and D are 1, biases 0, A_log is log(1..S) and the bias of dt_proj the inverse of softplus
 // of a log-uniform time step from 0.001 to 0.1 (Gu and Dao 2023, section 3.6). The convolution has torch's default,
 // uniform up to 1/sqrt(W). It is an error if the configuration is impossible or its architecture has no names.
-func New(c Config, seed uint64) (*Model, error) {
+func New(c Config, seed uint64, deviation float64) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func New(c Config, seed uint64) (*Model, error) {
 	if names == nil {
 		return nil, fmt.Errorf("architecture %q has no names for its tensors", c.Architecture)
 	}
-	l := &loader{names: names, training: true, fresh: &weights{rand.New(rand.NewPCG(seed, 0)), c.PADTokenID}}
+	l := &loader{names: names, training: true, fresh: &weights{rand.New(rand.NewPCG(seed, 0)), c.PADTokenID, deviation}}
 	m := l.model(c)
 	return m, l.err
 }
@@ -131,16 +131,19 @@ func (l *loader) own(id param.ID, which param.Tensor, t tensor.Tensor) []float32
 // weights makes new weights.
 type weights struct {
 	*rand.Rand
-	pad int
+	pad       int
+	deviation float64 // of matrices
 }
+
+// InitializerRange is the standard deviation of new matrices in the reference's classes.
+const InitializerRange = 0.02
 
 func (r *weights) fill(p *Param) {
 	v := p.Value
 	switch p.Kind() {
 	case Projection, Embedding:
-		const initializerRange = 0.02
 		for i := range v {
-			v[i] = float32(initializerRange * r.NormFloat64())
+			v[i] = float32(r.deviation * r.NormFloat64())
 		}
 		if width := p.Shape[len(p.Shape)-1]; p.Kind() == Embedding && r.pad >= 0 && r.pad < p.Shape[0] {
 			clear(v[r.pad*width : (r.pad+1)*width])

@@ -19,7 +19,7 @@ func TestPassFloats(t *testing.T) {
 		"attention, moe":  {Attention: attention, MoE: &MoE{IntermediateSize: 48, NumExperts: 1, NumExpertsPerTok: 1}},
 		"mamba, both two": {Mamba: mamba, MoE: &MoE{IntermediateSize: 48, NumExperts: 2, NumExpertsPerTok: 2}},
 	} {
-		m, err := New(Config{Architecture: "jamba", VocabSize: vocab, HiddenSize: hidden, RMSNormEps: 1e-6, PADTokenID: -1, Layers: []Layer{l, l}}, 1)
+		m, err := New(Config{Architecture: "jamba", VocabSize: vocab, HiddenSize: hidden, RMSNormEps: 1e-6, PADTokenID: -1, Layers: []Layer{l, l}}, 1, InitializerRange)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"jamba/internal/kernel"
@@ -134,15 +135,21 @@ func (m *Model) Prepare(ctx context.Context, p Precision, kv tensor.DType, progr
 // pack brings the network's large matrices into the layout of the fast kernels.
 func (m *Model) pack(ctx context.Context, progress func(done, total int64)) error {
 	all, total := m.large()
-	done := int64(0)
+	done, garbage := int64(0), int64(0)
 	var slab kernel.Slab
 	for _, l := range all {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		// One copy is enough to have in memory: what is in a file is released, what Round made is collected before it is much.
+		rounded := l.InPlace() == 0
 		if source := l.Pack(&slab); source != nil {
-			// One copy is enough to have in memory.
 			m.source.Release(source)
+		} else if rounded {
+			if garbage += int64(l.Bytes()); garbage > total/8 {
+				runtime.GC()
+				garbage = 0
+			}
 		}
 		if done += int64(l.Bytes()); progress != nil {
 			progress(done, total)

@@ -13,11 +13,11 @@ type Operation struct {
 	Name  string        `json:"name"`
 	Calls int           `json:"calls"`
 	Time  time.Duration `json:"ns"`
-	Bytes int64         `json:"bytes"` // of weights that products read, in the layout of the kernels
+	Bytes int64         `json:"bytes"` // that it reads: of weights, in the layout of the kernels, or of keys and values
 	MACs  int64         `json:"macs"`  // multiply-adds with weights
 }
 
-// lap counts the time since the last lap as an operation that read weights of that many bytes and did that many
+// lap counts the time since the last lap as an operation that read that many bytes and did that many
 // multiply-adds.
 func (p *Pass) lap(name string, bytes, macs int) {
 	if p.Profile != nil {

@@ -62,7 +62,7 @@ func TestSource(t *testing.T) {
 			{Attention: attention, MoE: &model.MoE{IntermediateSize: 24, NumExperts: 3, NumExpertsPerTok: 2}},
 		},
 	}
-	owner, err := model.New(c, 7)
+	owner, err := model.New(c, 7, model.InitializerRange)
 	if err != nil {
 		t.Fatal(err)
 	}

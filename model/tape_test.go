@@ -197,15 +197,19 @@ func TestNew(t *testing.T) {
 	g := golden.Open(t, testutil.Golden("models", "jamba-v01-mini"))
 	c := g.Model.Config
 	c.PADTokenID = 0
-	m, err := model.New(c, 1)
+	m, err := model.New(c, 1, model.InitializerRange)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := model.New(c, 1)
+	again, err := model.New(c, 1, model.InitializerRange)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := model.New(c, 2)
+	other, err := model.New(c, 2, model.InitializerRange)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide, err := model.New(c, 1, 5*model.InitializerRange)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,6 +244,9 @@ func TestNew(t *testing.T) {
 				v = v[c.HiddenSize:]
 			}
 			n := math.Sqrt(float64(len(v)))
+			if x := float64(wide.Params()[i].Value[len(p.Value)-1] / p.Value[len(p.Value)-1]); math.Abs(x-5) > 1e-5 {
+				t.Errorf("%s: %v times as wide, want 5", p.Name, x)
+			}
 			if mean, dev := mean(v); math.Abs(mean) > 0.02*5/n || math.Abs(dev-0.02) > 0.02*5/n {
 				t.Errorf("%s: mean %v, deviation %v", p.Name, mean, dev)
 			}
@@ -274,11 +281,11 @@ func TestNew(t *testing.T) {
 	if len(m.Params()) != len(stored.Params()) {
 		t.Errorf("%d parameters, the checkpoint has %d", len(m.Params()), len(stored.Params()))
 	}
-	if _, err := model.New(model.Config{}, 1); err == nil {
+	if _, err := model.New(model.Config{}, 1, model.InitializerRange); err == nil {
 		t.Error("a model without a configuration was made")
 	}
 	c.Architecture = "other"
-	if _, err := model.New(c, 1); err == nil || !strings.Contains(err.Error(), `"other"`) {
+	if _, err := model.New(c, 1, model.InitializerRange); err == nil || !strings.Contains(err.Error(), `"other"`) {
 		t.Error(err)
 	}
 }

@@ -31,7 +31,7 @@ func testMemory(t *testing.T, documents, length int) {
 	before := heap()
 	c := small()
 	c.VocabSize, c.Layers = 512, c.Layers[3:6]
-	m, err := model.New(c, 1)
+	m, err := model.New(c, 1, model.InitializerRange)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func tiny() model.Config {
 
 func newTrainer(t *testing.T, c model.Config, o train.Options) (*model.Model, *train.Trainer) {
 	t.Helper()
-	m, err := model.New(c, 7)
+	m, err := model.New(c, 7, model.InitializerRange)
 	if err != nil {
 		t.Fatal(err)
 	}

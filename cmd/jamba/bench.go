@@ -38,7 +38,7 @@ type benchCmd struct {
 func (c *benchCmd) Help() string {
 	return `Every figure stands beside its bound: the machine's memory or arithmetic, whichever allows less, measured in the same run. The bound counts what has to be done at least: bytes of weights as the file has them, each matrix read once in a step or in 512 tokens of a prompt, of experts only those that are chosen; multiply-adds of each matrix at the speed of its type. A depth is filled with random content, not computed. Peak RSS is the most memory in use while the work ran, weights included.
 
---profile shows where the time goes by operation; its GB/s count the bytes that the kernels read, which are more than the file's for types that they unpack, once for each product.
+--profile shows where the time goes by operation; its GB/s count the bytes that the kernels read, of weights once for each product, which are more than the file's for types that they unpack, and of keys and values once for each sequence. Beside it stand the machine's limits in the same run.
 
 Several models, and with --schedule such as have no weights, are measured in turn: a repetition of each, so that what drifts on the machine is in no ratio; the table shows medians and the range. A schedule is ` + schedule.Syntax + `: the layers of a preset of jamba plan with random weights (--weights, by default q8_0), K times fewer of them; MIX is attention, mamba, A:M (so many layers with attention to so many with Mamba) or dense, with an MLP in place of experts. If the weights of all take more than half of the free memory, all are made narrower alike, which the output says; --narrow sets how much. A prompt is timed up to the logits of the first answer token, after --depth tokens of context. Peak RSS is what the model took to open and its work added at most. With --json the table is on standard error.
 
@@ -199,9 +199,12 @@ func peakRSS(r bench.Result) string {
 }
 
 func (c *benchCmd) profile(ctx context.Context, s *streams, m *model.Model, plan bench.Plan) error {
-	prefill, decode, err := bench.Profile(ctx, m, plan)
+	prefill, decode, limits, err := bench.Profile(ctx, m, plan)
 	if err != nil {
 		return err
+	}
+	if !c.JSON {
+		printMachine(s.out, limits)
 	}
 	return c.operations(s, profile{"prefill", prefill}, profile{"decode", decode})
 }
@@ -228,7 +231,7 @@ func (c *benchCmd) operations(s *streams, all ...profile) error {
 			total += o.Time
 		}
 		slices.SortFunc(work.ops, func(a, b model.Operation) int { return int(b.Time - a.Time) })
-		fmt.Fprintf(w, "%s\tshare\tms\tcalls\tGB/s of weights\tGMAC/s\t\n", work.name)
+		fmt.Fprintf(w, "%s\tshare\tms\tcalls\tGB/s read\tGMAC/s\t\n", work.name)
 		for _, o := range work.ops {
 			fmt.Fprintf(w, "%s\t%.1f %%\t%.2f\t%d\t%.1f\t%.1f\t\n", o.Name, 100*o.Time.Seconds()/total.Seconds(), 1e3*o.Time.Seconds(), o.Calls,
 				float64(o.Bytes)/o.Time.Seconds()/1e9, float64(o.MACs)/o.Time.Seconds()/1e9)

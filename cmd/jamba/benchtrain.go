@@ -93,11 +93,11 @@ func (c *benchCmd) trained() (*model.Model, error) {
 		if err != nil {
 			return nil, err
 		}
-		return model.New(r.Config, 0)
+		return model.New(r.Config, 0, model.InitializerRange)
 	case len(c.Models) > 0:
 		return checkpoint.OpenForTraining(c.path())
 	case err != nil:
 		return nil, err
 	}
-	return model.New(config, 0)
+	return model.New(config, 0, model.InitializerRange)
 }

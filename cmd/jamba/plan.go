@@ -190,14 +190,14 @@ func printPlans(s *streams, plans []*plan.Plan) error {
 		devices = fmt.Sprintf(" on each of %d devices", first.Devices)
 	}
 	fmt.Fprintf(w, "memory %.4g GB = %s%s, keys and values in %s, prompts %s\n\n", float64(first.Memory)/1e9, bytesize(first.Memory), devices, first.KV, first.Prefill)
-	fmt.Fprint(w, "model\tparameters\tactive\tweights\tcontext\tbatch\tweights\tkeys, values\tstates\tactivations\ttotal\tfits\n")
+	fmt.Fprint(w, "model\tparameters\tactive\tweights\tcontext\tbatch\tweights\tkeys, values\tstates\tactivations\tprogram\ttotal\tfits\n")
 	for _, p := range plans {
 		fits := "yes"
 		if !p.Fits {
 			fits = "no"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Model, count(p.ParamsTotal), count(p.ParamsActive), p.Weights, tokens(p.Context), p.Batch,
-			bytesize(p.Parts.Weights), bytesize(p.Parts.KV), bytesize(p.State), bytesize(p.Activations), bytesize(p.Total), fits)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.Model, count(p.ParamsTotal), count(p.ParamsActive), p.Weights, tokens(p.Context), p.Batch,
+			bytesize(p.Parts.Weights), bytesize(p.Parts.KV), bytesize(p.State), bytesize(p.Activations), bytesize(p.Program), bytesize(p.Total), fits)
 	}
 	w.Flush()
 	fmt.Fprint(w, "\nmodel\tlargest context\tbound by\tmade for\tlargest batch\tbound by\n")

@@ -79,7 +79,7 @@ func (c *trainCmd) Run(s *streams) error {
 		}
 		var m *model.Model
 		if resumed == "" {
-			m, err = model.New(config, t.settings.Seed)
+			m, err = model.New(config, t.settings.Seed, r.InitializerRange)
 		} else if m, err = openForTraining(s, resumed); err == nil {
 			if free {
 				config.MaxPositionEmbeddings = m.Config.MaxPositionEmbeddings

@@ -24,6 +24,16 @@ type Attention struct {
 	D       int
 }
 
+// Bytes returns how many bytes of keys and values the rows see, each counted once.
+func (a *Attention) Bytes() int {
+	first := 0
+	if a.Window > 0 {
+		first = max(0, a.Start+1-a.Window)
+	}
+	_, row := PageRow(a.DType, a.D)
+	return 2 * (a.Start + a.M - first) * a.G * row
+}
+
 // Attend runs the attention of several sequences in one loop.
 func Attend(seqs []Attention) {
 	queries := 0
@@ -129,13 +139,17 @@ func (a *Attention) attend(group, first, end, width int, scratch []float32) {
 	for p := lo / PageLen; p*PageLen < hi; p++ {
 		keys := min(hi-p*PageLen, PageLen)
 		row := (keys + 7) &^ 7
-		a.score(scores, q, &a.Pages[p], group, n, keys, wide)
+		page, next := &a.Pages[p], &a.Pages[p]
+		if (p+1)*PageLen < hi {
+			next = &a.Pages[p+1]
+		}
+		a.score(scores, q, page, group, n, keys, wide)
 		for i := range n {
 			from, to := visible(i)
 			from, to = max(from-p*PageLen, 0), min(to-p*PageLen, keys)
 			a.weigh(scores[i*PageLen:i*PageLen+row], from, to, &tops[i], &totals[i], sums[i*width:(i+1)*width])
 		}
-		a.mix(sums, scores, &a.Pages[p], group, n, keys, wide)
+		a.mix(sums, scores, page, next, group, n, keys, wide)
 	}
 	for i := range n {
 		dst := a.Dst[at(i) : at(i)+a.D]
@@ -152,6 +166,11 @@ func (a *Attention) score(scores, q []float32, page *Page, group, n, keys int, w
 		return
 	}
 	raw := a.raw(page.RawK, group)
+	width, _ := PageRow(a.DType, a.D)
+	if tiles := active.pages[a.DType]; tiles.reads(width) {
+		tiles.products(scores, q, raw, a.raw(page.RawV, group), n, keys, width)
+		return
+	}
 	if a.DType == tensor.F16 && active.dotHalf != nil && active.dotHalf(tensor.F16, scores, q, raw, n, keys, a.D, PageLen) {
 		return
 	}
@@ -160,13 +179,18 @@ func (a *Attention) score(scores, q []float32, page *Page, group, n, keys int, w
 	})
 }
 
-// mix adds the first values of a page to the sums of n queries, each times its weight.
-func (a *Attention) mix(sums, weights []float32, page *Page, group, n, keys int, wide []float32) {
+// mix adds the first values of a page to the sums of n queries, each times its weight. What is read next are next's keys.
+func (a *Attention) mix(sums, weights []float32, page, next *Page, group, n, keys int, wide []float32) {
 	if a.DType == tensor.F32 {
 		active.gemm(sums, weights, page.V[group*PageLen*a.D:(group+1)*PageLen*a.D], n, a.D, keys, PageLen, true)
 		return
 	}
 	raw := a.raw(page.RawV, group)
+	width, _ := PageRow(a.DType, a.D)
+	if tiles := active.pages[a.DType]; tiles.reads(width) {
+		tiles.sum(sums, weights, raw, a.raw(next.RawK, group), n, keys, width, wide)
+		return
+	}
 	if a.DType == tensor.F16 && active.gemmHalf != nil && a.D%16 == 0 {
 		active.gemmHalf(sums, weights, raw, n, a.D, keys, PageLen, true)
 		return

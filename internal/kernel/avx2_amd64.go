@@ -349,3 +349,72 @@ func numberSignedAVX2(q *byte, x *float32, rows int, inverse *float32, least flo
 
 //go:noescape
 func fitErrorAVX2(e *float32, q *byte, x *float32, rows int, step *float32, low *float32, zero float32)
+
+//go:noescape
+func scoreF16x1(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)
+
+//go:noescape
+func scoreF16x2(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)
+
+//go:noescape
+func scoreF16x4(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)
+
+//go:noescape
+func mixF16x1x2(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16x2x2(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16x3x2(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16x4x2(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16x5x2(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16x6x2(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16x1x8(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16x2x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func scoreQ8x1(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)
+
+//go:noescape
+func scoreQ8x2(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)
+
+//go:noescape
+func scoreQ8x4(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)
+
+//go:noescape
+func mixQ8x1x2(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8x2x2(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8x3x2(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8x4x2(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8x5x2(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8x6x2(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8x1x8(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8x2x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func pageScales(dst *float32, rows *byte, row int, n int)

@@ -16,6 +16,7 @@ var avx512 = func() table {
 		need{"AVX512BW", cpu.X86.HasAVX512BW}, need{"AVX512DQ", cpu.X86.HasAVX512DQ}, need{"AVX512VL", cpu.X86.HasAVX512VL})
 	t.panel = 16
 	t.dot, t.dotHalf, t.gemm, t.gemmHalf = dotAVX512, dotHalfAVX512, gemmAVX512, gemmHalfAVX512
+	t.pages = nil
 	t.many = nil // AVX2's have other sums than dotAVX512
 	t.pack = &packAVX512
 	t.rmsNorm = rmsNormAVX512

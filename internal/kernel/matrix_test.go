@@ -79,3 +79,22 @@ func TestRowOfFreed(t *testing.T) {
 		}
 	}
 }
+
+// TestMatMulAllocatesNothing asserts it of weights in place, rows longer than a tile goes at a time included.
+func TestMatMulAllocatesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short tests run under the race detector, whose pools forget at random")
+	}
+	r := rand.New(rand.NewPCG(43, 44))
+	const n, k = 25, 2*kBlock + 8
+	for _, d := range []tensor.DType{tensor.F32, tensor.BF16, tensor.F16} {
+		w, _ := randomMatrix(t, r, d, n, k)
+		for _, m := range []int{1, 5} {
+			dst, x := make([]float32, m*n), random(r, m*k)
+			MatMul(dst, x, &w)
+			if allocs := testing.AllocsPerRun(20, func() { MatMul(dst, x, &w) }); allocs != 0 {
+				t.Errorf("%v, %d rows: %v allocations", d, m, allocs)
+			}
+		}
+	}
+}

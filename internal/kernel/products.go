@@ -1,5 +1,7 @@
 package kernel
 
+import "slices"
+
 // kBlock is how far a product runs along k before the next rows: a few rows of x and of w fit the first cache.
 const kBlock = 1024
 
@@ -16,6 +18,13 @@ type dotTiles[W any] struct {
 // rows runs the tiles; an element of w, as the tiles count them, takes size elements of the slice.
 func (t *dotTiles[W]) rows(dst, x []float32, w []W, m, n, k, ldd, size int) {
 	maxRows := len(t.one)
+	var part []float32 // a tile's products of a further part of k
+	if k > kBlock {
+		s := scratches.Get().(*[]float32)
+		defer scratches.Put(s)
+		*s = slices.Grow((*s)[:0], maxRows*max(t.columns, t.wide))[:maxRows*max(t.columns, t.wide)]
+		part = *s
+	}
 	for at := 0; at < k; at += kBlock {
 		kb := min(kBlock, k-at)
 		for i := 0; i < m; i += maxRows {
@@ -32,7 +41,6 @@ func (t *dotTiles[W]) rows(dst, x []float32, w []W, m, n, k, ldd, size int) {
 				if at == 0 {
 					f(&out[0], ldd, &src[0], k, &weights[0], k, kb)
 				} else {
-					var part [6 * 4]float32
 					f(&part[0], columns, &src[0], k, &weights[0], k, kb)
 					for r := range rows {
 						Add(out[r*ldd:r*ldd+columns], part[r*columns:(r+1)*columns])

@@ -93,13 +93,24 @@ func gemmAVX512(dst, x, w []float32, m, n, k, ldx int, add bool) {
 	gemmColumns(dst, x, w, m, whole, n, k, ldx, add)
 }
 
-// gemmHalfAVX2 is gemmAVX2 with w in F16, if n is a multiple of 16.
-func gemmHalfAVX2(dst, x []float32, w []byte, m, n, k, ldx int, add bool) {
-	gemmF16AVX2.columns(dst, x, w, m, 0, n, k, ldx, 2, add)
-}
-
 // gemmHalfAVX512 is gemmAVX512 with w in F16, if n is a multiple of 16.
 func gemmHalfAVX512(dst, x []float32, w []byte, m, n, k, ldx int, add bool) {
 	whole := gemmF16AVX512.columns(dst, x, w, m, 0, n, k, ldx, 2, add)
 	gemmF16AVX2.columns(dst, x, w, m, whole, n, k, ldx, 2, add)
 }
+
+var (
+	pagesF16AVX2 = pageTiles{
+		dtype: tensor.F16,
+		score: [3]scoreTile{scoreF16x1, scoreF16x2, scoreF16x4},
+		mix:   [6]mixTile{mixF16x1x2, mixF16x2x2, mixF16x3x2, mixF16x4x2, mixF16x5x2, mixF16x6x2},
+		wide:  [2]mixTile{mixF16x1x8, mixF16x2x4},
+	}
+	pagesQ8AVX2 = pageTiles{
+		dtype:  tensor.Q8_0,
+		score:  [3]scoreTile{scoreQ8x1, scoreQ8x2, scoreQ8x4},
+		mix:    [6]mixTile{mixQ8x1x2, mixQ8x2x2, mixQ8x3x2, mixQ8x4x2, mixQ8x5x2, mixQ8x6x2},
+		wide:   [2]mixTile{mixQ8x1x8, mixQ8x2x4},
+		scales: pageScales,
+	}
+)

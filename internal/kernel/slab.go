@@ -1,35 +1,49 @@
 package kernel
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // Slab is memory for many pieces that live as long as the longest of them, in huge pages where the system has some: the
 // processor finds few of those again and again, and decoding reads all weights for each token, and all that sequences
 // remember. On a virtual machine with weights in pages of 4 KiB it took a fifth longer. The zero Slab is ready.
 type Slab struct {
-	free []byte
+	free [][]byte // what is left of the pieces of memory that were made, the largest last
 	made int
 }
 
-// minSlab and maxSlab bound how much memory is made at a time for small pieces. It is an eighth of what was made before, so that
-// no more than that is of no use. Go begins pieces of minSlab and more at a page.
+// minSlab and maxSlab bound how much memory is made at a time. It is an eighth of what was made before, or as many of the piece that had
+// no room, so that little more than is used is made. Go begins pieces of minSlab and more at a page.
 const (
 	minSlab = 64 << 10
 	maxSlab = 64 << 20
+	maxFree = 16 // remainders that are kept
 )
 
 // Bytes returns n bytes of zeroes, which begin at a line of the cache.
 func (s *Slab) Bytes(n int) []byte {
-	if n >= maxSlab/4 {
-		s.made += n
-		return huge(n)
+	i := slices.IndexFunc(s.free, func(b []byte) bool { return len(b) >= n })
+	if i < 0 {
+		size := max(n, minSlab)
+		if fit := alignPart(size); fit <= maxSlab {
+			size = fit * max(1, min(s.made/8, maxSlab)/fit)
+		}
+		s.made += size
+		i = len(s.free)
+		s.free = append(s.free, huge(size))
 	}
-	if n > len(s.free) {
-		s.free = huge(max(n, minSlab, min(s.made/8, maxSlab)))
-		s.made += len(s.free)
-	}
-	b := s.free[:n:n]
-	s.free = s.free[min(alignPart(n), len(s.free)):]
+	b := s.free[i][:n:n]
+	s.free[i] = s.free[i][min(alignPart(n), len(s.free[i])):]
+	s.tidy()
 	return b
+}
+
+// tidy drops what is too little to be of use.
+func (s *Slab) tidy() {
+	s.free = slices.DeleteFunc(s.free, func(b []byte) bool { return len(b) == 0 })
+	slices.SortStableFunc(s.free, func(a, b []byte) int { return len(a) - len(b) })
+	s.free = slices.Delete(s.free, 0, max(0, len(s.free)-maxFree))
 }
 
 // Floats is Bytes for n numbers.

@@ -29,6 +29,8 @@ type table struct {
 	packHalf func(w *halves) *tiledHalves
 	// gemmHalf is gemm with w of type F16 and n a multiple of 16; nil if the tier has none.
 	gemmHalf func(dst, x []float32, w []byte, m, n, k, ldx int, add bool)
+	// pages are the kernels of attention for raw pages; where there are none, rows go by dotHalf and gemmHalf or are widened.
+	pages map[tensor.DType]*pageTiles
 	// narrow is NarrowF16 of a multiple of 8 values; nil if the tier has none.
 	narrow func(dst []byte, src []float32)
 	// narrowQ8 is quant.Quantize to Q8_0; it returns false if that is an error, and is nil if the tier has none.

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/cpu"
+
+	"jamba/tensor"
 )
 
 // platformTiers are the tiers of this architecture, the best last.
@@ -21,7 +23,7 @@ var avx2 = table{
 	panel:      12,
 	dot:        dotAVX2,
 	dotHalf:    dotHalfAVX2,
-	gemmHalf:   gemmHalfAVX2,
+	pages:      map[tensor.DType]*pageTiles{tensor.F16: &pagesF16AVX2, tensor.Q8_0: &pagesQ8AVX2},
 	narrow:     narrowAVX2,
 	narrowQ8:   narrowQ8AVX2Blocks,
 	fit:        &fitAVX2Loops,

@@ -35,30 +35,34 @@ var (
 	softplusPolynomial = []float64{0.2817833423614502, 0.27960604429244995, 0.40024909377098083, 0.6666631698608398, 2}
 )
 
-// exp replaces x by e^x, which stays between the smallest and (nearly) the largest normal number; NaN stays NaN.
+// exp replaces each x by e^x, which stays between the smallest and (nearly) the largest normal number; NaN stays NaN.
 //
 // x is n·ln 2 + r with |r| <= ln 2 / 2. Adding expShift rounds x/ln 2 to n. The low bits of the sum are n and the bias of
 // exponents, which shifted into the exponent are 2^n. e^r is a polynomial, multiplied with it: to add n to its exponent
 // would make numbers of NaNs.
-func exp(x VecVirtual) {
-	t, n, p := v.register(), v.register(), v.register()
-	// The operands' order keeps a NaN: min and max return the second source if one is NaN.
-	VMOVUPS(f32(expHigh), t)
-	VMINPS(x, t, x)
-	VMOVUPS(f32(expLow), t)
-	VMAXPS(x, t, x)
-	VMOVUPS(f32(expShift), t)
-	VMOVAPS(t, n)
-	VFMADD231PS(f32(math.Log2E), x, t)
-	VSUBPS(n, t, n)
-	VFNMADD231PS(f32(ln2High), n, x)
-	VFNMADD231PS(f32(ln2Low), n, x)
-	VMOVUPS(f32(expPolynomial[0]), p)
-	for _, c := range expPolynomial[1:] {
-		VFMADD213PS(f32(c), x, p)
+func exp(xs ...VecVirtual) {
+	ts, ns, ps := vectors(len(xs)), vectors(len(xs)), vectors(len(xs))
+	// Step by step for all: each step of one waits for the one before.
+	step := func(f func(x, t, n, p VecVirtual)) {
+		for i, x := range xs {
+			f(x, ts[i], ns[i], ps[i])
+		}
 	}
-	VPSLLD(Imm(23), t, t)
-	VMULPS(t, p, x)
+	// The operands' order keeps a NaN: min and max return the second source if one is NaN.
+	step(func(x, t, _, _ VecVirtual) { VMOVUPS(f32(expHigh), t); VMINPS(x, t, x) })
+	step(func(x, t, _, _ VecVirtual) { VMOVUPS(f32(expLow), t); VMAXPS(x, t, x) })
+	step(func(x, t, n, _ VecVirtual) {
+		VMOVUPS(f32(expShift), t)
+		VMOVAPS(t, n)
+		VFMADD231PS(f32(math.Log2E), x, t)
+	})
+	step(func(_, t, n, _ VecVirtual) { VSUBPS(n, t, n) })
+	step(func(x, _, n, _ VecVirtual) { VFNMADD231PS(f32(ln2High), n, x) })
+	step(func(x, _, n, p VecVirtual) { VFNMADD231PS(f32(ln2Low), n, x); VMOVUPS(f32(expPolynomial[0]), p) })
+	for _, c := range expPolynomial[1:] {
+		step(func(x, _, _, p VecVirtual) { VFMADD213PS(f32(c), x, p) })
+	}
+	step(func(x, t, _, p VecVirtual) { VPSLLD(Imm(23), t, t); VMULPS(t, p, x) })
 }
 
 // negate flips the sign of x.
@@ -144,11 +148,29 @@ func elementwise() {
 	VBROADCASTSS(scalar("top"), top)
 	sum := v.register()
 	VXORPS(sum, sum, sum)
+	const notLess = 5 // keeps NaN
+	if !v.wide() {
+		loop("k16", n, 16, func() {
+			x := vectors(2)
+			keep := vectors(2)
+			for i := range x {
+				VMOVUPS(at(p, 32*i), x[i])
+				VSUBPS(top, x[i], x[i])
+				VCMPPS(Imm(notLess), f32(expLow), x[i], keep[i])
+			}
+			exp(x...)
+			for i := range x {
+				VANDPS(keep[i], x[i], x[i])
+				VADDPS(x[i], sum, sum)
+				VMOVUPS(x[i], at(p, 32*i))
+			}
+			ADDQ(Imm(64), p)
+		})
+	}
 	whole(n, func(mask OpmaskVirtual) {
 		x := v.register()
 		load(at(p, 0), mask, x)
 		VSUBPS(top, x, x)
-		const notLess = 5 // keeps NaN
 		switch {
 		case !v.wide():
 			keep := YMM()

@@ -38,6 +38,7 @@ func main() {
 		limits()
 		dequantize()
 		fitting()
+		attention()
 	case "avxvnni":
 		v = ymm
 		v.title, v.dot, v.chains = "V", vexDot, 8

@@ -22,7 +22,7 @@ func TestResumeAdapter(t *testing.T) {
 	adapted := func(seed uint64) func(o *Options) {
 		return func(o *Options) {
 			var err error
-			if m, err = model.New(o.Model.Config, seed); err != nil {
+			if m, err = model.New(o.Model.Config, seed, model.InitializerRange); err != nil {
 				t.Fatal(err)
 			}
 			// New weights are so small that nothing beside a frozen head could move the logits far.

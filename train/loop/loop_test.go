@@ -129,7 +129,7 @@ func options(dir string, s Settings) (o Options, err error) {
 	if err != nil {
 		return o, err
 	}
-	return o, o.open(func() (*model.Model, error) { return model.New(r.Config, s.Seed) })
+	return o, o.open(func() (*model.Model, error) { return model.New(r.Config, s.Seed, model.InitializerRange) })
 }
 
 func (o *Options) open(open func() (*model.Model, error)) (err error) {

@@ -23,9 +23,10 @@ import (
 
 // Recipe is a model to be made.
 type Recipe struct {
-	Config  model.Config
-	Context bool            // it says max_position_embeddings
-	Train   json.RawMessage // the section train, an object; nil: there is none
+	Config           model.Config
+	InitializerRange float64         // the standard deviation of new matrices
+	Context          bool            // it says max_position_embeddings
+	Train            json.RawMessage // the section train, an object; nil: there is none
 }
 
 //go:embed presets/*.yaml
@@ -78,8 +79,10 @@ func Open(name string) (Recipe, error) {
 // Words that are not known are an error, unless foreign is set, for config.json files of others, which are YAML too.
 //
 // In place of a Jamba's periods and offsets the word layers may list its layers, such as "mamba + moe".
+//
+// initializer_range is of new weights alone: no file of a model has it.
 func Parse(b []byte, foreign bool) (Recipe, error) {
-	var r Recipe
+	r := Recipe{InitializerRange: model.InitializerRange}
 	words := map[string]any{}
 	if err := yaml.Unmarshal(b, &words); err != nil {
 		return r, fmt.Errorf("is no YAML of words and values: %s", strings.TrimPrefix(err.Error(), "yaml: "))
@@ -98,6 +101,12 @@ func Parse(b []byte, foreign bool) (Recipe, error) {
 			return r, fmt.Errorf("train: %w", err)
 		}
 		delete(words, "train")
+	}
+	if word, ok := words["initializer_range"]; ok {
+		if r.InitializerRange, ok = number(word); !ok {
+			return r, fmt.Errorf("initializer_range is %v, want a number above 0, 1 at most", word)
+		}
+		delete(words, "initializer_range")
 	}
 	var layers []string
 	if list, ok := words["layers"]; ok {
@@ -125,6 +134,15 @@ func Parse(b []byte, foreign bool) (Recipe, error) {
 		return r, err
 	}
 	return r, check(words, known)
+}
+
+// number returns what YAML gives for a number, if it is above 0 and 1 at most.
+func number(v any) (float64, bool) {
+	x, ok := v.(float64)
+	if n, integer := v.(int); integer {
+		x, ok = float64(n), true
+	}
+	return x, ok && x > 0 && x <= 1
 }
 
 // alsoKnown are words that the reader takes beside those that are written.

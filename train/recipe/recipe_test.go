@@ -21,7 +21,7 @@ func TestPresets(t *testing.T) {
 				size[variant] = parameters(&r.Config)
 				continue
 			}
-			m, err := model.New(r.Config, 1)
+			m, err := model.New(r.Config, 1, model.InitializerRange)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,6 +114,14 @@ func TestLayers(t *testing.T) {
 	}
 }
 
+func TestInitializerRange(t *testing.T) {
+	for word, want := range map[string]float64{"": model.InitializerRange, "initializer_range: 0.125": 0.125, "initializer_range: 1": 1} {
+		if r, err := Parse([]byte(plain+"num_hidden_layers: 2\n"+word+"\n"), false); err != nil || r.InitializerRange != want {
+			t.Errorf("%s: %v, %v", word, r.InitializerRange, err)
+		}
+	}
+}
+
 func TestTrainSection(t *testing.T) {
 	r, err := Parse([]byte(plain+"num_hidden_layers: 2\ntrain:\n  lr: 1e-3\n  betas: [0.9, 0.95]\n"), false)
 	if err != nil || string(r.Train) != `{"betas":[0.9,0.95],"lr":0.001}` {
@@ -129,6 +137,8 @@ func TestErrors(t *testing.T) {
 		{"layers: [attention + mlp, attention + mlp, mamba + mlp]", "layers: attention comes in layers [0 1]"},
 		{"layers: [mamba + mlp, mamba + moe, mamba + moe]", "layers: moe comes in layers [1 2]"},
 		{"layers: [mamba + mlp]\nnum_hidden_layers: 1", "layers: say it either so or with num_hidden_layers"},
+		{"initializer_range: 2", "initializer_range is 2, want a number above 0, 1 at most"},
+		{"initializer_range: wide", "initializer_range is wide"},
 		{"train: fast", "train: want words and values below it"},
 		{"vocab_size: many", "vocab_size is a JSON string, want an integer"},
 		{"vocab_size: 99999999999", "vocab_size"},

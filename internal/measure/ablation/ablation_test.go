@@ -15,35 +15,35 @@ import (
 	"jamba/train"
 )
 
-// TestRecall: an answer is the value that stood behind the same key that far before, and the key is nowhere else.
+// TestRecall: an answer is the value that stood behind the same key in the first half, and each key is asked for once.
 func TestRecall(t *testing.T) {
-	task := &Recall{Keys: 10, Values: 6, Noise: 3, Pairs: 6, Distances: []int{3, 10, 20}, Seq: 40, Tests: 50}
+	task := &Recall{Keys: 10, Values: 6, Pairs: []int{3, 10}, Tests: 50}
 	if err := task.validate(); err != nil {
 		t.Fatal(err)
 	}
 	tests := task.test()
-	seen := map[int]int{}
 	for i, tokens := range tests.Tokens {
-		for at, label := range tests.Labels[i] {
-			if label == train.Ignore {
+		n := task.at(i)
+		if len(tokens) != 4*n {
+			t.Fatalf("%d pairs in %v", n, tokens)
+		}
+		values, asked := map[int32]int32{}, map[int32]bool{}
+		for at := 0; at < len(tokens); at += 2 {
+			key, value, label := tokens[at], tokens[at+1], tests.Labels[i][at+1]
+			if key < 0 || int(key) >= task.Keys || int(value) < task.Keys || int(value) >= task.vocab() || tests.Labels[i][at] != train.Ignore {
+				t.Fatalf("%v, %v", tokens, tests.Labels[i])
+			}
+			if at < 2*n {
+				if _, ok := values[key]; ok || label != train.Ignore {
+					t.Fatalf("%v, %v: the pair at %d", tokens, tests.Labels[i], at)
+				}
+				values[key] = value
 				continue
 			}
-			d, key := task.distance(i, at), tokens[at-1]
-			seen[d]++
-			if tokens[at] != label || tokens[at-d] != label || tokens[at-d-1] != key || int(key) >= task.Keys || int(label) < task.Keys || int(label) >= task.Keys+task.Values {
-				t.Fatalf("sequence %v: the answer at %d, %d back, is none", tokens, at, d)
+			if values[key] != value || label != value || asked[key] {
+				t.Fatalf("%v, %v: the answer at %d", tokens, tests.Labels[i], at)
 			}
-			if n := len(slices.DeleteFunc(slices.Clone(tokens), func(x int32) bool { return x != key })); n != 2 {
-				t.Fatalf("key %d is there %d times", key, n)
-			}
-		}
-		if slices.Max(tokens) >= int32(task.vocab()) {
-			t.Fatal(tokens)
-		}
-	}
-	for _, d := range task.Distances {
-		if seen[d] < 50 {
-			t.Errorf("%d answers at distance %d", seen[d], d)
+			asked[key] = true
 		}
 	}
 	// The same random numbers make the same batch, which is not that of the tests.
@@ -62,8 +62,8 @@ func TestCopy(t *testing.T) {
 			t.Errorf("%v, %v", tokens, tests.Labels[i])
 		}
 		for at, label := range tests.Labels[i] {
-			if label != train.Ignore && tokens[at-task.distance(i, at)] != label {
-				t.Errorf("%v: %d at %d is not %d before", tokens, label, at, task.distance(i, at))
+			if label != train.Ignore && tokens[at-task.at(i)] != label {
+				t.Errorf("%v: %d at %d is not %d before", tokens, label, at, task.at(i))
 			}
 		}
 	}
@@ -139,7 +139,7 @@ func TestFill(t *testing.T) {
 		if len(run.Curve) < 50 || run.Curve[len(run.Curve)-1].Step != 120 || run.Loss > 0.9*math.Log(4) {
 			t.Errorf("%s: loss %v, curve %v", run.Model, run.Loss, run.Curve)
 		}
-		if a := run.Accuracy; len(a) != 2 || a[0].Distance != 3 || a[1].Of != 30 || a[0].Share() < 0.3 {
+		if a := run.Accuracy; len(a) != 2 || a[0].At != 3 || a[1].Of != 30 || a[0].Share() < 0.3 {
 			t.Errorf("%s: %+v", run.Model, a)
 		}
 	}
@@ -162,6 +162,7 @@ func TestErrors(t *testing.T) {
 	for _, c := range []struct{ old, with, want string }{
 		{"steps: 120", "stebs: 120", "field stebs not found"},
 		{"steps: 120", "steps: 0", "steps are 0"},
+		{"steps: 120", "steps: 120\ninit: none", `init is "none", want projections or all`},
 		{"warmup: 5", "warmup: 500", "warmup is 500"},
 		{"copy: {symbols: 4, lengths: [2, 3], tests: 20}", "", "has 0 tasks, want one of recall, copy and text"},
 		{"symbols: 4", "symbols: 1", "copy: symbols are 1"},
@@ -171,8 +172,8 @@ func TestErrors(t *testing.T) {
 		{"seeds: [1, 2]", "seeds: []", "seeds: there are none"},
 		{"copy: {symbols: 4, lengths: [2, 3], tests: 20}", "text: {files: [none.txt], seq: 16, tests: 2}", "none.txt"},
 		{"copy: {symbols: 4, lengths: [2, 3], tests: 20}", "text: {files: [e.txt], seq: 512, tests: 2}", "are too few for 2 tests of 512"},
-		{"copy: {symbols: 4, lengths: [2, 3], tests: 20}", "recall: {keys: 4, values: 4, noise: 1, pairs: 5, distances: [2], seq: 16, tests: 2}", "pairs are 5"},
-		{"copy: {symbols: 4, lengths: [2, 3], tests: 20}", "recall: {keys: 4, values: 4, noise: 1, pairs: 2, distances: [15], seq: 16, tests: 2}", "a distance is 15, want 2 to 14"},
+		{"copy: {symbols: 4, lengths: [2, 3], tests: 20}", "recall: {keys: 4, values: 4, pairs: [2, 5], tests: 2}", "pairs are 5, want 1 to the number of keys, 4"},
+		{"copy: {symbols: 4, lengths: [2, 3], tests: 20}", "recall: {keys: 4, values: 1, pairs: [2], tests: 2}", "keys and values are 4 and 1"},
 	} {
 		path := filepath.Join(t.TempDir(), "e.yaml")
 		text := strings.Replace(small, c.old, c.with, 1)

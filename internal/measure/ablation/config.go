@@ -4,6 +4,7 @@ package ablation
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -27,7 +28,8 @@ type Experiment struct {
 	Steps  int
 	Batch  int // sequences of a step
 	Rate   float64
-	Warmup int // steps
+	Warmup int    // steps
+	Init   string // of the weights: InitProjections or InitAll
 	Models []Model
 	Source []byte // the file
 }
@@ -49,6 +51,7 @@ type file struct {
 	Batch  int            `yaml:"batch"`
 	LR     float64        `yaml:"lr"`
 	Warmup int            `yaml:"warmup"`
+	Init   string         `yaml:"init"`
 	Common map[string]any `yaml:"common"` // words of all models
 	Models []struct {
 		Name  string         `yaml:"name"`
@@ -84,7 +87,7 @@ func parse(b []byte) (*Experiment, error) {
 	if err := d.Decode(&f); err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
 	}
-	e := &Experiment{Title: f.Title, Seeds: f.Seeds, Steps: f.Steps, Batch: f.Batch, Rate: f.LR, Warmup: f.Warmup, Source: b}
+	e := &Experiment{Title: f.Title, Seeds: f.Seeds, Steps: f.Steps, Batch: f.Batch, Rate: f.LR, Warmup: f.Warmup, Init: cmp.Or(f.Init, InitProjections), Source: b}
 	tasks := 0
 	if f.Recall != nil {
 		e.Task, tasks = f.Recall, tasks+1
@@ -104,6 +107,8 @@ func parse(b []byte) (*Experiment, error) {
 	switch {
 	case len(f.Models) == 0:
 		return nil, errors.New("models: there are none")
+	case e.Init != InitProjections && e.Init != InitAll:
+		return nil, fmt.Errorf("init is %.20q, want %s or %s", e.Init, InitProjections, InitAll)
 	case len(f.Seeds) == 0:
 		return nil, errors.New("seeds: there are none")
 	case f.Steps < 1 || f.Steps > 1<<20 || f.Batch < 1 || f.Batch > 1<<10:

@@ -52,5 +52,7 @@ func (t *Copy) batch(r *rand.Rand, sequences int) *train.Batch {
 
 func (t *Copy) test() *train.Batch { return t.batch(rand.New(rand.NewPCG(testSeed, 0)), t.Tests) }
 
-// distance is from a symbol to where it is copied.
-func (t *Copy) distance(sequence, _ int) int { return t.Lengths[sequence%len(t.Lengths)] + 1 }
+func (t *Copy) axis() string { return "distance" }
+
+// at returns the distance from a symbol to where it is copied.
+func (t *Copy) at(sequence int) int { return t.Lengths[sequence%len(t.Lengths)] + 1 }

@@ -17,9 +17,10 @@ import (
 
 // Results are the runs of an experiment.
 type Results struct {
-	Experiment string `json:"experiment"`  // its title
-	File       string `json:"file_sha256"` // of its file
-	Command    string `json:"command"`     // that made them
+	Experiment string `json:"experiment"`     // its title
+	File       string `json:"file_sha256"`    // of its file
+	Command    string `json:"command"`        // that made them
+	Axis       string `json:"axis,omitempty"` // what accuracy is told by
 	Runs       []*Run `json:"runs"`
 }
 
@@ -27,7 +28,7 @@ type Results struct {
 // same one before its file was changed, are an error.
 func (e *Experiment) Read(path string) (*Results, error) {
 	sum := sha256.Sum256(e.Source)
-	r := &Results{Experiment: e.Title, File: hex.EncodeToString(sum[:])}
+	r := &Results{Experiment: e.Title, File: hex.EncodeToString(sum[:]), Axis: e.Task.axis()}
 	b, err := bounded.ReadFile(path, 64<<20)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
@@ -89,11 +90,11 @@ func (r *Results) find(model string, seed uint64) *Run {
 	return r.Runs[i]
 }
 
-// accuracies returns them in the order of distances.
-func accuracies(distances []int, all map[int]*Accuracy) (list []Accuracy) {
-	slices.Sort(distances)
-	for _, d := range distances {
-		list = append(list, *all[d])
+// accuracies returns them in the order of the axis.
+func accuracies(places []int, all map[int]*Accuracy) (list []Accuracy) {
+	slices.Sort(places)
+	for _, at := range places {
+		list = append(list, *all[at])
 	}
 	return list
 }

@@ -32,11 +32,11 @@ type Loss struct {
 	Loss float64 `json:"loss"`
 }
 
-// Accuracy is how many answers over one distance were right: the most likely token is the label.
+// Accuracy is how many answers at one place of the task's axis were right: the most likely token is the label.
 type Accuracy struct {
-	Distance int `json:"distance"`
-	Right    int `json:"right"`
-	Of       int `json:"of"`
+	At    int `json:"at"`
+	Right int `json:"right"`
+	Of    int `json:"of"`
 }
 
 // Share is the part of answers that were right.
@@ -47,13 +47,13 @@ const points = 100
 
 // train trains a model from a seed. Batches depend on the seed and not on the model. progress is told each step.
 func (e *Experiment) train(ctx context.Context, m Model, seed uint64, progress func(step int, loss float64)) (*Run, error) {
-	network, err := model.New(m.Config, seed)
+	network, err := model.New(m.Config, seed, model.InitializerRange)
 	if err != nil {
 		return nil, err
 	}
 	total := network.Sizes().Total()
 	run := &Run{Model: m.Name, Seed: seed, ParamsTotal: total.Params, ParamsActive: total.ActiveParams, Steps: e.Steps}
-	widen(network)
+	initialize(network, e.Init)
 	trainer, err := train.New(network, *e.options(e.Steps))
 	if err != nil {
 		return nil, err
@@ -83,21 +83,6 @@ func (e *Experiment) train(ctx context.Context, m Model, seed uint64, progress f
 	return run, nil
 }
 
-// widen gives projections a standard deviation of 1/sqrt(inputs). With the usual 0.02 models that are this narrow hardly pass on
-// what comes in, and learn nothing for the first hundreds of steps.
-func widen(m *model.Model) {
-	for _, p := range m.Params() {
-		if p.Kind() != model.Projection {
-			continue
-		}
-		const usual = 0.02
-		scale := float32(1 / (usual * math.Sqrt(float64(p.Shape[len(p.Shape)-1]))))
-		for i := range p.Value {
-			p.Value[i] *= scale
-		}
-	}
-}
-
 // judge lets a model predict the labels of the tests.
 func (e *Experiment) judge(ctx context.Context, m *model.Model, run *Run) error {
 	tests, pass := e.Task.test(), m.NewPass()
@@ -119,17 +104,17 @@ func (e *Experiment) judge(ctx context.Context, m *model.Model, run *Run) error 
 			row := logits[(at-1)*m.Config.VocabSize : at*m.Config.VocabSize]
 			loss, best := crossEntropy(row, label)
 			sum, n = sum+loss, n+1
-			d := e.Task.distance(i, at)
-			if d == 0 {
+			if e.Task.axis() == "" {
 				continue
 			}
-			if right[d] == nil {
-				right[d] = &Accuracy{Distance: d}
-				order = append(order, d)
+			where := e.Task.at(i)
+			if right[where] == nil {
+				right[where] = &Accuracy{At: where}
+				order = append(order, where)
 			}
-			right[d].Of++
+			right[where].Of++
 			if best == label {
-				right[d].Right++
+				right[where].Right++
 			}
 		}
 	}

@@ -17,7 +17,7 @@ type Summary struct {
 	Seconds      float64
 	Loss         chart.Point   // of the tests
 	Curve        []chart.Point // over steps
-	Accuracy     []chart.Point // over distances
+	Accuracy     []chart.Point // over the axis
 }
 
 // Summaries returns those of all models, in the order of their first runs.
@@ -43,7 +43,7 @@ func (r *Results) Summaries() (all []Summary) {
 			s.Curve = append(s.Curve, median(float64(at.Step), runs, func(r *Run) float64 { return r.Curve[min(i, len(r.Curve)-1)].Loss }))
 		}
 		for i, at := range runs[0].Accuracy {
-			s.Accuracy = append(s.Accuracy, median(float64(at.Distance), runs, func(r *Run) float64 { return r.Accuracy[min(i, len(r.Accuracy)-1)].Share() }))
+			s.Accuracy = append(s.Accuracy, median(float64(at.At), runs, func(r *Run) float64 { return r.Accuracy[min(i, len(r.Accuracy)-1)].Share() }))
 		}
 		all = append(all, s)
 	}
@@ -70,7 +70,7 @@ func (r *Results) Table() string {
 	}
 	b.WriteString("| model | parameters, active | seeds | loss |")
 	for _, a := range all[0].Accuracy {
-		fmt.Fprintf(&b, " right at %.0f |", a.X)
+		fmt.Fprintf(&b, " right, %s %.0f |", r.Axis, a.X)
 	}
 	b.WriteString("\n| --- | --- | --- | --- |" + strings.Repeat(" --- |", len(all[0].Accuracy)) + "\n")
 	for _, m := range all {
@@ -83,10 +83,10 @@ func (r *Results) Table() string {
 	return b.String()
 }
 
-// Draw writes the loss curves, and below them the accuracy by distance if there is one, to a PNG file.
+// Draw writes the loss curves, and below them the accuracy over the axis if there is one, to a PNG file.
 func (r *Results) Draw(path string) error {
 	losses := chart.Plot{Title: r.Experiment, X: chart.Axis{Label: "step"}, Y: chart.Axis{Label: "loss, nats"}}
-	recall := chart.Plot{Title: "answers that are right", X: chart.Axis{Label: "distance", Log: true}, Y: chart.Axis{Label: "share"}}
+	recall := chart.Plot{Title: "answers that are right", X: chart.Axis{Label: r.Axis, Log: true}, Y: chart.Axis{Label: "share"}}
 	for _, s := range r.Summaries() {
 		losses.Lines = append(losses.Lines, chart.Line{Name: s.Model, Points: s.Curve})
 		if len(s.Accuracy) > 0 {

@@ -12,9 +12,10 @@ type Task interface {
 	batch(r *rand.Rand, sequences int) *train.Batch
 	// test returns the sequences that models are judged by, which are the same for all.
 	test() *train.Batch
-	// distance returns how far before it what answers a label stands; 0: there is no such place. Sequence and position are
-	// those of test.
-	distance(sequence, position int) int
+	// axis names what makes answers hard, which accuracy is told by; "": there is no such thing.
+	axis() string
+	// at returns where on the axis a sequence of test is.
+	at(sequence int) int
 	vocab() int
 	validate() error
 }

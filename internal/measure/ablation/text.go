@@ -57,7 +57,7 @@ func (t *Text) vocab() int { return 256 }
 func (t *Text) batch(r *rand.Rand, sequences int) *train.Batch {
 	b := &train.Batch{}
 	for range sequences {
-		b.Tokens = append(b.Tokens, t.at(r.IntN(t.trained()-t.Seq)))
+		b.Tokens = append(b.Tokens, t.sequence(r.IntN(t.trained()-t.Seq)))
 	}
 	return b
 }
@@ -65,12 +65,12 @@ func (t *Text) batch(r *rand.Rand, sequences int) *train.Batch {
 func (t *Text) test() *train.Batch {
 	b := &train.Batch{}
 	for i := range t.Tests {
-		b.Tokens = append(b.Tokens, t.at(t.trained()+i*t.Seq))
+		b.Tokens = append(b.Tokens, t.sequence(t.trained()+i*t.Seq))
 	}
 	return b
 }
 
-func (t *Text) at(begin int) []int32 {
+func (t *Text) sequence(begin int) []int32 {
 	tokens := make([]int32, t.Seq)
 	for i := range tokens {
 		tokens[i] = int32(t.text[begin+i])
@@ -78,4 +78,6 @@ func (t *Text) at(begin int) []int32 {
 	return tokens
 }
 
-func (t *Text) distance(int, int) int { return 0 }
+func (t *Text) axis() string { return "" }
+
+func (t *Text) at(int) int { return 0 }

@@ -91,10 +91,14 @@ func Run(ctx context.Context, m *model.Model, plan Plan, limits func(Limits), re
 	return nil
 }
 
-// Profile runs one prefill and one decode as plan's first entries say, and returns their operations.
-func Profile(ctx context.Context, m *model.Model, plan Plan) (prefill, decode []model.Operation, err error) {
+// Profile runs one prefill and one decode as plan's first entries say, and returns their operations, and the machine's
+// limits before.
+func Profile(ctx context.Context, m *model.Model, plan Plan) (prefill, decode []model.Operation, l Limits, err error) {
 	defer par.SetThreads(0)
 	par.SetThreads(plan.Threads[0])
+	if l, err = MeasureLimits(ctx); err != nil {
+		return nil, nil, l, err
+	}
 	b := &bench{ctx: ctx, model: m, pass: m.NewPass(), random: rand.New(rand.NewPCG(1, 2))}
 	one := func(work string, tokens int, f func(r *Result) (time.Duration, error)) ([]model.Operation, error) {
 		r := &Result{Work: work, Tokens: tokens, Depth: plan.Depth[0], Batch: plan.Batch[0]}
@@ -108,13 +112,13 @@ func Profile(ctx context.Context, m *model.Model, plan Plan) (prefill, decode []
 	}
 	if len(plan.Prefill) > 0 {
 		if prefill, err = one("prefill", plan.Prefill[0], b.prefill); err != nil {
-			return nil, nil, err
+			return nil, nil, l, err
 		}
 	}
 	if len(plan.Decode) > 0 {
 		decode, err = one("decode", plan.Decode[0], b.decode)
 	}
-	return prefill, decode, err
+	return prefill, decode, l, err
 }
 
 type bench struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"jamba/checkpoint"
@@ -151,8 +152,11 @@ func TestRun(t *testing.T) {
 		}
 		return names
 	}
-	prefill, decode, err := Profile(context.Background(), m, plan)
+	prefill, decode, limits, err := Profile(context.Background(), m, plan)
 	if err != nil || ops(prefill)["mamba.scan"] != 7 || ops(prefill)["lm_head"] != 1 || ops(decode)["mamba.scan"] != 3*7 {
 		t.Errorf("profiles %+v, %+v, error %v", prefill, decode, err)
+	}
+	if limits.ReadBytes <= 0 || !slices.ContainsFunc(decode, func(o model.Operation) bool { return o.Name == "attention" && o.Bytes > 0 }) {
+		t.Errorf("limits %+v, profile %+v", limits, decode)
 	}
 }

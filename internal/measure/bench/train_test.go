@@ -28,7 +28,7 @@ func TestTrainConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.New(c, 1)
+	m, err := model.New(c, 1, model.InitializerRange)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -111,25 +111,34 @@ func sevenDigits(random *rand.Rand) string { return fmt.Sprint(1_000_000 + rando
 
 func (s secret) needle() string { return "The secret number of " + s.name + " is " + s.number + "." }
 
+// answer is how the needle ends.
+func (s secret) answer() string { return " " + s.number + "." }
+
 // question ends where the answer begins.
 func (s secret) question() string {
 	return "Question: What is the secret number of " + s.name + "? Answer: The secret number of " + s.name + " is"
 }
 
-// Lesson returns a text from which a small model can learn to find numbers: so many sentences that say nothing, so many numbers at
-// random places among them, and each of them asked for and answered.
-func Lesson(random *rand.Rand, sentences, numbers int) string {
-	h, all := Haystack{Kind: MultiKey}, secrets(random, numbers)
-	q := hidden{question: all[0].question() + " " + all[0].number + "."}
+// Lesson returns what a small model can learn to find numbers from: a haystack of so many sentences and numbers at random places,
+// with the question for one of them, and the answer that follows it.
+func Lesson(random *rand.Rand, sentences, numbers int) (prompt, answer string) {
+	h := Haystack{Kind: MultiKey, Keys: numbers}
+	q := h.hide(random)
 	var places []float64
-	for i, s := range all {
-		q.needles = append(q.needles, s.needle())
-		if i > 0 {
-			places = append(places, random.Float64())
-			q.question += "\n" + s.question() + " " + s.number + "."
-		}
+	for range numbers - 1 {
+		places = append(places, random.Float64())
 	}
-	return h.text(&q, sentences, random.IntN(101), random.IntN(len(filler)), places)
+	return h.text(&q, sentences, random.IntN(101), random.IntN(len(filler)), places), secret{number: q.targets[0]}.answer()
+}
+
+// Drill returns the least from which it can learn the same: so many numbers and no more, then one of them again.
+func Drill(random *rand.Rand, numbers int) (prompt, answer string) {
+	all := secrets(random, numbers)
+	for _, s := range all {
+		prompt += s.needle() + " "
+	}
+	again := all[random.IntN(numbers)]
+	return prompt + strings.TrimSuffix(again.needle(), again.answer()), again.answer()
 }
 
 // text returns a haystack of n sentences, from a place in the filler on, and the question. The needles after the first stand behind it in order

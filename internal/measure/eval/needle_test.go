@@ -64,21 +64,24 @@ func TestHaystacks(t *testing.T) {
 	}
 }
 
-// TestLesson: each question of a lesson has the answer that the text has, and there are as many as asked for.
+// TestLesson: the answer of a lesson is the one that its text has, among as many numbers and sentences as asked for.
 func TestLesson(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for sentences := range 20 {
 		numbers := 1 + sentences%6
-		hay, questions, _ := strings.Cut(Lesson(random, sentences, numbers), "\n\nQuestion")
-		all := strings.Split(questions, "\n")
-		if len(all) != numbers || strings.Count(hay, ".")-2 != sentences+numbers {
-			t.Errorf("%d sentences, %d numbers: %q\n%q", sentences, numbers, hay, all)
+		prompt, answer := Lesson(random, sentences, numbers)
+		hay, question, _ := strings.Cut(prompt, "\n\nQuestion")
+		if strings.Count(hay, ".")-2 != sentences+numbers || strings.Count(hay, "secret number") != numbers {
+			t.Errorf("%d sentences, %d numbers: %q", sentences, numbers, hay)
 		}
-		for _, question := range all {
-			found := answerByHand(SingleNeedle, hay, question)
-			if len(found) != 1 || !strings.HasSuffix(question, " is "+found[0]+".") {
-				t.Errorf("%q: by hand %v", question, found)
-			}
+		found := answerByHand(SingleNeedle, hay, question)
+		if len(found) != 1 || answer != " "+found[0]+"." || !strings.HasSuffix(question, " is") {
+			t.Errorf("%q, %q: by hand %v", question, answer, found)
+		}
+		prompt, answer = Drill(random, numbers)
+		at := strings.LastIndex(prompt, "The secret")
+		if !strings.HasSuffix(prompt, " is") || strings.Count(prompt[:at], prompt[at:]+answer) != 1 || strings.Count(prompt, "secret number") != numbers+1 {
+			t.Errorf("%q, %q", prompt, answer)
 		}
 	}
 }

@@ -193,7 +193,7 @@ func TestSplit(t *testing.T) {
 		for _, b := range layers[lo:hi] {
 			total += b
 		}
-		return total + n.activations(s)
+		return total + n.activations(s) + program
 	}
 	// At the ends are the embedding and the head, which are alike but for a norm.
 	specs := n.Config.StateSpecs(s.KV)

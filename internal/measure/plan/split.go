@@ -52,9 +52,9 @@ func (n *Network) layerBytes(s Setting) []int64 {
 	return layers
 }
 
-// fill gives each device as many layers as it has memory for beside its activations; nil: there are too few devices.
+// fill gives each device as many layers as it has memory for beside its activations and the program; nil: there are too few devices.
 func (n *Network) fill(layers []int64, s Setting, memory int64) (shares []Share) {
-	work := n.activations(s)
+	work := plus(n.activations(s), s.program())
 	for i, bytes := range layers {
 		if k := len(shares) - 1; k >= 0 && shares[k].Bytes <= memory-bytes {
 			shares[k].Bytes += bytes

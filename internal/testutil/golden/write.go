@@ -110,7 +110,7 @@ func Wide(t *testing.T, tied bool) string {
 			{Attention: &model.Attention{NumAttentionHeads: 4, NumKeyValueHeads: 2, HeadDim: 64}, MoE: moe},
 		},
 	}
-	m, err := model.New(c, 1)
+	m, err := model.New(c, 1, model.InitializerRange)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
 // Command lessons writes texts from which a small model learns what jamba eval needle asks for: short haystacks with some numbers,
-// and all questions for them with their answers, one JSON object a line.
+// the question for one of them and its answer, one JSON object a line.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 
@@ -14,9 +15,9 @@ import (
 )
 
 func main() {
-	n := flag.Int("n", 20000, "lessons")
-	sentences := flag.Int("sentences", 4, "sentences that say nothing, at most")
-	numbers := flag.Int("numbers", 6, "numbers that are hidden, at most")
+	n := flag.Int("n", 30000, "lessons")
+	sentences := flag.Int("sentences", 24, "sentences that say nothing, at most")
+	numbers := flag.Int("numbers", 4, "numbers that are hidden, at most")
 	seed := flag.Uint64("seed", 1, "of what is hidden; jamba eval needle hides other things")
 	flag.Parse()
 	if err := write(*n, *sentences, *numbers, *seed); err != nil {
@@ -33,8 +34,12 @@ func write(n, sentences, numbers int, seed uint64) error {
 	w := bufio.NewWriter(os.Stdout)
 	e := json.NewEncoder(w)
 	for range n {
-		text := eval.Lesson(random, random.IntN(sentences+1), 1+random.IntN(numbers))
-		if err := e.Encode(map[string]string{"text": text}); err != nil {
+		length := math.Pow(float64(sentences+1), random.Float64()) - 1 // log-uniform: what is short is learned first
+		prompt, answer := eval.Lesson(random, int(length), 1+random.IntN(numbers))
+		if random.IntN(2) == 0 {
+			prompt, answer = eval.Drill(random, 1+random.IntN(numbers))
+		}
+		if err := e.Encode(map[string]string{"prompt": prompt, "completion": answer}); err != nil {
 			return err
 		}
 	}
