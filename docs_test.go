@@ -8,11 +8,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"jamba/internal/testutil"
 )
 
 // TestUnsupported looks in the sources for the messages that docs/unsupported.md says are printed: for some words of them in
 // a row.
 func TestUnsupported(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	var sources strings.Builder
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {

@@ -57,6 +57,7 @@ func loglikelihood(t *testing.T, m *jamba.Model, ids []int32, from int) (sum flo
 }
 
 func TestLMEvalMultipleChoice(t *testing.T) {
+	testutil.SkipRace(t, "the network alone computes, whose tests share as much")
 	m := openE2E(t)
 	want := testutil.JSON[expected](t, testutil.Golden("e2e", "expected.json")).Tasks.MC
 	docs := testutil.JSONLines[struct {
@@ -89,6 +90,7 @@ func tokens(t *testing.T, m *jamba.Model, text string) []int32 {
 }
 
 func TestLMEvalRolling(t *testing.T) {
+	testutil.SkipRace(t, "the network alone computes, whose tests share as much")
 	m := openE2E(t)
 	want := testutil.JSON[expected](t, testutil.Golden("e2e", "expected.json")).Tasks.PPL
 	bos, _ := m.Text().Tokenizer.BOS()

@@ -43,7 +43,10 @@ func formats(t *testing.T, path string) {
 	defer m.Close()
 	check := testutil.Schema(t, city)
 	errs := make(chan error)
-	const n = 12
+	n := 12
+	if testutil.Race {
+		n = 4
+	}
 	for seed := range uint64(n) {
 		go func() {
 			text := ""

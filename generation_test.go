@@ -69,6 +69,7 @@ const (
 )
 
 func TestDefaults(t *testing.T) {
+	testutil.SkipRace(t, "settings are read by one goroutine")
 	sampling := func(s Sampling) Options { return Options{Sampling: s} }
 	for _, test := range []struct {
 		name, generation string
@@ -202,6 +203,7 @@ func TestSettingsOfOtherTypes(t *testing.T) {
 }
 
 func TestBadGenerationConfig(t *testing.T) {
+	testutil.SkipRace(t, "settings are read by one goroutine")
 	for _, test := range []struct{ generation, want string }{
 		{`{"do_sample":`, "unexpected end of JSON input"},
 		{`[]`, "want a JSON object"},

@@ -10,11 +10,13 @@ import (
 
 	"jamba/checkpoint"
 	"jamba/format/gguf"
+	"jamba/internal/testutil"
 	"jamba/quantize"
 )
 
 // TestMetadata asserts that a GGUF file asks for the same sampling as the folder it is from, and ends answers alike.
 func TestMetadata(t *testing.T) {
+	testutil.SkipRace(t, "settings are read by one goroutine")
 	for _, generation := range []string{
 		`{}`,
 		`{"temperature": 0.6, "top_k": 9}`,
@@ -48,6 +50,7 @@ func folderWith(t *testing.T, generation string) string {
 
 // TestMetadataOfOtherTypes asserts that only what ends an answer is an error: the rest can be set again.
 func TestMetadataOfOtherTypes(t *testing.T) {
+	testutil.SkipRace(t, "settings are read by one goroutine")
 	for want, kv := range map[string]gguf.KV{
 		"key general.sampling.top_p: ":   {Key: "general.sampling.top_p", Value: "much"},
 		"key general.sampling.temp: ":    {Key: "general.sampling.temp", Value: "hot"},

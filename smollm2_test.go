@@ -11,6 +11,9 @@ import (
 
 // TestSmolLM2 asks the question of the README, if scripts/fetch-smollm2 has brought the model.
 func TestSmolLM2(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
 	const path = "models/SmolLM2-135M-Instruct.Q4_1.gguf"
 	if _, err := os.Stat(path); err != nil {
 		t.Skip("run scripts/fetch-smollm2 for this test")

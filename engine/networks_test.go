@@ -109,6 +109,9 @@ func TestNetworks(t *testing.T) {
 	// What happens depends on times, too: there are further rounds until all has.
 	for first := uint64(0); first < 5*uint64(*rounds) && !happened() && !t.Failed(); first += uint64(*rounds) {
 		for _, one := range networks {
+			if testutil.Race && one.o.Precision == model.Exact && one.name != "jamba-v01-mini" && one.name != "mamba-tiny" {
+				continue // nearly all of the time, for attention that the hybrid has, too
+			}
 			t.Run(fmt.Sprint(one.name, " ", one.o.Precision, " ", one.o.Weights), func(t *testing.T) {
 				n := openNetwork(t, one.name, one.o)
 				for seed := first; seed < first+uint64(*rounds); seed++ {

@@ -30,9 +30,7 @@ var endless = map[string]string{
 
 // TestEndless renders them until the steps are spent, and compares the time and memory that they took with what they paid.
 func TestEndless(t *testing.T) {
-	if testutil.Race {
-		t.Skip("the time that things take says nothing under the race detector")
-	}
+	testutil.SkipRace(t, testutil.Bounds)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for name, body := range endless {

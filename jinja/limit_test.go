@@ -98,9 +98,7 @@ var hostile = []string{
 
 // TestHostile renders templates that must end soon, whatever they come to.
 func TestHostile(t *testing.T) {
-	if testutil.Race {
-		t.Skip("bounds of time say nothing under the race detector")
-	}
+	testutil.SkipRace(t, testutil.Bounds)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	vars, _ := goldens(t)

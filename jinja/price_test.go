@@ -33,9 +33,7 @@ func allocated() int {
 // TestPrice runs every filter, test, method, function and operator on operands that are hard for one or the other, and
 // compares the time and memory it took with what it paid. A new one is covered by being in its table.
 func TestPrice(t *testing.T) {
-	if testutil.Race {
-		t.Skip("the time that things take says nothing under the race detector")
-	}
+	testutil.SkipRace(t, testutil.Bounds)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	objs, calls := hardOperands(), hardArguments()

@@ -127,6 +127,7 @@ func checkStages(t *testing.T, path string, o checkpoint.Options, ids []int32) {
 
 // TestStages divides every reference model, as a folder, as GGUF files and in native layout, in both precisions.
 func TestStages(t *testing.T) {
+	testutil.SkipRace(t, testutil.SameSharing)
 	golden.Each(t, func(t *testing.T, g *golden.Golden) {
 		folder := filepath.Dir(g.Path)
 		paths := []string{folder}

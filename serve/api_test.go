@@ -197,6 +197,7 @@ func TestMultipleChoice(t *testing.T) {
 
 // TestGenerateTask computes what lm-evaluation-harness does for its task with answers.
 func TestGenerateTask(t *testing.T) {
+	testutil.SkipRace(t, testutil.SameSharing)
 	url, _ := start(t, open(t), Options{})
 	want := testutil.JSON[struct {
 		Tasks struct {
@@ -360,6 +361,7 @@ func TestTokens(t *testing.T) {
 
 // TestBadRequests asks for what cannot be: the error names the field.
 func TestBadRequests(t *testing.T) {
+	testutil.SkipRace(t, testutil.SameSharing)
 	url, _ := start(t, open(t), Options{MaxBody: 1 << 16})
 	const hi = `"messages":[{"role":"user","content":"Hi"}]`
 	for _, test := range []struct {
@@ -464,8 +466,12 @@ func TestCompressedBodies(t *testing.T) {
 		return b.String()
 	}
 	const request = `{"prompt":"a","max_tokens":1}`
+	spaces := 100 << 20
+	if testutil.Race {
+		spaces = 1 << 20
+	}
 	for _, how := range []string{"gzip", "zstd"} {
-		for body, want := range map[string]int{pack(request, how): 200, pack(request+strings.Repeat(" ", 100<<20), how): 413, request: 400} {
+		for body, want := range map[string]int{pack(request, how): 200, pack(request+strings.Repeat(" ", spaces), how): 413, request: 400} {
 			if status, answer := post(t, url+"/v1/completions", body, "Content-Encoding", how); status != want {
 				t.Errorf("%s: %d %s, want %d", how, status, answer, want)
 			}

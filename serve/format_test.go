@@ -15,6 +15,10 @@ const look = `{"type":"object","properties":{"at":{"enum":["sky","sea"]},"n":{"t
 func TestFormats(t *testing.T) {
 	check := testutil.Schema(t, look)
 	url, _ := start(t, open(t), Options{Calls: format(t, "hermes")})
+	answers := 3
+	if testutil.Race {
+		answers = 1
+	}
 	const hi, common = `"messages":[{"role":"user","content":"Hi"}]`, `"model":"m","max_tokens":300,"temperature":1.5,`
 	function := func(strict bool) string {
 		return fmt.Sprintf(`"tools":[{"type":"function","function":{"name":"look","parameters":%s,"strict":%v}}]`, look, strict)
@@ -30,7 +34,7 @@ func TestFormats(t *testing.T) {
 		{"/v1/messages", common + hi + `,"tool_choice":{"type":"any","disable_parallel_tool_use":true},"tools":[{"name":"look","input_schema":` + look + `}]`},
 	} {
 		for _, stream := range []bool{false, true} {
-			for range 3 {
+			for range answers {
 				status, body := post(t, url+c.path, fmt.Sprintf(`{%s,"stream":%v}`, c.body, stream))
 				if status != http.StatusOK {
 					t.Fatalf("%s: status %d: %s", c.body, status, body)

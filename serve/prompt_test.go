@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"jamba"
+	"jamba/internal/testutil"
 )
 
 // TestPrompts looks at what the model is given: as the clients of each protocol send conversations.
@@ -204,6 +205,7 @@ func TestKept(t *testing.T) {
 
 // TestAnyCut has a model write calls and thoughts, cut at every character: streamed or not, the client gets the same.
 func TestAnyCut(t *testing.T) {
+	testutil.SkipRace(t, testutil.SameSharing)
 	const text = "<think>\nä\n</think>\n\nSo.<tool_calls>[\n    {\"name\": \"weather\", \"arguments\": {\"c\": \"}é\"}},\n    {\"name\": \"weather\", \"arguments\": {}}\n]</tool_calls>"
 	type choice struct {
 		Message, Delta struct {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"jamba/internal/testutil"
 	"jamba/model"
 	"jamba/model/param"
 	"jamba/train"
@@ -14,6 +15,7 @@ import (
 // differences of its loss: for each parameter along its gradient. The layers by themselves are tested more sharply in
 // package kernel and against the reference.
 func TestDifferences(t *testing.T) {
+	testutil.SkipRace(t, testutil.SameSharing)
 	c := model.Config{Architecture: "mixtral", VocabSize: 50, HiddenSize: 24, RMSNormEps: 1e-5, PADTokenID: 3}
 	plain := &model.Mamba{DInner: 40, DState: 3, DConv: 3, DtRank: 5, ConvBias: true, ProjBias: true}
 	c.Layers = []model.Layer{

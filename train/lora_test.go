@@ -108,6 +108,7 @@ func TestLoRAGradients(t *testing.T) {
 // TestLoRADifferences moves all of A and B, and then only those of one module at a time, along their gradients: the loss
 // has to change by the step times the norm, which also tests that the gradient passes on to earlier layers.
 func TestLoRADifferences(t *testing.T) {
+	testutil.SkipRace(t, testutil.SameSharing)
 	for _, name := range []string{"jamba-odd-tied", "jamba-attn-moe-sharded", "mixtral-tiny", "mamba-tiny"} {
 		t.Run(name, func(t *testing.T) {
 			dir := testutil.Golden("models", name)
@@ -168,6 +169,7 @@ func TestLoRADifferences(t *testing.T) {
 // what is saved is loaded beside the checkpoint with the same bits. Set JAMBA_WRITE_TO to a folder to keep the adapters and
 // their logits, which scripts/peft-check compares with PEFT's.
 func TestLoRATrains(t *testing.T) {
+	testutil.SkipRace(t, testutil.SameSharing)
 	goldens(t, func(t *testing.T, dir string, _ golden) {
 		targets := []string{"all"}
 		name := filepath.Base(dir)

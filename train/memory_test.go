@@ -5,12 +5,14 @@ import (
 	"testing"
 
 	"jamba/internal/kernel/par"
+	"jamba/internal/testutil"
 	"jamba/model"
 	"jamba/train"
 )
 
 // TestMemory asserts that training takes what is predicted, for few documents that are long and many that are short.
 func TestMemory(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	for _, shape := range [][2]int{{2, 200}, {150, 3}} {
 		testMemory(t, shape[0], shape[1])
 	}

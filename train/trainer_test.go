@@ -53,6 +53,7 @@ func step(t *testing.T, tr *train.Trainer, batches ...*train.Batch) train.Stats 
 
 // TestOverfit learns 32 short documents by heart.
 func TestOverfit(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	defer par.SetThreads(0)
 	par.SetThreads(1) // the loops are too short for more
 	o := options()

@@ -47,9 +47,7 @@ func start(t *testing.T, args ...string) *terminal {
 
 func startWide(t *testing.T, columns uint16, args ...string) *terminal {
 	t.Helper()
-	if testutil.Race {
-		t.Skip("the command is so slow under the race detector that keys arrive before it reads them")
-	}
+	testutil.SkipRace(t, "the command is so slow that keys arrive before it reads them")
 	return startProgram(t, columns, "jamba", args...)
 }
 

@@ -105,9 +105,7 @@ func hostileCases() []hostileCase {
 // TestHostile runs the command on the corpus. Each case has 5 s of processor time on a quiet machine and 256 MiB beside the size of its
 // files, and says what is wrong in a line of at most 500 bytes without control characters.
 func TestHostile(t *testing.T) {
-	if testutil.Race {
-		t.Skip("bounds of time and memory say nothing under the race detector")
-	}
+	testutil.SkipRace(t, testutil.Bounds)
 	base := hostileBase(t)
 	for i, h := range hostileCases() {
 		if testing.Short() && i%10 != 0 {

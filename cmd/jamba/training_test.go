@@ -53,6 +53,7 @@ func TestTrainLocked(t *testing.T) {
 
 // A few lines are learned with what finetune does by itself, by all weights and by an adapter.
 func TestFinetuneLearns(t *testing.T) {
+	testutil.SkipRace(t, "it computes, in packages whose own tests run there")
 	dir := t.TempDir()
 	texts := filepath.Join(dir, "texts.jsonl")
 	if err := os.WriteFile(texts, []byte(strings.Repeat(`{"text": "The old cat meets a queen."}`+"\n"+`{"text": "My name is Ada."}`+"\n", 10)), 0o600); err != nil {

@@ -21,9 +21,7 @@ import (
 // TestHostile opens adapters that ask for much. Whatever comes of it, it takes at most 6 s and 256 MiB, and what is said
 // of it is short.
 func TestHostile(t *testing.T) {
-	if testutil.Race {
-		t.Skip("bounds of time say nothing under the race detector")
-	}
+	testutil.SkipRace(t, testutil.Bounds)
 	all := modules(t, "jamba-v01-mini")
 	many := func(n int, pattern string) map[string]any {
 		m := map[string]any{}

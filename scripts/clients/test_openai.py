@@ -89,6 +89,13 @@ def test_error(client, how):
     assert e.value.param == "temperature"
 
 
-def test_go(server):
-    """The library for Go, by go test in its own module."""
-    subprocess.run(["go", "test", "-vet=off", "-count=1", "."], cwd=pathlib.Path(__file__).parent / "go", env={**os.environ, "JAMBA_URL": server.v1}, check=True)
+@pytest.fixture(scope="session")
+def go_client(tmp_path_factory):
+    """The test of the library for Go, which is a module of its own."""
+    path = tmp_path_factory.mktemp("go") / "openai.test"
+    subprocess.run(["go", "test", "-vet=off", "-c", "-o", path, "."], cwd=pathlib.Path(__file__).parent / "go", check=True)
+    return path
+
+
+def test_go(server, go_client):
+    subprocess.run([go_client], env={**os.environ, "JAMBA_URL": server.v1}, check=True)

@@ -12,6 +12,7 @@ import (
 // TestComponents compares every supported component, alone and in combinations, with the reference
 // library's results (testdata/make_components.py).
 func TestComponents(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	type fields = map[string]json.RawMessage
 	lines := testutil.JSONLines[fields](t, "testdata/components.jsonl")
 	base, runs := lines[0], byteRuns(t)

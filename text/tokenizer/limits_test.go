@@ -112,9 +112,7 @@ func hostile() map[string]struct{ file, text string } {
 
 // A hostile file takes no more than about 2 s and 256 MiB for a small text: it is refused, its text is, or it works.
 func TestHostileFiles(t *testing.T) {
-	if testutil.Race {
-		t.Skip("bounds of time say nothing under the race detector")
-	}
+	testutil.SkipRace(t, testutil.Bounds)
 	// Refused are those whose ids would be other ones or whose cost is beyond the bounds; the others work.
 	refused := map[string]string{
 		"growth": "makes more than", "growth, last": "makes more than", "growth by regex": "makes more than", "growth of forms": "makes more than",
@@ -154,6 +152,7 @@ func TestHostileFiles(t *testing.T) {
 
 // A long text takes some bytes of memory for each of its own, beside what its ids take.
 func TestLongText(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	const size = 2 << 20
 	for _, style := range styles {
 		for _, tk := range both(t, style) {
@@ -179,6 +178,7 @@ func both(t *testing.T, style string) []*Tokenizer {
 
 // A text that is cut at borders becomes what it becomes as a whole.
 func TestBorders(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	for _, style := range styles {
 		for _, tk := range both(t, style) {
 			text := corpus(t, style)
@@ -215,6 +215,7 @@ func TestBorders(t *testing.T) {
 
 // A word without any border is an error where it would take too much memory.
 func TestLongWord(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	tk, err := FromJSON([]byte(`{"model": {"type": "BPE", "vocab": {"a": 0, "aa": 1, "b": 2}, "merges": ["a a"]}}`), Config{})
 	if err != nil {
 		t.Fatal(err)

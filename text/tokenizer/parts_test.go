@@ -101,6 +101,7 @@ func cuttable() *rapid.Generator[string] {
 
 // A text that is encoded in parts has the ids of the whole, whatever the tokenizer and wherever it is cut.
 func TestPartsAreTheWhole(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	texts := 60
 	if testing.Short() {
 		texts = 8
@@ -142,6 +143,7 @@ func TestPartsAreTheWhole(t *testing.T) {
 
 // Tokenizers of the models that this engine runs cut prose where a word ends.
 func TestProseIsCut(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	kinds := everyKind(t)
 	for name, tk := range kinds {
 		if strings.HasPrefix(name, "random") || strings.HasPrefix(name, "component") || strings.Contains(name, "normalizer") {
@@ -160,6 +162,7 @@ func TestProseIsCut(t *testing.T) {
 
 // Between two characters that are apart in an expression its matches are those of the two parts.
 func TestNeighbours(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	apart, known := 0, 0
 	exprs := []string{gpt2Pattern, llama3Pattern, qwen2Pattern, `\w+|[^\w\s]+`, `a(?=b)`, `a(?!b)|b`, `(?>ab|a)c?`, `x*y`, `(ab){2,}|a`, `[ab]{2}`, `\s+(?!\S)`}
 	for _, pre := range ggufPres {
@@ -237,6 +240,7 @@ func matches(p pattern, s string) (all [][2]int) {
 
 // An encoding that is ended has the first ids, and does no more work than they need.
 func TestPartsEndEarly(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	for _, style := range styles {
 		tk := loadStyle(t, style)
 		text := strings.Repeat("the old fox jumps over a river, and sees the boat. ", 1<<16)

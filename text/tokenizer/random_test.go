@@ -28,6 +28,7 @@ type randomCase struct {
 // Random files give the ids and the texts of the reference library, or are refused for a type that is known not to be
 // supported.
 func TestRandomFiles(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	models, cases := randomCases(t, "testdata/random.jsonl.gz")
 	typeOf := regexp.MustCompile(`type "(\w+)" is not supported`)
 	refused, agreed := map[string]int{}, 0

@@ -16,6 +16,7 @@ import (
 // takes and we do not is an error that says so; of what it refuses little is taken here: some repetitions of anchors and
 // look-arounds.
 func TestRegexIsTheReferences(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	lines := bufio.NewScanner(testutil.Gzip(t, "testdata/regex.jsonl.gz"))
 	lines.Buffer(nil, 1<<20)
 	compared, lenient, refused := 0, 0, map[string]bool{}

@@ -318,18 +318,36 @@ func TestSentencePieceConfig(t *testing.T) {
 	}
 }
 
+// TestConcurrentUse has goroutines share new tokenizers of all kinds, from the first word on.
 func TestConcurrentUse(t *testing.T) {
-	tk := loadStyle(t, "cl100k-style")
-	all := goldens(t, "cl100k-style")
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for _, g := range all {
-				if g.Kind == "encode" && !slices.Equal(encode(t, tk, g.Text, false), g.IDs) {
-					t.Errorf("Encode(%q) differs when used concurrently", g.Text)
-				}
+	for _, style := range styles {
+		for _, tk := range both(t, style) {
+			all := goldens(t, style)
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					for _, g := range all {
+						switch g.Kind {
+						case "encode":
+							if got, err := tk.Encode(g.Text, true); err != nil || !slices.Equal(got, g.IDsWithSpecial) {
+								t.Errorf("%s: Encode(%q) differs when used concurrently (%v)", style, g.Text, err)
+							}
+							if tk.Decode(g.IDsWithSpecial, true) != g.DecodedSkipSpecial {
+								t.Errorf("%s: Decode(%v) differs when used concurrently", style, g.IDsWithSpecial)
+							}
+						case "decode":
+							if tk.Decode(g.IDs, false) != g.Decoded || tk.Decode(g.IDs, true) != g.DecodedSkipSpecial {
+								t.Errorf("%s: Decode(%v) differs when used concurrently", style, g.IDs)
+							}
+						case "stream":
+							if streamed(tk, g.IDs, true) != g.Prefixes[len(g.Prefixes)-1] {
+								t.Errorf("%s: a stream of %v differs when used concurrently", style, g.IDs)
+							}
+						}
+					}
+				})
 			}
-		})
+			wg.Wait()
+		}
 	}
-	wg.Wait()
 }

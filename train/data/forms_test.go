@@ -212,6 +212,7 @@ func TestBrokenJSON(t *testing.T) {
 
 // A long document is in memory a few times at most, packed or not, and what is too long is never held.
 func TestMemory(t *testing.T) {
+	testutil.SkipRace(t, testutil.Bounds)
 	const size = 16 << 20
 	words := make([]byte, size)
 	for i := range words {

@@ -58,6 +58,7 @@ func families(t *testing.T) (templates map[string]string, requests []chat.Reques
 
 // In long conversations, in which turns are found in windows, they are where the rendering of each beginning has them.
 func TestWindowsAreExact(t *testing.T) {
+	testutil.SkipRace(t, testutil.OneGoroutine)
 	fast, slow := 0, 0
 	check := func(name string, tm *chat.Template, r chat.Request) {
 		c, err := readTurns(r, 0)

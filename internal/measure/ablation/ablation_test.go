@@ -100,9 +100,7 @@ func open(t *testing.T, text string) (*Experiment, string) {
 // TestFill trains two small models, stops in between and goes on: what was complete is not made again, and all is as without
 // the stop. They learn the task: copies of a few symbols come out better than by chance.
 func TestFill(t *testing.T) {
-	if testutil.Race {
-		t.Skip("takes minutes with the race detector; package train has its own tests")
-	}
+	testutil.SkipRace(t, "it takes minutes, and package train has its own tests")
 	e, path := open(t, small)
 	fill := func(path string, stop func(run *Run) bool) (*Results, int) {
 		ctx, cancel := context.WithCancel(context.Background())
