@@ -28,7 +28,8 @@ type HTTPPlan struct {
 }
 
 // HTTP compares clients that stream completions through HTTP with as many that ask the same engine without: the time to the first text,
-// the mean of the clients, and tokens a second. Both are measured in turn, on prompts of tokens at random.
+// the mean of the clients, and tokens a second. Both are measured in turn, on prompts of tokens at random; ratios are medians of those
+// of repetitions next to each other.
 func HTTP(ctx context.Context, m *jamba.Model, p HTTPPlan, result func(Result)) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -59,8 +60,11 @@ func HTTP(ctx context.Context, m *jamba.Model, p HTTPPlan, result func(Result)) 
 			}
 		}
 		tell := func(work, what string, v [2][]float64, unit string) {
-			value, base := median(v[1]), median(v[0])
-			result(Result{work, what, value, base, value / base, unit})
+			ratios := make([]float64, len(v[0]))
+			for i, base := range v[0] {
+				ratios[i] = v[1][i] / base
+			}
+			result(Result{work, what, median(v[1]), median(v[0]), median(ratios), unit})
 		}
 		tell(fmt.Sprintf("%d clients", n), "time to the first text, beside that without HTTP", first, "s")
 		tell("", "tokens/s, beside those without HTTP", speed, "tok/s")
