@@ -516,8 +516,8 @@ func TestGuardedFit(t *testing.T) {
 
 func TestGuardedAttend(t *testing.T) {
 	g, r := newGuards(t), rand.New(rand.NewPCG(28, 1))
-	for i := range 100 {
-		groups, d, m := 1+r.IntN(2), pick(r, 1, 3, 5, 7, 8, 9, 16, 17, 31, 33), 1+r.IntN(13)
+	for i := range 150 {
+		groups, d, m := 1+r.IntN(2), pick(r, 1, 3, 5, 7, 8, 9, 16, 17, 31, 32, 33, 48, 64, 80, 128), 1+r.IntN(13)
 		heads := groups * (1 + r.IntN(3))
 		start := pick(r, 0, 1, 6, PageLen-m, PageLen-1, PageLen, PageLen+3, 2*PageLen-1)
 		window := pick(r, 0, 0, 1, 5, PageLen-1, PageLen, PageLen+1)

@@ -451,6 +451,35 @@ func attend(t *testing.T, dtype tensor.DType) {
 	}
 }
 
+// TestAttendStale asserts that what lies in a page's rows behind the last position, left there by another sequence, does not count,
+// be it NaN: kernels read some of it.
+func TestAttendStale(t *testing.T) {
+	r := rand.New(rand.NewPCG(45, 46))
+	for i := range 60 {
+		dtype := []tensor.DType{tensor.F32, tensor.F16, tensor.Q8_0}[i%3]
+		d, m, total := []int{5, 16, 33, 48, 64, 80, 128}[r.IntN(7)], 1+r.IntN(9), 9+r.IntN(PageLen-9)
+		page, q := Page{K: random(r, PageLen*d), V: random(r, PageLen*d)}, random(r, m*6*d)
+		if dtype != tensor.F32 {
+			page = rawPage(t, dtype, page, d)
+		}
+		run := func() []float32 {
+			a := Attention{Dst: make([]float32, len(q)), Q: q, Pages: []Page{page}, DType: dtype, Start: total - m, Window: i % 4 * 3, Scale: 0.3, M: m, H: 6, G: 1, D: d}
+			Attend([]Attention{a})
+			return a.Dst
+		}
+		want := run()
+		for _, rows := range [][]byte{asBytes(page.K), asBytes(page.V), page.RawK, page.RawV} {
+			stale := rows[total*(len(rows)/PageLen):]
+			for j := range stale {
+				stale[j] = 0xFF
+			}
+		}
+		if got := run(); !slices.Equal(got, want) {
+			t.Errorf("%v, %d positions, %d rows of %d: what lies behind them counts", dtype, total, m, d)
+		}
+	}
+}
+
 // TestAttendInvariance asserts that a row's result does not depend, bit for bit, on the rows beside it, nor on the
 // threads, whatever the type of keys and values.
 func TestAttendInvariance(t *testing.T) {

@@ -102,12 +102,13 @@ func Parse(b []byte, foreign bool) (Recipe, error) {
 		}
 		delete(words, "train")
 	}
-	if word, ok := words["initializer_range"]; ok {
+	if word := words["initializer_range"]; word != nil {
+		var ok bool
 		if r.InitializerRange, ok = number(word); !ok {
 			return r, fmt.Errorf("initializer_range is %v, want a number above 0, 1 at most", word)
 		}
-		delete(words, "initializer_range")
 	}
+	delete(words, "initializer_range")
 	var layers []string
 	if list, ok := words["layers"]; ok {
 		var err error

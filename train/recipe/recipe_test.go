@@ -115,7 +115,7 @@ func TestLayers(t *testing.T) {
 }
 
 func TestInitializerRange(t *testing.T) {
-	for word, want := range map[string]float64{"": model.InitializerRange, "initializer_range: 0.125": 0.125, "initializer_range: 1": 1} {
+	for word, want := range map[string]float64{"": model.InitializerRange, "initializer_range: null": model.InitializerRange, "initializer_range: 0.125": 0.125, "initializer_range: 1": 1} {
 		if r, err := Parse([]byte(plain+"num_hidden_layers: 2\n"+word+"\n"), false); err != nil || r.InitializerRange != want {
 			t.Errorf("%s: %v, %v", word, r.InitializerRange, err)
 		}

@@ -2,7 +2,9 @@ package ablation
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -162,6 +164,8 @@ func TestErrors(t *testing.T) {
 	for _, c := range []struct{ old, with, want string }{
 		{"steps: 120", "stebs: 120", "field stebs not found"},
 		{"steps: 120", "steps: 0", "steps are 0"},
+		{"common: {", "common: {initializer_range: 0.1, ", "initializer_range is no word of an experiment"},
+		{"common: {", "common: {train: {lr: 1}, ", "train is no word of an experiment"},
 		{"steps: 120", "steps: 120\ninit: none", `init is "none", want projections or all`},
 		{"warmup: 5", "warmup: 500", "warmup is 500"},
 		{"copy: {symbols: 4, lengths: [2, 3], tests: 20}", "", "has 0 tasks, want one of recall, copy and text"},
@@ -189,6 +193,18 @@ func TestErrors(t *testing.T) {
 		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %s", c.with, err, c.want)
 		}
+	}
+}
+
+// TestOldResults: those of a version that told accuracy in other words are not taken for such that have none.
+func TestOldResults(t *testing.T) {
+	e, path := open(t, small)
+	old := fmt.Sprintf(`{"file_sha256": "%x", "runs": [{"model": "hybrid", "seed": 1, "accuracy": [{"distance": 3, "right": 1, "of": 2}]}]}`, sha256.Sum256(e.Source))
+	if err := os.WriteFile(path, []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Read(path); err == nil || !strings.Contains(err.Error(), "written by another version") {
+		t.Error(err)
 	}
 }
 

@@ -123,6 +123,11 @@ func parse(b []byte) (*Experiment, error) {
 			words = map[string]any{}
 		}
 		maps.Copy(words, m.Words)
+		for _, word := range []string{"initializer_range", "train"} {
+			if words[word] != nil {
+				return nil, fmt.Errorf("model %s: %s is no word of an experiment, which sets it alike for all models: see init, steps, batch, lr and warmup", m.Name, word)
+			}
+		}
 		maps.DeleteFunc(words, func(_ string, v any) bool { return v == nil }) // null takes a word of all back
 		words["vocab_size"] = e.Task.vocab()
 		text, err := yaml.Marshal(words)

@@ -43,6 +43,9 @@ func (e *Experiment) Read(path string) (*Results, error) {
 	if old.File != r.File {
 		return nil, fmt.Errorf("%s: has results of another experiment, or of this one before its file was changed; name another file", path)
 	}
+	if old.Axis != r.Axis {
+		return nil, fmt.Errorf("%s: was written by another version, which told accuracy in other words; name another file", path)
+	}
 	return &old, nil
 }
 

@@ -76,6 +76,7 @@ const (
 	KV          Part = "kv"
 	State       Part = "state"
 	Activations Part = "activations"
+	Program     Part = "program"
 	Nothing     Part = "nothing"
 )
 
@@ -223,7 +224,7 @@ func (n *Network) binds(from, to Setting, unbounded bool) Part {
 	for _, p := range []struct {
 		Part
 		grown int64
-	}{{KV, after.KV - before.KV}, {State, after.State - before.State}, {Activations, after.Activations - before.Activations}} {
+	}{{KV, after.KV - before.KV}, {State, after.State - before.State}, {Activations, after.Activations - before.Activations}, {Program, after.Program - before.Program}} {
 		if p.grown > most {
 			bound, most = p.Part, p.grown
 		}

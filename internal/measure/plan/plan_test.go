@@ -104,22 +104,24 @@ func TestPublishedSizes(t *testing.T) {
 // times Llama-2-70B's. Neither weights with keys and values alone nor those with an unchunked prefill give that; docs/plan.md
 // says what comes out instead, which stands here.
 func TestOneGPU(t *testing.T) {
-	for name, want := range map[string]struct{ alone, whole int }{
-		"jamba-v0.1":   {1735209, 123844},
-		"mixtral-8x7b": {254037, 96768},
-		"llama-2-70b":  {33640, 19968},
+	for name, want := range map[string]struct{ alone, chunked, whole int }{
+		"jamba-v0.1":   {1735209, 1720320, 123844},
+		"mixtral-8x7b": {254037, 252928, 96768},
+		"llama-2-70b":  {33640, 32768, 19968},
 	} {
 		n := preset(t, name, Int8)
 		p := n.Parts(on(1<<10, 1, Chunked))
 		if alone := int((80e9 - float64(p.Weights)) / float64(p.KV) * (1 << 10)); alone != want.alone {
 			t.Errorf("%s: %d tokens beside the weights, want %d", name, alone, want.alone)
 		}
-		whole, err := Make(n, on(1<<10, 1, Whole))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if whole.MaxContext != want.whole {
-			t.Errorf("%s: %d tokens with an unchunked prefill, want %d", name, whole.MaxContext, want.whole)
+		for prefill, want := range map[Prefill]int{Chunked: want.chunked, Whole: want.whole} {
+			p, err := Make(n, on(1<<10, 1, prefill))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.MaxContext != want {
+				t.Errorf("%s: %d tokens with a prefill that is %s, want %d", name, p.MaxContext, prefill, want)
+			}
 		}
 	}
 }
@@ -363,6 +365,27 @@ func TestHuge(t *testing.T) {
 	for _, s := range []Setting{{Memory: 1, Devices: 1, Context: 0, Batch: 1}, {Memory: 1, Devices: 1, Context: 1, Batch: MaxBatch + 1}, {Memory: 1, Context: 1, Batch: 1}, {Devices: 1, Context: 1, Batch: 1}} {
 		if _, err := Make(n, s); err == nil {
 			t.Errorf("%+v is no error", s)
+		}
+	}
+}
+
+// TestTooSmall asserts that where nothing fits the largest part is named, be it the program.
+func TestTooSmall(t *testing.T) {
+	c, err := checkpoint.ParseConfig([]byte(`{"model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 256}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tiny := &Network{Config: c, Sizes: model.Sizes{Layers: make([]model.Size, len(c.Layers))}}
+	for _, n := range []*Network{tiny, preset(t, "llama-2-7b", Int8)} {
+		want := Weights
+		if n == tiny {
+			want = Program
+		}
+		s := on(100, 1, Chunked)
+		s.Memory = program
+		p, err := Make(n, s)
+		if err != nil || p.Fits || p.MaxContext != 0 || p.ContextBound != want || p.MaxBatch != 0 || p.BatchBound != want {
+			t.Errorf("%+v, %v", p, err)
 		}
 	}
 }
