@@ -24,6 +24,7 @@ func TestPlanMemory(t *testing.T) {
 	if free, known := state.Available(); runtime.GOOS != "linux" || testing.Short() || testutil.Race || known && free < 4<<30 {
 		t.Skip("writes and runs models of a gigabyte, and reads their memory from Linux")
 	}
+	t.Setenv("GOMAXPROCS", "2") // scratch memory of each further thread is not planned for
 	for name, words := range map[string]string{
 		"hybrid": `{"model_type": "jamba", "hidden_size": 1024, "intermediate_size": 5120, "num_hidden_layers": 8, "num_attention_heads": 8, "num_key_value_heads": 8,
 			"num_experts": 16, "num_experts_per_tok": 2, "expert_layer_period": 2, "expert_layer_offset": 1, "attn_layer_period": 8, "attn_layer_offset": 4, "vocab_size": 4096, "tie_word_embeddings": true}`,
