@@ -145,7 +145,7 @@ func (m *Model) pack(ctx context.Context, progress func(done, total int64)) erro
 		rounded := l.InPlace() == 0
 		if source := l.Pack(&slab); source != nil {
 			m.source.Release(source)
-		} else if rounded {
+		} else if rounded && l.Integer() { // else it has stayed where it was
 			if garbage += int64(l.Bytes()); garbage > total/8 {
 				runtime.GC()
 				garbage = 0

@@ -13,8 +13,9 @@ type Slab struct {
 	made int
 }
 
-// minSlab and maxSlab bound how much memory is made at a time. It is an eighth of what was made before, or as many of the piece that had
-// no room, so that little more than is used is made. Go begins pieces of minSlab and more at a page.
+// minSlab and maxSlab bound how much memory is made at a time. It is an eighth of what was made before, in multiples of the piece that
+// had no room, or for a large piece what that takes, so that little more is made than is used. Go begins pieces of minSlab and more at a
+// page.
 const (
 	minSlab = 64 << 10
 	maxSlab = 64 << 20
@@ -23,10 +24,13 @@ const (
 
 // Bytes returns n bytes of zeroes, which begin at a line of the cache.
 func (s *Slab) Bytes(n int) []byte {
+	if n == 0 {
+		return nil
+	}
 	i := slices.IndexFunc(s.free, func(b []byte) bool { return len(b) >= n })
 	if i < 0 {
 		size := max(n, minSlab)
-		if fit := alignPart(size); fit <= maxSlab {
+		if fit := alignPart(size); fit < maxSlab/4 {
 			size = fit * max(1, min(s.made/8, maxSlab)/fit)
 		}
 		s.made += size

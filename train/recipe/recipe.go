@@ -80,7 +80,8 @@ func Open(name string) (Recipe, error) {
 //
 // In place of a Jamba's periods and offsets the word layers may list its layers, such as "mamba + moe".
 //
-// initializer_range is of new weights alone: no file of a model has it.
+// initializer_range is of new weights alone. That of others' files is passed over: what it means differs by class, as Mamba's 0.1 is
+// none of the standard deviation of all matrices.
 func Parse(b []byte, foreign bool) (Recipe, error) {
 	r := Recipe{InitializerRange: model.InitializerRange}
 	words := map[string]any{}
@@ -102,7 +103,7 @@ func Parse(b []byte, foreign bool) (Recipe, error) {
 		}
 		delete(words, "train")
 	}
-	if word := words["initializer_range"]; word != nil {
+	if word := words["initializer_range"]; word != nil && !foreign {
 		var ok bool
 		if r.InitializerRange, ok = number(word); !ok {
 			return r, fmt.Errorf("initializer_range is %v, want a number above 0, 1 at most", word)

@@ -120,6 +120,10 @@ func TestInitializerRange(t *testing.T) {
 			t.Errorf("%s: %v, %v", word, r.InitializerRange, err)
 		}
 	}
+	// Files of others mean other things by it.
+	if r, err := Parse([]byte(plain+"num_hidden_layers: 2\ninitializer_range: 0.1\n"), true); err != nil || r.InitializerRange != model.InitializerRange {
+		t.Errorf("of a config.json: %v, %v", r.InitializerRange, err)
+	}
 }
 
 func TestTrainSection(t *testing.T) {
