@@ -28,7 +28,7 @@ func TestPlanMemory(t *testing.T) {
 	for name, words := range map[string]string{
 		"hybrid": `{"model_type": "jamba", "hidden_size": 1024, "intermediate_size": 5120, "num_hidden_layers": 8, "num_attention_heads": 8, "num_key_value_heads": 8,
 			"num_experts": 16, "num_experts_per_tok": 2, "expert_layer_period": 2, "expert_layer_offset": 1, "attn_layer_period": 8, "attn_layer_offset": 4, "vocab_size": 4096, "tie_word_embeddings": true}`,
-		"attention": `{"model_type": "mixtral", "hidden_size": 1024, "intermediate_size": 5120, "num_hidden_layers": 9, "num_attention_heads": 8, "num_key_value_heads": 8,
+		"attention": `{"model_type": "mixtral", "hidden_size": 1024, "intermediate_size": 5120, "num_hidden_layers": 11, "num_attention_heads": 8, "num_key_value_heads": 8,
 			"num_local_experts": 8, "num_experts_per_tok": 2, "vocab_size": 4096, "tie_word_embeddings": true}`,
 		"mamba": `{"model_type": "mamba", "hidden_size": 4096, "num_hidden_layers": 11, "state_size": 16, "vocab_size": 4096}`,
 	} {
