@@ -174,7 +174,7 @@ func (a *assembly) number() error {
 		if k := &t.tokens[id]; k.known {
 			return fmt.Errorf("tokens %.100q and %.100q both have id %d", min(k.text, text), max(k.text, text), id)
 		}
-		t.tokens[id] = token{text: text, known: true, filler: a.fills(text, id)}
+		t.tokens[id] = token{text: text, known: true, filler: a.filler[id] || text == fillerName(int(id))}
 	}
 	t.added = make(map[string]int32, len(a.added))
 	for _, at := range a.added {
@@ -188,7 +188,8 @@ func (a *assembly) number() error {
 			return fmt.Errorf("added_tokens: %.100q has id %d, which is that of %.100q", at.Content, at.ID, k.text)
 		}
 		t.added[at.Content] = at.ID
-		t.tokens[at.ID] = token{text: at.Content, known: true, special: at.Special, filler: a.fills(at.Content, at.ID)}
+		// One of the type unused that is added all the same is found in texts.
+		t.tokens[at.ID] = token{text: at.Content, known: true, special: at.Special, filler: at.Content == fillerName(int(at.ID))}
 	}
 	return nil
 }

@@ -85,6 +85,7 @@ func FuzzTokenizerJSON(f *testing.F) {
 func FuzzSentencePiece(f *testing.F) {
 	f.Add(spmModel(nil, nil))
 	f.Add(spmModel(varint(nil, 35, 0), varint(nil, 3, 0), spmPiece{"ab", 1, 1}, spmPiece{"<s>", 0, 3}, spmPiece{"Hi", 0, 4}, spmPiece{"aba", 2, 5}))
+	f.Add(spmModel(varint(varint(nil, 3, 0), 4, 0), nil, spmPiece{"b", 1, 5}, spmPiece{"ab", 1, 5}, spmPiece{"i", 1, 5}, spmPiece{"Hi", 1, 1}))
 	data, err := os.ReadFile(testutil.Golden("tokenizer", "llama2-style", "tokenizer.model"))
 	if err != nil {
 		f.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // GGUF is the tokenizer part of a GGUF file's metadata: the keys tokenizer.ggml.*.
@@ -156,7 +157,8 @@ func (g *GGUF) llama() (*Tokenizer, error) {
 	return t, nil
 }
 
-// gpt2 is byte-level BPE.
+// gpt2 is byte-level BPE. Of the tokens of the type unused those that merges make, and single bytes, come out all the same, as in
+// llama.cpp.
 func (g *GGUF) gpt2() (*Tokenizer, error) {
 	pre, err := g.preTokenizer()
 	if err != nil {
@@ -176,7 +178,7 @@ func (g *GGUF) gpt2() (*Tokenizer, error) {
 		case pieceControl, pieceUnknown, pieceUserDefined:
 			a.added = append(a.added, AddedToken{ID: int32(i), Content: text, Special: kind != pieceUserDefined})
 		case pieceUnused:
-			a.filler[int32(i)] = true
+			a.filler[int32(i)] = utf8.RuneCountInString(text) > 1
 		case 0, pieceNormal, pieceByte:
 		default:
 			return nil, fmt.Errorf("token_type: token %d has type %d, want 0 to 6", i, kind)
@@ -193,6 +195,7 @@ func (g *GGUF) gpt2() (*Tokenizer, error) {
 			return nil, fmt.Errorf("merges[%d]: %.100q, want two tokens with a space between", i, line)
 		}
 		merges[i] = [2]string{line[:cut], line[cut+1:]}
+		delete(a.filler, a.vocab[line[:cut]+line[cut+1:]])
 	}
 	m, err := newBPE(a.vocab, merges, "", "merges")
 	if err != nil {

@@ -179,6 +179,14 @@ func TestSentencePieceDetails(t *testing.T) {
 			"unused pieces are taken apart again", "abab", "ab ab",
 			spmModel(nil, off, spmPiece{"b", 0, 1}, spmPiece{"ab", 5, 1}, spmPiece{"abab", 4, pieceUnused}),
 		},
+		{ // what SentencePiece 0.2.3 says
+			"unused characters are unknown and merge", "abccbc", "a bc <unk> bc",
+			spmModel(nil, off, spmPiece{"b", 0, 1}, spmPiece{"c", 0, pieceUnused}, spmPiece{"ab", 0, 1}, spmPiece{"bc", 1, 1}),
+		},
+		{
+			"and fuse, cut out of unused pieces too", "abbba", "a <unk> a",
+			spmModel(nil, off, spmPiece{"b", 0, pieceUnused}, spmPiece{"bb", 0, pieceUnused}),
+		},
 		{
 			"merges go through unused pieces", "abc", "abc",
 			spmModel(nil, off, spmPiece{"b", 0, 1}, spmPiece{"c", 0, 1}, spmPiece{"ab", 5, pieceUnused}, spmPiece{"abc", 4, 1}),

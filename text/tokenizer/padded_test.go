@@ -62,6 +62,32 @@ func TestPadded(t *testing.T) {
 	}
 }
 
+// No text becomes a padded row, and a token that texts become is none, whatever its type.
+func TestUnusedComesOut(t *testing.T) {
+	for model, want := range map[string][]int32{
+		"gpt2":  {3, 2, 1}, // the type does not count for merges
+		"llama": {1, 0, 1}, // taken apart, and what is left is unknown
+	} {
+		g := GGUF{
+			Model: model, Pre: "gpt-2", BOS: 4, EOS: 4, UNK: 0, PAD: -1, Merges: []string{"a b"},
+			Tokens: []string{"<unk>", "a", "b", "ab", "</s>"}, TokenTypes: []int32{2, 1, 5, 5, 5}, Scores: make([]float32, 5), AddSpacePrefix: new(false),
+		}
+		tk, err := FromGGUF(g)
+		if err != nil {
+			t.Fatal(model, err)
+		}
+		ids := encode(t, tk, "abba</s>", false)
+		if !slices.Equal(ids, append(want, 4)) {
+			t.Errorf("%s: ids %v, want %v and 4", model, ids, want)
+		}
+		for _, id := range ids {
+			if tk.Padded(id) {
+				t.Errorf("%s: %d is a padded row", model, id)
+			}
+		}
+	}
+}
+
 // The same holds for a folder: gaps and names.
 func TestPaddedJSON(t *testing.T) {
 	tk, err := FromJSON([]byte(`{"added_tokens": [{"id": 9, "content": "<s>", "special": true}, {"id": 11, "content": "[PAD11]"}],

@@ -180,10 +180,10 @@ func (m *spm) findBorders() {
 	})
 }
 
-// char returns the first character of s, -1 if it is no piece, and its length.
+// char returns the first character of s, -1 if it is no piece or an unused one, and its length.
 func (m *spm) char(s string) (r rune, n int) {
 	r, n = utf8.DecodeRuneInString(s)
-	if _, ok := m.ids[s[:n]]; !ok || r == utf8.RuneError && n == 1 {
+	if id, ok := m.ids[s[:n]]; !ok || m.unused[id] || r == utf8.RuneError && n == 1 {
 		return -1, n
 	}
 	return r, n
@@ -265,13 +265,15 @@ func (w *spmWord) consider(left int32) {
 	}
 }
 
-// emit appends the ids of a finished symbol.
+// emit appends the ids of a finished symbol. An unused piece that no merge has made, a single character, is unknown, as in
+// SentencePiece 0.2.3; up to 0.2.0 it came out.
 func (w *spmWord) emit(dst []int32, p string) []int32 {
 	id, ok := w.m.ids[p]
 	if ok && w.m.unused[id] {
 		if cut, ok := w.halves[p]; ok {
 			return w.emit(w.emit(dst, p[:cut]), p[cut:])
 		}
+		ok = false
 	}
 	if ok {
 		w.afterUnk = false
