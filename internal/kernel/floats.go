@@ -9,7 +9,7 @@ type floats struct {
 
 func (w *floats) row(dst []float32, n int) { copy(dst, w.values[n*w.k:(n+1)*w.k]) }
 
-func (w *floats) mul(dst, x []float32, m int) { mulFloat(dst, x, w, m) }
+func (w *floats) enter(r *region, dst, x []float32, m int) { enterFloats(r, dst, x, w, m) }
 
 func (w *floats) product(dst, x []float32, add bool) { Product(dst, x, w.values, w.k, w.n, add) }
 

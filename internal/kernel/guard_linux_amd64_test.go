@@ -349,7 +349,7 @@ func TestGuardedPacked(t *testing.T) {
 					return
 				}
 				round := rounded{q: put(to, make([]int16, m*k)), scales: put(to, make([]float32, m*k/16))}
-				round.round(put(to, x), m, p, few{})
+				(&roundLoop{&round, put(to, x), m, p, few{}}).Range(0, m)
 				rows := p.rows
 				scale, minima := put(to, make([]float32, k/p.sub*rows)), put(to, make([]float32, k/p.sub*rows))
 				dst := put(to, make([]float32, m*rows))
@@ -365,7 +365,7 @@ func TestGuardedPacked(t *testing.T) {
 func guardedWide(to *memory, p *packed, tiles *wideTiles, m, n, k int, x []float32) {
 	rows, atOnce := (m+productRows-1)/productRows*productRows, min(wideK, k)
 	round := rounded{put(to, make([]int16, rows*k)), put(to, make([]float32, rows*k/16))}
-	round.round(x, m, p, tiles)
+	(&roundLoop{&round, x, m, p, tiles}).Range(0, m)
 	scales := 2 * atOnce / p.sub * p.rows
 	e := expanded{
 		scale: put(to, make([]float32, scales)), minima: put(to, make([]float32, scales)),
@@ -383,7 +383,7 @@ func guardedWide(to *memory, p *packed, tiles *wideTiles, m, n, k int, x []float
 func guardedTiles(to *memory, p *packed, tiles *tileUnits, m, n, k int, x []float32) {
 	rows, atOnce := tiles.roundedRows(m), min(tiles.columns, k)
 	round := rounded{put(to, make([]int16, rows*k)), put(to, make([]float32, rows*k/16))}
-	round.round(x, m, p, tiles)
+	(&roundLoop{&round, x, m, p, tiles}).Range(0, m)
 	scales := tilePanels * atOnce / p.sub * p.rows
 	e := expanded{
 		scale: put(to, make([]float32, scales)), minima: put(to, make([]float32, scales)),

@@ -96,16 +96,17 @@ func TestFurtherWay(t *testing.T) {
 	pack, own := *active.pack, countedWay{}
 	pack.arithmetic[k4].many = &own
 	p := w.weights.pack(&pack, new(Slab))
+	w.weights = p
 	for m := 1; m <= 5; m++ {
 		x, got, want := random(r, m*w.K), make([]float32, m*w.N), make([]float32, m*w.N)
 		own.rounded.Store(0)
 		own.panels.Store(0)
-		p.mul(got, x, m)
+		MatMul(got, x, &w)
 		if rounded, panels := int(own.rounded.Load()), int(own.panels.Load()); m >= 3 && (rounded != m || panels != p.count) || m < 3 && rounded+panels != 0 {
 			t.Errorf("%d rows: %d rounded and %d panels by the way for three rows and more", m, rounded, panels)
 		}
 		for i := range m {
-			p.mul(want[i*w.N:(i+1)*w.N], x[i*w.K:(i+1)*w.K], 1)
+			MatMul(want[i*w.N:(i+1)*w.N], x[i*w.K:(i+1)*w.K], &w)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%d rows: other bits than row by row", m)

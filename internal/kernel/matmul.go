@@ -15,16 +15,13 @@ type floatWeights interface {
 	panel(to []float32, n, rows, at, k int, wide []float32)
 }
 
-// mulFloat is weights.mul in float32.
-func mulFloat(dst, x []float32, w floatWeights, m int) {
-	n, k := w.shape()
+// enterFloats is weights.enter in float32. Products of many rows are computed at once: they bring x into another order first.
+func enterFloats(r *region, dst, x []float32, w floatWeights, m int) {
 	if active.many != nil && m >= w.manyRows() {
 		mulMany(dst, x, w, m)
 		return
 	}
-	// A thread is worth waking for some ten thousand multiplications.
-	panel := active.panel
-	matMulLoops.run((n+panel-1)/panel, 1+(1<<14)/(panel*k*max(1, m)), matMulLoop{dst, x, w, m, n})
+	r.floating(dst, x, w, m)
 }
 
 type matMulLoop struct {
@@ -32,8 +29,6 @@ type matMulLoop struct {
 	w      floatWeights
 	m, n   int
 }
-
-var matMulLoops loops[matMulLoop, *matMulLoop]
 
 // Range computes the panels [lo, hi) of columns of dst. A panel of rows of w is widened at a time: it stays in the first
 // caches while all rows of x pass.

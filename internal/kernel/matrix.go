@@ -22,16 +22,17 @@ type Matrix struct {
 type weights interface {
 	// row writes row n, widened to float32 exactly, to dst [K].
 	row(dst []float32, n int)
-	// mul computes dst [M, N] = x [M, K]·wᵀ. A row of dst has the same bits for any M.
-	mul(dst, x []float32, m int)
+	// enter adds dst [M, N] = x [M, K]·wᵀ, with an M above 0, to a region, or computes it at once. A row of dst has the same
+	// bits for any M.
+	enter(r *region, dst, x []float32, m int)
 	// product computes dst [M, K] = or += x [M, N]·w.
 	product(dst, x []float32, add bool)
 	// pack returns the weights for those kernels, in memory of s if they move; nil if there are none for them, or if they
 	// are such already.
 	pack(k *packKernels, s *Slab) *packed
-	// integer reports whether mul multiplies integers.
+	// integer reports whether products multiply integers.
 	integer() bool
-	// bytes is how many bytes mul reads.
+	// bytes is how many bytes a product reads.
 	bytes() int
 	// raw returns the rows as they lie in files; nil if they lie otherwise.
 	raw() []byte
@@ -119,11 +120,38 @@ func (w *Matrix) ReadBytes() int {
 
 // MatMul computes dst = x·wᵀ with x [M, K] and dst [M, N], which must not overlap. M is len(x)/K.
 func MatMul(dst, x []float32, w *Matrix) {
+	r := regions.Get().(*region)
+	defer r.free()
+	w.enter(r, dst, x)
+	r.run()
+}
+
+// Projection is the product Dst = X·Wᵀ, as MatMul computes it.
+type Projection struct {
+	Dst, X []float32
+	W      *Matrix
+}
+
+// Project computes products that do not depend on each other, with the bits of MatMul but as one list of tasks over all
+// cores, and rounds an X that neighbours have in common once.
+func Project(products []Projection) {
+	r := regions.Get().(*region)
+	defer r.free()
+	for i := range products {
+		p := &products[i]
+		p.W.enter(r, p.Dst, p.X)
+	}
+	r.run()
+}
+
+func (w *Matrix) enter(r *region, dst, x []float32) {
 	m := len(x) / w.K
 	if len(x) != m*w.K || len(dst) != m*w.N {
 		panic(fmt.Sprintf("kernel: MatMul of %d and %d values with a matrix [%d, %d]", len(dst), len(x), w.N, w.K))
 	}
-	w.weights.mul(dst, x, m)
+	if m > 0 {
+		w.weights.enter(r, dst, x, m)
+	}
 }
 
 var scratches = sync.Pool{New: func() any { return new([]float32) }}

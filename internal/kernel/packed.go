@@ -67,13 +67,7 @@ var (
 	expansions = sync.Pool{New: func() any { return new(expanded) }}
 )
 
-func (p *packed) mul(dst, x []float32, m int) {
-	r := roundings.Get().(*rounded)
-	defer roundings.Put(r)
-	way := p.way(m)
-	r.round(x, m, p, way)
-	packedLoops.run(p.count, 1+(1<<16)/(p.rows*p.k*max(1, m)), packedLoop{dst, r, p, way, m})
-}
+func (p *packed) enter(r *region, dst, x []float32, m int) { r.integers(dst, x, p, m) }
 
 type packedLoop struct {
 	dst []float32
@@ -83,18 +77,8 @@ type packedLoop struct {
 	m   int
 }
 
-var packedLoops loops[packedLoop, *packedLoop]
-
 // Range multiplies with the panels [lo, hi).
 func (l *packedLoop) Range(lo, hi int) { l.way.mul(l, lo, hi) }
-
-// round rounds x [m, K].
-func (r *rounded) round(x []float32, m int, p *packed, way way) {
-	rows := way.roundedRows(m)
-	r.scales = slices.Grow(r.scales[:0], rows*p.k/16)[:rows*p.k/16]
-	r.q = slices.Grow(r.q[:0], rows*p.k)[:rows*p.k]
-	roundLoops.run(m, 1+(1<<15)/p.k, roundLoop{r, x, m, p, way})
-}
 
 type roundLoop struct {
 	r   *rounded
@@ -103,8 +87,6 @@ type roundLoop struct {
 	p   *packed
 	way way
 }
-
-var roundLoops loops[roundLoop, *roundLoop]
 
 // Range rounds the rows [lo, hi).
 func (l *roundLoop) Range(lo, hi int) {

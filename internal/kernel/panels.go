@@ -174,7 +174,7 @@ func fp16At(from []byte, i int) float32 {
 	return quant.F16ToF32(uint16(from[2*i]) | uint16(from[2*i+1])<<8)
 }
 
-func (p *panels) mul(dst, x []float32, m int) { mulFloat(dst, x, p, m) }
+func (p *panels) enter(r *region, dst, x []float32, m int) { enterFloats(r, dst, x, p, m) }
 
 func (p *panels) product(dst, x []float32, add bool) { widenedProduct(dst, x, p, p.n, p.k, add) }
 

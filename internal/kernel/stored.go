@@ -41,7 +41,7 @@ func dequantize(dst []float32, d tensor.DType, src []byte) {
 	}
 }
 
-func (w *stored) mul(dst, x []float32, m int) { mulFloat(dst, x, w, m) }
+func (w *stored) enter(r *region, dst, x []float32, m int) { enterFloats(r, dst, x, w, m) }
 
 func (w *stored) product(dst, x []float32, add bool) { widenedProduct(dst, x, w, w.n, w.k, add) }
 
@@ -83,7 +83,7 @@ func (w *stored) panel(to []float32, n, rows, at, k int, wide []float32) {
 // halves are weights of type F16 or BF16, which some kernels read straight into registers.
 type halves struct{ stored }
 
-func (w *halves) mul(dst, x []float32, m int) { mulFloat(dst, x, w, m) }
+func (w *halves) enter(r *region, dst, x []float32, m int) { enterFloats(r, dst, x, w, m) }
 
 func (*halves) pack(*packKernels, *Slab) *packed { return nil }
 
@@ -107,4 +107,4 @@ type tiledHalves struct {
 	multiply func(dst, x []float32, w *halves, m int)
 }
 
-func (w *tiledHalves) mul(dst, x []float32, m int) { w.multiply(dst, x, &w.halves, m) }
+func (w *tiledHalves) enter(_ *region, dst, x []float32, m int) { w.multiply(dst, x, &w.halves, m) }
