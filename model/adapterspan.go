@@ -125,30 +125,30 @@ func (p *Pass) layOut() {
 	}
 }
 
-// gather returns the stretches of some rows, ascending, of which each stands there as picks of experts do, n for each row.
+// gather appends the stretches of some rows, ascending, of which each stands there as picks of experts do, n for each row.
 func gather(to, of []stretch, picks []int, n int) []stretch {
-	to = to[:0]
+	own := to[len(to):]
 	for _, s := range of {
 		rows := 0
 		for rows < len(picks) && picks[rows]/n < s.hi {
 			rows++
 		}
-		to, picks = extend(to, s.adapter, rows), picks[rows:]
+		own, picks = extend(own, s.adapter, rows), picks[rows:]
 	}
-	return to
+	return append(to, own...)
 }
 
-// adapt adds to out = x·wᵀ what the adapters of the rows add, and returns what it reads and multiplies.
-func (p *Pass) adapt(out, x []float32, w *kernel.Matrix) (bytes, macs int) {
-	for _, s := range p.stretches {
-		l := s.adapter.of(w)
-		if l == nil {
+// adapt adds to a linear layer's output what the adapters of its rows add, and returns what that reads and multiplies.
+func (p *Pass) adapt(l *linear) (bytes, macs int) {
+	for _, s := range l.stretches {
+		low := s.adapter.of(l.w)
+		if low == nil {
 			continue
 		}
-		out, x := out[s.lo*w.N:s.hi*w.N], x[s.lo*w.K:s.hi*w.K]
-		p.addLowRank(out, x, l)
-		bytes += l.a.ReadBytes() + l.b.ReadBytes()
-		macs += l.a.N * (len(x) + len(out))
+		out, x := l.out[s.lo*l.w.N:s.hi*l.w.N], l.x[s.lo*l.w.K:s.hi*l.w.K]
+		p.addLowRank(out, x, low)
+		bytes += low.a.ReadBytes() + low.b.ReadBytes()
+		macs += low.a.N * (len(x) + len(out))
 	}
 	return bytes, macs
 }

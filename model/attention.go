@@ -19,9 +19,10 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 	q := p.alloc(p.rows * a.NumAttentionHeads * a.HeadDim)
 	k := p.alloc(p.rows * a.NumKeyValueHeads * a.HeadDim)
 	v := p.alloc(len(k))
-	p.linear("self_attn.q, k, v_proj", q, h, &a.qProj, a.qBias)
-	p.linear("self_attn.q, k, v_proj", k, h, &a.kProj, a.kBias)
-	p.linear("self_attn.q, k, v_proj", v, h, &a.vProj, a.vBias)
+	p.linear("self_attn.q, k, v_proj",
+		linear{q, h, &a.qProj, a.qBias, p.stretches},
+		linear{k, h, &a.kProj, a.kBias, p.stretches},
+		linear{v, h, &a.vProj, a.vBias, p.stretches})
 	if a.rope != nil {
 		cos, sin := p.rotations(a.rope)
 		kernel.RoPE(q, cos, sin, a.NumAttentionHeads, a.HeadDim, a.RoPE.Interleaved)
@@ -57,7 +58,7 @@ func (a *attention) forward(p *Pass, layer int, out, h []float32) {
 	}
 	kernel.Attend(p.attends)
 	p.lap("attention", bytes, 0)
-	p.linear("self_attn.o_proj", out, o, &a.oProj, a.oBias)
+	p.linear("self_attn.o_proj", linear{out, o, &a.oProj, a.oBias, p.stretches})
 }
 
 func (a *attention) projections(visit projectionVisitor) {
@@ -65,14 +66,6 @@ func (a *attention) projections(visit projectionVisitor) {
 	visit(param.KProj, -1, &a.kProj)
 	visit(param.VProj, -1, &a.vProj)
 	visit(param.OProj, -1, &a.oProj)
-}
-
-// linear computes out = x·wᵀ + bias, with what adapters add, an operation of that name.
-func (p *Pass) linear(name string, out, x []float32, w *kernel.Matrix, bias []float32) {
-	kernel.MatMul(out, x, w)
-	kernel.AddBias(out, bias)
-	bytes, macs := p.adapt(out, x, w)
-	p.lap(name, w.ReadBytes()+bytes, len(out)*w.K+macs)
 }
 
 // ropeTable is a RoPE made ready for one head dimension; layers with the same settings share one.

@@ -54,7 +54,7 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 	e, s, r := m.DInner, m.DState, m.DtRank
 
 	xz := p.alloc(p.rows * 2 * e)
-	p.linear("mamba.in_proj", xz, h, &m.inProj, m.inBias)
+	p.linear("mamba.in_proj", linear{xz, h, &m.inProj, m.inBias, p.stretches})
 	x := p.alloc(p.rows * e)
 	p.convs, p.convCuts, p.scanCuts = p.convs[:0], p.convCuts[:0], p.scanCuts[:0]
 	for i := range p.spans {
@@ -74,7 +74,7 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 
 	dbc := p.alloc(p.rows * (r + 2*s))
 	p.lap("mamba.conv1d", 0, 0)
-	p.linear("mamba.x_proj", dbc, x, &m.xProj, nil)
+	p.linear("mamba.x_proj", linear{dbc, x, &m.xProj, nil, p.stretches})
 	low, b, c := p.alloc(p.rows*r), p.alloc(p.rows*s), p.alloc(p.rows*s)
 	for i := range p.rows {
 		row := dbc[i*(r+2*s) : (i+1)*(r+2*s)]
@@ -89,7 +89,7 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 	}
 	dt := p.alloc(p.rows * e)
 	p.lap("mamba.dt, b, c_layernorm", 0, 0)
-	p.linear("mamba.dt_proj", dt, low, &m.dtProj, m.dtBias)
+	p.linear("mamba.dt_proj", linear{dt, low, &m.dtProj, m.dtBias, p.stretches})
 	kernel.Softplus(dt)
 
 	scan := kernel.Scan{Y: x, X: x, Dt: dt, Z: xz[e:], ZStride: 2 * e, B: b, C: c, A: m.a, D: m.d, Stream: p.streams(), E: e, S: s}
@@ -99,7 +99,7 @@ func (m *mamba) forward(p *Pass, layer int, out, h []float32) {
 	}
 	m.scan(p, layer, scan)
 	p.lap("mamba.scan", 0, 0)
-	p.linear("mamba.out_proj", out, scan.Y, &m.outProj, m.outBias)
+	p.linear("mamba.out_proj", linear{out, scan.Y, &m.outProj, m.outBias, p.stretches})
 }
 
 func (m *mamba) projections(visit projectionVisitor) {

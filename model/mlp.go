@@ -12,27 +12,53 @@ type mlp struct {
 }
 
 func (f *mlp) forward(p *Pass, layer int, out, h []float32) {
-	kept := f.run(p, out, h)
+	p.gated = append(p.gated[:0], gated{f, p.rows, p.stretches})
+	kept := p.feedForward(p.gated, out, h)
 	if p.Tape != nil {
-		tape := kept
+		tape := kept // on the heap, which without a tape nothing is
 		p.Tape.Layers[layer].MLP = &tape
 	}
 }
 
-// run is forward, and returns what the backward pass needs.
-func (f *mlp) run(p *Pass, out, h []float32) MLPTape {
-	rows := len(h) / f.gateProj.K
-	gate, up := p.alloc(rows*f.gateProj.N), p.alloc(rows*f.upProj.N)
-	p.linear("feed_forward.gate, up_proj", gate, h, &f.gateProj, f.gateBias)
-	p.linear("feed_forward.gate, up_proj", up, h, &f.upProj, f.upBias)
+// gated is an MLP with the rows that it is for.
+type gated struct {
+	*mlp
+	rows      int
+	stretches []stretch // of them
+}
+
+// feedForward computes MLPs of one size, each for its rows of x [rows, M], which follow each other, and returns what the
+// backward pass needs. The products of all are one region.
+func (p *Pass) feedForward(list []gated, out, x []float32) MLPTape {
+	hidden, width := list[0].gateProj.K, list[0].gateProj.N
+	rows := len(x) / hidden
+	gate, up := p.alloc(rows*width), p.alloc(rows*width)
+	p.linears = p.linears[:0]
+	lo := 0
+	for i := range list {
+		f, hi := &list[i], lo+list[i].rows
+		x := x[lo*hidden : hi*hidden]
+		p.linears = append(p.linears,
+			linear{gate[lo*width : hi*width], x, &f.gateProj, f.gateBias, f.stretches},
+			linear{up[lo*width : hi*width], x, &f.upProj, f.upBias, f.stretches})
+		lo = hi
+	}
+	p.linear("feed_forward.gate, up_proj", p.linears...)
 	act := gate
 	if p.Tape != nil {
 		act = p.copy(gate)
 	}
 	kernel.SiLUMul(act, up)
 	p.lap("silu", 0, 0)
-	p.linear("feed_forward.down_proj", out, act, &f.downProj, f.downBias)
-	return MLPTape{H: h, Gate: gate, Up: up, Act: act}
+	p.linears = p.linears[:0]
+	lo = 0
+	for i := range list {
+		f, hi := &list[i], lo+list[i].rows
+		p.linears = append(p.linears, linear{out[lo*hidden : hi*hidden], act[lo*width : hi*width], &f.downProj, f.downBias, f.stretches})
+		lo = hi
+	}
+	p.linear("feed_forward.down_proj", p.linears...)
+	return MLPTape{H: x, Gate: gate, Up: up, Act: act}
 }
 
 func (f *mlp) projections(visit projectionVisitor) {

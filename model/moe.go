@@ -18,7 +18,7 @@ type moe struct {
 func (f *moe) forward(p *Pass, layer int, out, h []float32) {
 	n := f.NumExperts
 	probs := p.alloc(p.rows * n)
-	p.linear("feed_forward.router", probs, h, &f.router, nil)
+	p.linear("feed_forward.router", linear{probs, h, &f.router, nil, p.stretches})
 	if p.Probe != nil {
 		p.Probe(layer, RouterLogits, probs)
 	}
@@ -33,46 +33,86 @@ func (f *moe) forward(p *Pass, layer int, out, h []float32) {
 	picks := f.route(p, probs)
 	p.lap("feed_forward.router", 0, 0)
 
-	// Rows are grouped by expert, so that each expert's weights are read once; experts are added in ascending order.
 	clear(out)
-	m, stretches := len(h)/p.rows, p.stretches
-	for e := range f.experts {
-		rows := p.groups[:0]
-		for i, pick := range picks {
-			if int(pick.Expert) == e {
-				rows = append(rows, i)
-			}
+	f.group(p, picks)
+	for lo := 0; lo < n; {
+		hi := lo + 1
+		for hi < n && p.ends[hi+1]-p.ends[lo] <= togetherRows {
+			hi++
 		}
-		p.groups = rows
-		p.Routing.add(layer, e, len(rows))
-		if tape != nil {
-			tape.Experts = append(tape.Experts, ExpertTape{Picks: slices.Clone(rows)})
-		}
-		if len(rows) == 0 {
-			continue
-		}
-		mark := p.mark()
-		x, y := p.alloc(len(rows)*m), p.alloc(len(rows)*m)
-		for j, i := range rows {
-			copy(x[j*m:(j+1)*m], h[i/f.NumExpertsPerTok*m:])
-		}
-		p.gathered = gather(p.gathered, stretches, rows, f.NumExpertsPerTok)
-		p.stretches = p.gathered
-		kept := f.experts[e].run(p, y, x)
-		p.stretches = stretches
-		if tape != nil {
-			tape.Experts[e].MLP, tape.Experts[e].Y = kept, y
-		}
-		for j, i := range rows {
-			at := i / f.NumExpertsPerTok * m
-			kernel.AddScaled(out[at:at+m], picks[i].Weight, y[j*m:(j+1)*m])
-		}
-		p.release(mark)
-		p.lap("experts: gather, add", 0, 0)
+		f.compute(p, layer, tape, lo, hi, out, h)
+		lo = hi
 	}
 	if tape != nil {
 		tape.Picks = slices.Clone(picks)
 	}
+}
+
+// togetherRows is how many rows several experts may have to be computed together.
+const togetherRows = 128
+
+// group brings the numbers of the picks into the order of their experts, so that each expert's weights are read once, in
+// p.groups. Those of expert e are [p.ends[e], p.ends[e+1]), ascending.
+func (f *moe) group(p *Pass, picks []Pick) {
+	p.ends, p.groups = append(p.ends[:0], 0), p.groups[:0]
+	for e := range f.experts {
+		for i, pick := range picks {
+			if int(pick.Expert) == e {
+				p.groups = append(p.groups, i)
+			}
+		}
+		p.ends = append(p.ends, len(p.groups))
+	}
+}
+
+// compute adds what the experts [lo, hi) make of their rows of h, in ascending order.
+func (f *moe) compute(p *Pass, layer int, tape *MoETape, lo, hi int, out, h []float32) {
+	mark, m, k := p.mark(), len(h)/p.rows, f.NumExpertsPerTok
+	rows := p.groups[p.ends[lo]:p.ends[hi]]
+	x, y := p.alloc(len(rows)*m), p.alloc(len(rows)*m)
+	for j, i := range rows {
+		copy(x[j*m:(j+1)*m], h[i/k*m:])
+	}
+	p.gated, p.gathered = p.gated[:0], p.gathered[:0]
+	for e := lo; e < hi; e++ {
+		own, first := p.groups[p.ends[e]:p.ends[e+1]], len(p.gathered)
+		p.Routing.add(layer, e, len(own))
+		if len(own) > 0 {
+			p.gathered = gather(p.gathered, p.stretches, own, k)
+			p.gated = append(p.gated, gated{&f.experts[e], len(own), p.gathered[first:]})
+		}
+	}
+	var kept MLPTape
+	if len(rows) > 0 {
+		p.lap("experts: gather, add", 0, 0)
+		kept = p.feedForward(p.gated, y, x)
+	}
+	if tape != nil {
+		for e := lo; e < hi; e++ {
+			tape.keep(&kept, y, p.groups[p.ends[e]:p.ends[e+1]], p.ends[e]-p.ends[lo], len(rows))
+		}
+	}
+	for j, i := range rows {
+		at := i / k * m
+		kernel.AddScaled(out[at:at+m], p.picks[i].Weight, y[j*m:(j+1)*m])
+	}
+	p.release(mark)
+	p.lap("experts: gather, add", 0, 0)
+}
+
+// keep appends the tape of an expert, whose picks are the rows from lo on of rows that were computed together.
+func (t *MoETape) keep(all *MLPTape, y []float32, picks []int, lo, rows int) {
+	part := func(x []float32) []float32 {
+		if len(picks) == 0 {
+			return nil
+		}
+		n := len(x) / rows
+		return x[lo*n : (lo+len(picks))*n]
+	}
+	t.Experts = append(t.Experts, ExpertTape{
+		Picks: slices.Clone(picks), Y: part(y),
+		MLP: MLPTape{H: part(all.H), Gate: part(all.Gate), Up: part(all.Up), Act: part(all.Act)},
+	})
 }
 
 func (f *moe) projections(visit projectionVisitor) {

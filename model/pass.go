@@ -44,11 +44,18 @@ type Pass struct {
 	attends            []kernel.Attention
 	convCuts, scanCuts []kernel.Cut
 
-	rope     *ropeTable // whose rotations cos and sin hold
-	cos      []float32
-	sin      []float32
+	rope *ropeTable // whose rotations cos and sin hold
+	cos  []float32
+	sin  []float32
+
+	// Lists of what runs as one region.
+	products []kernel.Projection
+	linears  []linear
+	gated    []gated
+
 	picks    []Pick
-	groups   []int
+	groups   []int // picks by expert, see moe.group
+	ends     []int
 	gathered []stretch
 	out      []float32 // [rows, M], what a part of a block adds to x
 	low      []float32 // of addLowRank
@@ -428,7 +435,7 @@ func (p *Pass) vocabulary(logits, h []float32) {
 		}
 		kernel.MatMul(logits[lo*w.N:hi*w.N], h[lo*w.K:hi*w.K], head)
 	}
-	p.adapt(logits, h, w)
+	p.adapt(&linear{out: logits, x: h, w: w, stretches: p.stretches})
 }
 
 // Hidden returns the last layer's output for all rows of the last pass, [rows, M], if that had a tape. It is valid until the

@@ -18,7 +18,7 @@ func (c *Config) arenaFloats(rows, logits int) int64 {
 }
 
 // PassFloats returns the values that each part of the layer makes of that many rows of hidden values, its normalized input
-// included, but not what it adds to the residual. Of a layer's experts one is computed at a time.
+// included, but not what it adds to the residual. Of a layer's experts those are computed together that have togetherRows at most.
 func (l Layer) PassFloats(hidden, rows int) (mixer, feedForward int64) {
 	n, h := int64(rows), int64(hidden)
 	if a := l.Attention; a != nil {
@@ -32,7 +32,8 @@ func (l Layer) PassFloats(hidden, rows int) (mixer, feedForward int64) {
 		feedForward = n * (h + 2*int64(l.MLP.IntermediateSize))
 	case l.MoE != nil:
 		m := l.MoE
-		share := (n*int64(m.NumExpertsPerTok) + int64(m.NumExperts) - 1) / int64(m.NumExperts)
+		picks := n * int64(m.NumExpertsPerTok)
+		share := max((picks+int64(m.NumExperts)-1)/int64(m.NumExperts), min(picks, togetherRows))
 		feedForward = n*(h+int64(m.NumExperts)) + share*2*(h+int64(m.IntermediateSize))
 	}
 	return mixer, feedForward
