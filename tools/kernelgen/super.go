@@ -42,7 +42,7 @@ var (
 func (f superFormat) pairs(w Register, n, part int, one func(column int, weights VecVirtual)) {
 	fetch := func(off int) {
 		if off%64 == 0 && f.forward > 0 {
-			PREFETCHT0(at(w, off+f.forward))
+			prefetch(w, off, f.forward)
 		}
 	}
 	if f.bits == 4 {
