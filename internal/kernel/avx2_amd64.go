@@ -257,16 +257,16 @@ func gemmK6x5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w
 func gemmK6x6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
-func gemmWide(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)
+func gemmWide(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)
+func gemmWideM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideK(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)
+func gemmWideK(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideKM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)
+func gemmWideKM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
 
 //go:noescape
 func wideI8AVX2(dst *int16, w *byte, ahead int, blocks int)

@@ -339,6 +339,33 @@ func gemmK6Zx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, 
 func gemmK6Zx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
+func gemmWideZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+
+//go:noescape
+func gemmWideMZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+
+//go:noescape
+func gemmWideKZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+
+//go:noescape
+func gemmWideKMZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+
+//go:noescape
+func wideI8AVX512(dst *int16, w *byte, ahead int, blocks int)
+
+//go:noescape
+func wideI4AVX512(dst *int16, w *byte, ahead int, blocks int)
+
+//go:noescape
+func wideK4AVX512(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+
+//go:noescape
+func wideK5AVX512(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+
+//go:noescape
+func wideK6AVX512(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+
+//go:noescape
 func roundAVX512(q *int16, xs *float32, x *float32, blocks int)
 
 //go:noescape
@@ -500,5 +527,17 @@ func gemmK6ZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int,
 
 //go:noescape
 func gemmK6ZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmWideZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+
+//go:noescape
+func gemmWideMZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+
+//go:noescape
+func gemmWideKZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+
+//go:noescape
+func gemmWideKMZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
 
 func peakI8AVX512VNNI(n int)

@@ -110,4 +110,16 @@ func gemmK6Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, 
 //go:noescape
 func gemmK6Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
 
+//go:noescape
+func gemmWideV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+
+//go:noescape
+func gemmWideMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+
+//go:noescape
+func gemmWideKV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+
+//go:noescape
+func gemmWideKMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+
 func peakI8AVXVNNI(n int)

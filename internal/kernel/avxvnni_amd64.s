@@ -19662,6 +19662,4498 @@ block_end:
 	VZEROUPPER
 	RET
 
+// func gemmWideV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmWideV(SB), NOSPLIT, $0-104
+	MOVQ       work+96(FP), AX
+	ADDQ       $0x3f, AX
+	ANDQ       $-64, AX
+	MOVQ       dst+0(FP), CX
+	MOVQ       ldd+8(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*2), BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	MOVB       add+88(FP), BL
+	TESTB      BL, BL
+	JZ         zero
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 64(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 96(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 128(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 160(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 192(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 224(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 256(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 288(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 320(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 352(AX)
+	JMP        start
+
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS Y0, 96(AX)
+	VMOVUPS Y0, 128(AX)
+	VMOVUPS Y0, 160(AX)
+	VMOVUPS Y0, 192(AX)
+	VMOVUPS Y0, 224(AX)
+	VMOVUPS Y0, 256(AX)
+	VMOVUPS Y0, 288(AX)
+	VMOVUPS Y0, 320(AX)
+	VMOVUPS Y0, 352(AX)
+
+start:
+	MOVQ w+48(FP), CX
+	MOVQ ws+56(FP), DX
+	MOVQ blocks+80(FP), BX
+	MOVQ x+16(FP), SI
+	MOVQ ldx+24(FP), DI
+	MOVQ xs+32(FP), R8
+	MOVQ ldxs+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (SI)(DI*2), R10
+	ADDQ DI, R10
+	LEAQ (R8)(R9*2), R11
+	ADDQ R9, R11
+	MOVQ second+72(FP), R12
+
+block:
+	CMPQ         BX, $0x01
+	JLT          block_end
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	VMOVDQU      (CX), Y12
+	VMOVDQU      32(CX), Y13
+	VPBROADCASTD (SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD (SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD (SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD (R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD (R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD (R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      64(CX), Y12
+	VMOVDQU      96(CX), Y13
+	VPBROADCASTD 4(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 4(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 4(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 4(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 4(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 4(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      128(CX), Y12
+	VMOVDQU      160(CX), Y13
+	VPBROADCASTD 8(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 8(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 8(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 8(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 8(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 8(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      192(CX), Y12
+	VMOVDQU      224(CX), Y13
+	VPBROADCASTD 12(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 12(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 12(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 12(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 12(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 12(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      256(CX), Y12
+	VMOVDQU      288(CX), Y13
+	VPBROADCASTD 16(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 16(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 16(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 16(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 16(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 16(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      320(CX), Y12
+	VMOVDQU      352(CX), Y13
+	VPBROADCASTD 20(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 20(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 20(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 20(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 20(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 20(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      384(CX), Y12
+	VMOVDQU      416(CX), Y13
+	VPBROADCASTD 24(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 24(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 24(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 24(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 24(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 24(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      448(CX), Y12
+	VMOVDQU      480(CX), Y13
+	VPBROADCASTD 28(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 28(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 28(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 28(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 28(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 28(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      512(CX), Y12
+	VMOVDQU      544(CX), Y13
+	VPBROADCASTD 32(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 32(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 32(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 32(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 32(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 32(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      576(CX), Y12
+	VMOVDQU      608(CX), Y13
+	VPBROADCASTD 36(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 36(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 36(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 36(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 36(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 36(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      640(CX), Y12
+	VMOVDQU      672(CX), Y13
+	VPBROADCASTD 40(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 40(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 40(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 40(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 40(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 40(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      704(CX), Y12
+	VMOVDQU      736(CX), Y13
+	VPBROADCASTD 44(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 44(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 44(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 44(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 44(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 44(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      768(CX), Y12
+	VMOVDQU      800(CX), Y13
+	VPBROADCASTD 48(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 48(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 48(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 48(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 48(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 48(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      832(CX), Y12
+	VMOVDQU      864(CX), Y13
+	VPBROADCASTD 52(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 52(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 52(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 52(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 52(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 52(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      896(CX), Y12
+	VMOVDQU      928(CX), Y13
+	VPBROADCASTD 56(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 56(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 56(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 56(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 56(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 56(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      960(CX), Y12
+	VMOVDQU      992(CX), Y13
+	VPBROADCASTD 60(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 60(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 60(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 60(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 60(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 60(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, R10
+	VBROADCASTSS (R8), Y12
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       (DX), Y12, Y13
+	VFMADD213PS  (AX), Y13, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       (DX)(R12*1), Y12, Y13
+	VFMADD213PS  32(AX), Y13, Y1
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VBROADCASTSS (R8)(R9*1), Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  64(AX), Y1, Y2
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  96(AX), Y1, Y3
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VBROADCASTSS (R8)(R9*2), Y0
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  128(AX), Y1, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  160(AX), Y1, Y5
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VBROADCASTSS (R11), Y0
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  192(AX), Y1, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  224(AX), Y1, Y7
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VBROADCASTSS (R11)(R9*1), Y0
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  256(AX), Y1, Y8
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  288(AX), Y1, Y9
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	VBROADCASTSS (R11)(R9*2), Y0
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  320(AX), Y1, Y10
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  352(AX), Y1, Y11
+	VMOVUPS      Y10, 320(AX)
+	VMOVUPS      Y11, 352(AX)
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R11
+	ADDQ         $0x20, DX
+	SUBQ         $0x01, BX
+	JMP          block
+
+block_end:
+	MOVQ    dst+0(FP), CX
+	MOVQ    ldd+8(FP), DX
+	SHLQ    $0x02, DX
+	VMOVUPS (AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 64(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 96(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 128(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 160(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 192(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 224(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 256(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 288(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 320(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 352(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	VZEROUPPER
+	RET
+
+// func gemmWideMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmWideMV(SB), NOSPLIT, $0-104
+	MOVQ       work+96(FP), AX
+	ADDQ       $0x3f, AX
+	ANDQ       $-64, AX
+	MOVQ       dst+0(FP), CX
+	MOVQ       ldd+8(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*2), BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	MOVB       add+88(FP), BL
+	TESTB      BL, BL
+	JZ         zero
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 64(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 96(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 128(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 160(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 192(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 224(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 256(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 288(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 320(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 352(AX)
+	JMP        start
+
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS Y0, 96(AX)
+	VMOVUPS Y0, 128(AX)
+	VMOVUPS Y0, 160(AX)
+	VMOVUPS Y0, 192(AX)
+	VMOVUPS Y0, 224(AX)
+	VMOVUPS Y0, 256(AX)
+	VMOVUPS Y0, 288(AX)
+	VMOVUPS Y0, 320(AX)
+	VMOVUPS Y0, 352(AX)
+
+start:
+	MOVQ w+48(FP), CX
+	MOVQ ws+56(FP), DX
+	MOVQ wm+64(FP), BX
+	MOVQ blocks+80(FP), SI
+	MOVQ x+16(FP), DI
+	MOVQ ldx+24(FP), R8
+	MOVQ xs+32(FP), R9
+	MOVQ ldxs+40(FP), R10
+	SHLQ $0x02, R10
+	LEAQ (DI)(R8*2), R11
+	ADDQ R8, R11
+	LEAQ (R9)(R10*2), R12
+	ADDQ R10, R12
+	MOVQ second+72(FP), R13
+
+block:
+	CMPQ         SI, $0x01
+	JLT          block_end
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	VMOVDQU      (CX), Y12
+	VMOVDQU      32(CX), Y13
+	VPBROADCASTD (DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD (DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD (DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD (R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD (R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD (R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      64(CX), Y12
+	VMOVDQU      96(CX), Y13
+	VPBROADCASTD 4(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 4(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 4(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 4(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 4(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 4(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      128(CX), Y12
+	VMOVDQU      160(CX), Y13
+	VPBROADCASTD 8(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 8(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 8(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 8(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 8(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 8(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      192(CX), Y12
+	VMOVDQU      224(CX), Y13
+	VPBROADCASTD 12(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 12(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 12(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 12(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 12(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 12(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      256(CX), Y12
+	VMOVDQU      288(CX), Y13
+	VPBROADCASTD 16(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 16(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 16(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 16(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 16(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 16(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      320(CX), Y12
+	VMOVDQU      352(CX), Y13
+	VPBROADCASTD 20(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 20(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 20(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 20(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 20(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 20(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      384(CX), Y12
+	VMOVDQU      416(CX), Y13
+	VPBROADCASTD 24(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 24(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 24(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 24(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 24(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 24(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      448(CX), Y12
+	VMOVDQU      480(CX), Y13
+	VPBROADCASTD 28(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 28(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 28(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 28(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 28(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 28(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      512(CX), Y12
+	VMOVDQU      544(CX), Y13
+	VPBROADCASTD 32(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 32(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 32(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 32(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 32(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 32(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      576(CX), Y12
+	VMOVDQU      608(CX), Y13
+	VPBROADCASTD 36(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 36(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 36(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 36(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 36(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 36(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      640(CX), Y12
+	VMOVDQU      672(CX), Y13
+	VPBROADCASTD 40(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 40(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 40(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 40(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 40(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 40(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      704(CX), Y12
+	VMOVDQU      736(CX), Y13
+	VPBROADCASTD 44(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 44(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 44(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 44(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 44(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 44(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      768(CX), Y12
+	VMOVDQU      800(CX), Y13
+	VPBROADCASTD 48(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 48(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 48(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 48(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 48(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 48(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      832(CX), Y12
+	VMOVDQU      864(CX), Y13
+	VPBROADCASTD 52(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 52(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 52(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 52(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 52(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 52(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      896(CX), Y12
+	VMOVDQU      928(CX), Y13
+	VPBROADCASTD 56(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 56(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 56(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 56(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 56(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 56(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      960(CX), Y12
+	VMOVDQU      992(CX), Y13
+	VPBROADCASTD 60(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 60(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 60(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 60(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 60(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 60(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R11
+	VBROADCASTSS (R9), Y12
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       (DX), Y12, Y13
+	VFMADD213PS  (AX), Y13, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       (DX)(R13*1), Y12, Y13
+	VFMADD213PS  32(AX), Y13, Y1
+	VBROADCASTSS 4(R9), Y12
+	VFMADD231PS  (BX), Y12, Y0
+	VFMADD231PS  (BX)(R13*1), Y12, Y1
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VBROADCASTSS (R9)(R10*1), Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  64(AX), Y1, Y2
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  96(AX), Y1, Y3
+	VBROADCASTSS 4(R9)(R10*1), Y0
+	VFMADD231PS  (BX), Y0, Y2
+	VFMADD231PS  (BX)(R13*1), Y0, Y3
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VBROADCASTSS (R9)(R10*2), Y0
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  128(AX), Y1, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  160(AX), Y1, Y5
+	VBROADCASTSS 4(R9)(R10*2), Y0
+	VFMADD231PS  (BX), Y0, Y4
+	VFMADD231PS  (BX)(R13*1), Y0, Y5
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VBROADCASTSS (R12), Y0
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  192(AX), Y1, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  224(AX), Y1, Y7
+	VBROADCASTSS 4(R12), Y0
+	VFMADD231PS  (BX), Y0, Y6
+	VFMADD231PS  (BX)(R13*1), Y0, Y7
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VBROADCASTSS (R12)(R10*1), Y0
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  256(AX), Y1, Y8
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  288(AX), Y1, Y9
+	VBROADCASTSS 4(R12)(R10*1), Y0
+	VFMADD231PS  (BX), Y0, Y8
+	VFMADD231PS  (BX)(R13*1), Y0, Y9
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	VBROADCASTSS (R12)(R10*2), Y0
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  320(AX), Y1, Y10
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  352(AX), Y1, Y11
+	VBROADCASTSS 4(R12)(R10*2), Y0
+	VFMADD231PS  (BX), Y0, Y10
+	VFMADD231PS  (BX)(R13*1), Y0, Y11
+	VMOVUPS      Y10, 320(AX)
+	VMOVUPS      Y11, 352(AX)
+	ADDQ         $0x20, BX
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R12
+	ADDQ         $0x20, DX
+	SUBQ         $0x01, SI
+	JMP          block
+
+block_end:
+	MOVQ    dst+0(FP), CX
+	MOVQ    ldd+8(FP), DX
+	SHLQ    $0x02, DX
+	VMOVUPS (AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 64(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 96(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 128(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 160(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 192(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 224(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 256(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 288(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 320(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 352(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	VZEROUPPER
+	RET
+
+// func gemmWideKV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmWideKV(SB), NOSPLIT, $8-104
+	MOVQ       work+96(FP), AX
+	ADDQ       $0x3f, AX
+	ANDQ       $-64, AX
+	MOVQ       dst+0(FP), CX
+	MOVQ       ldd+8(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*2), BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	MOVB       add+88(FP), BL
+	TESTB      BL, BL
+	JZ         zero
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 64(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 96(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 128(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 160(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 192(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 224(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 256(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 288(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 320(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 352(AX)
+	JMP        start
+
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS Y0, 96(AX)
+	VMOVUPS Y0, 128(AX)
+	VMOVUPS Y0, 160(AX)
+	VMOVUPS Y0, 192(AX)
+	VMOVUPS Y0, 224(AX)
+	VMOVUPS Y0, 256(AX)
+	VMOVUPS Y0, 288(AX)
+	VMOVUPS Y0, 320(AX)
+	VMOVUPS Y0, 352(AX)
+
+start:
+	MOVQ w+48(FP), CX
+	MOVQ ws+56(FP), DX
+	MOVQ blocks+80(FP), BX
+	MOVQ x+16(FP), SI
+	MOVQ ldx+24(FP), DI
+	MOVQ xs+32(FP), R8
+	MOVQ ldxs+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (SI)(DI*2), R10
+	ADDQ DI, R10
+	LEAQ (R8)(R9*2), R11
+	ADDQ R9, R11
+	MOVQ second+72(FP), R12
+
+block:
+	CMPQ  BX, $0x01
+	JLT   block_end
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	MOVQ  $0x00000004, (SP)
+
+columns:
+	VMOVDQU      (CX), Y12
+	VMOVDQU      32(CX), Y13
+	VPBROADCASTD (SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD (SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD (SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD (R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD (R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD (R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      64(CX), Y12
+	VMOVDQU      96(CX), Y13
+	VPBROADCASTD 4(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 4(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 4(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 4(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 4(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 4(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      128(CX), Y12
+	VMOVDQU      160(CX), Y13
+	VPBROADCASTD 8(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 8(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 8(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 8(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 8(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 8(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      192(CX), Y12
+	VMOVDQU      224(CX), Y13
+	VPBROADCASTD 12(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 12(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 12(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 12(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 12(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 12(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      256(CX), Y12
+	VMOVDQU      288(CX), Y13
+	VPBROADCASTD 16(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 16(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 16(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 16(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 16(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 16(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      320(CX), Y12
+	VMOVDQU      352(CX), Y13
+	VPBROADCASTD 20(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 20(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 20(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 20(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 20(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 20(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      384(CX), Y12
+	VMOVDQU      416(CX), Y13
+	VPBROADCASTD 24(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 24(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 24(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 24(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 24(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 24(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      448(CX), Y12
+	VMOVDQU      480(CX), Y13
+	VPBROADCASTD 28(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 28(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 28(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 28(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 28(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 28(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      512(CX), Y12
+	VMOVDQU      544(CX), Y13
+	VPBROADCASTD 32(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 32(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 32(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 32(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 32(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 32(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      576(CX), Y12
+	VMOVDQU      608(CX), Y13
+	VPBROADCASTD 36(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 36(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 36(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 36(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 36(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 36(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      640(CX), Y12
+	VMOVDQU      672(CX), Y13
+	VPBROADCASTD 40(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 40(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 40(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 40(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 40(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 40(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      704(CX), Y12
+	VMOVDQU      736(CX), Y13
+	VPBROADCASTD 44(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 44(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 44(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 44(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 44(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 44(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      768(CX), Y12
+	VMOVDQU      800(CX), Y13
+	VPBROADCASTD 48(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 48(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 48(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 48(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 48(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 48(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      832(CX), Y12
+	VMOVDQU      864(CX), Y13
+	VPBROADCASTD 52(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 52(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 52(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 52(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 52(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 52(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      896(CX), Y12
+	VMOVDQU      928(CX), Y13
+	VPBROADCASTD 56(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 56(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 56(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 56(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 56(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 56(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      960(CX), Y12
+	VMOVDQU      992(CX), Y13
+	VPBROADCASTD 60(SI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 60(SI)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 60(SI)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 60(R10), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 60(R10)(DI*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 60(R10)(DI*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, R10
+	DECQ         (SP)
+	JNZ          columns
+	VBROADCASTSS (R8), Y12
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       (DX), Y12, Y13
+	VFMADD213PS  (AX), Y13, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       (DX)(R12*1), Y12, Y13
+	VFMADD213PS  32(AX), Y13, Y1
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VBROADCASTSS (R8)(R9*1), Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  64(AX), Y1, Y2
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  96(AX), Y1, Y3
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VBROADCASTSS (R8)(R9*2), Y0
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  128(AX), Y1, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  160(AX), Y1, Y5
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VBROADCASTSS (R11), Y0
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  192(AX), Y1, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  224(AX), Y1, Y7
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VBROADCASTSS (R11)(R9*1), Y0
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  256(AX), Y1, Y8
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  288(AX), Y1, Y9
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	VBROADCASTSS (R11)(R9*2), Y0
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  320(AX), Y1, Y10
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  352(AX), Y1, Y11
+	VMOVUPS      Y10, 320(AX)
+	VMOVUPS      Y11, 352(AX)
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x20, DX
+	SUBQ         $0x01, BX
+	JMP          block
+
+block_end:
+	MOVQ    dst+0(FP), CX
+	MOVQ    ldd+8(FP), DX
+	SHLQ    $0x02, DX
+	VMOVUPS (AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 64(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 96(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 128(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 160(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 192(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 224(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 256(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 288(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 320(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 352(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	VZEROUPPER
+	RET
+
+// func gemmWideKMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmWideKMV(SB), NOSPLIT, $8-104
+	MOVQ       work+96(FP), AX
+	ADDQ       $0x3f, AX
+	ANDQ       $-64, AX
+	MOVQ       dst+0(FP), CX
+	MOVQ       ldd+8(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*2), BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	MOVB       add+88(FP), BL
+	TESTB      BL, BL
+	JZ         zero
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 64(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 96(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 128(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 160(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 192(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 224(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 256(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 288(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 320(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 352(AX)
+	JMP        start
+
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS Y0, 96(AX)
+	VMOVUPS Y0, 128(AX)
+	VMOVUPS Y0, 160(AX)
+	VMOVUPS Y0, 192(AX)
+	VMOVUPS Y0, 224(AX)
+	VMOVUPS Y0, 256(AX)
+	VMOVUPS Y0, 288(AX)
+	VMOVUPS Y0, 320(AX)
+	VMOVUPS Y0, 352(AX)
+
+start:
+	MOVQ w+48(FP), CX
+	MOVQ ws+56(FP), DX
+	MOVQ wm+64(FP), BX
+	MOVQ blocks+80(FP), SI
+	MOVQ x+16(FP), DI
+	MOVQ ldx+24(FP), R8
+	MOVQ xs+32(FP), R9
+	MOVQ ldxs+40(FP), R10
+	SHLQ $0x02, R10
+	LEAQ (DI)(R8*2), R11
+	ADDQ R8, R11
+	LEAQ (R9)(R10*2), R12
+	ADDQ R10, R12
+	MOVQ second+72(FP), R13
+
+block:
+	CMPQ  SI, $0x01
+	JLT   block_end
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	MOVQ  $0x00000004, (SP)
+
+columns:
+	VMOVDQU      (CX), Y12
+	VMOVDQU      32(CX), Y13
+	VPBROADCASTD (DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD (DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD (DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD (R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD (R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD (R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      64(CX), Y12
+	VMOVDQU      96(CX), Y13
+	VPBROADCASTD 4(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 4(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 4(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 4(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 4(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 4(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      128(CX), Y12
+	VMOVDQU      160(CX), Y13
+	VPBROADCASTD 8(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 8(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 8(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 8(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 8(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 8(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      192(CX), Y12
+	VMOVDQU      224(CX), Y13
+	VPBROADCASTD 12(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 12(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 12(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 12(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 12(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 12(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      256(CX), Y12
+	VMOVDQU      288(CX), Y13
+	VPBROADCASTD 16(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 16(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 16(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 16(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 16(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 16(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      320(CX), Y12
+	VMOVDQU      352(CX), Y13
+	VPBROADCASTD 20(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 20(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 20(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 20(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 20(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 20(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      384(CX), Y12
+	VMOVDQU      416(CX), Y13
+	VPBROADCASTD 24(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 24(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 24(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 24(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 24(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 24(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      448(CX), Y12
+	VMOVDQU      480(CX), Y13
+	VPBROADCASTD 28(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 28(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 28(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 28(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 28(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 28(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      512(CX), Y12
+	VMOVDQU      544(CX), Y13
+	VPBROADCASTD 32(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 32(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 32(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 32(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 32(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 32(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      576(CX), Y12
+	VMOVDQU      608(CX), Y13
+	VPBROADCASTD 36(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 36(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 36(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 36(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 36(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 36(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      640(CX), Y12
+	VMOVDQU      672(CX), Y13
+	VPBROADCASTD 40(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 40(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 40(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 40(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 40(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 40(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      704(CX), Y12
+	VMOVDQU      736(CX), Y13
+	VPBROADCASTD 44(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 44(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 44(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 44(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 44(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 44(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      768(CX), Y12
+	VMOVDQU      800(CX), Y13
+	VPBROADCASTD 48(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 48(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 48(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 48(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 48(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 48(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      832(CX), Y12
+	VMOVDQU      864(CX), Y13
+	VPBROADCASTD 52(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 52(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 52(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 52(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 52(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 52(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      896(CX), Y12
+	VMOVDQU      928(CX), Y13
+	VPBROADCASTD 56(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 56(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 56(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 56(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 56(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 56(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	VMOVDQU      960(CX), Y12
+	VMOVDQU      992(CX), Y13
+	VPBROADCASTD 60(DI), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xce
+	VPBROADCASTD 60(DI)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xde
+	VPBROADCASTD 60(DI)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xe6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xee
+	VPBROADCASTD 60(R11), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521dc2c4
+	BYTE $0xf6
+
+	// VPDPWSSD, VEX
+	LONG         $0x5215c2c4
+	BYTE         $0xfe
+	VPBROADCASTD 60(R11)(R8*1), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xc6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xce
+	VPBROADCASTD 60(R11)(R8*2), Y14
+
+	// VPDPWSSD, VEX
+	LONG $0x521d42c4
+	BYTE $0xd6
+
+	// VPDPWSSD, VEX
+	LONG         $0x521542c4
+	BYTE         $0xde
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R11
+	DECQ         (SP)
+	JNZ          columns
+	VBROADCASTSS (R9), Y12
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       (DX), Y12, Y13
+	VFMADD213PS  (AX), Y13, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       (DX)(R13*1), Y12, Y13
+	VFMADD213PS  32(AX), Y13, Y1
+	VBROADCASTSS 4(R9), Y12
+	VFMADD231PS  (BX), Y12, Y0
+	VFMADD231PS  (BX)(R13*1), Y12, Y1
+	VBROADCASTSS 12(R9), Y12
+	VFMADD231PS  32(BX), Y12, Y0
+	VFMADD231PS  32(BX)(R13*1), Y12, Y1
+	VBROADCASTSS 20(R9), Y12
+	VFMADD231PS  64(BX), Y12, Y0
+	VFMADD231PS  64(BX)(R13*1), Y12, Y1
+	VBROADCASTSS 28(R9), Y12
+	VFMADD231PS  96(BX), Y12, Y0
+	VFMADD231PS  96(BX)(R13*1), Y12, Y1
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VBROADCASTSS (R9)(R10*1), Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  64(AX), Y1, Y2
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  96(AX), Y1, Y3
+	VBROADCASTSS 4(R9)(R10*1), Y0
+	VFMADD231PS  (BX), Y0, Y2
+	VFMADD231PS  (BX)(R13*1), Y0, Y3
+	VBROADCASTSS 12(R9)(R10*1), Y0
+	VFMADD231PS  32(BX), Y0, Y2
+	VFMADD231PS  32(BX)(R13*1), Y0, Y3
+	VBROADCASTSS 20(R9)(R10*1), Y0
+	VFMADD231PS  64(BX), Y0, Y2
+	VFMADD231PS  64(BX)(R13*1), Y0, Y3
+	VBROADCASTSS 28(R9)(R10*1), Y0
+	VFMADD231PS  96(BX), Y0, Y2
+	VFMADD231PS  96(BX)(R13*1), Y0, Y3
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VBROADCASTSS (R9)(R10*2), Y0
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  128(AX), Y1, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  160(AX), Y1, Y5
+	VBROADCASTSS 4(R9)(R10*2), Y0
+	VFMADD231PS  (BX), Y0, Y4
+	VFMADD231PS  (BX)(R13*1), Y0, Y5
+	VBROADCASTSS 12(R9)(R10*2), Y0
+	VFMADD231PS  32(BX), Y0, Y4
+	VFMADD231PS  32(BX)(R13*1), Y0, Y5
+	VBROADCASTSS 20(R9)(R10*2), Y0
+	VFMADD231PS  64(BX), Y0, Y4
+	VFMADD231PS  64(BX)(R13*1), Y0, Y5
+	VBROADCASTSS 28(R9)(R10*2), Y0
+	VFMADD231PS  96(BX), Y0, Y4
+	VFMADD231PS  96(BX)(R13*1), Y0, Y5
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VBROADCASTSS (R12), Y0
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  192(AX), Y1, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  224(AX), Y1, Y7
+	VBROADCASTSS 4(R12), Y0
+	VFMADD231PS  (BX), Y0, Y6
+	VFMADD231PS  (BX)(R13*1), Y0, Y7
+	VBROADCASTSS 12(R12), Y0
+	VFMADD231PS  32(BX), Y0, Y6
+	VFMADD231PS  32(BX)(R13*1), Y0, Y7
+	VBROADCASTSS 20(R12), Y0
+	VFMADD231PS  64(BX), Y0, Y6
+	VFMADD231PS  64(BX)(R13*1), Y0, Y7
+	VBROADCASTSS 28(R12), Y0
+	VFMADD231PS  96(BX), Y0, Y6
+	VFMADD231PS  96(BX)(R13*1), Y0, Y7
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VBROADCASTSS (R12)(R10*1), Y0
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  256(AX), Y1, Y8
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  288(AX), Y1, Y9
+	VBROADCASTSS 4(R12)(R10*1), Y0
+	VFMADD231PS  (BX), Y0, Y8
+	VFMADD231PS  (BX)(R13*1), Y0, Y9
+	VBROADCASTSS 12(R12)(R10*1), Y0
+	VFMADD231PS  32(BX), Y0, Y8
+	VFMADD231PS  32(BX)(R13*1), Y0, Y9
+	VBROADCASTSS 20(R12)(R10*1), Y0
+	VFMADD231PS  64(BX), Y0, Y8
+	VFMADD231PS  64(BX)(R13*1), Y0, Y9
+	VBROADCASTSS 28(R12)(R10*1), Y0
+	VFMADD231PS  96(BX), Y0, Y8
+	VFMADD231PS  96(BX)(R13*1), Y0, Y9
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	VBROADCASTSS (R12)(R10*2), Y0
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  320(AX), Y1, Y10
+	VCVTDQ2PS    Y11, Y11
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  352(AX), Y1, Y11
+	VBROADCASTSS 4(R12)(R10*2), Y0
+	VFMADD231PS  (BX), Y0, Y10
+	VFMADD231PS  (BX)(R13*1), Y0, Y11
+	VBROADCASTSS 12(R12)(R10*2), Y0
+	VFMADD231PS  32(BX), Y0, Y10
+	VFMADD231PS  32(BX)(R13*1), Y0, Y11
+	VBROADCASTSS 20(R12)(R10*2), Y0
+	VFMADD231PS  64(BX), Y0, Y10
+	VFMADD231PS  64(BX)(R13*1), Y0, Y11
+	VBROADCASTSS 28(R12)(R10*2), Y0
+	VFMADD231PS  96(BX), Y0, Y10
+	VFMADD231PS  96(BX)(R13*1), Y0, Y11
+	VMOVUPS      Y10, 320(AX)
+	VMOVUPS      Y11, 352(AX)
+	ADDQ         $0x00000080, BX
+	ADDQ         $0x20, R9
+	ADDQ         $0x20, R12
+	ADDQ         $0x20, DX
+	SUBQ         $0x01, SI
+	JMP          block
+
+block_end:
+	MOVQ    dst+0(FP), CX
+	MOVQ    ldd+8(FP), DX
+	SHLQ    $0x02, DX
+	VMOVUPS (AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 64(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 96(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 128(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 160(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 192(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 224(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 256(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 288(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 320(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 352(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	VZEROUPPER
+	RET
+
 // func peakI8AVXVNNI(n int)
 // Requires: AVX, AVX2, AVX_VNNI
 TEXT ·peakI8AVXVNNI(SB), NOSPLIT, $0-8
@@ -19673,55 +24165,61 @@ TEXT ·peakI8AVXVNNI(SB), NOSPLIT, $0-8
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
 
 round:
 	// VPDPWSSD, VEX
-	LONG $0x524de2c4
-	BYTE $0xc6
+	LONG $0x521dc2c4
+	BYTE $0xc4
 
 	// VPDPWSSD, VEX
-	LONG $0x524de2c4
-	BYTE $0xce
+	LONG $0x521dc2c4
+	BYTE $0xcc
 
 	// VPDPWSSD, VEX
-	LONG $0x524de2c4
-	BYTE $0xd6
+	LONG $0x521dc2c4
+	BYTE $0xd4
 
 	// VPDPWSSD, VEX
-	LONG $0x524de2c4
-	BYTE $0xde
+	LONG $0x521dc2c4
+	BYTE $0xdc
 
 	// VPDPWSSD, VEX
-	LONG $0x524de2c4
-	BYTE $0xe6
+	LONG $0x521dc2c4
+	BYTE $0xe4
 
 	// VPDPWSSD, VEX
-	LONG $0x524de2c4
-	BYTE $0xee
+	LONG $0x521dc2c4
+	BYTE $0xec
 
 	// VPDPWSSD, VEX
-	LONG $0x524de2c4
-	BYTE $0xc6
+	LONG $0x521dc2c4
+	BYTE $0xf4
 
 	// VPDPWSSD, VEX
-	LONG $0x524de2c4
-	BYTE $0xce
+	LONG $0x521dc2c4
+	BYTE $0xfc
 
 	// VPDPWSSD, VEX
-	LONG $0x524de2c4
-	BYTE $0xd6
+	LONG $0x521d42c4
+	BYTE $0xc4
 
 	// VPDPWSSD, VEX
-	LONG $0x524de2c4
-	BYTE $0xde
+	LONG $0x521d42c4
+	BYTE $0xcc
 
 	// VPDPWSSD, VEX
-	LONG $0x524de2c4
-	BYTE $0xe6
+	LONG $0x521d42c4
+	BYTE $0xd4
 
 	// VPDPWSSD, VEX
-	LONG $0x524de2c4
-	BYTE $0xee
+	LONG $0x521d42c4
+	BYTE $0xdc
 	DECQ AX
 	JNZ  round
 	VZEROUPPER

@@ -10,6 +10,8 @@ const rowBlock = 96
 
 func (few) from() int { return 0 }
 
+func (few) atOnce() int { return 1 }
+
 func (few) roundedRows(m int) int { return m }
 
 func (few) round(r *rounded, x []float32, i, _ int, p *packed) { r.put(i*p.k, x[i*p.k:(i+1)*p.k], p) }

@@ -363,18 +363,19 @@ func TestGuardedPacked(t *testing.T) {
 
 // guardedWide computes a product by wide tiles.
 func guardedWide(to *memory, p *packed, tiles *wideTiles, m, n, k int, x []float32) {
-	rows, atOnce := (m+productRows-1)/productRows*productRows, min(wideK, k)
+	rows, atOnce := (m+productRows-1)/productRows*productRows, min(tiles.columns, k)
 	round := rounded{put(to, make([]int16, rows*k)), put(to, make([]float32, rows*k/16))}
 	(&roundLoop{&round, x, m, p, tiles}).Range(0, m)
-	scales := 2 * atOnce / p.sub * p.rows
+	scales := tiles.panels * atOnce / p.sub * p.rows
 	e := expanded{
 		scale: put(to, make([]float32, scales)), minima: put(to, make([]float32, scales)),
-		products: put(to, make([]float32, productRows*2*p.rows)), weights: put(to, make([]int16, 2*atOnce*p.rows)),
+		products: put(to, make([]float32, productRows*tiles.panels*p.rows+tiles.wideWork(p.rows))),
+		weights:  put(to, make([]int16, tiles.panels*atOnce*p.rows)),
 	}
 	l := packedLoop{put(to, make([]float32, m*n)), &round, p, tiles, m}
-	for at := 0; at < k; at += wideK {
-		for panel := 0; panel < p.count; panel += 2 {
-			tiles.pair(&l, &e, panel, min(panel+1, p.count-1), 0, m, at, min(wideK, k-at))
+	for at := 0; at < k; at += tiles.columns {
+		for panel := 0; panel < p.count; panel += tiles.panels {
+			tiles.group(&l, &e, panel, p.count-1, 0, m, at, min(tiles.columns, k-at))
 		}
 	}
 }

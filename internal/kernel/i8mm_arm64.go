@@ -25,6 +25,8 @@ const (
 
 func (*matrixTiles) from() int { return matrixFrom }
 
+func (*matrixTiles) atOnce() int { return 1 }
+
 func (*matrixTiles) roundedRows(m int) int { return (m + matrixRows - 1) / matrixRows * matrixRows }
 
 // round has pairs of rows share their memory: of each plane of 32 columns, eight of the one and eight of the other in turn.

@@ -62,7 +62,8 @@ func (r *region) run() {
 	r.list.Run(roundGrain)
 	for i := range r.packed {
 		l := &r.packed[i]
-		r.list.Add(l.p.count, l.p.rows*l.p.k*(l.m+readCost), l)
+		n := l.way.atOnce()
+		r.list.Add((l.p.count+n-1)/n, n*l.p.rows*l.p.k*(l.m+readCost), l)
 	}
 	for i := range r.floats {
 		l := &r.floats[i]

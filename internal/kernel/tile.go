@@ -38,6 +38,8 @@ const (
 	tileCall = 1 << 13
 )
 
+func (*tileUnits) atOnce() int { return 1 }
+
 func (*tileUnits) from() int { return tileFrom }
 
 // tiled is how many of m rows are multiplied on tiles, those included that fill up the last.
@@ -108,7 +110,7 @@ func (t *tileUnits) panels(l *packedLoop, e *expanded, first, last, hi, at int) 
 	for panel := first; panel < last; panel++ {
 		i := panel - first
 		minima[i] = p.expand(e.scale[i*scales:i*scales+n], e.minima[i*n:(i+1)*n], panel, at)
-		t.widen.widen(e.weights[i*size:], p, panel, at, k)
+		t.widen.widen(e.weights[i*size:], p, panel, at, k, 1)
 	}
 	f := fetching{p: p, panel: first, last: last, at: at + t.columns}
 	if f.at >= p.k {

@@ -2,103 +2,119 @@ package kernel
 
 import "slices"
 
-// wideTiles are the way of many rows of activations: tiles of productRows rows and two panels, whose weights are widened
-// to 16 bits first.
+// wideTiles are the way of many rows of activations: tiles of productRows rows and some panels, whose weights are widened to
+// 16 bits first.
 type wideTiles struct {
 	tile wideTile
 	// widen widens weights.
 	widen widener
+	// panels is how many a tile has.
+	panels int
+	// columns of the panels are widened at a time, whole blocks of all types: two thirds of the first cache.
+	columns int
 }
 
-// wideTile is a packedTile with the scales of the second panel, and the minima, second bytes after those of the first.
-type wideTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws, wm *float32, second, blocks int, add bool)
+// wideTile is a packedTile with the scales of further panels, and the minima, second bytes after those of the one before.
+// work is memory of wideWork.
+type wideTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws, wm *float32, second, blocks int, add bool, work *float32)
 
 const (
 	// wideFrom is from how many rows on it is worth it to widen weights first: with 32 rows, the last tile of which is
 	// partly empty, it is not.
 	wideFrom = 48
-	// wideK is how many columns of two panels are widened at a time, whole blocks of all types: half of the first cache.
+	// wideK is the largest number of columns that are widened at a time.
 	wideK = 512
 	// wideBlock is how many rows pass them before the next: so many columns of theirs are half of a second cache.
 	wideBlock = 32 * productRows
 )
 
+// wideWork is how much memory a tile of panels of that many rows needs, in floats.
+func (w *wideTiles) wideWork(rows int) int { return productRows*w.panels*rows + 16 }
+
 func (*wideTiles) from() int { return wideFrom }
 
 func (*wideTiles) roundedRows(m int) int { return (m + productRows - 1) / productRows * productRows }
 
+func (w *wideTiles) atOnce() int { return w.panels }
+
 func (w *wideTiles) round(r *rounded, x []float32, i, m int, p *packed) {
-	for at := 0; at < p.k; at += wideK {
-		r.put(w.at(m, p.k, i, at), x[i*p.k+at:i*p.k+min(at+wideK, p.k)], p)
+	for at := 0; at < p.k; at += w.columns {
+		r.put(w.at(m, p.k, i, at), x[i*p.k+at:i*p.k+min(at+w.columns, p.k)], p)
 	}
 }
 
-// at is where the columns from at on, a multiple of wideK, of row i of m rounded activations are, in the order
-// [K/wideK, tiles, productRows, wideK]: what a tile reads follows in memory. Scales are in the same order.
-func (w *wideTiles) at(m, k, i, at int) int { return at*w.roundedRows(m) + i*min(wideK, k-at) }
+// at is where the columns from at on, a multiple of w.columns, of row i of m rounded activations are, in the order
+// [K/columns, tiles, productRows, columns]: what a tile reads follows in memory. Scales are in the same order.
+func (w *wideTiles) at(m, k, i, at int) int { return at*w.roundedRows(m) + i*min(w.columns, k-at) }
 
-// mul multiplies with two panels at a time.
+// mul multiplies with some panels at a time.
 func (w *wideTiles) mul(l *packedLoop, lo, hi int) {
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)
 	for first := 0; first < l.m; first += wideBlock {
-		for at := 0; at < l.p.k; at += wideK {
-			for panel := lo; panel < hi; panel += 2 {
-				w.pair(l, e, panel, min(panel+1, hi-1), first, min(first+wideBlock, l.m), at, min(wideK, l.p.k-at))
+		for at := 0; at < l.p.k; at += w.columns {
+			for panel := lo; panel < hi; panel += w.panels {
+				w.group(l, e, panel, hi-1, first, min(first+wideBlock, l.m), at, min(w.columns, l.p.k-at))
 			}
 		}
 	}
 }
 
-// pair multiplies k columns of the rows [first, end) from column at on with two panels, or with the last one twice.
-func (w *wideTiles) pair(l *packedLoop, e *expanded, panel, other, first, end, at, k int) {
+// group multiplies k columns of the rows [first, end) from column at on with the panels of a tile, or with the last one several
+// times.
+func (w *wideTiles) group(l *packedLoop, e *expanded, panel, last, first, end, at, k int) {
 	p, x := l.p, l.x
 	rows := p.rows
-	n := k / p.sub * rows // scales of a panel
-	e.scale = slices.Grow(e.scale[:0], 2*n)[:2*n]
-	e.minima = slices.Grow(e.minima[:0], 2*n)[:2*n]
-	e.weights = slices.Grow(e.weights[:0], 2*k*rows)[:2*k*rows]
-	minima := p.expand(e.scale[:n], e.minima[:n], panel, at)
-	p.expand(e.scale[n:], e.minima[n:], other, at)
-	w.widen.widen(e.weights, p, panel, at, k)
-	w.widen.widen(e.weights[rows*2:], p, other, at, k)
-	blocks, columns := k/p.scaling.unit(), min((other+1)*rows, p.n)-panel*rows
+	n, size := k/p.sub*rows, k*rows // scales and weights of a panel
+	e.scale = slices.Grow(e.scale[:0], w.panels*n)[:w.panels*n]
+	e.minima = slices.Grow(e.minima[:0], w.panels*n)[:w.panels*n]
+	e.weights = slices.Grow(e.weights[:0], w.panels*size)[:w.panels*size]
+	var minima *float32
+	for i := range w.panels {
+		some := p.expand(e.scale[i*n:(i+1)*n], e.minima[i*n:(i+1)*n], min(panel+i, last), at)
+		if i == 0 {
+			minima = some
+		}
+		w.widen.widen(e.weights[i*rows*2:], p, min(panel+i, last), at, k, w.panels)
+	}
+	blocks, columns, whole := k/p.scaling.unit(), min((min(panel+w.panels-1, last)+1)*rows, p.n)-panel*rows, w.panels*rows
+	work := e.part(productRows*whole + w.wideWork(rows))
 	for i := first; i < end; i += productRows {
 		q := w.at(l.m, p.k, i, at)
 		dst, ldd, m := l.dst[i*p.n+panel*rows:], p.n, min(productRows, end-i)
-		edge := m < productRows || columns < 2*rows
+		edge := m < productRows || columns < whole
 		if edge { // a tile that reaches beyond dst
-			dst, ldd = e.part(productRows*2*rows), 2*rows
+			dst, ldd = work, whole
 			for r := 0; r < m && at > 0; r++ {
 				copy(dst[r*ldd:], l.dst[(i+r)*p.n+panel*rows:][:columns])
 			}
 		}
-		w.tile(&dst[0], ldd, &x.q[q], 2*k, &x.scales[q/16], k/16, &e.weights[0], &e.scale[0], minima, 4*n, blocks, at > 0)
+		w.tile(&dst[0], ldd, &x.q[q], 2*k, &x.scales[q/16], k/16, &e.weights[0], &e.scale[0], minima, 4*n, blocks, at > 0, &work[productRows*whole])
 		for r := 0; r < m && edge; r++ {
 			copy(l.dst[(i+r)*p.n+panel*rows:][:columns], dst[r*ldd:])
 		}
 	}
 }
 
-// widener widens the integers of k columns of a panel of p, from column at on, into every other vector of dst, and
-// fetches what lies after them.
+// widener widens the integers of k columns of a panel of p, from column at on, into one of so many vectors of dst, and
+// fetches what lies after as many panels.
 type widener interface {
-	widen(dst []int16, p *packed, panel, at, k int)
+	widen(dst []int16, p *packed, panel, at, k, panels int)
 }
 
 // blockWidener is a widener of blocks of 32 columns, which fetches what lies ahead bytes after them.
 type blockWidener func(dst *int16, w *byte, ahead, blocks int)
 
-func (f blockWidener) widen(dst []int16, p *packed, panel, at, k int) {
+func (f blockWidener) widen(dst []int16, p *packed, panel, at, k, panels int) {
 	size := p.quantBytes(p.k)
-	f(&dst[0], &p.quants[panel*size+p.quantBytes(at)], 2*size, k/32)
+	f(&dst[0], &p.quants[panel*size+p.quantBytes(at)], panels*size, k/32)
 }
 
 // superWidener is one of K formats, which multiplies by the bytes sc that scale sub-blocks.
 type superWidener func(dst *int16, w, sc *byte, ahead, blocks int)
 
-func (f superWidener) widen(dst []int16, p *packed, panel, at, k int) {
+func (f superWidener) widen(dst []int16, p *packed, panel, at, k, panels int) {
 	size := p.quantBytes(p.k)
 	sc := p.subScale[(panel*(p.k/p.sub)+at/p.sub)*p.rows:]
-	f(&dst[0], &p.quants[panel*size+p.quantBytes(at)], &sc[0], 2*size, k/32)
+	f(&dst[0], &p.quants[panel*size+p.quantBytes(at)], &sc[0], panels*size, k/32)
 }

@@ -29,6 +29,7 @@ func main() {
 		floats()
 		quantized()
 		wide()
+		widening()
 		roundActivations()
 		roundSuper()
 		scalesF16()
@@ -41,19 +42,23 @@ func main() {
 		attention()
 	case "avxvnni":
 		v = ymm
-		v.title, v.dot, v.chains = "V", vexDot, 8
+		v.title, v.dot, v.chains, v.fused = "V", vexDot, 8, true
 		quantized()
+		wide()
 		peakI8("peakI8AVXVNNI")
 	case "avx512":
 		v = zmm
 		floats()
 		quantized()
+		wide()
+		widening()
 		roundWide()
 		scalesF16()
 		scalesK()
 		limits()
-		v.title, v.dot, v.chains = "ZV", evexDot, 8
+		v.title, v.dot, v.chains, v.fused = "ZV", evexDot, 8, true
 		quantized()
+		wide()
 		peakI8("peakI8AVX512VNNI")
 	case "amx":
 		v = zmm
@@ -92,21 +97,23 @@ type vector struct {
 	dot func(x Op, weights, sum VecVirtual)
 	// chains is how many sums dot needs at least to keep the processor busy.
 	chains int
+	fused  bool // dot is one instruction
 	// The largest tiles that the registers hold, in rows of x by rows (dot) or vectors (gemm) of w.
 	dotRows, dotColumns int
 	dotOne              int // rows of w for one row of x
 	gemmRows            int
 	packedRows          int
+	widePanels          int
 }
 
 var (
 	ymm = vector{
 		bytes: 32, registers: 16, tier: "AVX2", register: YMM, dot: multiplyAdd, chains: 1,
-		dotRows: 4, dotColumns: 3, dotOne: 6, gemmRows: 6, packedRows: 6,
+		dotRows: 4, dotColumns: 3, dotOne: 6, gemmRows: 6, packedRows: 6, widePanels: 2,
 	}
 	zmm = vector{
 		bytes: 64, registers: 32, tier: "AVX512", title: "Z", register: ZMM, dot: multiplyAdd, chains: 1,
-		dotRows: 6, dotColumns: 4, dotOne: 8, gemmRows: 8, packedRows: 8,
+		dotRows: 6, dotColumns: 4, dotOne: 8, gemmRows: 8, packedRows: 8, widePanels: 4,
 	}
 )
 
@@ -201,6 +208,15 @@ func zero(x VecVirtual) {
 		VPXORD(x, x, x)
 	} else {
 		VPXOR(x, x, x)
+	}
+}
+
+// move copies an integer vector from or to memory.
+func move(from, to Op) {
+	if v.wide() {
+		VMOVDQU32(from, to)
+	} else {
+		VMOVDQU(from, to)
 	}
 }
 

@@ -6,19 +6,21 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-const (
-	wideRows   = 6 // of a wide tile
-	widePanels = 2
-)
+// wideRows is how many rows a wide tile has.
+const wideRows = 6
 
-// wide writes the integer products of many rows of activations: tiles of six rows and two panels, whose weights were
-// widened to 16 bits before. A number of x serves both panels, and no weight is widened for one tile alone. The 12 sums
-// of a block fill the registers; outputs are kept in memory. They are the floats of the other tiles, bit for bit.
+// wide writes the integer products of many rows of activations: tiles of six rows and as many panels as registers hold the sums
+// of, whose weights were widened to 16 bits before. A number of x serves all panels, and no weight is widened for one tile
+// alone. Outputs are kept in memory. They are the floats of the other tiles, bit for bit.
 func wide() {
-	wideTile("gemmWide", false, false)
-	wideTile("gemmWideM", false, true)
-	wideTile("gemmWideK", true, false)
-	wideTile("gemmWideKM", true, true)
+	wideTile(name("gemmWide", v.title), false, false)
+	wideTile(name("gemmWideM", v.title), false, true)
+	wideTile(name("gemmWideK", v.title), true, false)
+	wideTile(name("gemmWideKM", v.title), true, true)
+}
+
+// widening writes what brings weights into the order of wide tiles.
+func widening() {
 	wideI8()
 	wideI4()
 	for _, f := range []superFormat{q4k, q5k, q6k} {
@@ -28,21 +30,22 @@ func wide() {
 }
 
 // wideTile writes the tile for weights with a scale for each block of 32, or for those of K formats, which were multiplied
-// by the scales of their sub-blocks before, see gemmSuper. w is int16 [k/2, 2, 8, 2], pairs of columns of each row of both
-// panels. The scales and minima of the second panel lie second bytes after those of the first. blocks are those that have a
-// scale, of 32 or 128 columns.
+// by the scales of their sub-blocks before, see gemmSuper. w is int16 [k/2, panels, 8 or 16, 2], pairs of columns of each row
+// of all panels. The scales and minima of a panel lie second bytes after those of the one before. blocks are those that have a
+// scale, of 32 or 128 columns. work is memory for the outputs and 64 bytes more.
 func wideTile(title string, super, minima bool) {
-	TEXT(title, NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool)")
+	TEXT(title, NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)")
 	Pragma("noescape")
-	const sums = wideRows * widePanels
+	panels := v.widePanels
+	sums := wideRows * panels
 	var count Mem
 	if super {
 		count = AllocLocal(8)
 	}
-	local := GP64() // the outputs, at a multiple of 64 bytes
-	LEAQ(AllocLocal(32*sums+64).Offset(63), local)
+	local := Load(Param("work"), GP64()) // the outputs, at a multiple of 64 bytes
+	ADDQ(Imm(63), local)
 	ANDQ(I8(-64), local)
-	acc := func(i, panel int) Mem { return at(local, 32*(widePanels*i+panel)) }
+	acc := func(i, panel int) Mem { return at(local, v.bytes*(panels*i+panel)) }
 	dst, ldd := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
 	SHLQ(Imm(2), ldd)
 	// The outputs of the next tile, which lie below, may be in no cache.
@@ -50,12 +53,14 @@ func wideTile(title string, super, minima bool) {
 	LEAQ(Mem{Base: ldd, Index: ldd, Scale: 2}, next)
 	LEAQ(Mem{Base: dst, Index: next, Scale: 2}, next)
 	for range wideRows {
-		PREFETCHT0(at(next, 0))
+		for line := 0; line < v.bytes*panels; line += 64 {
+			PREFETCHT0(at(next, line))
+		}
 		ADDQ(ldd, next)
 	}
 	outputs := func(one func(i, panel int)) {
 		for i := range wideRows {
-			for panel := range widePanels {
+			for panel := range panels {
 				one(i, panel)
 			}
 			if i < wideRows-1 {
@@ -67,49 +72,56 @@ func wideTile(title string, super, minima bool) {
 	TESTB(more, more)
 	JZ(LabelRef("zero"))
 	outputs(func(i, panel int) {
-		a := YMM()
-		VMOVUPS(at(dst, 32*panel), a)
+		a := v.register()
+		VMOVUPS(at(dst, v.bytes*panel), a)
 		VMOVUPS(a, acc(i, panel))
 	})
 	JMP(LabelRef("start"))
 	Label("zero")
-	none := YMM()
+	none := v.register()
 	VXORPS(none, none, none)
 	for i := range wideRows {
-		for panel := range widePanels {
+		for panel := range panels {
 			VMOVUPS(none, acc(i, panel))
 		}
 	}
 	Label("start")
 	o := loadOperands(wideRows, minima)
 	second := Load(Param("second"), GP64())
+	third := second
+	if panels > 3 {
+		third = GP64()
+		LEAQ(Mem{Base: second, Index: second, Scale: 2}, third)
+	}
 	scales := func(base Register, off, panel int) Mem {
-		if panel == 0 {
+		switch panel {
+		case 0:
 			return at(base, off)
+		case 3:
+			return Mem{Base: base, Index: third, Scale: 1, Disp: off}
 		}
-		return Mem{Base: base, Index: second, Scale: 1, Disp: off}
+		return Mem{Base: base, Index: second, Scale: uint8(panel), Disp: off}
 	}
 	// products adds those with 32 columns.
 	products := func(sum []VecVirtual, first bool) {
-		w, t, b := vectors(widePanels), YMM(), YMM()
+		w := vectors(panels)
 		for pair := range 16 {
 			for panel := range w {
-				VMOVDQU(at(o.w, 32*(widePanels*pair+panel)), w[panel])
+				move(at(o.w, v.bytes*(panels*pair+panel)), w[panel])
 			}
 			for i := range wideRows {
-				VPBROADCASTD(disp(o.x(i), 4*pair), b)
-				if first && pair == 0 {
-					VPMADDWD(w[0], b, sum[2*i])
-					VPMADDWD(w[1], b, sum[2*i+1])
-					continue
+				x := v.register()
+				VPBROADCASTD(disp(o.x(i), 4*pair), x)
+				for panel := range w {
+					if s := sum[panels*i+panel]; first && pair == 0 && !v.fused {
+						VPMADDWD(w[panel], x, s)
+					} else {
+						v.dot(x, w[panel], s)
+					}
 				}
-				VPMADDWD(w[0], b, t)
-				VPMADDWD(w[1], b, b)
-				VPADDD(t, sum[2*i], sum[2*i])
-				VPADDD(b, sum[2*i+1], sum[2*i+1])
 			}
 		}
-		add(32*32*widePanels/2, o.w)
+		add(16*v.bytes*panels, o.w)
 		for _, r := range o.xbases {
 			ADDQ(Imm(64), r)
 		}
@@ -117,27 +129,27 @@ func wideTile(title string, super, minima bool) {
 	// floats adds the sums to the outputs, and the minima of so many times 32 columns.
 	floats := func(sum []VecVirtual, columns int) {
 		for i := range wideRows {
-			xs, s := YMM(), YMM()
+			xs, s := v.register(), v.register()
 			VBROADCASTSS(o.xs(i), xs)
-			for panel := range widePanels {
-				a := sum[2*i+panel]
+			for panel := range panels {
+				a := sum[panels*i+panel]
 				VCVTDQ2PS(a, a)
 				VMULPS(scales(o.ws, 0, panel), xs, s)
 				VFMADD213PS(acc(i, panel), s, a)
 			}
 			for j := 0; j < columns && minima; j++ {
-				xm := YMM()
+				xm := v.register()
 				VBROADCASTSS(disp(o.xs(i), 8*j+4), xm)
-				for panel := range widePanels {
-					VFMADD231PS(scales(o.wm, 32*j, panel), xm, sum[2*i+panel])
+				for panel := range panels {
+					VFMADD231PS(scales(o.wm, v.bytes*j, panel), xm, sum[panels*i+panel])
 				}
 			}
-			for panel := range widePanels {
-				VMOVUPS(sum[2*i+panel], acc(i, panel))
+			for panel := range panels {
+				VMOVUPS(sum[panels*i+panel], acc(i, panel))
 			}
 		}
 		if minima {
-			add(32*columns, o.wm)
+			add(v.bytes*columns, o.wm)
 		}
 		for _, r := range o.xsbases {
 			ADDQ(Imm(uint64(8*columns)), r)
@@ -146,9 +158,14 @@ func wideTile(title string, super, minima bool) {
 	loop("block", o.n, 1, func() {
 		if !super {
 			sum := vectors(sums)
+			for _, x := range sum {
+				if v.fused {
+					zero(x)
+				}
+			}
 			products(sum, true)
 			floats(sum, 1)
-			add(32, o.ws)
+			add(v.bytes, o.ws)
 			return
 		}
 		sum := vectors(sums)
@@ -161,37 +178,38 @@ func wideTile(title string, super, minima bool) {
 		DECQ(count)
 		JNZ(LabelRef("columns"))
 		floats(sum, 4)
-		add(32, o.ws)
+		add(v.bytes, o.ws)
 	})
 	dst, ldd = Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
 	SHLQ(Imm(2), ldd)
 	outputs(func(i, panel int) {
-		a := YMM()
+		a := v.register()
 		VMOVUPS(acc(i, panel), a)
-		VMOVUPS(a, at(dst, 32*panel))
+		VMOVUPS(a, at(dst, v.bytes*panel))
 	})
 	VZEROUPPER()
 	RET()
 }
 
-// wideI8 writes the widening of blocks of one panel of int8, [16, 8, 2] each, into every other vector of dst. What lies
-// ahead bytes after them is fetched.
+// wideI8 writes the widening of blocks of one panel of int8, [16, 8 or 16, 2] each, into every second or fourth vector of dst, as
+// many as tiles have panels. What lies ahead bytes after them is fetched.
 func wideI8() {
-	TEXT("wideI8AVX2", NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
+	TEXT("wideI8"+v.tier, NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
 	ahead := Load(Param("ahead"), GP64())
+	stride := v.bytes * v.widePanels
 	loop("block", n, 1, func() {
 		for pair := range 16 {
-			a := YMM()
-			if pair%4 == 0 {
-				PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: 16 * pair})
+			a, off := v.register(), v.bytes/2*pair
+			if off%64 == 0 {
+				PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: off})
 			}
-			VPMOVSXBW(at(w, 16*pair), a)
-			VMOVDQU(a, at(dst, 64*pair))
+			VPMOVSXBW(at(w, off), a)
+			move(a, at(dst, stride*pair))
 		}
-		add(16*16, w)
-		add(64*16, dst)
+		add(v.bytes/2*16, w)
+		add(stride*16, dst)
 	})
 	VZEROUPPER()
 	RET()
@@ -199,24 +217,25 @@ func wideI8() {
 
 // wideI4 is wideI8 for a panel of 4 bits, see gemmI4.
 func wideI4() {
-	TEXT("wideI4AVX2", NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
+	TEXT("wideI4"+v.tier, NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
 	ahead := Load(Param("ahead"), GP64())
+	stride := v.bytes * v.widePanels
 	loop("block", n, 1, func() {
 		for j := range 8 {
-			lower, upper := YMM(), YMM()
-			if j%4 == 0 {
-				PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: 16 * j})
+			lower, upper, off := v.register(), v.register(), v.bytes/2*j
+			if off%64 == 0 {
+				PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: off})
 			}
-			VPMOVZXBW(at(w, 16*j), lower)
+			VPMOVZXBW(at(w, off), lower)
 			VPSRLW(Imm(4), lower, upper)
-			VPAND(u32(0x000F000F), lower, lower)
-			VMOVDQU(lower, at(dst, 64*j))
-			VMOVDQU(upper, at(dst, 64*(j+8)))
+			and(u32(0x000F000F), lower, lower)
+			move(lower, at(dst, stride*j))
+			move(upper, at(dst, stride*(j+8)))
 		}
-		add(16*8, w)
-		add(64*16, dst)
+		add(v.bytes/2*8, w)
+		add(stride*16, dst)
 	})
 	VZEROUPPER()
 	RET()
@@ -224,25 +243,26 @@ func wideI4() {
 
 // wideSuper is wideI8 for a panel of a K format: weights are multiplied by the scales of their sub-blocks, sc.
 func wideSuper(f superFormat) {
-	TEXT("wide"+f.title[len("gemm"):]+"AVX2", NOSPLIT, "func(dst *int16, w *byte, sc *byte, ahead int, blocks int)")
+	TEXT("wide"+f.title[len("gemm"):]+v.tier, NOSPLIT, "func(dst *int16, w *byte, sc *byte, ahead int, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
 	sc, ahead := Load(Param("sc"), GP64()), Load(Param("ahead"), GP64())
+	stride := v.bytes * v.widePanels
 	loop("block", n, 1, func() {
-		for off := 0; off < 32*f.bits; off += 64 {
+		for off := 0; off < v.bytes*f.bits; off += 64 {
 			PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: off})
 		}
 		for part := range 32 / f.sub {
-			scale := YMM()
+			scale := v.register()
 			scalePairs(f.scale(sc, 0, part), scale)
 			f.pairs(w, 0, part, func(column int, weights VecVirtual) {
 				VPMULLW(scale, weights, weights)
-				VMOVDQU(weights, at(dst, 32*column))
+				move(weights, at(dst, stride/2*column))
 			})
 		}
-		add(32*f.bits, w)
-		add(8*32/f.sub, sc)
-		add(64*16, dst)
+		add(v.bytes*f.bits, w)
+		add(v.words()*32/f.sub, sc)
+		add(stride*16, dst)
 	})
 	VZEROUPPER()
 	RET()
