@@ -363,7 +363,7 @@ func TestGuardedPacked(t *testing.T) {
 
 // guardedWide computes a product by wide tiles.
 func guardedWide(to *memory, p *packed, tiles *wideTiles, m, n, k int, x []float32) {
-	rows, atOnce := (m+productRows-1)/productRows*productRows, min(tiles.columns, k)
+	rows, atOnce := (m+productRows-1)/productRows*productRows, min(wideK, k)
 	round := rounded{put(to, make([]int16, rows*k)), put(to, make([]float32, rows*k/16))}
 	(&roundLoop{&round, x, m, p, tiles}).Range(0, m)
 	scales := tiles.panels * atOnce / p.sub * p.rows
@@ -373,9 +373,9 @@ func guardedWide(to *memory, p *packed, tiles *wideTiles, m, n, k int, x []float
 		weights:  put(to, make([]int16, tiles.panels*atOnce*p.rows)),
 	}
 	l := packedLoop{put(to, make([]float32, m*n)), &round, p, tiles, m}
-	for at := 0; at < k; at += tiles.columns {
+	for at := 0; at < k; at += wideK {
 		for panel := 0; panel < p.count; panel += tiles.panels {
-			tiles.group(&l, &e, panel, p.count-1, 0, m, at, min(tiles.columns, k-at))
+			tiles.group(&l, &e, panel, p.count-1, 0, m, at, min(wideK, k-at))
 		}
 	}
 }

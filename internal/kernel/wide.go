@@ -10,8 +10,6 @@ type wideTiles struct {
 	widen widener
 	// panels is how many a tile has.
 	panels int
-	// columns of the panels are widened at a time, whole blocks of all types: two thirds of the first cache.
-	columns int
 }
 
 // wideTile is a packedTile with the scales of further panels, and the minima, second bytes after those of the one before.
@@ -22,7 +20,8 @@ const (
 	// wideFrom is from how many rows on it is worth it to widen weights first: with 32 rows, the last tile of which is
 	// partly empty, it is not.
 	wideFrom = 48
-	// wideK is the largest number of columns that are widened at a time.
+	// wideK is how many columns of a tile's panels are widened at a time, whole blocks of all types: half of the first cache for
+	// AVX2. For AVX-512 it is more than that cache, and still as fast as half of it for 8 bits and faster for K formats.
 	wideK = 512
 	// wideBlock is how many rows pass them before the next: so many columns of theirs are half of a second cache.
 	wideBlock = 32 * productRows
@@ -38,23 +37,23 @@ func (*wideTiles) roundedRows(m int) int { return (m + productRows - 1) / produc
 func (w *wideTiles) atOnce() int { return w.panels }
 
 func (w *wideTiles) round(r *rounded, x []float32, i, m int, p *packed) {
-	for at := 0; at < p.k; at += w.columns {
-		r.put(w.at(m, p.k, i, at), x[i*p.k+at:i*p.k+min(at+w.columns, p.k)], p)
+	for at := 0; at < p.k; at += wideK {
+		r.put(w.at(m, p.k, i, at), x[i*p.k+at:i*p.k+min(at+wideK, p.k)], p)
 	}
 }
 
-// at is where the columns from at on, a multiple of w.columns, of row i of m rounded activations are, in the order
-// [K/columns, tiles, productRows, columns]: what a tile reads follows in memory. Scales are in the same order.
-func (w *wideTiles) at(m, k, i, at int) int { return at*w.roundedRows(m) + i*min(w.columns, k-at) }
+// at is where the columns from at on, a multiple of wideK, of row i of m rounded activations are, in the order
+// [K/wideK, tiles, productRows, wideK]: what a tile reads follows in memory. Scales are in the same order.
+func (w *wideTiles) at(m, k, i, at int) int { return at*w.roundedRows(m) + i*min(wideK, k-at) }
 
 // mul multiplies with some panels at a time.
 func (w *wideTiles) mul(l *packedLoop, lo, hi int) {
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)
 	for first := 0; first < l.m; first += wideBlock {
-		for at := 0; at < l.p.k; at += w.columns {
+		for at := 0; at < l.p.k; at += wideK {
 			for panel := lo; panel < hi; panel += w.panels {
-				w.group(l, e, panel, hi-1, first, min(first+wideBlock, l.m), at, min(w.columns, l.p.k-at))
+				w.group(l, e, panel, hi-1, first, min(first+wideBlock, l.m), at, min(wideK, l.p.k-at))
 			}
 		}
 	}
