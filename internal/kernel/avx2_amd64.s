@@ -23587,10 +23587,7 @@ TEXT ·scoreF16x1(SB), NOSPLIT, $0-64
 	ADDQ DI, R9
 	LEAQ (R9)(DI*2), R10
 	ADDQ DI, R10
-	LEAQ (SI)(DI*2), R11
-	ADDQ DI, R11
-	LEAQ (R11)(DI*2), R12
-	ADDQ DI, R12
+	LEAQ 2048(BX), R11
 
 keys:
 	CMPQ   R8, $0x08
@@ -23603,27 +23600,29 @@ keys:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   dim+56(FP), R13
+	MOVQ   dim+56(FP), R12
 
 block:
-	CMPQ        R13, $0x20
+	CMPQ        R12, $0x20
 	JLT         block_end
 	PREFETCHT0  (SI)
-	PREFETCHT0  2048(BX)
-	PREFETCHT0  (SI)(DI*1)
-	PREFETCHT0  2048(BX)(DI*1)
-	PREFETCHT0  (SI)(DI*2)
-	PREFETCHT0  2048(BX)(DI*2)
 	PREFETCHT0  (R11)
-	PREFETCHT0  2048(R9)
-	PREFETCHT0  (R11)(DI*1)
-	PREFETCHT0  2048(R9)(DI*1)
-	PREFETCHT0  (R11)(DI*2)
-	PREFETCHT0  2048(R9)(DI*2)
-	PREFETCHT0  (R12)
-	PREFETCHT0  2048(R10)
-	PREFETCHT0  (R12)(DI*1)
-	PREFETCHT0  2048(R10)(DI*1)
+	PREFETCHT0  64(SI)
+	PREFETCHT0  64(R11)
+	PREFETCHT0  128(SI)
+	PREFETCHT0  128(R11)
+	PREFETCHT0  192(SI)
+	PREFETCHT0  192(R11)
+	PREFETCHT0  256(SI)
+	PREFETCHT0  256(R11)
+	PREFETCHT0  320(SI)
+	PREFETCHT0  320(R11)
+	PREFETCHT0  384(SI)
+	PREFETCHT0  384(R11)
+	PREFETCHT0  448(SI)
+	PREFETCHT0  448(R11)
+	ADDQ        $0x00000200, SI
+	ADDQ        $0x00000200, R11
 	VCVTPH2PS   (BX), Y8
 	VFMADD231PS (CX), Y8, Y0
 	VCVTPH2PS   16(BX), Y8
@@ -23692,16 +23691,19 @@ block:
 	ADDQ        $0x40, BX
 	ADDQ        $0x40, R9
 	ADDQ        $0x40, R10
-	ADDQ        $0x40, SI
-	ADDQ        $0x40, R11
-	ADDQ        $0x40, R12
-	SUBQ        $0x20, R13
+	SUBQ        $0x20, R12
 	JMP         block
 
 block_end:
-eight:
-	CMPQ        R13, $0x08
-	JLT         eight_end
+vector:
+	CMPQ        R12, $0x08
+	JLT         vector_end
+	PREFETCHT0  (SI)
+	PREFETCHT0  (R11)
+	PREFETCHT0  64(SI)
+	PREFETCHT0  64(R11)
+	ADDQ        $0x00000080, SI
+	ADDQ        $0x00000080, R11
 	VCVTPH2PS   (BX), Y8
 	VFMADD231PS (CX), Y8, Y0
 	VCVTPH2PS   (BX)(DI*1), Y8
@@ -23722,13 +23724,10 @@ eight:
 	ADDQ        $0x10, BX
 	ADDQ        $0x10, R9
 	ADDQ        $0x10, R10
-	ADDQ        $0x10, SI
-	ADDQ        $0x10, R11
-	ADDQ        $0x10, R12
-	SUBQ        $0x08, R13
-	JMP         eight
+	SUBQ        $0x08, R12
+	JMP         vector
 
-eight_end:
+vector_end:
 	SUBQ        DX, CX
 	LEAQ        (BX)(DI*8), BX
 	SUBQ        DI, BX
@@ -23736,12 +23735,6 @@ eight_end:
 	SUBQ        DI, R9
 	LEAQ        (R10)(DI*8), R10
 	SUBQ        DI, R10
-	LEAQ        (SI)(DI*8), SI
-	SUBQ        DI, SI
-	LEAQ        (R11)(DI*8), R11
-	SUBQ        DI, R11
-	LEAQ        (R12)(DI*8), R12
-	SUBQ        DI, R12
 	VINSERTF128 $0x01, X4, Y0, Y8
 	VPERM2F128  $0x31, Y4, Y0, Y0
 	VADDPS      Y0, Y8, Y8
@@ -23787,8 +23780,7 @@ TEXT ·scoreF16x2(SB), NOSPLIT, $0-64
 	MOVQ n+48(FP), R9
 	LEAQ (SI)(R8*2), R10
 	ADDQ R8, R10
-	LEAQ (DI)(R8*2), R11
-	ADDQ R8, R11
+	LEAQ 2048(SI), R11
 
 keys:
 	CMPQ   R9, $0x04
@@ -23807,13 +23799,15 @@ block:
 	CMPQ        R12, $0x20
 	JLT         block_end
 	PREFETCHT0  (DI)
-	PREFETCHT0  2048(SI)
-	PREFETCHT0  (DI)(R8*1)
-	PREFETCHT0  2048(SI)(R8*1)
-	PREFETCHT0  (DI)(R8*2)
-	PREFETCHT0  2048(SI)(R8*2)
 	PREFETCHT0  (R11)
-	PREFETCHT0  2048(R10)
+	PREFETCHT0  64(DI)
+	PREFETCHT0  64(R11)
+	PREFETCHT0  128(DI)
+	PREFETCHT0  128(R11)
+	PREFETCHT0  192(DI)
+	PREFETCHT0  192(R11)
+	ADDQ        $0x00000100, DI
+	ADDQ        $0x00000100, R11
 	VMOVUPS     (DX), Y8
 	VMOVUPS     (DX)(BX*1), Y9
 	VCVTPH2PS   (SI), Y10
@@ -23873,15 +23867,17 @@ block:
 	ADDQ        $0x00000080, DX
 	ADDQ        $0x40, SI
 	ADDQ        $0x40, R10
-	ADDQ        $0x40, DI
-	ADDQ        $0x40, R11
 	SUBQ        $0x20, R12
 	JMP         block
 
 block_end:
-eight:
+vector:
 	CMPQ        R12, $0x08
-	JLT         eight_end
+	JLT         vector_end
+	PREFETCHT0  (DI)
+	PREFETCHT0  (R11)
+	ADDQ        $0x40, DI
+	ADDQ        $0x40, R11
 	VMOVUPS     (DX), Y8
 	VMOVUPS     (DX)(BX*1), Y9
 	VCVTPH2PS   (SI), Y10
@@ -23899,21 +23895,15 @@ eight:
 	ADDQ        $0x20, DX
 	ADDQ        $0x10, SI
 	ADDQ        $0x10, R10
-	ADDQ        $0x10, DI
-	ADDQ        $0x10, R11
 	SUBQ        $0x08, R12
-	JMP         eight
+	JMP         vector
 
-eight_end:
+vector_end:
 	SUBQ         BX, DX
 	LEAQ         (SI)(R8*2), SI
 	ADDQ         R8, SI
 	LEAQ         (R10)(R8*2), R10
 	ADDQ         R8, R10
-	LEAQ         (DI)(R8*2), DI
-	ADDQ         R8, DI
-	LEAQ         (R11)(R8*2), R11
-	ADDQ         R8, R11
 	VINSERTF128  $0x01, X4, Y0, Y8
 	VPERM2F128   $0x31, Y4, Y0, Y0
 	VADDPS       Y0, Y8, Y8
@@ -23962,6 +23952,7 @@ TEXT ·scoreF16x4(SB), NOSPLIT, $0-64
 	ADDQ CX, R10
 	LEAQ (DX)(BX*2), R11
 	ADDQ BX, R11
+	LEAQ 2048(SI), R12
 
 keys:
 	CMPQ   R9, $0x02
@@ -23974,15 +23965,17 @@ keys:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   dim+56(FP), R12
+	MOVQ   dim+56(FP), R13
 
 block:
-	CMPQ        R12, $0x20
+	CMPQ        R13, $0x20
 	JLT         block_end
 	PREFETCHT0  (DI)
-	PREFETCHT0  2048(SI)
-	PREFETCHT0  (DI)(R8*1)
-	PREFETCHT0  2048(SI)(R8*1)
+	PREFETCHT0  (R12)
+	PREFETCHT0  64(DI)
+	PREFETCHT0  64(R12)
+	ADDQ        $0x00000080, DI
+	ADDQ        $0x00000080, R12
 	VMOVUPS     (DX), Y8
 	VMOVUPS     (DX)(BX*1), Y9
 	VMOVUPS     (DX)(BX*2), Y10
@@ -24042,14 +24035,17 @@ block:
 	ADDQ        $0x00000080, DX
 	ADDQ        $0x00000080, R11
 	ADDQ        $0x40, SI
-	ADDQ        $0x40, DI
-	SUBQ        $0x20, R12
+	SUBQ        $0x20, R13
 	JMP         block
 
 block_end:
-eight:
-	CMPQ        R12, $0x08
-	JLT         eight_end
+vector:
+	CMPQ        R13, $0x08
+	JLT         vector_end
+	PREFETCHT0  (DI)
+	PREFETCHT0  (R12)
+	ADDQ        $0x20, DI
+	ADDQ        $0x20, R12
 	VMOVUPS     (DX), Y8
 	VMOVUPS     (DX)(BX*1), Y9
 	VMOVUPS     (DX)(BX*2), Y10
@@ -24067,15 +24063,13 @@ eight:
 	ADDQ        $0x20, DX
 	ADDQ        $0x20, R11
 	ADDQ        $0x10, SI
-	ADDQ        $0x10, DI
-	SUBQ        $0x08, R12
-	JMP         eight
+	SUBQ        $0x08, R13
+	JMP         vector
 
-eight_end:
+vector_end:
 	SUBQ         BX, DX
 	SUBQ         BX, R11
 	ADDQ         R8, SI
-	ADDQ         R8, DI
 	VINSERTF128  $0x01, X4, Y0, Y8
 	VPERM2F128   $0x31, Y4, Y0, Y0
 	VADDPS       Y0, Y8, Y8
@@ -25186,10 +25180,7 @@ TEXT ·scoreQ8x1(SB), NOSPLIT, $0-64
 	ADDQ DI, R9
 	LEAQ (R9)(DI*2), R10
 	ADDQ DI, R10
-	LEAQ (SI)(DI*2), R11
-	ADDQ DI, R11
-	LEAQ (R11)(DI*2), R12
-	ADDQ DI, R12
+	LEAQ 2048(BX), R11
 
 keys:
 	CMPQ   R8, $0x08
@@ -25202,27 +25193,23 @@ keys:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   dim+56(FP), R13
+	MOVQ   dim+56(FP), R12
 
 block:
-	CMPQ         R13, $0x20
+	CMPQ         R12, $0x20
 	JLT          block_end
 	PREFETCHT0   (SI)
-	PREFETCHT0   2048(BX)
-	PREFETCHT0   (SI)(DI*1)
-	PREFETCHT0   2048(BX)(DI*1)
-	PREFETCHT0   (SI)(DI*2)
-	PREFETCHT0   2048(BX)(DI*2)
 	PREFETCHT0   (R11)
-	PREFETCHT0   2048(R9)
-	PREFETCHT0   (R11)(DI*1)
-	PREFETCHT0   2048(R9)(DI*1)
-	PREFETCHT0   (R11)(DI*2)
-	PREFETCHT0   2048(R9)(DI*2)
-	PREFETCHT0   (R12)
-	PREFETCHT0   2048(R10)
-	PREFETCHT0   (R12)(DI*1)
-	PREFETCHT0   2048(R10)(DI*1)
+	PREFETCHT0   64(SI)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   128(SI)
+	PREFETCHT0   128(R11)
+	PREFETCHT0   192(SI)
+	PREFETCHT0   192(R11)
+	PREFETCHT0   256(SI)
+	PREFETCHT0   256(R11)
+	ADDQ         $0x00000110, SI
+	ADDQ         $0x00000110, R11
 	VPBROADCASTW (BX), X8
 	VCVTPH2PS    X8, Y8
 	VPMOVSXBD    2(BX), Y9
@@ -25371,10 +25358,7 @@ block:
 	ADDQ         $0x22, BX
 	ADDQ         $0x22, R9
 	ADDQ         $0x22, R10
-	ADDQ         $0x22, SI
-	ADDQ         $0x22, R11
-	ADDQ         $0x22, R12
-	SUBQ         $0x20, R13
+	SUBQ         $0x20, R12
 	JMP          block
 
 block_end:
@@ -25385,12 +25369,6 @@ block_end:
 	SUBQ        DI, R9
 	LEAQ        (R10)(DI*8), R10
 	SUBQ        DI, R10
-	LEAQ        (SI)(DI*8), SI
-	SUBQ        DI, SI
-	LEAQ        (R11)(DI*8), R11
-	SUBQ        DI, R11
-	LEAQ        (R12)(DI*8), R12
-	SUBQ        DI, R12
 	VINSERTF128 $0x01, X4, Y0, Y8
 	VPERM2F128  $0x31, Y4, Y0, Y0
 	VADDPS      Y0, Y8, Y8
@@ -25436,8 +25414,7 @@ TEXT ·scoreQ8x2(SB), NOSPLIT, $0-64
 	MOVQ n+48(FP), R9
 	LEAQ (SI)(R8*2), R10
 	ADDQ R8, R10
-	LEAQ (DI)(R8*2), R11
-	ADDQ R8, R11
+	LEAQ 2048(SI), R11
 
 keys:
 	CMPQ   R9, $0x04
@@ -25456,13 +25433,13 @@ block:
 	CMPQ         R12, $0x20
 	JLT          block_end
 	PREFETCHT0   (DI)
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   (DI)(R8*1)
-	PREFETCHT0   2048(SI)(R8*1)
-	PREFETCHT0   (DI)(R8*2)
-	PREFETCHT0   2048(SI)(R8*2)
 	PREFETCHT0   (R11)
-	PREFETCHT0   2048(R10)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(R11)
+	PREFETCHT0   128(DI)
+	PREFETCHT0   128(R11)
+	ADDQ         $0x00000088, DI
+	ADDQ         $0x00000088, R11
 	VPBROADCASTW (SI), X8
 	VCVTPH2PS    X8, Y8
 	VPBROADCASTW (SI)(R8*1), X9
@@ -25562,8 +25539,6 @@ block:
 	ADDQ         $0x00000080, DX
 	ADDQ         $0x22, SI
 	ADDQ         $0x22, R10
-	ADDQ         $0x22, DI
-	ADDQ         $0x22, R11
 	SUBQ         $0x20, R12
 	JMP          block
 
@@ -25573,10 +25548,6 @@ block_end:
 	ADDQ         R8, SI
 	LEAQ         (R10)(R8*2), R10
 	ADDQ         R8, R10
-	LEAQ         (DI)(R8*2), DI
-	ADDQ         R8, DI
-	LEAQ         (R11)(R8*2), R11
-	ADDQ         R8, R11
 	VINSERTF128  $0x01, X4, Y0, Y8
 	VPERM2F128   $0x31, Y4, Y0, Y0
 	VADDPS       Y0, Y8, Y8
@@ -25625,6 +25596,7 @@ TEXT ·scoreQ8x4(SB), NOSPLIT, $0-64
 	ADDQ CX, R10
 	LEAQ (DX)(BX*2), R11
 	ADDQ BX, R11
+	LEAQ 2048(SI), R12
 
 keys:
 	CMPQ   R9, $0x02
@@ -25637,15 +25609,17 @@ keys:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   dim+56(FP), R12
+	MOVQ   dim+56(FP), R13
 
 block:
-	CMPQ         R12, $0x20
+	CMPQ         R13, $0x20
 	JLT          block_end
 	PREFETCHT0   (DI)
-	PREFETCHT0   2048(SI)
-	PREFETCHT0   (DI)(R8*1)
-	PREFETCHT0   2048(SI)(R8*1)
+	PREFETCHT0   (R12)
+	PREFETCHT0   64(DI)
+	PREFETCHT0   64(R12)
+	ADDQ         $0x44, DI
+	ADDQ         $0x44, R12
 	VPBROADCASTW (SI), X8
 	VCVTPH2PS    X8, Y8
 	VPBROADCASTW (SI)(R8*1), X9
@@ -25725,15 +25699,13 @@ block:
 	ADDQ         $0x00000080, DX
 	ADDQ         $0x00000080, R11
 	ADDQ         $0x22, SI
-	ADDQ         $0x22, DI
-	SUBQ         $0x20, R12
+	SUBQ         $0x20, R13
 	JMP          block
 
 block_end:
 	SUBQ         BX, DX
 	SUBQ         BX, R11
 	ADDQ         R8, SI
-	ADDQ         R8, DI
 	VINSERTF128  $0x01, X4, Y0, Y8
 	VPERM2F128   $0x31, Y4, Y0, Y0
 	VADDPS       Y0, Y8, Y8

@@ -358,6 +358,96 @@ func peakF32AVX512(n int)
 func peakI8AVX512(n int)
 
 //go:noescape
+func scoreF16Zx1(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)
+
+//go:noescape
+func scoreF16Zx2(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)
+
+//go:noescape
+func scoreF16Zx4(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)
+
+//go:noescape
+func mixF16Zx1x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx1x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx2x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx2x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx3x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx3x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx4x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx4x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx5x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx5x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx6x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx6x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func scoreQ8Zx1(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)
+
+//go:noescape
+func scoreQ8Zx2(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)
+
+//go:noescape
+func scoreQ8Zx4(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)
+
+//go:noescape
+func mixQ8Zx1x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx1x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx2x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx2x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx3x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx3x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx4x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx4x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx5x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx5x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx6x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx6x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
 func gemmI8ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape

@@ -6,12 +6,12 @@ import "jamba/tensor"
 // they fetch those at ahead, whose bytes lie likewise. They give the bits of dot and gemm with the rows widened.
 type pageTiles struct {
 	dtype tensor.DType
-	// score are the products of 1, 2 and 4 queries [dim] with n keys, a multiple of 8.
+	// score are the products of 1, 2 and 4 queries [dim] with n keys, a multiple of 16.
 	score [3]scoreTile
 	// mix are the sums of n weighted values for 1 to 6 queries, 16 values wide.
 	mix [6]mixTile
-	// wide are those for 1 and 2 queries, 64 and 32 values wide.
-	wide [2]mixTile
+	// wide are those for 1 query and more that are columns values wide.
+	wide []wideMixTile
 	// scales widens the first fp16 number of n rows, a multiple of 8; nil: the type has no scales.
 	scales func(dst *float32, rows *byte, row, n int)
 }
@@ -21,11 +21,16 @@ type scoreTile = func(dst *float32, ldd int, q *float32, keys, ahead *byte, row,
 // mixTile adds values times weights to dst, scales [blocks, PageLen] being those of the values' blocks.
 type mixTile = func(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row, n int)
 
+type wideMixTile struct {
+	mix     mixTile
+	columns int
+}
+
 // reads reports whether the kernels have a way for rows of that many values.
 func (t *pageTiles) reads(width int) bool { return t != nil && width%16 == 0 }
 
 // products computes those of queries q [n, width] with keys, and with some that are beyond them: their number is rounded
-// up to a multiple of 8.
+// up to a multiple of 16.
 func (t *pageTiles) products(dst, q []float32, rows, ahead []byte, n, keys, width int) {
 	_, row := PageRow(t.dtype, width)
 	for i := 0; i < n; {
@@ -36,7 +41,7 @@ func (t *pageTiles) products(dst, q []float32, rows, ahead []byte, n, keys, widt
 		case n-i >= 2:
 			m, f = 2, t.score[1]
 		}
-		f(&dst[i*PageLen], PageLen, &q[i*width], &rows[0], &ahead[0], row, (keys+7)&^7, width)
+		f(&dst[i*PageLen], PageLen, &q[i*width], &rows[0], &ahead[0], row, (keys+15)&^15, width)
 		ahead = rows
 		i += m
 	}
@@ -60,8 +65,8 @@ func (t *pageTiles) sum(sums, weights []float32, rows, ahead []byte, n, values, 
 			}
 			for at, columns := 0, 0; at < width; at += columns {
 				f := t.mix[m-1]
-				if columns = 16; m <= len(t.wide) && width-at >= 64/m {
-					f, columns = t.wide[m-1], 64/m
+				if columns = 16; m <= len(t.wide) && width-at >= t.wide[m-1].columns {
+					f, columns = t.wide[m-1].mix, t.wide[m-1].columns
 				}
 				next := &fetch[k*row+at*some*row/width] // each tile has a part fetched
 				f(&sums[i*width+at], width, &weights[i*PageLen+k], PageLen, &rows[k*row+t.offset(at)], &scales[at/32*PageLen+k], next, row, some)

@@ -15,7 +15,7 @@ type pageType struct {
 	block int // bytes of a block
 	first int // where in it the values begin, behind the scale if there is one
 	size  int // bytes of a value
-	// widen makes floats of the eight values at from, with their block's scale in every lane.
+	// widen makes floats of a vector of values at from, with their block's scale in every lane.
 	widen func(from Mem, scale, to VecVirtual)
 }
 
@@ -44,21 +44,30 @@ func attention() {
 		for _, m := range []int{1, 2, 4} {
 			scoreTile(p, m)
 		}
+		if v.wide() { // 24 sums
+			for m := 1; m <= 6; m++ {
+				mixTile(p, m, 1)
+				mixTile(p, m, 4)
+			}
+			continue
+		}
 		for m := 1; m <= v.gemmRows; m++ {
 			mixTile(p, m, 2)
 		}
 		mixTile(p, 1, 8)
 		mixTile(p, 2, 4)
 	}
-	pageScales()
+	if !v.wide() {
+		pageScales()
+	}
 }
 
-// scoreTile writes the products of m queries, 1, 2 or 4, with n keys, a multiple of 8, of dim values: eight products at a
-// time, whose sums are added up side by side.
+// scoreTile writes the products of m queries, 1, 2 or 4, with n keys, a multiple of 16, of dim values: as many products at
+// a time as a vector has floats, whose sums are added up side by side.
 func scoreTile(p pageType, m int) {
-	TEXT(name("score", p.title, "x", m), NOSPLIT, "func(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)")
+	TEXT(name("score", p.title, v.title, "x", m), NOSPLIT, "func(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)")
 	Pragma("noescape")
-	count := 8 / m // keys at a time
+	count := v.words() / m // keys at a time
 	dst, ldd := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
 	SHLQ(Imm(2), ldd)
 	q, ldq := Load(Param("q"), GP64()), Load(Param("dim"), GP64())
@@ -68,9 +77,9 @@ func scoreTile(p pageType, m int) {
 	out, outs := rowsOf(dst, ldd, m)
 	query, queries := rowsOf(q, ldq, m)
 	key, bases := rowsOf(keys, row, count)
-	next, nexts := rowsOf(ahead, row, count)
-	bases = append(bases, nexts...)
-	acc := vectors(8) // [m, count]
+	soon := GP64() // what follows these keys, near
+	LEAQ(at(keys, near), soon)
+	acc := vectors(v.words()) // [m, count]
 
 	// values adds the products of some vectors of values from here.
 	values := func(some int) {
@@ -80,13 +89,13 @@ func scoreTile(p pageType, m int) {
 				scales[j] = blockScale(key(j))
 			}
 		}
-		if m == 1 { // there are not registers for eight scales
+		if m == 1 { // there are not registers for as many scales
 			for j := range count {
 				scale(j)
 				for i := range some {
-					w := YMM()
-					p.widen(disp(key(j), p.offset(8*i)), scales[j], w)
-					VFMADD231PS(disp(query(0), 32*i), w, acc[j])
+					w := v.register()
+					p.widen(disp(key(j), p.offset(v.words()*i)), scales[j], w)
+					VFMADD231PS(disp(query(0), v.bytes*i), w, acc[j])
 				}
 			}
 			return
@@ -97,16 +106,26 @@ func scoreTile(p pageType, m int) {
 		for i := range some {
 			x := vectors(m)
 			for h := range m {
-				VMOVUPS(disp(query(h), 32*i), x[h])
+				VMOVUPS(disp(query(h), v.bytes*i), x[h])
 			}
 			for j := range count {
-				w := YMM()
-				p.widen(disp(key(j), p.offset(8*i)), scales[j], w)
+				w := v.register()
+				p.widen(disp(key(j), p.offset(v.words()*i)), scales[j], w)
 				for h := range m {
 					VFMADD231PS(w, x[h], acc[h*count+j])
 				}
 			}
 		}
+	}
+	// fetch fetches as many bytes as count keys have in so many values.
+	fetch := func(values int) {
+		bytes := count * values * p.block / 32
+		for line := 0; line < bytes; line += 64 {
+			PREFETCHT0(at(ahead, line))
+			PREFETCHT0(at(soon, line))
+		}
+		add(bytes, ahead)
+		add(bytes, soon)
 	}
 	loop("keys", n, count, func() {
 		for _, a := range acc {
@@ -115,11 +134,8 @@ func scoreTile(p pageType, m int) {
 		dim := GP64()
 		Load(Param("dim"), dim)
 		loop("block", dim, 32, func() {
-			for j := range count {
-				PREFETCHT0(next(j))
-				PREFETCHT0(disp(key(j), near))
-			}
-			values(4)
+			fetch(32)
+			values(32 / v.words())
 			for _, r := range queries {
 				ADDQ(U32(128), r)
 			}
@@ -128,13 +144,14 @@ func scoreTile(p pageType, m int) {
 			}
 		})
 		if !p.scaled() {
-			loop("eight", dim, 8, func() {
+			loop("vector", dim, v.words(), func() {
+				fetch(v.words())
 				values(1)
 				for _, r := range queries {
-					ADDQ(Imm(32), r)
+					add(v.bytes, r)
 				}
 				for _, r := range bases {
-					ADDQ(Imm(16), r)
+					add(p.offset(v.words()), r)
 				}
 			})
 		}
@@ -142,28 +159,27 @@ func scoreTile(p pageType, m int) {
 			SUBQ(ldq, r)
 		}
 		for _, r := range bases { // which are a row on: to the one after these
-			switch count {
-			case 8:
-				LEAQ(Mem{Base: r, Index: row, Scale: 8}, r)
-				SUBQ(row, r)
-			case 4:
-				LEAQ(Mem{Base: r, Index: row, Scale: 2}, r)
-				ADDQ(row, r)
-			case 2:
-				ADDQ(row, r)
-			}
+			advance(r, row, count-1)
 		}
-		low, high := lanesSums(acc), XMM()
-		switch m {
-		case 1:
-			VMOVUPS(low, out(0))
-		case 2:
-			VMOVUPS(low.AsX(), out(0))
-			VEXTRACTF128(Imm(1), low, out(1))
-		case 4:
-			VMOVLPS(low.AsX(), out(0))
-			VMOVHPS(low.AsX(), out(1))
-			VEXTRACTF128(Imm(1), low, high)
+		sums := lanesSums(acc)
+		switch {
+		case m == 1:
+			VMOVUPS(sums, out(0))
+		case m == 2 && v.wide():
+			VEXTRACTF64X4(Imm(0), sums, out(0))
+			VEXTRACTF64X4(Imm(1), sums, out(1))
+		case m == 2:
+			VMOVUPS(sums.AsX(), out(0))
+			VEXTRACTF128(Imm(1), sums, out(1))
+		case v.wide():
+			for h := range m {
+				VEXTRACTF32X4(Imm(uint64(h)), sums, out(h))
+			}
+		default:
+			high := XMM()
+			VMOVLPS(sums.AsX(), out(0))
+			VMOVHPS(sums.AsX(), out(1))
+			VEXTRACTF128(Imm(1), sums, high)
 			VMOVLPS(high, out(2))
 			VMOVHPS(high, out(3))
 		}
@@ -177,14 +193,41 @@ func scoreTile(p pageType, m int) {
 
 // blockScale returns the fp16 number at from in every lane.
 func blockScale(from Mem) VecVirtual {
-	h, scale := XMM(), YMM()
+	scale := v.register()
+	if v.wide() {
+		h := YMM()
+		VPBROADCASTW(from, h)
+		VCVTPH2PS(h, scale)
+		return scale
+	}
+	h := XMM()
 	VPBROADCASTW(from, h)
 	VCVTPH2PS(h, scale)
 	return scale
 }
 
-// lanesSums returns lanesSum of each of eight vectors of eight lanes, with the same bits. It spoils them.
+// advance adds n strides, 1, 3, 7 or 15, to r.
+func advance(r, stride Register, n int) {
+	for ; n > 8; n -= 8 {
+		LEAQ(Mem{Base: r, Index: stride, Scale: 8}, r)
+	}
+	switch n {
+	case 7:
+		LEAQ(Mem{Base: r, Index: stride, Scale: 8}, r)
+		SUBQ(stride, r)
+	case 3:
+		LEAQ(Mem{Base: r, Index: stride, Scale: 2}, r)
+		ADDQ(stride, r)
+	case 1:
+		ADDQ(stride, r)
+	}
+}
+
+// lanesSums returns lanesSum of each of as many vectors as they have lanes, with the same bits. It spoils them.
 func lanesSums(x []VecVirtual) VecVirtual {
+	if v.wide() {
+		return wideLanesSums(x)
+	}
 	four := func(a, b, c, d VecVirtual) VecVirtual { // [a, a, b, b, c, c, d, d], two sums each
 		halves := func(x, y VecVirtual) VecVirtual {
 			low := YMM()
@@ -201,18 +244,48 @@ func lanesSums(x []VecVirtual) VecVirtual {
 		return low
 	}
 	even, odd := four(x[0], x[1], x[4], x[5]), four(x[2], x[3], x[6], x[7])
-	sum := YMM()
-	VSHUFPS(Imm(0x88), odd, even, sum)
-	VSHUFPS(Imm(0xDD), odd, even, even)
-	VADDPS(even, sum, sum)
+	return evenOdd(even, odd)
+}
+
+// evenOdd adds neighbours: [x0+x1, x2+x3, y0+y1, y2+y3] in each quarter, or half, of a vector. It spoils x.
+func evenOdd(x, y VecVirtual) VecVirtual {
+	sum := v.register()
+	VSHUFPS(Imm(0x88), y, x, sum)
+	VSHUFPS(Imm(0xDD), y, x, x)
+	VADDPS(x, sum, sum)
 	return sum
+}
+
+// wideLanesSums is lanesSums of 16 vectors of 16 lanes.
+func wideLanesSums(x []VecVirtual) VecVirtual {
+	// quarters adds two quarters of a and of b to two others, those that the immediates choose.
+	quarters := func(a, b VecVirtual, some, others uint64) VecVirtual {
+		sum := ZMM()
+		VSHUFF32X4(Imm(some), b, a, sum)
+		VSHUFF32X4(Imm(others), b, a, a)
+		VADDPS(a, sum, sum)
+		return sum
+	}
+	four := func(i int) VecVirtual { // a quarter for each of x[i], x[i+4], x[i+8] and x[i+12], four sums each
+		low, high := quarters(x[i], x[i+4], 0x44, 0xEE), quarters(x[i+8], x[i+12], 0x44, 0xEE)
+		return quarters(low, high, 0x88, 0xDD)
+	}
+	two := func(i int) VecVirtual { // two sums of each of x[i], x[i+1], x[i+4], …
+		a, b := four(i), four(i+1)
+		sum := ZMM()
+		VUNPCKLPD(b, a, sum)
+		VUNPCKHPD(b, a, a)
+		VADDPS(a, sum, sum)
+		return sum
+	}
+	return evenOdd(two(0), two(2))
 }
 
 // mixTile writes the sums of n values, each times its weight, for m queries and that many vectors of values:
 // dst[i] += Σ_k weights[i, k]·values[k], over ascending k. Of blocks, scales [blocks, pageLen] are those from that of the
 // first value on. From ahead on it fetches as many bytes.
 func mixTile(p pageType, m, columns int) {
-	TEXT(name("mix", p.title, "x", m, "x", columns), NOSPLIT,
+	TEXT(name("mix", p.title, v.title, "x", m, "x", columns), NOSPLIT,
 		"func(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)")
 	Pragma("noescape")
 	acc := vectors(m * columns)
@@ -221,7 +294,7 @@ func mixTile(p pageType, m, columns int) {
 		SHLQ(Imm(2), ldd)
 		for i := range m {
 			for c := range columns {
-				move(acc[i*columns+c], at(dst, 32*c))
+				move(acc[i*columns+c], at(dst, v.bytes*c))
 			}
 			if i < m-1 {
 				ADDQ(ldd, dst)
@@ -241,28 +314,30 @@ func mixTile(p pageType, m, columns int) {
 	n := Load(Param("n"), GP64())
 	step := func(k int) {
 		widen := func(c int) VecVirtual {
-			w := YMM()
+			w, scale := v.register(), VecVirtual(nil)
 			if p.scaled() {
-				scale := YMM()
-				VBROADCASTSS(at(scales, 4*(k+c/4*pageLen)), scale)
-				p.widen(disp(value(k), p.offset(8*c)-p.first), scale, w)
-			} else {
-				p.widen(disp(value(k), p.offset(8*c)), nil, w)
+				scale = v.register()
+				VBROADCASTSS(at(scales, 4*(k+v.words()*c/32*pageLen)), scale)
 			}
+			p.widen(disp(value(k), p.offset(v.words()*c)-p.first), scale, w)
 			return w
 		}
 		multiply := func(i, c int, weight, w VecVirtual) { VFMADD231PS(w, weight, acc[i*columns+c]) }
 		broadcast := func(i int) VecVirtual {
-			b := YMM()
+			b := v.register()
 			VBROADCASTSS(disp(weight(i), 4*k), b)
 			return b
 		}
-		if columns == 2 {
-			w0, w1 := widen(0), widen(1)
+		if columns <= 2 {
+			w := make([]VecVirtual, columns)
+			for c := range columns {
+				w[c] = widen(c)
+			}
 			for i := range m {
 				b := broadcast(i)
-				multiply(i, 0, b, w0)
-				multiply(i, 1, b, w1)
+				for c := range columns {
+					multiply(i, c, b, w[c])
+				}
 			}
 		} else {
 			b := make([]VecVirtual, m)
@@ -277,7 +352,7 @@ func mixTile(p pageType, m, columns int) {
 			}
 		}
 	}
-	advance := func(n int) {
+	forward := func(n int) {
 		for _, r := range bases {
 			ADDQ(Imm(uint64(4*n)), r)
 		}
@@ -289,7 +364,7 @@ func mixTile(p pageType, m, columns int) {
 		}
 	}
 	// Four rows of a part of the columns take as many bytes as are fetched meanwhile, of whole rows.
-	fetched := 4 * columns * p.block / 4
+	fetched := 4 * columns * v.words() * p.block / 32
 	loop("k4", n, 4, func() {
 		for line := 0; line < fetched-fetched%64; line += 64 {
 			PREFETCHT0(at(ahead, line))
@@ -297,12 +372,12 @@ func mixTile(p pageType, m, columns int) {
 		for k := range 4 {
 			step(k)
 		}
-		advance(4)
+		forward(4)
 		add(fetched, ahead)
 	})
 	loop("k1", n, 1, func() {
 		step(0)
-		advance(1)
+		forward(1)
 	})
 	sums(func(acc VecVirtual, out Mem) { VMOVUPS(acc, out) })
 	VZEROUPPER()

@@ -52,6 +52,7 @@ func main() {
 		scalesF16()
 		scalesK()
 		limits()
+		attention()
 		v.title, v.dot, v.chains = "ZV", evexDot, 8
 		quantized()
 		peakI8("peakI8AVX512VNNI")
