@@ -28,7 +28,20 @@ var pageTypes = []pageType{
 	}},
 }
 
+// widened are rows of which float32 has been made for many queries.
+var widened = pageType{"F32", 128, 0, 4, func(from Mem, _, to VecVirtual) { VMOVUPS(from, to) }}
+
 func (p pageType) scaled() bool { return p.first > 0 }
+
+// fetches reports whether the rows are those of pages, beside which others are fetched.
+func (p pageType) fetches() bool { return p.size < 4 }
+
+func (p pageType) mixSignature() string {
+	if !p.fetches() {
+		return "func(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)"
+	}
+	return "func(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)"
+}
 
 // offset is where value i of a row lies in it.
 func (p pageType) offset(i int) int { return i/32*p.block + p.first + i%32*p.size }
@@ -36,20 +49,28 @@ func (p pageType) offset(i int) int { return i/32*p.block + p.first + i%32*p.siz
 // near is how far ahead of the products rows are fetched from the second cache, in bytes.
 const near = 2048
 
-// attention writes the products of attention with keys and values as pages hold them. They have the bits of dotF32 and
-// gemmF32 with the same rows as floats. While they read rows, they fetch the bytes at ahead that lie likewise: all is read
-// from memory once, and the processor's own fetching ends at each page of 4 KiB.
+// attention writes the products of attention with keys and values as pages hold them. Sums have one order for any number of
+// queries. While kernels read rows, they fetch the bytes at ahead that lie likewise: all is read from memory once, and the
+// processor's own fetching ends at each page of 4 KiB.
 func attention() {
-	for _, p := range pageTypes {
-		for _, m := range []int{1, 2, 4} {
-			scoreTile(p, m)
+	if v.wide() {
+		for _, m := range []int{1, 2, 3} {
+			quadTile(m)
 		}
-		if v.wide() { // 24 sums
-			for m := 1; m <= 6; m++ {
+		for _, p := range append(pageTypes, widened) {
+			if p.fetches() {
+				widenRows(p)
+			}
+			for m := 1; m <= 6; m++ { // 24 sums
 				mixTile(p, m, 1)
 				mixTile(p, m, 4)
 			}
-			continue
+		}
+		return
+	}
+	for _, p := range pageTypes {
+		for _, m := range []int{1, 2, 4} {
+			scoreTile(p, m)
 		}
 		for m := 1; m <= v.gemmRows; m++ {
 			mixTile(p, m, 2)
@@ -57,15 +78,13 @@ func attention() {
 		mixTile(p, 1, 8)
 		mixTile(p, 2, 4)
 	}
-	if !v.wide() {
-		pageScales()
-	}
+	pageScales()
 }
 
 // scoreTile writes the products of m queries, 1, 2 or 4, with n keys, a multiple of 16, of dim values: as many products at
 // a time as a vector has floats, whose sums are added up side by side.
 func scoreTile(p pageType, m int) {
-	TEXT(name("score", p.title, v.title, "x", m), NOSPLIT, "func(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)")
+	TEXT(name("score", p.title, "x", m), NOSPLIT, "func(dst *float32, ldd int, q *float32, keys *byte, ahead *byte, row int, n int, dim int)")
 	Pragma("noescape")
 	count := v.words() / m // keys at a time
 	dst, ldd := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
@@ -165,16 +184,9 @@ func scoreTile(p pageType, m int) {
 		switch {
 		case m == 1:
 			VMOVUPS(sums, out(0))
-		case m == 2 && v.wide():
-			VEXTRACTF64X4(Imm(0), sums, out(0))
-			VEXTRACTF64X4(Imm(1), sums, out(1))
 		case m == 2:
 			VMOVUPS(sums.AsX(), out(0))
 			VEXTRACTF128(Imm(1), sums, out(1))
-		case v.wide():
-			for h := range m {
-				VEXTRACTF32X4(Imm(uint64(h)), sums, out(h))
-			}
 		default:
 			high := XMM()
 			VMOVLPS(sums.AsX(), out(0))
@@ -225,9 +237,6 @@ func advance(r, stride Register, n int) {
 
 // lanesSums returns lanesSum of each of as many vectors as they have lanes, with the same bits. It spoils them.
 func lanesSums(x []VecVirtual) VecVirtual {
-	if v.wide() {
-		return wideLanesSums(x)
-	}
 	four := func(a, b, c, d VecVirtual) VecVirtual { // [a, a, b, b, c, c, d, d], two sums each
 		halves := func(x, y VecVirtual) VecVirtual {
 			low := YMM()
@@ -256,37 +265,12 @@ func evenOdd(x, y VecVirtual) VecVirtual {
 	return sum
 }
 
-// wideLanesSums is lanesSums of 16 vectors of 16 lanes.
-func wideLanesSums(x []VecVirtual) VecVirtual {
-	// quarters adds two quarters of a and of b to two others, those that the immediates choose.
-	quarters := func(a, b VecVirtual, some, others uint64) VecVirtual {
-		sum := ZMM()
-		VSHUFF32X4(Imm(some), b, a, sum)
-		VSHUFF32X4(Imm(others), b, a, a)
-		VADDPS(a, sum, sum)
-		return sum
-	}
-	four := func(i int) VecVirtual { // a quarter for each of x[i], x[i+4], x[i+8] and x[i+12], four sums each
-		low, high := quarters(x[i], x[i+4], 0x44, 0xEE), quarters(x[i+8], x[i+12], 0x44, 0xEE)
-		return quarters(low, high, 0x88, 0xDD)
-	}
-	two := func(i int) VecVirtual { // two sums of each of x[i], x[i+1], x[i+4], …
-		a, b := four(i), four(i+1)
-		sum := ZMM()
-		VUNPCKLPD(b, a, sum)
-		VUNPCKHPD(b, a, a)
-		VADDPS(a, sum, sum)
-		return sum
-	}
-	return evenOdd(two(0), two(2))
-}
-
 // mixTile writes the sums of n values, each times its weight, for m queries and that many vectors of values:
 // dst[i] += Σ_k weights[i, k]·values[k], over ascending k. Of blocks, scales [blocks, pageLen] are those from that of the
 // first value on. From ahead on it fetches as many bytes.
 func mixTile(p pageType, m, columns int) {
 	TEXT(name("mix", p.title, v.title, "x", m, "x", columns), NOSPLIT,
-		"func(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)")
+		p.mixSignature())
 	Pragma("noescape")
 	acc := vectors(m * columns)
 	sums := func(move func(acc VecVirtual, out Mem)) {
@@ -305,9 +289,12 @@ func mixTile(p pageType, m, columns int) {
 	weights, ldw := Load(Param("weights"), GP64()), Load(Param("ldw"), GP64())
 	SHLQ(Imm(2), ldw)
 	weight, bases := rowsOf(weights, ldw, m)
-	values, ahead, row := Load(Param("values"), GP64()), Load(Param("ahead"), GP64()), Load(Param("row"), GP64())
+	values, row := Load(Param("values"), GP64()), Load(Param("row"), GP64())
 	value, some := rowsOf(values, row, 4)
-	var scales Register
+	var scales, ahead Register
+	if p.fetches() {
+		ahead = Load(Param("ahead"), GP64())
+	}
 	if p.scaled() {
 		scales = Load(Param("scales"), GP64())
 	}
@@ -366,14 +353,16 @@ func mixTile(p pageType, m, columns int) {
 	// Four rows of a part of the columns take as many bytes as are fetched meanwhile, of whole rows.
 	fetched := 4 * columns * v.words() * p.block / 32
 	loop("k4", n, 4, func() {
-		for line := 0; line < fetched-fetched%64; line += 64 {
+		for line := 0; line < fetched-fetched%64 && p.fetches(); line += 64 {
 			PREFETCHT0(at(ahead, line))
 		}
 		for k := range 4 {
 			step(k)
 		}
 		forward(4)
-		add(fetched, ahead)
+		if p.fetches() {
+			add(fetched, ahead)
+		}
 	})
 	loop("k1", n, 1, func() {
 		step(0)
