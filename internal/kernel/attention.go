@@ -101,10 +101,6 @@ func (l *attendLoop) Range(lo, hi int) {
 	}
 }
 
-// wideRows is how many keys or values are widened at a time where no kernel reads their type: they stay in the first
-// cache until all queries have met them.
-const wideRows = 48
-
 // attend computes the queries [first, end) of one group. Rows have width values, zeroes after the first D.
 func (a *Attention) attend(group, first, end, width int, scratch []float32) {
 	heads, n := a.H/a.G, end-first

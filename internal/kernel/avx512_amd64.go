@@ -370,6 +370,9 @@ func scoreQuads3(dst *float32, q *float32, keys *float32, n int, dim int, ahead 
 func widenF16Rows(dst *float32, rows *byte, n int)
 
 //go:noescape
+func widenQ8Rows(dst *float32, rows *byte, n int)
+
+//go:noescape
 func mixF16Zx1x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
 
 //go:noescape
@@ -404,9 +407,6 @@ func mixF16Zx6x1(dst *float32, ldd int, weights *float32, ldw int, values *byte,
 
 //go:noescape
 func mixF16Zx6x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
-
-//go:noescape
-func widenQ8Rows(dst *float32, rows *byte, n int)
 
 //go:noescape
 func mixQ8Zx1x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)

@@ -24,7 +24,7 @@ type keyTiles interface {
 	// order brings query i, whose values are those of row, into the order of products.
 	order(q []float32, i int, row []float32)
 	// products writes those of queries [n, width] with keys, and with some that are beyond them: their number is rounded up
-	// to a multiple of 16, that of queries to one of 4. wide is memory, pageRows·width.
+	// to a multiple of 16, that of queries to one of 4. wide is memory, wideRows·width.
 	products(dst, q []float32, rows, ahead []byte, n, keys, width int, wide []float32)
 }
 
@@ -79,8 +79,8 @@ type quadTiles struct {
 // quadTile fetches some of ahead, step bytes further each time.
 type quadTile = func(dst, q, keys *float32, n, dim int, ahead *byte, step int)
 
-// pageRows is how many keys or values are widened at a time.
-const pageRows = 32
+// wideRows is how many keys or values are widened at a time: they stay in the first cache until all queries have met them.
+const wideRows = 64
 
 func (t quadTiles) order(q []float32, i int, row []float32) {
 	for d := 0; d < len(row); d += 4 {
@@ -90,9 +90,8 @@ func (t quadTiles) order(q []float32, i int, row []float32) {
 
 func (t quadTiles) products(dst, q []float32, rows, ahead []byte, n, keys, width int, wide []float32) {
 	_, row := PageRow(t.dtype, width)
-	wide = wide[:pageRows*width]
-	for k := 0; k < keys; k += pageRows {
-		some := min(pageRows, (keys-k+15)&^15)
+	for k := 0; k < keys; k += wideRows {
+		some := min(wideRows, (keys-k+15)&^15)
 		t.widen(&wide[0], &rows[k*row], some*width)
 		for i := 0; i < n; {
 			m := min((n-i+3)/4, len(t.tiles))
@@ -109,8 +108,8 @@ const mixRows = 128
 func (t *pageTiles) sum(sums, weights []float32, rows, ahead []byte, n, values, width int, wide []float32) {
 	_, row := PageRow(t.dtype, width)
 	if t.widen != nil && n > len(t.mix) {
-		for k := 0; k < values; k += pageRows {
-			some := min(pageRows, values-k)
+		for k := 0; k < values; k += wideRows {
+			some := min(wideRows, values-k)
 			t.widen(&wide[0], &rows[k*row], some*width)
 			t.sumWide(sums, weights[k:], wide[:some*width], n, some, width)
 		}

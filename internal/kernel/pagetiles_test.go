@@ -45,7 +45,7 @@ func TestPageTiles(t *testing.T) {
 			for q := range n {
 				tiles.keys.order(ordered, q, x[q*width:(q+1)*width])
 			}
-			tiles.keys.products(got, ordered, rows, rows, n, keys, width, make([]float32, pageRows*width))
+			tiles.keys.products(got, ordered, rows, rows, n, keys, width, make([]float32, wideRows*width))
 			for at := range n * keys {
 				q, key := at/keys, at%keys
 				query, row := x[q*width:(q+1)*width], wide[key*width:(key+1)*width]

@@ -57,10 +57,9 @@ func attention() {
 		for _, m := range []int{1, 2, 3} {
 			quadTile(m)
 		}
+		widenHalves()
+		widenBlocks()
 		for _, p := range append(pageTypes, widened) {
-			if p.fetches() {
-				widenRows(p)
-			}
 			for m := 1; m <= 6; m++ { // 24 sums
 				mixTile(p, m, 1)
 				mixTile(p, m, 4)
@@ -301,12 +300,21 @@ func mixTile(p pageType, m, columns int) {
 	n := Load(Param("n"), GP64())
 	step := func(k int) {
 		widen := func(c int) VecVirtual {
-			w, scale := v.register(), VecVirtual(nil)
-			if p.scaled() {
-				scale = v.register()
-				VBROADCASTSS(at(scales, 4*(k+v.words()*c/32*pageLen)), scale)
+			w, from := v.register(), disp(value(k), p.offset(v.words()*c)-p.first)
+			if !p.scaled() {
+				p.widen(from, nil, w)
+				return w
 			}
-			p.widen(disp(value(k), p.offset(v.words()*c)-p.first), scale, w)
+			scale := at(scales, 4*(k+v.words()*c/32*pageLen))
+			if v.wide() {
+				VPMOVSXBD(from, w)
+				VCVTDQ2PS(w, w)
+				VMULPS_BCST(scale, w, w)
+				return w
+			}
+			s := v.register()
+			VBROADCASTSS(scale, s)
+			p.widen(from, s, w)
 			return w
 		}
 		multiply := func(i, c int, weight, w VecVirtual) { VFMADD231PS(w, weight, acc[i*columns+c]) }
@@ -353,11 +361,16 @@ func mixTile(p pageType, m, columns int) {
 	// Four rows of a part of the columns take as many bytes as are fetched meanwhile, of whole rows.
 	fetched := 4 * columns * v.words() * p.block / 32
 	loop("k4", n, 4, func() {
-		for line := 0; line < fetched-fetched%64 && p.fetches(); line += 64 {
-			PREFETCHT0(at(ahead, line))
+		lines := fetched / 64
+		for line := 0; line < lines && p.fetches() && !v.wide(); line++ {
+			PREFETCHT0(at(ahead, 64*line))
 		}
 		for k := range 4 {
 			step(k)
+			for line := k * lines / 4; line < (k+1)*lines/4 && p.fetches() && v.wide(); line++ {
+				PREFETCHT2(at(ahead, 64*line)) // to the second cache: the first has not the room to wait for memory
+				PREFETCHT0(at(values, near+64*line))
+			}
 		}
 		forward(4)
 		if p.fetches() {

@@ -8,8 +8,8 @@ import (
 
 // quadTile writes the products of m times four queries with n keys, a multiple of 16, of dim floats, a multiple of 16. A
 // vector holds four sums of each of four queries, the products of its values d ≡ 0, 1, 2 and 3 (mod 4) with those of one key:
-// little is left to be added up across lanes. q is [m, dim/4, 4 queries, 4], dst rows of pageLen floats. With every fourth
-// value of sixteen keys it fetches a line at ahead and goes on by step bytes.
+// little is left to be added up across lanes. q is [m, dim/4, 4 queries, 4], dst rows of pageLen floats. With every four values
+// of sixteen keys that of four queries fetches two lines at ahead, step bytes apart.
 func quadTile(m int) {
 	TEXT(name("scoreQuads", m), NOSPLIT, "func(dst *float32, q *float32, keys *float32, n int, dim int, ahead *byte, step int)")
 	Pragma("noescape")
@@ -20,7 +20,10 @@ func quadTile(m int) {
 	dst, q, keys := Load(Param("dst"), GP64()), Load(Param("q"), GP64()), Load(Param("keys"), GP64())
 	n, row := Load(Param("n"), GP64()), Load(Param("dim"), GP64())
 	SHLQ(Imm(2), row)
-	quad, quads := rowsOf(q, quadStride(row, m), m)
+	four := GP64() // rows
+	MOVQ(row, four)
+	SHLQ(Imm(2), four)
+	quad, quads := rowsOf(q, four, m)
 	key, bases := rowsOf(keys, row, count)
 	var ahead, step Register
 	if m == 1 {
@@ -41,7 +44,7 @@ func quadTile(m int) {
 				}
 				if m == 1 {
 					for range 2 {
-						PREFETCHT0(at(ahead, 0))
+						PREFETCHT2(at(ahead, 0))
 						ADDQ(step, ahead)
 					}
 				}
@@ -61,10 +64,7 @@ func quadTile(m int) {
 			}
 		})
 		for _, r := range quads {
-			SUBQ(row, r)
-			SUBQ(row, r)
-			SUBQ(row, r)
-			SUBQ(row, r)
+			SUBQ(four, r)
 		}
 		for _, r := range bases { // which are a row on: to the one after these
 			advance(r, row, count-1)
@@ -83,16 +83,6 @@ func quadTile(m int) {
 	RET()
 }
 
-// quadStride returns four rows.
-func quadStride(row Register, m int) Register {
-	stride := GP64()
-	if m > 1 {
-		MOVQ(row, stride)
-		SHLQ(Imm(2), stride)
-	}
-	return stride
-}
-
 // quadSums adds up the four sums in each quarter of four vectors: quarter h of the result is [x0, x1, x2, x3] of their
 // quarters h. It spoils them.
 func quadSums(x []VecVirtual) VecVirtual {
@@ -106,41 +96,49 @@ func quadSums(x []VecVirtual) VecVirtual {
 	return evenOdd(two(x[0], x[1]), two(x[2], x[3]))
 }
 
-// widenRows writes the widening of n blocks of 32 values, or with F16 of n times 16 values, to float32.
-func widenRows(p pageType) {
-	TEXT(name("widen", p.title, "Rows"), NOSPLIT, "func(dst *float32, rows *byte, n int)")
+// widenHalves writes the widening of n times 16 values of F16 to float32.
+func widenHalves() {
+	TEXT("widenF16Rows", NOSPLIT, "func(dst *float32, rows *byte, n int)")
 	Pragma("noescape")
 	dst, rows, n := Load(Param("dst"), GP64()), Load(Param("rows"), GP64()), Load(Param("n"), GP64())
-	some := func(vectors int) {
-		var scale VecVirtual
-		if p.scaled() {
-			scale = blockScale(at(rows, 0))
-		}
-		for i := range vectors {
+	for _, some := range []int{4, 1} {
+		loop(name("v", some), n, some, func() {
+			for line := 0; line < 32*some; line += 64 {
+				PREFETCHT0(at(rows, near+line))
+			}
+			for i := range some {
+				w := ZMM()
+				VCVTPH2PS(at(rows, 32*i), w)
+				VMOVUPS(w, at(dst, 64*i))
+			}
+			ADDQ(U32(uint32(32*some)), rows)
+			ADDQ(U32(uint32(64*some)), dst)
+		})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// widenBlocks writes the widening of n blocks of Q8_0 to float32.
+func widenBlocks() {
+	TEXT("widenQ8Rows", NOSPLIT, "func(dst *float32, rows *byte, n int)")
+	Pragma("noescape")
+	dst, rows, n := Load(Param("dst"), GP64()), Load(Param("rows"), GP64()), Load(Param("n"), GP64())
+	loop("block", n, 1, func() {
+		PREFETCHT0(at(rows, near))
+		half, scale := XMM(), ZMM()
+		VCVTPH2PS(at(rows, 0), half)
+		VBROADCASTSS(half, scale)
+		for i := range 2 {
 			w := ZMM()
-			p.widen(at(rows, p.offset(16*i)), scale, w)
+			VPMOVSXBD(at(rows, 2+16*i), w)
+			VCVTDQ2PS(w, w)
+			VMULPS(scale, w, w)
 			VMOVUPS(w, at(dst, 64*i))
 		}
-	}
-	if p.scaled() {
-		loop("block", n, 1, func() {
-			PREFETCHT0(at(rows, near))
-			some(2)
-			add(p.block, rows)
-			ADDQ(U32(128), dst)
-		})
-	} else {
-		for _, vectors := range []int{4, 1} {
-			loop(name("v", vectors), n, vectors, func() {
-				for line := 0; line < 16*p.size*vectors; line += 64 {
-					PREFETCHT0(at(rows, near+line))
-				}
-				some(vectors)
-				add(16*p.size*vectors, rows)
-				add(64*vectors, dst)
-			})
-		}
-	}
+		ADDQ(Imm(34), rows)
+		ADDQ(U32(128), dst)
+	})
 	VZEROUPPER()
 	RET()
 }
