@@ -79,8 +79,12 @@ type quadTiles struct {
 // quadTile fetches some of ahead, step bytes further each time.
 type quadTile = func(dst, q, keys *float32, n, dim int, ahead *byte, step int)
 
-// wideRows is how many keys or values are widened at a time: they stay in the first cache until all queries have met them.
+// wideRows is how many keys or values are widened at a time, of 64 values or less: they stay in the first cache until all
+// queries have met them.
 const wideRows = 64
+
+// rowsAtOnce is wideRows of width values: a multiple of 16, with as many bytes.
+func rowsAtOnce(width int) int { return max(16, min(wideRows, wideRows*64/width&^15)) }
 
 func (t quadTiles) order(q []float32, i int, row []float32) {
 	for d := 0; d < len(row); d += 4 {
@@ -90,8 +94,8 @@ func (t quadTiles) order(q []float32, i int, row []float32) {
 
 func (t quadTiles) products(dst, q []float32, rows, ahead []byte, n, keys, width int, wide []float32) {
 	_, row := PageRow(t.dtype, width)
-	for k := 0; k < keys; k += wideRows {
-		some := min(wideRows, (keys-k+15)&^15)
+	for k, atOnce := 0, rowsAtOnce(width); k < keys; k += atOnce {
+		some := min(atOnce, (keys-k+15)&^15)
 		t.widen(&wide[0], &rows[k*row], some*width)
 		for i := 0; i < n; {
 			m := min((n-i+3)/4, len(t.tiles))
@@ -108,8 +112,8 @@ const mixRows = 128
 func (t *pageTiles) sum(sums, weights []float32, rows, ahead []byte, n, values, width int, wide []float32) {
 	_, row := PageRow(t.dtype, width)
 	if t.widen != nil && n > len(t.mix) {
-		for k := 0; k < values; k += wideRows {
-			some := min(wideRows, values-k)
+		for k, atOnce := 0, rowsAtOnce(width); k < values; k += atOnce {
+			some := min(atOnce, values-k)
 			t.widen(&wide[0], &rows[k*row], some*width)
 			t.sumWide(sums, weights[k:], wide[:some*width], n, some, width)
 		}
