@@ -93,17 +93,13 @@ func (l *attendLoop) Range(lo, hi int) {
 	for _, item := range l.items[lo:hi] {
 		a := &l.seqs[item.seq]
 		width, _ := PageRow(a.DType, a.D)
-		size := l.chunk*(PageLen+2*width+2) + wideRows*width
+		size := (l.chunk+3)*(PageLen+2*width+2) + wideRows*width
 		*s = slices.Grow((*s)[:0], size)[:size]
 		chunks := a.chunks(l.chunk)
 		first := int(item.chunk) % chunks * l.chunk
 		a.attend(int(item.chunk)/chunks, first, min(first+l.chunk, a.M*a.H/a.G), width, *s)
 	}
 }
-
-// wideRows is how many keys or values are widened at a time where no kernel reads their type: they stay in the first
-// cache until all queries have met them.
-const wideRows = 48
 
 // attend computes the queries [first, end) of one group. Rows have width values, zeroes after the first D.
 func (a *Attention) attend(group, first, end, width int, scratch []float32) {
@@ -113,15 +109,24 @@ func (a *Attention) attend(group, first, end, width int, scratch []float32) {
 		scratch = scratch[size:]
 		return part
 	}
-	q, sums, scores, tops, totals := take(n*width), take(n*width), take(n*PageLen), take(n), take(n)
+	padded := (n + 3) &^ 3 // kernels compute some scores more
+	q, sums, scores, tops, totals := take(padded*width), take(n*width), take(padded*PageLen), take(n), take(n)
 	wide := take(wideRows * width)
 	at := func(i int) int { return ((first+i)/heads*a.H + group*heads + (first+i)%heads) * a.D }
+	tiles := a.tiles(width)
+	clear(q)
 	for i := range n {
 		row := q[i*width : (i+1)*width]
+		if tiles != nil {
+			row = wide[:width]
+			clear(row[a.D:])
+		}
 		for d, v := range a.Q[at(i) : at(i)+a.D] {
 			row[d] = v * a.Scale
 		}
-		clear(row[a.D:])
+		if tiles != nil {
+			tiles.keys.order(q, i, row)
+		}
 		tops[i] = float32(math.Inf(-1))
 	}
 	clear(sums)
@@ -143,13 +148,21 @@ func (a *Attention) attend(group, first, end, width int, scratch []float32) {
 		if (p+1)*PageLen < hi {
 			next = &a.Pages[p+1]
 		}
-		a.score(scores, q, page, group, n, keys, wide)
+		if tiles != nil {
+			tiles.keys.products(scores, q, a.raw(page.RawK, group), a.raw(page.RawV, group), n, keys, width, wide)
+		} else {
+			a.score(scores, q, page, group, n, keys, wide)
+		}
 		for i := range n {
 			from, to := visible(i)
 			from, to = max(from-p*PageLen, 0), min(to-p*PageLen, keys)
 			a.weigh(scores[i*PageLen:i*PageLen+row], from, to, &tops[i], &totals[i], sums[i*width:(i+1)*width])
 		}
-		a.mix(sums, scores, page, next, group, n, keys, wide)
+		if tiles != nil { // what is read next are next's keys
+			tiles.sum(sums, scores, a.raw(page.RawV, group), a.raw(next.RawK, group), n, keys, width, wide)
+		} else {
+			a.mix(sums, scores, page, group, n, keys, wide)
+		}
 	}
 	for i := range n {
 		dst := a.Dst[at(i) : at(i)+a.D]
@@ -159,6 +172,14 @@ func (a *Attention) attend(group, first, end, width int, scratch []float32) {
 	}
 }
 
+// tiles returns the kernels that read the pages as they lie, nil if there are none for rows of that width.
+func (a *Attention) tiles(width int) *pageTiles {
+	if t := active.pages[a.DType]; t.reads(width) {
+		return t
+	}
+	return nil
+}
+
 // score computes the products of n queries with the first keys of a page; wide is memory for widening.
 func (a *Attention) score(scores, q []float32, page *Page, group, n, keys int, wide []float32) {
 	if a.DType == tensor.F32 {
@@ -166,11 +187,6 @@ func (a *Attention) score(scores, q []float32, page *Page, group, n, keys int, w
 		return
 	}
 	raw := a.raw(page.RawK, group)
-	width, _ := PageRow(a.DType, a.D)
-	if tiles := active.pages[a.DType]; tiles.reads(width) {
-		tiles.products(scores, q, raw, a.raw(page.RawV, group), n, keys, width)
-		return
-	}
 	if a.DType == tensor.F16 && active.dotHalf != nil && active.dotHalf(tensor.F16, scores, q, raw, n, keys, a.D, PageLen) {
 		return
 	}
@@ -179,18 +195,13 @@ func (a *Attention) score(scores, q []float32, page *Page, group, n, keys int, w
 	})
 }
 
-// mix adds the first values of a page to the sums of n queries, each times its weight. What is read next are next's keys.
-func (a *Attention) mix(sums, weights []float32, page, next *Page, group, n, keys int, wide []float32) {
+// mix adds the first values of a page to the sums of n queries, each times its weight.
+func (a *Attention) mix(sums, weights []float32, page *Page, group, n, keys int, wide []float32) {
 	if a.DType == tensor.F32 {
 		active.gemm(sums, weights, page.V[group*PageLen*a.D:(group+1)*PageLen*a.D], n, a.D, keys, PageLen, true)
 		return
 	}
 	raw := a.raw(page.RawV, group)
-	width, _ := PageRow(a.DType, a.D)
-	if tiles := active.pages[a.DType]; tiles.reads(width) {
-		tiles.sum(sums, weights, raw, a.raw(next.RawK, group), n, keys, width, wide)
-		return
-	}
 	if a.DType == tensor.F16 && active.gemmHalf != nil && a.D%16 == 0 {
 		active.gemmHalf(sums, weights, raw, n, a.D, keys, PageLen, true)
 		return

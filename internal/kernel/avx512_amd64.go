@@ -385,6 +385,129 @@ func peakF32AVX512(n int)
 func peakI8AVX512(n int)
 
 //go:noescape
+func scoreQuads1(dst *float32, q *float32, keys *float32, n int, dim int, ahead *byte, step int)
+
+//go:noescape
+func scoreQuads2(dst *float32, q *float32, keys *float32, n int, dim int, ahead *byte, step int)
+
+//go:noescape
+func scoreQuads3(dst *float32, q *float32, keys *float32, n int, dim int, ahead *byte, step int)
+
+//go:noescape
+func widenF16Rows(dst *float32, rows *byte, n int)
+
+//go:noescape
+func widenQ8Rows(dst *float32, rows *byte, n int)
+
+//go:noescape
+func mixF16Zx1x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx1x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx2x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx2x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx3x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx3x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx4x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx4x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx5x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx5x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx6x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF16Zx6x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx1x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx1x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx2x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx2x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx3x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx3x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx4x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx4x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx5x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx5x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx6x1(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixQ8Zx6x4(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)
+
+//go:noescape
+func mixF32Zx1x1(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)
+
+//go:noescape
+func mixF32Zx1x4(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)
+
+//go:noescape
+func mixF32Zx2x1(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)
+
+//go:noescape
+func mixF32Zx2x4(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)
+
+//go:noescape
+func mixF32Zx3x1(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)
+
+//go:noescape
+func mixF32Zx3x4(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)
+
+//go:noescape
+func mixF32Zx4x1(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)
+
+//go:noescape
+func mixF32Zx4x4(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)
+
+//go:noescape
+func mixF32Zx5x1(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)
+
+//go:noescape
+func mixF32Zx5x4(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)
+
+//go:noescape
+func mixF32Zx6x1(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)
+
+//go:noescape
+func mixF32Zx6x4(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)
+
+//go:noescape
 func gemmI8ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape

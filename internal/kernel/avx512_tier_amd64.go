@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/cpu"
+
+	"jamba/tensor"
 )
 
 // avx512 is the tier of processors with the AVX-512 of servers since 2017 (F, BW, DQ, VL). What gains nothing from wider
@@ -16,7 +18,7 @@ var avx512 = func() table {
 		need{"AVX512BW", cpu.X86.HasAVX512BW}, need{"AVX512DQ", cpu.X86.HasAVX512DQ}, need{"AVX512VL", cpu.X86.HasAVX512VL})
 	t.panel = 16
 	t.dot, t.dotHalf, t.gemm, t.gemmHalf = dotAVX512, dotHalfAVX512, gemmAVX512, gemmHalfAVX512
-	t.pages = nil
+	t.pages = map[tensor.DType]*pageTiles{tensor.F16: &pagesF16AVX512, tensor.Q8_0: &pagesQ8AVX512}
 	t.many = nil // AVX2's have other sums than dotAVX512
 	t.pack = &packAVX512
 	t.rmsNorm = rmsNormAVX512

@@ -94,6 +94,15 @@ func TestCollectorIsNotHeldUp(t *testing.T) {
 			}
 			return func() { Attend([]Attention{a}) }
 		}},
+		{"Attend of one row to F16", func() func() {
+			const pages, heads, d = 64, 4, 64
+			a := Attention{Q: random(r, heads*d), DType: tensor.F16, Start: pages*PageLen - 1, Scale: 0.1, M: 1, H: heads, G: 1, D: d}
+			a.Dst = make([]float32, len(a.Q))
+			for range pages {
+				a.Pages = append(a.Pages, Page{RawK: make([]byte, PageLen*d*2), RawV: make([]byte, PageLen*d*2)})
+			}
+			return func() { Attend([]Attention{a}) }
+		}},
 		{"Attend to Q8_0", func() func() {
 			const pages, heads, d = 16, 8, 128
 			a := Attention{Q: random(r, 4*heads*d), DType: tensor.Q8_0, Start: pages*PageLen - 4, Scale: 0.1, M: 4, H: heads, G: 1, D: d}

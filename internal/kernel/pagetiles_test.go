@@ -9,7 +9,16 @@ import (
 	"jamba/tensor"
 )
 
-// TestPageTiles asserts that attention's kernels for raw pages give the bits of those for rows as floats.
+// quadTwin is four interleaved sums.
+func quadTwin(x, w []float32) float32 {
+	var s [4]float32
+	for i := range x {
+		s[i%4] = fma32(x[i], w[i], s[i%4])
+	}
+	return (s[0] + s[2]) + (s[1] + s[3])
+}
+
+// TestPageTiles asserts that attention's kernels for raw pages give the bits of their twins with rows as floats.
 func TestPageTiles(t *testing.T) {
 	if active.pages == nil {
 		t.Skip("these kernels have none")
@@ -31,13 +40,21 @@ func TestPageTiles(t *testing.T) {
 			}
 			quant.Dequantize(wide, dtype, rows)
 
-			x := random(r, n*width)
-			got, want := make([]float32, n*PageLen), make([]float32, n*PageLen)
-			tiles.products(got, x, rows, rows, n, keys, width)
-			active.dot(want, x, wide, n, keys, width, PageLen)
+			x, padded := random(r, n*width), (n+3)&^3
+			ordered, got := make([]float32, padded*width), make([]float32, padded*PageLen)
 			for q := range n {
-				if at := q * PageLen; !slices.Equal(got[at:at+keys], want[at:at+keys]) {
-					t.Fatalf("%v: products of %d queries with %d keys of %d have other bits", dtype, n, keys, width)
+				tiles.keys.order(ordered, q, x[q*width:(q+1)*width])
+			}
+			tiles.keys.products(got, ordered, rows, rows, n, keys, width, make([]float32, wideRows*width))
+			for at := range n * keys {
+				q, key := at/keys, at%keys
+				query, row := x[q*width:(q+1)*width], wide[key*width:(key+1)*width]
+				want := dotTwin(query, row)
+				if _, ok := tiles.keys.(quadTiles); ok {
+					want = quadTwin(query, row)
+				}
+				if got := got[q*PageLen+key]; got != want {
+					t.Fatalf("%v: query %d of %d with key %d of %d, width %d: %v, want %v", dtype, q, n, key, keys, width, got, want)
 				}
 			}
 			weights, sums := random(r, n*PageLen), random(r, n*width)

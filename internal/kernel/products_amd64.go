@@ -102,15 +102,39 @@ func gemmHalfAVX512(dst, x []float32, w []byte, m, n, k, ldx int, add bool) {
 var (
 	pagesF16AVX2 = pageTiles{
 		dtype: tensor.F16,
-		score: [3]scoreTile{scoreF16x1, scoreF16x2, scoreF16x4},
+		keys:  rowTiles{tensor.F16, [3]scoreTile{scoreF16x1, scoreF16x2, scoreF16x4}},
 		mix:   [6]mixTile{mixF16x1x2, mixF16x2x2, mixF16x3x2, mixF16x4x2, mixF16x5x2, mixF16x6x2},
-		wide:  [2]mixTile{mixF16x1x8, mixF16x2x4},
+		wide:  []wideMixTile{{mixF16x1x8, 64}, {mixF16x2x4, 32}},
 	}
 	pagesQ8AVX2 = pageTiles{
 		dtype:  tensor.Q8_0,
-		score:  [3]scoreTile{scoreQ8x1, scoreQ8x2, scoreQ8x4},
+		keys:   rowTiles{tensor.Q8_0, [3]scoreTile{scoreQ8x1, scoreQ8x2, scoreQ8x4}},
 		mix:    [6]mixTile{mixQ8x1x2, mixQ8x2x2, mixQ8x3x2, mixQ8x4x2, mixQ8x5x2, mixQ8x6x2},
-		wide:   [2]mixTile{mixQ8x1x8, mixQ8x2x4},
+		wide:   []wideMixTile{{mixQ8x1x8, 64}, {mixQ8x2x4, 32}},
 		scales: pageScales,
 	}
+	quadsAVX512    = [3]quadTile{scoreQuads1, scoreQuads2, scoreQuads3}
+	pagesF16AVX512 = pageTiles{
+		dtype: tensor.F16,
+		keys:  quadTiles{tensor.F16, widenF16AVX512Rows, quadsAVX512},
+		mix:   [6]mixTile{mixF16Zx1x1, mixF16Zx2x1, mixF16Zx3x1, mixF16Zx4x1, mixF16Zx5x1, mixF16Zx6x1},
+		wide:  []wideMixTile{{mixF16Zx1x4, 64}, {mixF16Zx2x4, 64}, {mixF16Zx3x4, 64}, {mixF16Zx4x4, 64}, {mixF16Zx5x4, 64}, {mixF16Zx6x4, 64}},
+		widen: widenF16AVX512Rows, widened: widenedAVX512,
+	}
+	pagesQ8AVX512 = pageTiles{
+		dtype:  tensor.Q8_0,
+		keys:   quadTiles{tensor.Q8_0, widenQ8AVX512Rows, quadsAVX512},
+		mix:    [6]mixTile{mixQ8Zx1x1, mixQ8Zx2x1, mixQ8Zx3x1, mixQ8Zx4x1, mixQ8Zx5x1, mixQ8Zx6x1},
+		wide:   []wideMixTile{{mixQ8Zx1x4, 64}, {mixQ8Zx2x4, 64}, {mixQ8Zx3x4, 64}, {mixQ8Zx4x4, 64}, {mixQ8Zx5x4, 64}, {mixQ8Zx6x4, 64}},
+		scales: pageScales,
+		widen:  widenQ8AVX512Rows, widened: widenedAVX512,
+	}
+	widenedAVX512 = [2][6]floatMixTile{
+		{mixF32Zx1x1, mixF32Zx2x1, mixF32Zx3x1, mixF32Zx4x1, mixF32Zx5x1, mixF32Zx6x1},
+		{mixF32Zx1x4, mixF32Zx2x4, mixF32Zx3x4, mixF32Zx4x4, mixF32Zx5x4, mixF32Zx6x4},
+	}
 )
+
+func widenF16AVX512Rows(dst *float32, rows *byte, values int) { widenF16Rows(dst, rows, values/16) }
+
+func widenQ8AVX512Rows(dst *float32, rows *byte, values int) { widenQ8Rows(dst, rows, values/32) }

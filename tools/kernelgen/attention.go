@@ -15,7 +15,7 @@ type pageType struct {
 	block int // bytes of a block
 	first int // where in it the values begin, behind the scale if there is one
 	size  int // bytes of a value
-	// widen makes floats of the eight values at from, with their block's scale in every lane.
+	// widen makes floats of a vector of values at from, with their block's scale in every lane.
 	widen func(from Mem, scale, to VecVirtual)
 }
 
@@ -28,7 +28,20 @@ var pageTypes = []pageType{
 	}},
 }
 
+// widened are rows of which float32 has been made for many queries.
+var widened = pageType{"F32", 128, 0, 4, func(from Mem, _, to VecVirtual) { VMOVUPS(from, to) }}
+
 func (p pageType) scaled() bool { return p.first > 0 }
+
+// fetches reports whether the rows are those of pages, beside which others are fetched.
+func (p pageType) fetches() bool { return p.size < 4 }
+
+func (p pageType) mixSignature() string {
+	if !p.fetches() {
+		return "func(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)"
+	}
+	return "func(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)"
+}
 
 // offset is where value i of a row lies in it.
 func (p pageType) offset(i int) int { return i/32*p.block + p.first + i%32*p.size }
@@ -36,10 +49,24 @@ func (p pageType) offset(i int) int { return i/32*p.block + p.first + i%32*p.siz
 // near is how far ahead of the products rows are fetched from the second cache, in bytes.
 const near = 2048
 
-// attention writes the products of attention with keys and values as pages hold them. They have the bits of dotF32 and
-// gemmF32 with the same rows as floats. While they read rows, they fetch the bytes at ahead that lie likewise: all is read
-// from memory once, and the processor's own fetching ends at each page of 4 KiB.
+// attention writes the products of attention with keys and values as pages hold them. Sums have one order for any number of
+// queries. While kernels read rows, they fetch the bytes at ahead that lie likewise: all is read from memory once, and the
+// processor's own fetching ends at each page of 4 KiB.
 func attention() {
+	if v.wide() {
+		for _, m := range []int{1, 2, 3} {
+			quadTile(m)
+		}
+		widenHalves()
+		widenBlocks()
+		for _, p := range append(pageTypes, widened) {
+			for m := 1; m <= 6; m++ { // 24 sums
+				mixTile(p, m, 1)
+				mixTile(p, m, 4)
+			}
+		}
+		return
+	}
 	for _, p := range pageTypes {
 		for _, m := range []int{1, 2, 4} {
 			scoreTile(p, m)
@@ -177,13 +204,37 @@ func scoreTile(p pageType, m int) {
 
 // blockScale returns the fp16 number at from in every lane.
 func blockScale(from Mem) VecVirtual {
-	h, scale := XMM(), YMM()
+	scale := v.register()
+	if v.wide() {
+		h := YMM()
+		VPBROADCASTW(from, h)
+		VCVTPH2PS(h, scale)
+		return scale
+	}
+	h := XMM()
 	VPBROADCASTW(from, h)
 	VCVTPH2PS(h, scale)
 	return scale
 }
 
-// lanesSums returns lanesSum of each of eight vectors of eight lanes, with the same bits. It spoils them.
+// advance adds n strides, 1, 3, 7 or 15, to r.
+func advance(r, stride Register, n int) {
+	for ; n > 8; n -= 8 {
+		LEAQ(Mem{Base: r, Index: stride, Scale: 8}, r)
+	}
+	switch n {
+	case 7:
+		LEAQ(Mem{Base: r, Index: stride, Scale: 8}, r)
+		SUBQ(stride, r)
+	case 3:
+		LEAQ(Mem{Base: r, Index: stride, Scale: 2}, r)
+		ADDQ(stride, r)
+	case 1:
+		ADDQ(stride, r)
+	}
+}
+
+// lanesSums returns lanesSum of each of as many vectors as they have lanes, with the same bits. It spoils them.
 func lanesSums(x []VecVirtual) VecVirtual {
 	four := func(a, b, c, d VecVirtual) VecVirtual { // [a, a, b, b, c, c, d, d], two sums each
 		halves := func(x, y VecVirtual) VecVirtual {
@@ -201,10 +252,15 @@ func lanesSums(x []VecVirtual) VecVirtual {
 		return low
 	}
 	even, odd := four(x[0], x[1], x[4], x[5]), four(x[2], x[3], x[6], x[7])
-	sum := YMM()
-	VSHUFPS(Imm(0x88), odd, even, sum)
-	VSHUFPS(Imm(0xDD), odd, even, even)
-	VADDPS(even, sum, sum)
+	return evenOdd(even, odd)
+}
+
+// evenOdd adds neighbours: [x0+x1, x2+x3, y0+y1, y2+y3] in each quarter, or half, of a vector. It spoils x.
+func evenOdd(x, y VecVirtual) VecVirtual {
+	sum := v.register()
+	VSHUFPS(Imm(0x88), y, x, sum)
+	VSHUFPS(Imm(0xDD), y, x, x)
+	VADDPS(x, sum, sum)
 	return sum
 }
 
@@ -212,8 +268,8 @@ func lanesSums(x []VecVirtual) VecVirtual {
 // dst[i] += Σ_k weights[i, k]·values[k], over ascending k. Of blocks, scales [blocks, pageLen] are those from that of the
 // first value on. From ahead on it fetches as many bytes.
 func mixTile(p pageType, m, columns int) {
-	TEXT(name("mix", p.title, "x", m, "x", columns), NOSPLIT,
-		"func(dst *float32, ldd int, weights *float32, ldw int, values *byte, scales *float32, ahead *byte, row int, n int)")
+	TEXT(name("mix", p.title, v.title, "x", m, "x", columns), NOSPLIT,
+		p.mixSignature())
 	Pragma("noescape")
 	acc := vectors(m * columns)
 	sums := func(move func(acc VecVirtual, out Mem)) {
@@ -221,7 +277,7 @@ func mixTile(p pageType, m, columns int) {
 		SHLQ(Imm(2), ldd)
 		for i := range m {
 			for c := range columns {
-				move(acc[i*columns+c], at(dst, 32*c))
+				move(acc[i*columns+c], at(dst, v.bytes*c))
 			}
 			if i < m-1 {
 				ADDQ(ldd, dst)
@@ -232,37 +288,51 @@ func mixTile(p pageType, m, columns int) {
 	weights, ldw := Load(Param("weights"), GP64()), Load(Param("ldw"), GP64())
 	SHLQ(Imm(2), ldw)
 	weight, bases := rowsOf(weights, ldw, m)
-	values, ahead, row := Load(Param("values"), GP64()), Load(Param("ahead"), GP64()), Load(Param("row"), GP64())
+	values, row := Load(Param("values"), GP64()), Load(Param("row"), GP64())
 	value, some := rowsOf(values, row, 4)
-	var scales Register
+	var scales, ahead Register
+	if p.fetches() {
+		ahead = Load(Param("ahead"), GP64())
+	}
 	if p.scaled() {
 		scales = Load(Param("scales"), GP64())
 	}
 	n := Load(Param("n"), GP64())
 	step := func(k int) {
 		widen := func(c int) VecVirtual {
-			w := YMM()
-			if p.scaled() {
-				scale := YMM()
-				VBROADCASTSS(at(scales, 4*(k+c/4*pageLen)), scale)
-				p.widen(disp(value(k), p.offset(8*c)-p.first), scale, w)
-			} else {
-				p.widen(disp(value(k), p.offset(8*c)), nil, w)
+			w, from := v.register(), disp(value(k), p.offset(v.words()*c)-p.first)
+			if !p.scaled() {
+				p.widen(from, nil, w)
+				return w
 			}
+			scale := at(scales, 4*(k+v.words()*c/32*pageLen))
+			if v.wide() {
+				VPMOVSXBD(from, w)
+				VCVTDQ2PS(w, w)
+				VMULPS_BCST(scale, w, w)
+				return w
+			}
+			s := v.register()
+			VBROADCASTSS(scale, s)
+			p.widen(from, s, w)
 			return w
 		}
 		multiply := func(i, c int, weight, w VecVirtual) { VFMADD231PS(w, weight, acc[i*columns+c]) }
 		broadcast := func(i int) VecVirtual {
-			b := YMM()
+			b := v.register()
 			VBROADCASTSS(disp(weight(i), 4*k), b)
 			return b
 		}
-		if columns == 2 {
-			w0, w1 := widen(0), widen(1)
+		if columns <= 2 {
+			w := make([]VecVirtual, columns)
+			for c := range columns {
+				w[c] = widen(c)
+			}
 			for i := range m {
 				b := broadcast(i)
-				multiply(i, 0, b, w0)
-				multiply(i, 1, b, w1)
+				for c := range columns {
+					multiply(i, c, b, w[c])
+				}
 			}
 		} else {
 			b := make([]VecVirtual, m)
@@ -277,7 +347,7 @@ func mixTile(p pageType, m, columns int) {
 			}
 		}
 	}
-	advance := func(n int) {
+	forward := func(n int) {
 		for _, r := range bases {
 			ADDQ(Imm(uint64(4*n)), r)
 		}
@@ -289,20 +359,27 @@ func mixTile(p pageType, m, columns int) {
 		}
 	}
 	// Four rows of a part of the columns take as many bytes as are fetched meanwhile, of whole rows.
-	fetched := 4 * columns * p.block / 4
+	fetched := 4 * columns * v.words() * p.block / 32
 	loop("k4", n, 4, func() {
-		for line := 0; line < fetched-fetched%64; line += 64 {
-			PREFETCHT0(at(ahead, line))
+		lines := fetched / 64
+		for line := 0; line < lines && p.fetches() && !v.wide(); line++ {
+			PREFETCHT0(at(ahead, 64*line))
 		}
 		for k := range 4 {
 			step(k)
+			for line := k * lines / 4; line < (k+1)*lines/4 && p.fetches() && v.wide(); line++ {
+				PREFETCHT2(at(ahead, 64*line)) // to the second cache: the first has not the room to wait for memory
+				PREFETCHT0(at(values, near+64*line))
+			}
 		}
-		advance(4)
-		add(fetched, ahead)
+		forward(4)
+		if p.fetches() {
+			add(fetched, ahead)
+		}
 	})
 	loop("k1", n, 1, func() {
 		step(0)
-		advance(1)
+		forward(1)
 	})
 	sums(func(acc VecVirtual, out Mem) { VMOVUPS(acc, out) })
 	VZEROUPPER()

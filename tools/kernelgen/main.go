@@ -56,6 +56,7 @@ func main() {
 		scalesF16()
 		scalesK()
 		limits()
+		attention()
 		v.title, v.dot, v.chains, v.fused = "ZV", evexDot, 8, true
 		quantized()
 		wide()
