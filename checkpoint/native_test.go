@@ -76,6 +76,43 @@ func TestNative(t *testing.T) {
 	}
 }
 
+// TestNativeInt8 expects of native files with one scale a row what the types that standard files have give, nearly.
+func TestNativeInt8(t *testing.T) {
+	dir := golden.Dir("jamba-v01-mini")
+	g := golden.Open(t, dir)
+	want, _ := g.Tensors.Floats("logits")
+	for _, r := range []recipe.Recipe{recipe.Int8, recipe.ExpertsInt8} {
+		native, report := golden.ExportNative(t, dir, r)
+		count := 0
+		for _, c := range report {
+			if c.To == tensor.INT8 {
+				count++
+			}
+		}
+		if count == 0 {
+			t.Errorf("%s: no matrix has one scale a row", r)
+		}
+		var all [2][]float32
+		for i, p := range []model.Precision{model.Exact, model.Fast} {
+			m := golden.OpenPrecision(t, native, p)
+			all[i] = (&golden.Golden{Model: m}).Forward(t, m.NewPass(), m.NewState(), g.IDs)
+			if integers := m.Sizes().Total().IntegerParams; (integers > 0) != (p == model.Fast) {
+				t.Errorf("%s, %v: %d parameters are multiplied as integers", r, p, integers)
+			}
+			if d := golden.MeanDiff(all[i], want); d == 0 || d > 0.08 {
+				t.Errorf("%s, %v: mean abs difference %.3g to the reference", r, p, d)
+			}
+		}
+		if d := golden.MeanDiff(all[0], all[1]); d == 0 || d > 0.02 {
+			t.Errorf("%s: mean abs difference %.3g of the passes", r, d)
+		}
+		_, err := quantize.Export(context.Background(), dir, native, quantize.ExportOptions{Recipe: r})
+		if err == nil || !strings.Contains(err.Error(), string(r)+" is for files of layout native") {
+			t.Errorf("a standard file in %s: error %v", r, err)
+		}
+	}
+}
+
 // checkNative compares a native file with a standard one.
 func checkNative(t *testing.T, standard, native string) {
 	t.Helper()

@@ -72,6 +72,42 @@ func TestWeights(t *testing.T) {
 	}
 }
 
+// TestInt8 expects all large matrices in 8 bits with a scale a row that fit, and logits near the reference's.
+func TestInt8(t *testing.T) {
+	dir := testutil.Golden("models", "jamba-v01-mini")
+	g := golden.Open(t, dir)
+	want, _ := g.Tensors.Floats("logits")
+	var exact []float32
+	for _, p := range []model.Precision{model.Exact, model.Fast} {
+		m, err := golden.OpenModel(dir, checkpoint.Options{Weights: recipe.Int8, Precision: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		for _, c := range m.Rounded() {
+			want := tensor.INT8
+			switch {
+			case c.Shape[1]%32 != 0:
+				want = c.From
+			case c.Note == "more bits for the output and the embedding":
+				want = tensor.Q8_0
+			}
+			if c.To != want {
+				t.Errorf("%+v", c)
+			}
+		}
+		got := (&golden.Golden{Model: m}).Forward(t, m.NewPass(), m.NewState(), g.IDs)
+		if d := golden.MeanDiff(got, want); d == 0 || d > 0.08 {
+			t.Errorf("%v: mean abs difference %.3g to the reference", p, d)
+		}
+		if p == model.Exact {
+			exact = got
+		} else if d := golden.MeanDiff(got, exact); d > 0.02 {
+			t.Errorf("the fast pass: mean abs difference %.3g", d)
+		}
+	}
+}
+
 // TestExpertsInt8 expects experts in 8 bits with a scale a row, other large matrices in bfloat16, and logits near the
 // reference's.
 func TestExpertsInt8(t *testing.T) {
@@ -87,7 +123,7 @@ func TestExpertsInt8(t *testing.T) {
 	for _, c := range m.Rounded() {
 		want, note := tensor.BF16, "no expert"
 		if strings.Contains(c.Name, "experts.") {
-			want, note = tensor.Q8_0, "one scale a row"
+			want, note = tensor.INT8, ""
 			if experts++; c.Shape[1] == 56 {
 				want, note = tensor.BF16, "rows of 56 are no multiple of 32"
 			}

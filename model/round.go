@@ -9,8 +9,8 @@ import (
 )
 
 // Choice says which type a matrix of the network, whose rows have k values, is rounded to, and why if that is not the usual
-// one; Invalid: it stays as it is. round, if not nil, rounds a row in another way than the type's own.
-type Choice func(id param.ID, k int) (d tensor.DType, note string, round func(dst []byte, row []float32) error)
+// one; Invalid: it stays as it is.
+type Choice func(id param.ID, k int) (d tensor.DType, note string)
 
 // Conversion says what became of a tensor.
 type Conversion struct {
@@ -64,15 +64,14 @@ func (m *Model) Round(ctx context.Context, choose Choice, progress func(done, to
 // round rounds a matrix, and returns what became of it and the bytes of a file that are needed no more.
 func (l *large) round(choose Choice) (c Conversion, source []byte, err error) {
 	c = Conversion{Shape: []int{l.N, l.K}, From: l.DType, Before: int64(l.Bytes())}
-	var round func(dst []byte, row []float32) error
-	c.To, c.Note, round = choose(l.ID, l.K)
+	c.To, c.Note = choose(l.ID, l.K)
 	switch {
 	case c.From.Quantized():
 		c.To, c.Kept, c.Note = c.From, true, "quantized already"
 	case c.To == tensor.Invalid || c.To == c.From:
 		c.To = c.From
 	default:
-		source, err = l.Quantize(c.To, round)
+		source, err = l.Quantize(c.To)
 	}
 	c.After = int64(l.Bytes())
 	return c, source, err

@@ -32,7 +32,7 @@ func TestRoundedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
-	choose := func(param.ID, int) (tensor.DType, string, func([]byte, []float32) error) { return tensor.Q8_0, "", nil }
+	choose := func(param.ID, int) (tensor.DType, string) { return tensor.Q8_0, "" }
 	if err := m.Round(ctx, choose, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -71,6 +71,12 @@ func Write(ctx context.Context, c *checkpoint.Checkpoint, out string, o ExportOp
 		}
 	}
 	var err error
+	if !o.Native && !slices.Contains(recipe.FileRecipes(), o.Recipe) {
+		if slices.Contains(recipe.NativeRecipes(), o.Recipe) {
+			return nil, fmt.Errorf("type %s is for files of layout native: GGUF has no type with one scale for a row", o.Recipe)
+		}
+		return nil, fmt.Errorf("type %q is not known; %s are", string(o.Recipe), recipe.Names(recipe.FileRecipes()))
+	}
 	if o.Recipe != "" || !o.Native {
 		if e.mixture, err = o.Recipe.Of(&c.Config); err != nil {
 			return nil, err
@@ -217,11 +223,11 @@ func (e *exporter) copied(src *gguf.File) (gguf.Metadata, error) {
 }
 
 // fileKeys are the keys that say how the tensors were rounded.
-func (e *exporter) fileKeys() gguf.Metadata {
-	return gguf.Metadata{
-		{Key: "general.file_type", Value: e.mixture.FileType()},
-		{Key: "general.quantization_version", Value: uint32(2)},
+func (e *exporter) fileKeys() (keys gguf.Metadata) {
+	if number, ok := e.mixture.FileType(); ok {
+		keys = append(keys, gguf.KV{Key: "general.file_type", Value: number})
 	}
+	return append(keys, gguf.KV{Key: "general.quantization_version", Value: uint32(2)})
 }
 
 // matrixOf returns t with its last dimension as rows.

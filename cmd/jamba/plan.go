@@ -24,7 +24,7 @@ type planCmd struct {
 	Memory    memoryFlag    `placeholder:"SIZE" help:"Memory of a device: 80GB (80·10⁹ bytes), 80GiB or 80g (80·2³⁰). Default: what this machine has free."`
 	Context   tokensFlag    `placeholder:"N" help:"Tokens of each sequence; 256K is 256·1024. Default: the longest that the model was made for, else 4096."`
 	Batch     int           `default:"1" placeholder:"B" help:"Sequences at a time. Default: 1."`
-	Weights   planTypeFlag  `placeholder:"TYPE" help:"Count weights as jamba quantize --type TYPE would write them, or experts-int8 or int8 (one byte for each parameter). Default: a file's own types, of a preset bf16."`
+	Weights   planTypeFlag  `placeholder:"TYPE" help:"Count weights as jamba quantize --type TYPE would write them, or one-byte for each parameter, as papers count. Default: a file's own types, of a preset bf16."`
 	KV        kvFlag        `name:"kv" placeholder:"TYPE" help:"Keep keys and values as f32, f16 or q8_0. Default: f16."`
 	Devices   int           `default:"1" placeholder:"N" help:"Devices with that memory each, which the layers are spread over. Default: 1."`
 	Prefill   plan.Prefill  `enum:"chunked,whole" default:"chunked" placeholder:"HOW" help:"chunked: prompts in passes of 512 tokens, as this engine does. whole: all prompts in one pass of 16-bit values. Default: chunked."`
@@ -41,7 +41,7 @@ Presets: ` + plan.PresetNames() + `.
 
 Examples:
   jamba plan MODEL.gguf                                     does it fit here, and with what context?
-  jamba plan jamba-v0.1 mixtral-8x7b llama-2-70b --memory 80GB --weights int8 --context 128K
+  jamba plan jamba-v0.1 mixtral-8x7b llama-2-70b --memory 80GB --weights one-byte --context 128K
   jamba plan jamba-1.5-large --devices 8 --memory 80GB --weights experts-int8 --context 256K
   jamba plan jamba-reasoning-3b --weights q4_k_m --kv q8_0 --memory 8g
   jamba plan jamba-v0.1 mixtral-8x7b --memory 80GB --bandwidth 2039 --flops 312T --batch 16 --context 8K

@@ -48,7 +48,7 @@ type recipeFlag recipe.Recipe
 
 // UnmarshalText reads the recipe's name.
 func (f *recipeFlag) UnmarshalText(b []byte) error {
-	r, err := recipe.ParseRecipe(string(b), recipe.FileRecipes())
+	r, err := recipe.ParseRecipe(string(b), recipe.NativeRecipes())
 	*f = recipeFlag(r)
 	return err
 }

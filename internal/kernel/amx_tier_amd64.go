@@ -38,7 +38,9 @@ var packAMX = func() packKernels {
 		k5:  supers(tileKmAMX, tileWideK5AMX),
 		k6:  supers(tileKAMX, tileWideK6AMX),
 	} {
-		p.arithmetic[a].many = many
+		if many != nil {
+			p.arithmetic[a].many = many
+		}
 	}
 	return p
 }()

@@ -257,6 +257,30 @@ func gemmK6x5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w
 func gemmK6x6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
+func gemmC8x1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8x2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8x3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8x4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8x5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8x6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func roundRowAVX2(q *int16, xs *float32, x *float32, blocks int)
+
+//go:noescape
+func roundDigitsAVX2(q *int16, xs *float32, x *float32, blocks int)
+
+//go:noescape
 func gemmWide(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
 
 //go:noescape

@@ -339,6 +339,36 @@ func gemmK6Zx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, 
 func gemmK6Zx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
+func gemmC8Zx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8Zx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8Zx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8Zx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8Zx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8Zx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8Zx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8Zx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func roundRowAVX512(q *int16, xs *float32, x *float32, blocks int)
+
+//go:noescape
+func roundDigitsAVX512(q *int16, xs *float32, x *float32, blocks int)
+
+//go:noescape
 func gemmWideZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
 
 //go:noescape
@@ -650,6 +680,45 @@ func gemmK6ZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int,
 
 //go:noescape
 func gemmK6ZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+
+//go:noescape
+func gemmC8ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8ZVx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8ZVx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8ZVx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8ZVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8ZVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8ZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8ZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8ZVx9(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8ZVx10(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8ZVx11(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8ZVx12(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8PairZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, second int, blocks int)
 
 //go:noescape
 func gemmWideZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)

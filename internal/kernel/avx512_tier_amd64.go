@@ -73,8 +73,9 @@ var (
 				few:  superTiles{gemmK6Zx1, gemmK6Zx2, gemmK6Zx3, gemmK6Zx4, gemmK6Zx5, gemmK6Zx6, gemmK6Zx7, gemmK6Zx8},
 				many: &wideTiles{gemmWideKZ, superWidener(wideK6AVX512), 4},
 			},
+			c8: {few: channelTiles{gemmC8Zx1, gemmC8Zx2, gemmC8Zx3, gemmC8Zx4, gemmC8Zx5, gemmC8Zx6, gemmC8Zx7, gemmC8Zx8}},
 		},
-		round: roundAVX512, roundK: roundKAVX512, fromF16: widenF16AVX512, scalesK: scalesKAVX512,
+		round: roundAVX512, roundK: roundKAVX512, roundRow: roundRowAVX512, fromF16: widenF16AVX512, scalesK: scalesKAVX512,
 	}
 	packAVX512VNNI = packKernels{
 		rows: 16,
@@ -103,8 +104,15 @@ var (
 				few:  superTiles{gemmK6ZVx1, gemmK6ZVx2, gemmK6ZVx3, gemmK6ZVx4, gemmK6ZVx5, gemmK6ZVx6, gemmK6ZVx7, gemmK6ZVx8},
 				many: &wideTiles{gemmWideKZV, superWidener(wideK6AVX512), 4},
 			},
+			c8: {
+				few: channelTiles{
+					gemmC8ZVx1, gemmC8ZVx2, gemmC8ZVx3, gemmC8ZVx4, gemmC8ZVx5, gemmC8ZVx6,
+					gemmC8ZVx7, gemmC8ZVx8, gemmC8ZVx9, gemmC8ZVx10, gemmC8ZVx11, gemmC8ZVx12,
+				},
+				many: &channelMany{tile: gemmC8PairZV},
+			},
 		},
-		round: roundAVX512, roundK: roundKAVX512, fromF16: widenF16AVX512, scalesK: scalesKAVX512,
+		round: roundAVX512, roundK: roundKAVX512, roundRow: roundDigitsAVX512, fromF16: widenF16AVX512, scalesK: scalesKAVX512,
 	}
 )
 

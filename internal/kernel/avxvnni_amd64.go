@@ -111,6 +111,24 @@ func gemmK6Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, 
 func gemmK6Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
 
 //go:noescape
+func gemmC8Vx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8Vx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8Vx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8Vx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
+func gemmC8Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+
+//go:noescape
 func gemmWideV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
 
 //go:noescape

@@ -19662,6 +19662,2570 @@ block_end:
 	VZEROUPPER
 	RET
 
+// func gemmC8Vx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmC8Vx1(SB), NOSPLIT, $0-80
+	MOVQ  w+48(FP), AX
+	MOVQ  blocks+72(FP), CX
+	MOVQ  x+16(FP), DX
+	MOVQ  ldx+24(FP), BX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+
+block:
+	CMPQ         CX, $0x01
+	JLT          block_end
+	PREFETCHT0   2048(AX)
+	VMOVDQU      (AX), Y8
+	VPBROADCASTD (DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 32(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VMOVDQU      32(AX), Y8
+	VPBROADCASTD 4(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 36(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	PREFETCHT0   2112(AX)
+	VMOVDQU      64(AX), Y8
+	VPBROADCASTD 8(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 40(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VMOVDQU      96(AX), Y8
+	VPBROADCASTD 12(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 44(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf9
+	PREFETCHT0   2176(AX)
+	VMOVDQU      128(AX), Y8
+	VPBROADCASTD 16(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 48(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VMOVDQU      160(AX), Y8
+	VPBROADCASTD 20(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 52(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	PREFETCHT0   2240(AX)
+	VMOVDQU      192(AX), Y8
+	VPBROADCASTD 24(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 56(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VMOVDQU      224(AX), Y8
+	VPBROADCASTD 28(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 60(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG $0x503dc2c4
+	BYTE $0xf9
+	ADDQ $0x00000100, AX
+	ADDQ $0x40, DX
+	SUBQ $0x01, CX
+	JMP  block
+
+block_end:
+	MOVQ         ws+56(FP), AX
+	MOVQ         xs+32(FP), CX
+	MOVQ         ldxs+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         dst+0(FP), DX
+	MOVQ         ldd+8(FP), BX
+	SHLQ         $0x02, BX
+	VPADDD       Y3, Y0, Y0
+	VPADDD       Y2, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPADDD       Y7, Y4, Y4
+	VPADDD       Y6, Y5, Y5
+	VPADDD       Y5, Y4, Y4
+	VMOVSS       (CX), X1
+	VCVTSS2SD    X1, X1, X1
+	VBROADCASTSD X1, Y1
+	VPBROADCASTD 4(CX), X2
+	VCVTDQ2PD    X2, Y2
+	VMULPD       d128<>+0(SB), Y2, Y2
+	VCVTPS2PD    (AX), Y3
+	VMULPD       Y1, Y3, Y3
+	VCVTDQ2PD    X0, Y6
+	VCVTDQ2PD    X4, Y5
+	VFMADD231PD  d256<>+0(SB), Y6, Y5
+	VSUBPD       Y2, Y5, Y5
+	VMULPD       Y3, Y5, Y5
+	VCVTPD2PSY   Y5, X3
+	VMOVUPS      X3, (DX)
+	VCVTPS2PD    16(AX), Y3
+	VMULPD       Y1, Y3, Y3
+	VEXTRACTI128 $0x01, Y0, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y4, X1
+	VCVTDQ2PD    X1, Y1
+	VFMADD231PD  d256<>+0(SB), Y0, Y1
+	VSUBPD       Y2, Y1, Y1
+	VMULPD       Y3, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVUPS      X0, 16(DX)
+	VZEROUPPER
+	RET
+
+DATA d128<>+0(SB)/8, $(128.0)
+DATA d128<>+8(SB)/8, $(128.0)
+DATA d128<>+16(SB)/8, $(128.0)
+DATA d128<>+24(SB)/8, $(128.0)
+GLOBL d128<>(SB), RODATA|NOPTR, $32
+
+DATA d256<>+0(SB)/8, $(256.0)
+DATA d256<>+8(SB)/8, $(256.0)
+DATA d256<>+16(SB)/8, $(256.0)
+DATA d256<>+24(SB)/8, $(256.0)
+GLOBL d256<>(SB), RODATA|NOPTR, $32
+
+// func gemmC8Vx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmC8Vx2(SB), NOSPLIT, $0-80
+	MOVQ  w+48(FP), AX
+	MOVQ  blocks+72(FP), CX
+	MOVQ  x+16(FP), DX
+	MOVQ  ldx+24(FP), BX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+
+block:
+	CMPQ         CX, $0x01
+	JLT          block_end
+	PREFETCHT0   2048(AX)
+	VMOVDQU      (AX), Y8
+	VPBROADCASTD (DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 32(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VPBROADCASTD (DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 32(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VMOVDQU      32(AX), Y8
+	VPBROADCASTD 4(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 36(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	VPBROADCASTD 4(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 36(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf9
+	PREFETCHT0   2112(AX)
+	VMOVDQU      64(AX), Y8
+	VPBROADCASTD 8(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 40(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VPBROADCASTD 8(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 40(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VMOVDQU      96(AX), Y8
+	VPBROADCASTD 12(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 44(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	VPBROADCASTD 12(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 44(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf9
+	PREFETCHT0   2176(AX)
+	VMOVDQU      128(AX), Y8
+	VPBROADCASTD 16(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 48(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VPBROADCASTD 16(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 48(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VMOVDQU      160(AX), Y8
+	VPBROADCASTD 20(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 52(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	VPBROADCASTD 20(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 52(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf9
+	PREFETCHT0   2240(AX)
+	VMOVDQU      192(AX), Y8
+	VPBROADCASTD 24(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 56(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VPBROADCASTD 24(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 56(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VMOVDQU      224(AX), Y8
+	VPBROADCASTD 28(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 60(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	VPBROADCASTD 28(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 60(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG $0x503dc2c4
+	BYTE $0xf9
+	ADDQ $0x00000100, AX
+	ADDQ $0x40, DX
+	SUBQ $0x01, CX
+	JMP  block
+
+block_end:
+	MOVQ         ws+56(FP), AX
+	MOVQ         xs+32(FP), CX
+	MOVQ         ldxs+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         dst+0(FP), BX
+	MOVQ         ldd+8(FP), SI
+	SHLQ         $0x02, SI
+	VPADDD       Y1, Y0, Y0
+	VPADDD       Y5, Y4, Y4
+	VMOVSS       (CX), X1
+	VCVTSS2SD    X1, X1, X1
+	VBROADCASTSD X1, Y1
+	VPBROADCASTD 4(CX), X5
+	VCVTDQ2PD    X5, Y5
+	VMULPD       d128<>+0(SB), Y5, Y5
+	VCVTPS2PD    (AX), Y8
+	VMULPD       Y1, Y8, Y8
+	VCVTDQ2PD    X0, Y10
+	VCVTDQ2PD    X4, Y9
+	VFMADD231PD  d256<>+0(SB), Y10, Y9
+	VSUBPD       Y5, Y9, Y9
+	VMULPD       Y8, Y9, Y9
+	VCVTPD2PSY   Y9, X8
+	VMOVUPS      X8, (BX)
+	VCVTPS2PD    16(AX), Y8
+	VMULPD       Y1, Y8, Y8
+	VEXTRACTI128 $0x01, Y0, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y4, X1
+	VCVTDQ2PD    X1, Y1
+	VFMADD231PD  d256<>+0(SB), Y0, Y1
+	VSUBPD       Y5, Y1, Y1
+	VMULPD       Y8, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVUPS      X0, 16(BX)
+	ADDQ         SI, BX
+	VPADDD       Y3, Y2, Y2
+	VPADDD       Y7, Y6, Y6
+	VMOVSS       (CX)(DX*1), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(CX)(DX*1), X1
+	VCVTDQ2PD    X1, Y1
+	VMULPD       d128<>+0(SB), Y1, Y1
+	VCVTPS2PD    (AX), Y3
+	VMULPD       Y0, Y3, Y3
+	VCVTDQ2PD    X2, Y5
+	VCVTDQ2PD    X6, Y4
+	VFMADD231PD  d256<>+0(SB), Y5, Y4
+	VSUBPD       Y1, Y4, Y4
+	VMULPD       Y3, Y4, Y4
+	VCVTPD2PSY   Y4, X3
+	VMOVUPS      X3, (BX)
+	VCVTPS2PD    16(AX), Y3
+	VMULPD       Y0, Y3, Y3
+	VEXTRACTI128 $0x01, Y2, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y6, X2
+	VCVTDQ2PD    X2, Y2
+	VFMADD231PD  d256<>+0(SB), Y0, Y2
+	VSUBPD       Y1, Y2, Y2
+	VMULPD       Y3, Y2, Y2
+	VCVTPD2PSY   Y2, X0
+	VMOVUPS      X0, 16(BX)
+	VZEROUPPER
+	RET
+
+// func gemmC8Vx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmC8Vx3(SB), NOSPLIT, $0-80
+	MOVQ  w+48(FP), AX
+	MOVQ  blocks+72(FP), CX
+	MOVQ  x+16(FP), DX
+	MOVQ  ldx+24(FP), BX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+
+block:
+	CMPQ         CX, $0x01
+	JLT          block_end
+	PREFETCHT0   2048(AX)
+	VMOVDQU      (AX), Y6
+	VPBROADCASTD (DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xc7
+	VPBROADCASTD 32(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xdf
+	VPBROADCASTD (DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xcf
+	VPBROADCASTD 32(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xe7
+	VPBROADCASTD (DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xd7
+	VPBROADCASTD 32(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xef
+	VMOVDQU      32(AX), Y6
+	VPBROADCASTD 4(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xc7
+	VPBROADCASTD 36(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xdf
+	VPBROADCASTD 4(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xcf
+	VPBROADCASTD 36(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xe7
+	VPBROADCASTD 4(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xd7
+	VPBROADCASTD 36(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xef
+	PREFETCHT0   2112(AX)
+	VMOVDQU      64(AX), Y6
+	VPBROADCASTD 8(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xc7
+	VPBROADCASTD 40(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xdf
+	VPBROADCASTD 8(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xcf
+	VPBROADCASTD 40(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xe7
+	VPBROADCASTD 8(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xd7
+	VPBROADCASTD 40(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xef
+	VMOVDQU      96(AX), Y6
+	VPBROADCASTD 12(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xc7
+	VPBROADCASTD 44(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xdf
+	VPBROADCASTD 12(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xcf
+	VPBROADCASTD 44(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xe7
+	VPBROADCASTD 12(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xd7
+	VPBROADCASTD 44(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xef
+	PREFETCHT0   2176(AX)
+	VMOVDQU      128(AX), Y6
+	VPBROADCASTD 16(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xc7
+	VPBROADCASTD 48(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xdf
+	VPBROADCASTD 16(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xcf
+	VPBROADCASTD 48(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xe7
+	VPBROADCASTD 16(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xd7
+	VPBROADCASTD 48(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xef
+	VMOVDQU      160(AX), Y6
+	VPBROADCASTD 20(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xc7
+	VPBROADCASTD 52(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xdf
+	VPBROADCASTD 20(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xcf
+	VPBROADCASTD 52(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xe7
+	VPBROADCASTD 20(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xd7
+	VPBROADCASTD 52(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xef
+	PREFETCHT0   2240(AX)
+	VMOVDQU      192(AX), Y6
+	VPBROADCASTD 24(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xc7
+	VPBROADCASTD 56(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xdf
+	VPBROADCASTD 24(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xcf
+	VPBROADCASTD 56(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xe7
+	VPBROADCASTD 24(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xd7
+	VPBROADCASTD 56(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xef
+	VMOVDQU      224(AX), Y6
+	VPBROADCASTD 28(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xc7
+	VPBROADCASTD 60(DX), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xdf
+	VPBROADCASTD 28(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xcf
+	VPBROADCASTD 60(DX)(BX*1), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xe7
+	VPBROADCASTD 28(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG         $0x504de2c4
+	BYTE         $0xd7
+	VPBROADCASTD 60(DX)(BX*2), Y7
+
+	// VPDPBUSD, VEX
+	LONG $0x504de2c4
+	BYTE $0xef
+	ADDQ $0x00000100, AX
+	ADDQ $0x40, DX
+	SUBQ $0x01, CX
+	JMP  block
+
+block_end:
+	MOVQ         ws+56(FP), AX
+	MOVQ         xs+32(FP), CX
+	MOVQ         ldxs+40(FP), DX
+	SHLQ         $0x02, DX
+	MOVQ         dst+0(FP), BX
+	MOVQ         ldd+8(FP), SI
+	SHLQ         $0x02, SI
+	VMOVSS       (CX), X6
+	VCVTSS2SD    X6, X6, X6
+	VBROADCASTSD X6, Y6
+	VPBROADCASTD 4(CX), X7
+	VCVTDQ2PD    X7, Y7
+	VMULPD       d128<>+0(SB), Y7, Y7
+	VCVTPS2PD    (AX), Y8
+	VMULPD       Y6, Y8, Y8
+	VCVTDQ2PD    X0, Y10
+	VCVTDQ2PD    X3, Y9
+	VFMADD231PD  d256<>+0(SB), Y10, Y9
+	VSUBPD       Y7, Y9, Y9
+	VMULPD       Y8, Y9, Y9
+	VCVTPD2PSY   Y9, X8
+	VMOVUPS      X8, (BX)
+	VCVTPS2PD    16(AX), Y8
+	VMULPD       Y6, Y8, Y8
+	VEXTRACTI128 $0x01, Y0, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y3, X3
+	VCVTDQ2PD    X3, Y3
+	VFMADD231PD  d256<>+0(SB), Y0, Y3
+	VSUBPD       Y7, Y3, Y3
+	VMULPD       Y8, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVUPS      X0, 16(BX)
+	ADDQ         SI, BX
+	VMOVSS       (CX)(DX*1), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(CX)(DX*1), X3
+	VCVTDQ2PD    X3, Y3
+	VMULPD       d128<>+0(SB), Y3, Y3
+	VCVTPS2PD    (AX), Y6
+	VMULPD       Y0, Y6, Y6
+	VCVTDQ2PD    X1, Y8
+	VCVTDQ2PD    X4, Y7
+	VFMADD231PD  d256<>+0(SB), Y8, Y7
+	VSUBPD       Y3, Y7, Y7
+	VMULPD       Y6, Y7, Y7
+	VCVTPD2PSY   Y7, X6
+	VMOVUPS      X6, (BX)
+	VCVTPS2PD    16(AX), Y6
+	VMULPD       Y0, Y6, Y6
+	VEXTRACTI128 $0x01, Y1, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y4, X1
+	VCVTDQ2PD    X1, Y1
+	VFMADD231PD  d256<>+0(SB), Y0, Y1
+	VSUBPD       Y3, Y1, Y1
+	VMULPD       Y6, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVUPS      X0, 16(BX)
+	ADDQ         SI, BX
+	VMOVSS       (CX)(DX*2), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(CX)(DX*2), X1
+	VCVTDQ2PD    X1, Y1
+	VMULPD       d128<>+0(SB), Y1, Y1
+	VCVTPS2PD    (AX), Y3
+	VMULPD       Y0, Y3, Y3
+	VCVTDQ2PD    X2, Y6
+	VCVTDQ2PD    X5, Y4
+	VFMADD231PD  d256<>+0(SB), Y6, Y4
+	VSUBPD       Y1, Y4, Y4
+	VMULPD       Y3, Y4, Y4
+	VCVTPD2PSY   Y4, X3
+	VMOVUPS      X3, (BX)
+	VCVTPS2PD    16(AX), Y3
+	VMULPD       Y0, Y3, Y3
+	VEXTRACTI128 $0x01, Y2, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y5, X2
+	VCVTDQ2PD    X2, Y2
+	VFMADD231PD  d256<>+0(SB), Y0, Y2
+	VSUBPD       Y1, Y2, Y2
+	VMULPD       Y3, Y2, Y2
+	VCVTPD2PSY   Y2, X0
+	VMOVUPS      X0, 16(BX)
+	VZEROUPPER
+	RET
+
+// func gemmC8Vx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmC8Vx4(SB), NOSPLIT, $0-80
+	MOVQ  w+48(FP), AX
+	MOVQ  blocks+72(FP), CX
+	MOVQ  x+16(FP), DX
+	MOVQ  ldx+24(FP), BX
+	LEAQ  (DX)(BX*2), SI
+	ADDQ  BX, SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+
+block:
+	CMPQ         CX, $0x01
+	JLT          block_end
+	PREFETCHT0   2048(AX)
+	VMOVDQU      (AX), Y8
+	VPBROADCASTD (DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 32(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VPBROADCASTD (DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 32(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	VPBROADCASTD (DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 32(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VPBROADCASTD (SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 32(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf9
+	VMOVDQU      32(AX), Y8
+	VPBROADCASTD 4(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 36(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VPBROADCASTD 4(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 36(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	VPBROADCASTD 4(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 36(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VPBROADCASTD 4(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 36(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf9
+	PREFETCHT0   2112(AX)
+	VMOVDQU      64(AX), Y8
+	VPBROADCASTD 8(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 40(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VPBROADCASTD 8(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 40(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	VPBROADCASTD 8(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 40(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VPBROADCASTD 8(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 40(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf9
+	VMOVDQU      96(AX), Y8
+	VPBROADCASTD 12(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 44(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VPBROADCASTD 12(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 44(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	VPBROADCASTD 12(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 44(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VPBROADCASTD 12(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 44(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf9
+	PREFETCHT0   2176(AX)
+	VMOVDQU      128(AX), Y8
+	VPBROADCASTD 16(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 48(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VPBROADCASTD 16(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 48(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	VPBROADCASTD 16(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 48(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VPBROADCASTD 16(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 48(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf9
+	VMOVDQU      160(AX), Y8
+	VPBROADCASTD 20(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 52(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VPBROADCASTD 20(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 52(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	VPBROADCASTD 20(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 52(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VPBROADCASTD 20(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 52(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf9
+	PREFETCHT0   2240(AX)
+	VMOVDQU      192(AX), Y8
+	VPBROADCASTD 24(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 56(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VPBROADCASTD 24(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 56(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	VPBROADCASTD 24(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 56(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VPBROADCASTD 24(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 56(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf9
+	VMOVDQU      224(AX), Y8
+	VPBROADCASTD 28(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc1
+	VPBROADCASTD 60(DX), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe1
+	VPBROADCASTD 28(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xc9
+	VPBROADCASTD 60(DX)(BX*1), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xe9
+	VPBROADCASTD 28(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd1
+	VPBROADCASTD 60(DX)(BX*2), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xf1
+	VPBROADCASTD 28(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG         $0x503dc2c4
+	BYTE         $0xd9
+	VPBROADCASTD 60(SI), Y9
+
+	// VPDPBUSD, VEX
+	LONG $0x503dc2c4
+	BYTE $0xf9
+	ADDQ $0x00000100, AX
+	ADDQ $0x40, DX
+	ADDQ $0x40, SI
+	SUBQ $0x01, CX
+	JMP  block
+
+block_end:
+	MOVQ         ws+56(FP), AX
+	MOVQ         xs+32(FP), CX
+	MOVQ         ldxs+40(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (CX)(DX*2), BX
+	ADDQ         DX, BX
+	MOVQ         dst+0(FP), SI
+	MOVQ         ldd+8(FP), DI
+	SHLQ         $0x02, DI
+	VMOVSS       (CX), X8
+	VCVTSS2SD    X8, X8, X8
+	VBROADCASTSD X8, Y8
+	VPBROADCASTD 4(CX), X9
+	VCVTDQ2PD    X9, Y9
+	VMULPD       d128<>+0(SB), Y9, Y9
+	VCVTPS2PD    (AX), Y10
+	VMULPD       Y8, Y10, Y10
+	VCVTDQ2PD    X0, Y12
+	VCVTDQ2PD    X4, Y11
+	VFMADD231PD  d256<>+0(SB), Y12, Y11
+	VSUBPD       Y9, Y11, Y11
+	VMULPD       Y10, Y11, Y11
+	VCVTPD2PSY   Y11, X10
+	VMOVUPS      X10, (SI)
+	VCVTPS2PD    16(AX), Y10
+	VMULPD       Y8, Y10, Y10
+	VEXTRACTI128 $0x01, Y0, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y4, X4
+	VCVTDQ2PD    X4, Y4
+	VFMADD231PD  d256<>+0(SB), Y0, Y4
+	VSUBPD       Y9, Y4, Y4
+	VMULPD       Y10, Y4, Y4
+	VCVTPD2PSY   Y4, X0
+	VMOVUPS      X0, 16(SI)
+	ADDQ         DI, SI
+	VMOVSS       (CX)(DX*1), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(CX)(DX*1), X4
+	VCVTDQ2PD    X4, Y4
+	VMULPD       d128<>+0(SB), Y4, Y4
+	VCVTPS2PD    (AX), Y8
+	VMULPD       Y0, Y8, Y8
+	VCVTDQ2PD    X1, Y10
+	VCVTDQ2PD    X5, Y9
+	VFMADD231PD  d256<>+0(SB), Y10, Y9
+	VSUBPD       Y4, Y9, Y9
+	VMULPD       Y8, Y9, Y9
+	VCVTPD2PSY   Y9, X8
+	VMOVUPS      X8, (SI)
+	VCVTPS2PD    16(AX), Y8
+	VMULPD       Y0, Y8, Y8
+	VEXTRACTI128 $0x01, Y1, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y5, X1
+	VCVTDQ2PD    X1, Y1
+	VFMADD231PD  d256<>+0(SB), Y0, Y1
+	VSUBPD       Y4, Y1, Y1
+	VMULPD       Y8, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVUPS      X0, 16(SI)
+	ADDQ         DI, SI
+	VMOVSS       (CX)(DX*2), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(CX)(DX*2), X1
+	VCVTDQ2PD    X1, Y1
+	VMULPD       d128<>+0(SB), Y1, Y1
+	VCVTPS2PD    (AX), Y4
+	VMULPD       Y0, Y4, Y4
+	VCVTDQ2PD    X2, Y8
+	VCVTDQ2PD    X6, Y5
+	VFMADD231PD  d256<>+0(SB), Y8, Y5
+	VSUBPD       Y1, Y5, Y5
+	VMULPD       Y4, Y5, Y5
+	VCVTPD2PSY   Y5, X4
+	VMOVUPS      X4, (SI)
+	VCVTPS2PD    16(AX), Y4
+	VMULPD       Y0, Y4, Y4
+	VEXTRACTI128 $0x01, Y2, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y6, X2
+	VCVTDQ2PD    X2, Y2
+	VFMADD231PD  d256<>+0(SB), Y0, Y2
+	VSUBPD       Y1, Y2, Y2
+	VMULPD       Y4, Y2, Y2
+	VCVTPD2PSY   Y2, X0
+	VMOVUPS      X0, 16(SI)
+	ADDQ         DI, SI
+	VMOVSS       (BX), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(BX), X1
+	VCVTDQ2PD    X1, Y1
+	VMULPD       d128<>+0(SB), Y1, Y1
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
+	VCVTDQ2PD    X3, Y5
+	VCVTDQ2PD    X7, Y4
+	VFMADD231PD  d256<>+0(SB), Y5, Y4
+	VSUBPD       Y1, Y4, Y4
+	VMULPD       Y2, Y4, Y4
+	VCVTPD2PSY   Y4, X2
+	VMOVUPS      X2, (SI)
+	VCVTPS2PD    16(AX), Y2
+	VMULPD       Y0, Y2, Y2
+	VEXTRACTI128 $0x01, Y3, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y7, X3
+	VCVTDQ2PD    X3, Y3
+	VFMADD231PD  d256<>+0(SB), Y0, Y3
+	VSUBPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVUPS      X0, 16(SI)
+	VZEROUPPER
+	RET
+
+// func gemmC8Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmC8Vx5(SB), NOSPLIT, $0-80
+	MOVQ  w+48(FP), AX
+	MOVQ  blocks+72(FP), CX
+	MOVQ  x+16(FP), DX
+	MOVQ  ldx+24(FP), BX
+	LEAQ  (DX)(BX*2), SI
+	ADDQ  BX, SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+
+block:
+	CMPQ         CX, $0x01
+	JLT          block_end
+	PREFETCHT0   2048(AX)
+	VMOVDQU      (AX), Y10
+	VPBROADCASTD (DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xc3
+	VPBROADCASTD 32(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD (DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xcb
+	VPBROADCASTD 32(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD (DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xd3
+	VPBROADCASTD 32(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD (SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xdb
+	VPBROADCASTD 32(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xc3
+	VPBROADCASTD (SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xe3
+	VPBROADCASTD 32(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xcb
+	VMOVDQU      32(AX), Y10
+	VPBROADCASTD 4(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xc3
+	VPBROADCASTD 36(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 4(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xcb
+	VPBROADCASTD 36(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 4(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xd3
+	VPBROADCASTD 36(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 4(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xdb
+	VPBROADCASTD 36(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 4(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xe3
+	VPBROADCASTD 36(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xcb
+	PREFETCHT0   2112(AX)
+	VMOVDQU      64(AX), Y10
+	VPBROADCASTD 8(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xc3
+	VPBROADCASTD 40(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 8(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xcb
+	VPBROADCASTD 40(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 8(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xd3
+	VPBROADCASTD 40(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 8(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xdb
+	VPBROADCASTD 40(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 8(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xe3
+	VPBROADCASTD 40(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xcb
+	VMOVDQU      96(AX), Y10
+	VPBROADCASTD 12(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xc3
+	VPBROADCASTD 44(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 12(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xcb
+	VPBROADCASTD 44(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 12(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xd3
+	VPBROADCASTD 44(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 12(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xdb
+	VPBROADCASTD 44(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 12(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xe3
+	VPBROADCASTD 44(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xcb
+	PREFETCHT0   2176(AX)
+	VMOVDQU      128(AX), Y10
+	VPBROADCASTD 16(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xc3
+	VPBROADCASTD 48(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 16(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xcb
+	VPBROADCASTD 48(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 16(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xd3
+	VPBROADCASTD 48(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 16(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xdb
+	VPBROADCASTD 48(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 16(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xe3
+	VPBROADCASTD 48(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xcb
+	VMOVDQU      160(AX), Y10
+	VPBROADCASTD 20(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xc3
+	VPBROADCASTD 52(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 20(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xcb
+	VPBROADCASTD 52(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 20(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xd3
+	VPBROADCASTD 52(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 20(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xdb
+	VPBROADCASTD 52(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 20(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xe3
+	VPBROADCASTD 52(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xcb
+	PREFETCHT0   2240(AX)
+	VMOVDQU      192(AX), Y10
+	VPBROADCASTD 24(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xc3
+	VPBROADCASTD 56(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 24(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xcb
+	VPBROADCASTD 56(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 24(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xd3
+	VPBROADCASTD 56(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 24(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xdb
+	VPBROADCASTD 56(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 24(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xe3
+	VPBROADCASTD 56(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xcb
+	VMOVDQU      224(AX), Y10
+	VPBROADCASTD 28(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xc3
+	VPBROADCASTD 60(DX), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xeb
+	VPBROADCASTD 28(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xcb
+	VPBROADCASTD 60(DX)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xf3
+	VPBROADCASTD 28(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xd3
+	VPBROADCASTD 60(DX)(BX*2), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xfb
+	VPBROADCASTD 28(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xdb
+	VPBROADCASTD 60(SI), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502d42c4
+	BYTE         $0xc3
+	VPBROADCASTD 28(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG         $0x502dc2c4
+	BYTE         $0xe3
+	VPBROADCASTD 60(SI)(BX*1), Y11
+
+	// VPDPBUSD, VEX
+	LONG $0x502d42c4
+	BYTE $0xcb
+	ADDQ $0x00000100, AX
+	ADDQ $0x40, DX
+	ADDQ $0x40, SI
+	SUBQ $0x01, CX
+	JMP  block
+
+block_end:
+	MOVQ         ws+56(FP), AX
+	MOVQ         xs+32(FP), CX
+	MOVQ         ldxs+40(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (CX)(DX*2), BX
+	ADDQ         DX, BX
+	MOVQ         dst+0(FP), SI
+	MOVQ         ldd+8(FP), DI
+	SHLQ         $0x02, DI
+	VMOVSS       (CX), X10
+	VCVTSS2SD    X10, X10, X10
+	VBROADCASTSD X10, Y10
+	VPBROADCASTD 4(CX), X11
+	VCVTDQ2PD    X11, Y11
+	VMULPD       d128<>+0(SB), Y11, Y11
+	VCVTPS2PD    (AX), Y12
+	VMULPD       Y10, Y12, Y12
+	VCVTDQ2PD    X0, Y14
+	VCVTDQ2PD    X5, Y13
+	VFMADD231PD  d256<>+0(SB), Y14, Y13
+	VSUBPD       Y11, Y13, Y13
+	VMULPD       Y12, Y13, Y13
+	VCVTPD2PSY   Y13, X12
+	VMOVUPS      X12, (SI)
+	VCVTPS2PD    16(AX), Y12
+	VMULPD       Y10, Y12, Y12
+	VEXTRACTI128 $0x01, Y0, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y5, X5
+	VCVTDQ2PD    X5, Y5
+	VFMADD231PD  d256<>+0(SB), Y0, Y5
+	VSUBPD       Y11, Y5, Y5
+	VMULPD       Y12, Y5, Y5
+	VCVTPD2PSY   Y5, X0
+	VMOVUPS      X0, 16(SI)
+	ADDQ         DI, SI
+	VMOVSS       (CX)(DX*1), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(CX)(DX*1), X5
+	VCVTDQ2PD    X5, Y5
+	VMULPD       d128<>+0(SB), Y5, Y5
+	VCVTPS2PD    (AX), Y10
+	VMULPD       Y0, Y10, Y10
+	VCVTDQ2PD    X1, Y12
+	VCVTDQ2PD    X6, Y11
+	VFMADD231PD  d256<>+0(SB), Y12, Y11
+	VSUBPD       Y5, Y11, Y11
+	VMULPD       Y10, Y11, Y11
+	VCVTPD2PSY   Y11, X10
+	VMOVUPS      X10, (SI)
+	VCVTPS2PD    16(AX), Y10
+	VMULPD       Y0, Y10, Y10
+	VEXTRACTI128 $0x01, Y1, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y6, X1
+	VCVTDQ2PD    X1, Y1
+	VFMADD231PD  d256<>+0(SB), Y0, Y1
+	VSUBPD       Y5, Y1, Y1
+	VMULPD       Y10, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVUPS      X0, 16(SI)
+	ADDQ         DI, SI
+	VMOVSS       (CX)(DX*2), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(CX)(DX*2), X1
+	VCVTDQ2PD    X1, Y1
+	VMULPD       d128<>+0(SB), Y1, Y1
+	VCVTPS2PD    (AX), Y5
+	VMULPD       Y0, Y5, Y5
+	VCVTDQ2PD    X2, Y10
+	VCVTDQ2PD    X7, Y6
+	VFMADD231PD  d256<>+0(SB), Y10, Y6
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y5, Y6, Y6
+	VCVTPD2PSY   Y6, X5
+	VMOVUPS      X5, (SI)
+	VCVTPS2PD    16(AX), Y5
+	VMULPD       Y0, Y5, Y5
+	VEXTRACTI128 $0x01, Y2, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y7, X2
+	VCVTDQ2PD    X2, Y2
+	VFMADD231PD  d256<>+0(SB), Y0, Y2
+	VSUBPD       Y1, Y2, Y2
+	VMULPD       Y5, Y2, Y2
+	VCVTPD2PSY   Y2, X0
+	VMOVUPS      X0, 16(SI)
+	ADDQ         DI, SI
+	VMOVSS       (BX), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(BX), X1
+	VCVTDQ2PD    X1, Y1
+	VMULPD       d128<>+0(SB), Y1, Y1
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
+	VCVTDQ2PD    X3, Y6
+	VCVTDQ2PD    X8, Y5
+	VFMADD231PD  d256<>+0(SB), Y6, Y5
+	VSUBPD       Y1, Y5, Y5
+	VMULPD       Y2, Y5, Y5
+	VCVTPD2PSY   Y5, X2
+	VMOVUPS      X2, (SI)
+	VCVTPS2PD    16(AX), Y2
+	VMULPD       Y0, Y2, Y2
+	VEXTRACTI128 $0x01, Y3, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y8, X3
+	VCVTDQ2PD    X3, Y3
+	VFMADD231PD  d256<>+0(SB), Y0, Y3
+	VSUBPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVUPS      X0, 16(SI)
+	ADDQ         DI, SI
+	VMOVSS       (BX)(DX*1), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(BX)(DX*1), X1
+	VCVTDQ2PD    X1, Y1
+	VMULPD       d128<>+0(SB), Y1, Y1
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
+	VCVTDQ2PD    X4, Y5
+	VCVTDQ2PD    X9, Y3
+	VFMADD231PD  d256<>+0(SB), Y5, Y3
+	VSUBPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	VCVTPD2PSY   Y3, X2
+	VMOVUPS      X2, (SI)
+	VCVTPS2PD    16(AX), Y2
+	VMULPD       Y0, Y2, Y2
+	VEXTRACTI128 $0x01, Y4, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y9, X3
+	VCVTDQ2PD    X3, Y3
+	VFMADD231PD  d256<>+0(SB), Y0, Y3
+	VSUBPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVUPS      X0, 16(SI)
+	VZEROUPPER
+	RET
+
+// func gemmC8Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmC8Vx6(SB), NOSPLIT, $0-80
+	MOVQ  w+48(FP), AX
+	MOVQ  blocks+72(FP), CX
+	MOVQ  x+16(FP), DX
+	MOVQ  ldx+24(FP), BX
+	LEAQ  (DX)(BX*2), SI
+	ADDQ  BX, SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+
+block:
+	CMPQ         CX, $0x01
+	JLT          block_end
+	PREFETCHT0   2048(AX)
+	VMOVDQU      (AX), Y12
+	VPBROADCASTD (DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xc5
+	VPBROADCASTD 32(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD (DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xcd
+	VPBROADCASTD 32(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD (DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xd5
+	VPBROADCASTD 32(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xc5
+	VPBROADCASTD (SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xdd
+	VPBROADCASTD 32(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xcd
+	VPBROADCASTD (SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 32(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xd5
+	VPBROADCASTD (SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 32(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xdd
+	VMOVDQU      32(AX), Y12
+	VPBROADCASTD 4(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xc5
+	VPBROADCASTD 36(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 4(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xcd
+	VPBROADCASTD 36(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 4(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xd5
+	VPBROADCASTD 36(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 4(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xdd
+	VPBROADCASTD 36(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 4(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 36(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 4(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 36(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2112(AX)
+	VMOVDQU      64(AX), Y12
+	VPBROADCASTD 8(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xc5
+	VPBROADCASTD 40(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 8(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xcd
+	VPBROADCASTD 40(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 8(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xd5
+	VPBROADCASTD 40(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 8(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xdd
+	VPBROADCASTD 40(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 8(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 40(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 8(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 40(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xdd
+	VMOVDQU      96(AX), Y12
+	VPBROADCASTD 12(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xc5
+	VPBROADCASTD 44(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 12(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xcd
+	VPBROADCASTD 44(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 12(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xd5
+	VPBROADCASTD 44(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 12(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xdd
+	VPBROADCASTD 44(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 12(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 44(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 12(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 44(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2176(AX)
+	VMOVDQU      128(AX), Y12
+	VPBROADCASTD 16(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xc5
+	VPBROADCASTD 48(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 16(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xcd
+	VPBROADCASTD 48(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 16(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xd5
+	VPBROADCASTD 48(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 16(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xdd
+	VPBROADCASTD 48(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 16(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 48(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 16(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 48(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xdd
+	VMOVDQU      160(AX), Y12
+	VPBROADCASTD 20(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xc5
+	VPBROADCASTD 52(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 20(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xcd
+	VPBROADCASTD 52(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 20(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xd5
+	VPBROADCASTD 52(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 20(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xdd
+	VPBROADCASTD 52(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 20(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 52(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 20(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 52(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xdd
+	PREFETCHT0   2240(AX)
+	VMOVDQU      192(AX), Y12
+	VPBROADCASTD 24(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xc5
+	VPBROADCASTD 56(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 24(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xcd
+	VPBROADCASTD 56(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 24(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xd5
+	VPBROADCASTD 56(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 24(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xdd
+	VPBROADCASTD 56(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 24(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 56(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 24(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 56(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xdd
+	VMOVDQU      224(AX), Y12
+	VPBROADCASTD 28(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xc5
+	VPBROADCASTD 60(DX), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xf5
+	VPBROADCASTD 28(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xcd
+	VPBROADCASTD 60(DX)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xfd
+	VPBROADCASTD 28(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xd5
+	VPBROADCASTD 60(DX)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xc5
+	VPBROADCASTD 28(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xdd
+	VPBROADCASTD 60(SI), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xcd
+	VPBROADCASTD 28(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xe5
+	VPBROADCASTD 60(SI)(BX*1), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501d42c4
+	BYTE         $0xd5
+	VPBROADCASTD 28(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG         $0x501dc2c4
+	BYTE         $0xed
+	VPBROADCASTD 60(SI)(BX*2), Y13
+
+	// VPDPBUSD, VEX
+	LONG $0x501d42c4
+	BYTE $0xdd
+	ADDQ $0x00000100, AX
+	ADDQ $0x40, DX
+	ADDQ $0x40, SI
+	SUBQ $0x01, CX
+	JMP  block
+
+block_end:
+	MOVQ         ws+56(FP), AX
+	MOVQ         xs+32(FP), CX
+	MOVQ         ldxs+40(FP), DX
+	SHLQ         $0x02, DX
+	LEAQ         (CX)(DX*2), BX
+	ADDQ         DX, BX
+	MOVQ         dst+0(FP), SI
+	MOVQ         ldd+8(FP), DI
+	SHLQ         $0x02, DI
+	VMOVSS       (CX), X12
+	VCVTSS2SD    X12, X12, X12
+	VBROADCASTSD X12, Y12
+	VPBROADCASTD 4(CX), X13
+	VCVTDQ2PD    X13, Y13
+	VMULPD       d128<>+0(SB), Y13, Y13
+	VCVTPS2PD    (AX), Y14
+	VMULPD       Y12, Y14, Y14
+	VCVTDQ2PD    X0, Y16
+	VCVTDQ2PD    X6, Y15
+	VFMADD231PD  d256<>+0(SB), Y16, Y15
+	VSUBPD       Y13, Y15, Y15
+	VMULPD       Y14, Y15, Y15
+	VCVTPD2PSY   Y15, X14
+	VMOVUPS      X14, (SI)
+	VCVTPS2PD    16(AX), Y14
+	VMULPD       Y12, Y14, Y14
+	VEXTRACTI128 $0x01, Y0, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y6, X6
+	VCVTDQ2PD    X6, Y6
+	VFMADD231PD  d256<>+0(SB), Y0, Y6
+	VSUBPD       Y13, Y6, Y6
+	VMULPD       Y14, Y6, Y6
+	VCVTPD2PSY   Y6, X0
+	VMOVUPS      X0, 16(SI)
+	ADDQ         DI, SI
+	VMOVSS       (CX)(DX*1), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(CX)(DX*1), X6
+	VCVTDQ2PD    X6, Y6
+	VMULPD       d128<>+0(SB), Y6, Y6
+	VCVTPS2PD    (AX), Y12
+	VMULPD       Y0, Y12, Y12
+	VCVTDQ2PD    X1, Y14
+	VCVTDQ2PD    X7, Y13
+	VFMADD231PD  d256<>+0(SB), Y14, Y13
+	VSUBPD       Y6, Y13, Y13
+	VMULPD       Y12, Y13, Y13
+	VCVTPD2PSY   Y13, X12
+	VMOVUPS      X12, (SI)
+	VCVTPS2PD    16(AX), Y12
+	VMULPD       Y0, Y12, Y12
+	VEXTRACTI128 $0x01, Y1, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y7, X1
+	VCVTDQ2PD    X1, Y1
+	VFMADD231PD  d256<>+0(SB), Y0, Y1
+	VSUBPD       Y6, Y1, Y1
+	VMULPD       Y12, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVUPS      X0, 16(SI)
+	ADDQ         DI, SI
+	VMOVSS       (CX)(DX*2), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(CX)(DX*2), X1
+	VCVTDQ2PD    X1, Y1
+	VMULPD       d128<>+0(SB), Y1, Y1
+	VCVTPS2PD    (AX), Y6
+	VMULPD       Y0, Y6, Y6
+	VCVTDQ2PD    X2, Y12
+	VCVTDQ2PD    X8, Y7
+	VFMADD231PD  d256<>+0(SB), Y12, Y7
+	VSUBPD       Y1, Y7, Y7
+	VMULPD       Y6, Y7, Y7
+	VCVTPD2PSY   Y7, X6
+	VMOVUPS      X6, (SI)
+	VCVTPS2PD    16(AX), Y6
+	VMULPD       Y0, Y6, Y6
+	VEXTRACTI128 $0x01, Y2, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y8, X2
+	VCVTDQ2PD    X2, Y2
+	VFMADD231PD  d256<>+0(SB), Y0, Y2
+	VSUBPD       Y1, Y2, Y2
+	VMULPD       Y6, Y2, Y2
+	VCVTPD2PSY   Y2, X0
+	VMOVUPS      X0, 16(SI)
+	ADDQ         DI, SI
+	VMOVSS       (BX), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(BX), X1
+	VCVTDQ2PD    X1, Y1
+	VMULPD       d128<>+0(SB), Y1, Y1
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
+	VCVTDQ2PD    X3, Y7
+	VCVTDQ2PD    X9, Y6
+	VFMADD231PD  d256<>+0(SB), Y7, Y6
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VCVTPD2PSY   Y6, X2
+	VMOVUPS      X2, (SI)
+	VCVTPS2PD    16(AX), Y2
+	VMULPD       Y0, Y2, Y2
+	VEXTRACTI128 $0x01, Y3, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y9, X3
+	VCVTDQ2PD    X3, Y3
+	VFMADD231PD  d256<>+0(SB), Y0, Y3
+	VSUBPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVUPS      X0, 16(SI)
+	ADDQ         DI, SI
+	VMOVSS       (BX)(DX*1), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(BX)(DX*1), X1
+	VCVTDQ2PD    X1, Y1
+	VMULPD       d128<>+0(SB), Y1, Y1
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
+	VCVTDQ2PD    X4, Y6
+	VCVTDQ2PD    X10, Y3
+	VFMADD231PD  d256<>+0(SB), Y6, Y3
+	VSUBPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	VCVTPD2PSY   Y3, X2
+	VMOVUPS      X2, (SI)
+	VCVTPS2PD    16(AX), Y2
+	VMULPD       Y0, Y2, Y2
+	VEXTRACTI128 $0x01, Y4, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y10, X3
+	VCVTDQ2PD    X3, Y3
+	VFMADD231PD  d256<>+0(SB), Y0, Y3
+	VSUBPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVUPS      X0, 16(SI)
+	ADDQ         DI, SI
+	VMOVSS       (BX)(DX*2), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Y0
+	VPBROADCASTD 4(BX)(DX*2), X1
+	VCVTDQ2PD    X1, Y1
+	VMULPD       d128<>+0(SB), Y1, Y1
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
+	VCVTDQ2PD    X5, Y4
+	VCVTDQ2PD    X11, Y3
+	VFMADD231PD  d256<>+0(SB), Y4, Y3
+	VSUBPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	VCVTPD2PSY   Y3, X2
+	VMOVUPS      X2, (SI)
+	VCVTPS2PD    16(AX), Y2
+	VMULPD       Y0, Y2, Y2
+	VEXTRACTI128 $0x01, Y5, X0
+	VCVTDQ2PD    X0, Y0
+	VEXTRACTI128 $0x01, Y11, X3
+	VCVTDQ2PD    X3, Y3
+	VFMADD231PD  d256<>+0(SB), Y0, Y3
+	VSUBPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVUPS      X0, 16(SI)
+	VZEROUPPER
+	RET
+
 // func gemmWideV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
 TEXT ·gemmWideV(SB), NOSPLIT, $0-104

@@ -35,12 +35,12 @@ func (l *packedLoop) fewRows(e *expanded, panel, first, end int) {
 	e.minima = slices.Grow(e.minima[:0], n)[:n]
 	minima := p.expand(e.scale, e.minima, panel, 0)
 	if (panel+1)*rows <= p.n {
-		p.kernels.few.panel(l.dst[first*p.n+panel*rows:], p.n, l.x, first, end, p, panel, e.scale, minima)
+		p.kernels.few.panel(l.dst[first*p.n+panel*rows:], p.n, l.x, first, end, p, panel, e, minima)
 		return
 	}
 	// The last panel may have more rows than dst has columns.
 	part := e.part(rowBlock * rows)
-	p.kernels.few.panel(part, rows, l.x, first, end, p, panel, e.scale, minima)
+	p.kernels.few.panel(part, rows, l.x, first, end, p, panel, e, minima)
 	for i := first; i < end; i++ {
 		copy(l.dst[i*p.n+panel*rows:(i+1)*p.n], part[(i-first)*rows:])
 	}
@@ -48,8 +48,9 @@ func (l *packedLoop) fewRows(e *expanded, panel, first, end int) {
 
 // panelTiles multiply with one panel.
 type panelTiles interface {
-	// panel computes the rows [first, end) of x times a panel of p, with its scales and minima, into rows of dst, ldd apart.
-	panel(dst []float32, ldd int, x *rounded, first, end int, p *packed, panel int, scale []float32, minima *float32)
+	// panel computes the rows [first, end) of x times a panel of p, with its scales in e and minima, into rows of dst, ldd
+	// apart.
+	panel(dst []float32, ldd int, x *rounded, first, end int, p *packed, panel int, e *expanded, minima *float32)
 }
 
 // blockTiles are tiles from one row of activations on, for blocks of 32 columns.
@@ -57,11 +58,11 @@ type blockTiles []packedTile
 
 type packedTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws, wm *float32, blocks int)
 
-func (t blockTiles) panel(dst []float32, ldd int, x *rounded, first, end int, p *packed, panel int, scale []float32, minima *float32) {
+func (t blockTiles) panel(dst []float32, ldd int, x *rounded, first, end int, p *packed, panel int, e *expanded, minima *float32) {
 	k, quants := p.k, p.quants[panel*p.quantBytes(p.k):]
 	for i := first; i < end; i += len(t) {
 		out, xs := dst[(i-first)*ldd:], x.scales[i*k/16:]
-		t[min(len(t), end-i)-1](&out[0], ldd, &x.q[i*k], 2*k, &xs[0], k/16, &quants[0], &scale[0], minima, k/32)
+		t[min(len(t), end-i)-1](&out[0], ldd, &x.q[i*k], 2*k, &xs[0], k/16, &quants[0], &e.scale[0], minima, k/32)
 	}
 }
 
@@ -72,10 +73,10 @@ type superTiles []superTile
 // superHalf columns.
 type superTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w, sc *byte, ws, wm *float32, blocks int)
 
-func (t superTiles) panel(dst []float32, ldd int, x *rounded, first, end int, p *packed, panel int, scale []float32, minima *float32) {
+func (t superTiles) panel(dst []float32, ldd int, x *rounded, first, end int, p *packed, panel int, e *expanded, minima *float32) {
 	k, quants, sc := p.k, p.quants[panel*p.quantBytes(p.k):], p.subScale[panel*(p.k/p.sub)*p.rows:]
 	for i := first; i < end; i += len(t) {
 		out, xs := dst[(i-first)*ldd:], x.scales[i*k/16:]
-		t[min(len(t), end-i)-1](&out[0], ldd, &x.q[i*k], 2*k, &xs[0], k/16, &quants[0], &sc[0], &scale[0], minima, k/superHalf)
+		t[min(len(t), end-i)-1](&out[0], ldd, &x.q[i*k], 2*k, &xs[0], k/16, &quants[0], &sc[0], &e.scale[0], minima, k/superHalf)
 	}
 }

@@ -314,7 +314,7 @@ func TestGuardedPacked(t *testing.T) {
 	g, r := newGuards(t), rand.New(rand.NewPCG(24, 1))
 	for _, d := range dtypes {
 		for i := 0; i < 20 && Packs(d); i++ {
-			m, n, k := 1+r.IntN(13), 1+r.IntN(26), d.BlockValues()*(1+r.IntN(3))
+			m, n, k := 1+r.IntN(13), 1+r.IntN(26), max(32, d.BlockValues())*(1+r.IntN(3))
 			if i%2 == 0 {
 				m, k = wideFrom+r.IntN(20), max(32, d.BlockValues())*pick(r, 1, 2, 3, 17)
 				k = min(k, 3*wideK/2)
@@ -351,10 +351,13 @@ func TestGuardedPacked(t *testing.T) {
 				round := rounded{q: put(to, make([]int16, m*k)), scales: put(to, make([]float32, m*k/16))}
 				(&roundLoop{&round, put(to, x), m, p, few{}}).Range(0, m)
 				rows := p.rows
-				scale, minima := put(to, make([]float32, k/p.sub*rows)), put(to, make([]float32, k/p.sub*rows))
+				e := expanded{scale: put(to, make([]float32, k/p.sub*rows)), minima: put(to, make([]float32, k/p.sub*rows))}
+				if tiles, ok := p.kernels.few.(channelTiles); ok {
+					e.wide = put(to, make([]float64, len(tiles)*rows))
+				}
 				dst := put(to, make([]float32, m*rows))
 				for panel := range p.count {
-					p.kernels.few.panel(dst, rows, &round, 0, m, p, panel, scale, p.expand(scale, minima, panel, 0))
+					p.kernels.few.panel(dst, rows, &round, 0, m, p, panel, &e, p.expand(e.scale, e.minima, panel, 0))
 				}
 			})
 		}

@@ -29,6 +29,31 @@ func (int8Pairs) get(dst []float32, block []byte, rows, r int) {
 	}
 }
 
+// int8Fours are integers of 8 bits plus 128, [8, R, 4]: four columns of each row. Processors multiply bytes without a sign
+// by such with one.
+type int8Fours struct{}
+
+const int8Sign = 128
+
+func (int8Fours) bits() int { return 8 }
+
+func (int8Fours) put(block []byte, rows, r int, q []int8) {
+	for j := range 8 {
+		four := block[(j*rows+r)*4:][:4]
+		for i := range four {
+			four[i] = byte(q[4*j+i]) ^ int8Sign
+		}
+	}
+}
+
+func (int8Fours) get(dst []float32, block []byte, rows, r int) {
+	for j := range 8 {
+		for i, q := range block[(j*rows+r)*4:][:4] {
+			dst[4*j+i] = float32(int8(q ^ int8Sign))
+		}
+	}
+}
+
 // int4Pairs are integers of 4 bits, [8, R, 2]: a byte of pair j has a column of pair j in its lower half and one of pair
 // 8+j in its upper.
 type int4Pairs struct{}

@@ -44,6 +44,7 @@ var dtypes = []tensor.DType{
 	tensor.Q4_K, tensor.Q5_K, tensor.Q6_K,
 	tensor.Q2_K, tensor.Q3_K, tensor.IQ4_NL, tensor.IQ4_XS, tensor.IQ3_XXS, tensor.IQ3_S, tensor.IQ2_XXS, tensor.IQ2_XS,
 	tensor.IQ2_S, tensor.IQ1_S, tensor.IQ1_M, tensor.MXFP4, tensor.TQ1_0, tensor.TQ2_0, tensor.F8_E4M3, tensor.F8_E5M2,
+	tensor.INT8,
 }
 
 // randomMatrix returns a matrix of random bytes that mean finite weights, and the weights.
@@ -58,6 +59,9 @@ func randomMatrix(t *testing.T, r *rand.Rand, d tensor.DType, n, k int) (Matrix,
 		deviation = 1
 	}
 	data := blocks.Random(r, d, size/d.BlockBytes(), deviation)
+	for row := data; d.RowScaled() && len(row) > 0; row = row[size/n:] {
+		binary.LittleEndian.PutUint16(row, quant.F32ToF16(float32(r.NormFloat64()*deviation)))
+	}
 	w, err := NewMatrix(tensor.Tensor{Name: "w", DType: d, Shape: []int{n, k}, Data: data})
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +125,10 @@ func TestRow(t *testing.T) {
 			const n = 9
 			w, got := randomMatrix(t, r, d, n, k)
 			want := make([]float32, n*k)
-			quant.Dequantize(want, d, w.Raw())
+			size := len(w.Raw()) / n
+			for i := range n {
+				quant.Dequantize(want[i*k:(i+1)*k], d, w.Raw()[i*size:(i+1)*size])
+			}
 			for i := range want {
 				if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
 					t.Fatalf("%v: value %d is %v, want %v", d, i, got[i], want[i])

@@ -6,7 +6,7 @@ import "jamba/tensor"
 // something lies changes PanelVersion.
 type layout struct {
 	integers   integers
-	sub        int // columns that share a scale: 32 or 16
+	sub        int // columns that share a scale, 32 or 16, or 32 if all do
 	scaling    scaling
 	arithmetic arithmetic
 }
@@ -24,6 +24,7 @@ var layouts = map[tensor.DType]*layout{
 	tensor.Q4_K: {int4Pairs{}, 32, superMin{max: 1<<14 - 1}, k4},
 	tensor.Q5_K: {int8Pairs{}, 32, superMin{max: 1<<13 - 1}, k5},
 	tensor.Q6_K: {int8Pairs{}, 16, superOnly{max: 1<<12 - 1}, k6},
+	tensor.INT8: {int8Fours{}, 32, rowOnly{}, c8},
 }
 
 // arithmetic is what kernels compute of activations, integers and scales: the index of a tier's kernels.
@@ -36,6 +37,7 @@ const (
 	k4                    // K formats of 4, 5 and 6 bits
 	k5
 	k6
+	c8          // 8 bits, a scale for a row of weights and one for a row of activations
 	arithmetics // their number
 )
 
@@ -48,6 +50,8 @@ type packKernels struct {
 	round func(q *int16, xs *float32, x *float32, blocks int)
 	// roundK rounds blocks of superHalf activations to integers of at most max.
 	roundK func(q *int16, xs *float32, x *float32, max float32, blocks int)
+	// roundRow rounds a row of blocks of 32 activations for the arithmetic c8, see channelTiles.
+	roundRow func(q *int16, xs *float32, x *float32, blocks int)
 	// fromF16 widens n times rows fp16 values to float32.
 	fromF16 func(dst *float32, src *byte, n int)
 	// scalesK multiplies, for each super-block, rows fp16 values d with count times rows signed bytes c.

@@ -13,7 +13,7 @@ import (
 func TestReadBytes(t *testing.T) {
 	for d, want := range map[tensor.DType]int{
 		tensor.Q8_0: 256 + 16, tensor.Q4_0: 128 + 16, tensor.Q4_1: 128 + 32, tensor.Q5_0: 256 + 16, tensor.Q5_1: 256 + 32,
-		tensor.Q4_K: 148, tensor.Q5_K: 256 + 20, tensor.Q6_K: 256 + 18, tensor.BF16: 512,
+		tensor.Q4_K: 148, tensor.Q5_K: 256 + 20, tensor.Q6_K: 256 + 18, tensor.BF16: 512, tensor.INT8: 256 + 2,
 		tensor.Q2_K: 84, tensor.IQ4_NL: 144, tensor.F8_E4M3: 256,
 	} {
 		size, err := d.RowBytes(256)
@@ -60,7 +60,7 @@ func TestRowOfFreed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.Quantize(d, nil); err != nil {
+			if _, err := w.Quantize(d); err != nil {
 				t.Fatal(err)
 			}
 			all[i] = w

@@ -11,10 +11,15 @@ import (
 	"jamba/tensor"
 )
 
-// rounding returns how many activations share a scale for products with weights of that type, and the largest integer
+// channelMost is the largest number that activations beside INT8 become: 127 in both digits to the base 256.
+const channelMost = 127<<8 + 127
+
+// rounding returns how many of k activations share a scale for products with weights of that type, and the largest integer
 // that they become.
-func rounding(d tensor.DType) (block int, limit float32) {
+func rounding(d tensor.DType, k int) (block int, limit float32) {
 	switch d {
+	case tensor.INT8:
+		return k, channelMost
 	case tensor.Q4_K:
 		return 128, 16383
 	case tensor.Q5_K:
@@ -27,8 +32,8 @@ func rounding(d tensor.DType) (block int, limit float32) {
 
 // roundActivations is what the integer kernels are to make of activations: blocks of multiples of a scale, the largest
 // limit times it.
-func roundActivations(x []float32, d tensor.DType) []float64 {
-	block, limit := rounding(d)
+func roundActivations(x []float32, d tensor.DType, k int) []float64 {
+	block, limit := rounding(d, k)
 	out := make([]float64, len(x))
 	for b := 0; b < len(x); b += block {
 		most := float32(0)
@@ -76,7 +81,7 @@ func TestPackedMatMul(t *testing.T) {
 			x[w.K-1] = 1e6
 			got := make([]float32, m*w.N)
 			MatMul(got, x, w)
-			q := roundActivations(x, w.DType)
+			q := roundActivations(x, w.DType, w.K)
 			for i := range m {
 				for j := range w.N {
 					var sum, scale float64
@@ -169,14 +174,20 @@ func TestPackedLargest(t *testing.T) {
 		t.Skip("these kernels pack nothing")
 	}
 	const half = 1 // as a float16 its least, so that products stay finite
-	for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q5_1, tensor.Q4_1, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K} {
-		const n, k = 9, 1024
-		data := make([]byte, n*k/d.BlockValues()*d.BlockBytes())
-		for b := 0; b < len(data); b += d.BlockBytes() {
-			block := data[b : b+d.BlockBytes()]
+	for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q5_1, tensor.Q4_1, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K, tensor.INT8} {
+		const n = 9
+		k, size := 1024, d.BlockBytes()
+		if d.RowScaled() {
+			k = maxRowScaled
+			size, _ = d.RowBytes(k)
+		}
+		row, _ := d.RowBytes(k)
+		data := make([]byte, n*row)
+		for b := 0; b < len(data); b += size {
+			block := data[b : b+size]
 			halves := block[:2] // where the scale lies, and the minimum's after it
 			switch d {
-			case tensor.Q8_0:
+			case tensor.Q8_0, tensor.INT8:
 				for i := range block {
 					block[i] = 0x80
 				}
@@ -225,7 +236,7 @@ func TestPackedLargest(t *testing.T) {
 // TestPackedTiny asserts that activations whose scale has no finite inverse count as zeroes, and their neighbours not.
 func TestPackedTiny(t *testing.T) {
 	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, weights []float32) {
-		_, limit := rounding(w.DType)
+		_, limit := rounding(w.DType, w.K)
 		x, got := make([]float32, w.K), make([]float32, w.N)
 		for _, most := range []float32{0x1p-149, 1e-40, 1e-38, 1e-36, 9e-35 * limit / 32767} {
 			for i := range x {
@@ -276,7 +287,7 @@ func TestQuantizeNonFinite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.Quantize(tensor.Q8_0, nil)
+	_, err = w.Quantize(tensor.Q8_0)
 	if err == nil || !strings.HasPrefix(err.Error(), "row 7: ") || strings.Contains(err.Error(), "20") {
 		t.Errorf("a NaN in row 7 and an infinity in row 20 give %v", err)
 	}

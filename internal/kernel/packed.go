@@ -48,15 +48,16 @@ func (p *packed) way(m int) way {
 // rounded is activations [m, K] rounded to integers, as the kernels read them: in blocks of the layout's unit.
 type rounded struct {
 	q      []int16   // [m, K], or as many pairs of bytes
-	scales []float32 // [m, K/32, 2]: scale and scale·sum of 32
+	scales []float32 // [m, K/32, 2]: scale and scale·sum of 32; of c8 see channelTiles
 }
 
 // expanded is memory for the scales and minima of one panel as float32, each [K/sub, rows], and for its products; or for
 // those of the panels of a wide tile, and their weights. Of K formats the scales are those of superHalf columns.
 type expanded struct {
 	scale, minima, products []float32
-	weights                 []int16 // or as many pairs of bytes
-	sums                    []int32 // of tile units
+	weights                 []int16   // or as many pairs of bytes
+	sums                    []int32   // of tile units
+	wide                    []float64 // sums of channelTiles
 }
 
 func (e *expanded) part(n int) []float32 {

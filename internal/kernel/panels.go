@@ -14,7 +14,8 @@ import (
 // by row, slowly; packed has the kernels.
 //
 // A panel's integers are in blocks of 32 columns, see integers. The scales follow apart, with R rows side by side, as
-// fp16 for each block or, for K formats, fp16 for each super-block of 256 columns and signed bytes for each sub-block.
+// fp16 for each block or, for K formats, fp16 for each super-block of 256 columns and signed bytes for each sub-block; of
+// INT8, whose scale is that of a row, the row is a block.
 //
 // All of it lies in one piece of memory, each part at a multiple of 64 bytes, in the order of the fields. Native files
 // hold it: what changes it changes PanelVersion.
@@ -24,7 +25,8 @@ type panels struct {
 	rows             int // of a panel
 	n, k             int
 	count            int    // of panels
-	blocks           int    // of a row: blocks of the type, super-blocks for K formats
+	blocks           int    // of a row: blocks of the type, super-blocks for K formats, 1 of INT8
+	blockBytes       int    // of the type
 	memory           []byte // all that follows
 	quants           []byte // [count, K·R·bits/8]
 	scale, min       []byte // [count, blocks, R] fp16
@@ -33,6 +35,9 @@ type panels struct {
 
 // partAlignment is what each part begins at a multiple of: a line of the cache.
 const partAlignment = 64
+
+// maxRowScaled is how many columns may share one scale: sums of their products are int32, see channelTiles.
+const maxRowScaled = 1 << 16
 
 // maxPackRows is the maximum of a panel's rows.
 const maxPackRows = 16
@@ -47,14 +52,21 @@ func newPanels(d tensor.DType, rows, n, k int) (*panels, error) {
 	if l == nil {
 		return nil, fmt.Errorf("weights of type %v do not lie in panels", d)
 	}
-	if _, err := d.RowBytes(k); err != nil {
+	rowBytes, err := d.RowBytes(k)
+	if err != nil {
 		return nil, err
+	}
+	blocks := k / d.BlockValues()
+	if d.RowScaled() {
+		if blocks = 1; k%32 != 0 || k > maxRowScaled {
+			return nil, fmt.Errorf("no panels of rows of %d values of type %v: multiples of 32 up to %d are possible", k, d, maxRowScaled)
+		}
 	}
 	// With eight bytes a weight, which is more than any part takes, the sum of the parts does not overflow either.
 	if n < 1 || k < 1 || n > math.MaxInt/8/maxPackRows/k-1 {
 		return nil, fmt.Errorf("no panels of a matrix [%d, %d]", n, k)
 	}
-	return &panels{layout: l, dtype: d, rows: rows, n: n, k: k, count: (n + rows - 1) / rows, blocks: k / d.BlockValues()}, nil
+	return &panels{layout: l, dtype: d, rows: rows, n: n, k: k, count: (n + rows - 1) / rows, blocks: blocks, blockBytes: rowBytes / max(1, blocks)}, nil
 }
 
 // part is a part of panels and its size.
@@ -103,12 +115,12 @@ func (p *panels) quantBytes(k int) int { return k * p.rows * p.integers.bits() /
 
 // fill packs rows of the type, the first of which is row first of the matrix.
 func (p *panels) fill(first int, data []byte) {
-	block, blockBytes := p.dtype.BlockValues(), p.dtype.BlockBytes()
-	par.For(len(data)/(p.blocks*blockBytes), p.rows, func(lo, hi int) {
-		b := quant.Block{Q: make([]int8, block), S: make([]int8, 16), M: make([]int8, 16)}
+	size := p.blockBytes
+	par.For(len(data)/(p.blocks*size), p.rows, func(lo, hi int) {
+		b := quant.Block{Q: make([]int8, p.k/p.blocks), S: make([]int8, 16), M: make([]int8, 16)}
 		for at := lo; at < hi; at++ {
 			for i := range p.blocks {
-				quant.Unpack(&b, p.dtype, data[(at*p.blocks+i)*blockBytes:][:blockBytes])
+				quant.Unpack(&b, p.dtype, data[(at*p.blocks+i)*size:][:size])
 				p.put(&b, (first+at)/p.rows, (first+at)%p.rows, i)
 			}
 		}

@@ -44,7 +44,7 @@ func TestPanels(t *testing.T) {
 		for _, rows := range []int{8, 16} {
 			t.Run(fmt.Sprintf("%v/%d", d, rows), func(t *testing.T) {
 				r := rand.New(rand.NewPCG(uint64(rows), uint64(d)))
-				n, k := 1+r.IntN(40), d.BlockValues()*(1+r.IntN(4))
+				n, k := 1+r.IntN(40), max(32, d.BlockValues())*(1+r.IntN(4))
 				a, _ := randomMatrix(t, r, d, n, k)
 				b, _ := randomMatrix(t, r, d, n, k)
 				for i := range b.Raw() { // scales, too
@@ -125,10 +125,12 @@ func TestPanelVersion(t *testing.T) {
 		tensor.Q4_1: {"d3c8a8f6aa54fcc4", "64522ee71aaa0719"}, tensor.Q5_0: {"568c0e9e7dd51be7", "d79e968c89165b91"},
 		tensor.Q5_1: {"39ab5902dcb08cef", "bafbea6a17769256"}, tensor.Q4_K: {"657efeed687d21f5", "db6564ce2f187ada"},
 		tensor.Q5_K: {"f767ab8930b3a306", "7bbc76b9e4466bf4"}, tensor.Q6_K: {"d00e638df5e325d1", "1803def7cee58874"},
+		tensor.INT8: {"8dd021c0bd402cc5", "9c8e1008f8418428"},
 	}
 	for d, sums := range want {
 		for i, rows := range []int{8, 16} {
-			data := make([]byte, 19*2*d.BlockBytes()*(256/d.BlockValues()))
+			size, _ := tensor.Size(d, []int{19, 512})
+			data := make([]byte, size)
 			for j := range data {
 				data[j] = byte(j*j*7 + j>>3)
 			}
@@ -155,6 +157,8 @@ func TestPanelErrors(t *testing.T) {
 		{tensor.Invalid, 8, 8, 32, "do not lie in panels"},
 		{tensor.Q4_K, 8, 8, 32, "no multiple of the Q4_K block"},
 		{tensor.Q8_0, 8, 0, 32, "no panels of a matrix [0, 32]"},
+		{tensor.INT8, 8, 8, 48, "no panels of rows of 48 values of type INT8: multiples of 32 up to 65536 are possible"},
+		{tensor.INT8, 8, 8, maxRowScaled + 32, "no panels of rows of 65568"},
 		{tensor.Q8_0, 8, 8, 0, "no panels of a matrix [8, 0]"},
 		{tensor.Q8_0, 8, -1, 32, "no panels"},
 		{tensor.Q8_0, 8, 8, -32, "a row of -32 values"},

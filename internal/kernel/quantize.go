@@ -19,14 +19,11 @@ func Quantize(dst []byte, d tensor.DType, src []float32) error {
 	return quant.Quantize(dst, d, src)
 }
 
-// Quantize rounds the weights to type d, in new memory: row [K], widened to float32, becomes the bytes dst. A nil round
-// is Quantize. Rows have to be whole blocks of d. It returns the bytes that were rounded, which are needed no more,
+// Quantize rounds the weights to type d, in new memory: row [K], widened to float32, rounded as
+// Quantize does it. Rows have to be whole blocks of d. It returns the bytes that were rounded, which are needed no more,
 // nil if they were none of a file's. It is an error if a weight is infinite or NaN or too large; the weights are then as
 // they were.
-func (w *Matrix) Quantize(d tensor.DType, round func(dst []byte, row []float32) error) (source []byte, err error) {
-	if round == nil {
-		round = func(dst []byte, row []float32) error { return Quantize(dst, d, row) }
-	}
+func (w *Matrix) Quantize(d tensor.DType) (source []byte, err error) {
 	size, err := d.RowBytes(w.K)
 	if err != nil {
 		return nil, err
@@ -37,7 +34,7 @@ func (w *Matrix) Quantize(d tensor.DType, round func(dst []byte, row []float32) 
 		for n := lo; n < hi; n++ {
 			err := w.FiniteRow(row, n)
 			if err == nil {
-				err = round(data[n*size:(n+1)*size], row)
+				err = Quantize(data[n*size:(n+1)*size], d, row)
 			}
 			if err != nil {
 				errs[n] = fmt.Errorf("row %d: %w", n, err)

@@ -7,7 +7,7 @@ type scaling interface {
 	// values replaces integers that share scales by what they stand for.
 	values(q []float32, s scales)
 	// round rounds activations x, whole blocks of unit, to integers q; xs has a scale and what minima are multiplied by
-	// for each 32.
+	// for each 32. x is a whole row where a row has one scale.
 	round(k *packKernels, q []int16, xs, x []float32)
 	// unit is how many columns a sum of integer products goes over, and a scale of activations.
 	unit() int
@@ -94,4 +94,11 @@ func (scaleOffset) round(k *packKernels, q []int16, xs, x []float32) {
 func (scaleOffset) expand(k *packKernels, scale, _ []float32, from panelScales) *float32 {
 	k.fromF16(&scale[0], &from.scale[0], from.blocks)
 	return &scale[0]
+}
+
+// rowOnly: d·q with one scale d for a row of weights, and one for a row of activations.
+type rowOnly struct{ scaleOnly }
+
+func (rowOnly) round(k *packKernels, q []int16, xs, x []float32) {
+	k.roundRow(&q[0], &xs[0], &x[0], len(x)/32)
 }

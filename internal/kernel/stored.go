@@ -26,9 +26,13 @@ func (w *stored) row(dst []float32, n int) { w.widen(dst[:w.k], n, 0) }
 
 // widen writes len(dst) values of row n from column at on, both whole blocks, to dst.
 func (w *stored) widen(dst []float32, n, at int) {
+	row := w.data[n*(len(w.data)/w.n):]
+	if w.dtype.RowScaled() {
+		quant.DequantizeInt8(dst, row, at)
+		return
+	}
 	values, size := w.dtype.BlockValues(), w.dtype.BlockBytes()
-	from := n*(len(w.data)/w.n) + at/values*size
-	dequantize(dst, w.dtype, w.data[from:from+len(dst)/values*size])
+	dequantize(dst, w.dtype, row[at/values*size:(at+len(dst))/values*size])
 	if w.scales != nil {
 		quant.Scale(dst, w.scales, w.n, w.k, n*w.k+at)
 	}

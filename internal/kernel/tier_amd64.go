@@ -85,8 +85,9 @@ var (
 				few:  superTiles{gemmK6x1, gemmK6x2, gemmK6x3, gemmK6x4, gemmK6x5, gemmK6x6},
 				many: &wideTiles{gemmWideK, superWidener(wideK6AVX2), 2},
 			},
+			c8: {few: channelTiles{gemmC8x1, gemmC8x2, gemmC8x3, gemmC8x4, gemmC8x5, gemmC8x6}},
 		},
-		round: roundAVX2, roundK: roundKAVX2, fromF16: widenF16AVX2, scalesK: scalesKAVX2,
+		round: roundAVX2, roundK: roundKAVX2, roundRow: roundRowAVX2, fromF16: widenF16AVX2, scalesK: scalesKAVX2,
 	}
 	packAVXVNNI = packKernels{
 		rows: 8,
@@ -115,8 +116,9 @@ var (
 				few:  superTiles{gemmK6Vx1, gemmK6Vx2, gemmK6Vx3, gemmK6Vx4, gemmK6Vx5, gemmK6Vx6},
 				many: &wideTiles{gemmWideKV, superWidener(wideK6AVX2), 2},
 			},
+			c8: {few: channelTiles{gemmC8Vx1, gemmC8Vx2, gemmC8Vx3, gemmC8Vx4, gemmC8Vx5, gemmC8Vx6}},
 		},
-		round: roundAVX2, roundK: roundKAVX2, fromF16: widenF16AVX2, scalesK: scalesKAVX2,
+		round: roundAVX2, roundK: roundKAVX2, roundRow: roundDigitsAVX2, fromF16: widenF16AVX2, scalesK: scalesKAVX2,
 	}
 )
 

@@ -230,7 +230,10 @@ func TestScanTwin(t *testing.T) {
 // scale.
 func packedTwin(x []float32, d tensor.DType, row []byte) float32 {
 	l := layouts[d]
-	unit, limit := rounding(d)
+	unit, limit := rounding(d, len(x))
+	if d.RowScaled() {
+		return channelTwin(x, row)
+	}
 	parts := l.scaling.parts()
 	_, offset := l.scaling.(scaleOffset)
 	block := quant.Block{Q: make([]int8, d.BlockValues()), S: make([]int8, 16), M: make([]int8, 16)}
@@ -269,6 +272,22 @@ func packedTwin(x []float32, d tensor.DType, row []byte) float32 {
 		}
 	}
 	return out
+}
+
+// channelTwin is packedTwin of a row with one scale.
+func channelTwin(x []float32, row []byte) float32 {
+	block := quant.Block{Q: make([]int8, len(x))}
+	quant.Unpack(&block, tensor.INT8, row)
+	most := MaxAbs(x)
+	scale, inverse := most/channelMost, channelMost/most
+	if most == 0 || math.IsInf(float64(inverse), 0) {
+		inverse = 0
+	}
+	var sum int64
+	for i, v := range x {
+		sum += int64(math.RoundToEven(float64(float32(v*inverse)))) * int64(block.Q[i])
+	}
+	return float32(float64(sum) * (float64(scale) * float64(quant.F16ToF32(block.Scale))))
 }
 
 // TestPackedTwin asserts that products of integers have the same bits in all tiers.

@@ -3,11 +3,11 @@
 package recipe
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
-	"jamba/internal/kernel/quant"
 	"jamba/model"
 	"jamba/model/param"
 	"jamba/tensor"
@@ -16,17 +16,21 @@ import (
 // Recipe says which type each tensor of a model gets: one type for all large matrices, or a mix. "" is none.
 type Recipe string
 
-// ExpertsInt8 is AI21's ExpertsInt8: the experts in 8 bits with one scale for each output channel, other large matrices
-// in bfloat16. It is made while loading; GGUF has no type for it. Here it is Q8_0 whose blocks all have the scale of
-// their row, so that every kernel for Q8_0 computes with it.
-const ExpertsInt8 Recipe = "experts-int8"
+// Recipes of 8 bits with one scale for each output channel. GGUF has no type for it: they are made while loading, or in files
+// of native layout.
+const (
+	Int8 Recipe = "int8"
+	// ExpertsInt8 is AI21's ExpertsInt8: the experts so, other large matrices in bfloat16.
+	ExpertsInt8 Recipe = "experts-int8"
+)
 
-// fileRecipe is a recipe that a GGUF file can hold.
-type fileRecipe struct {
+// known is a recipe and what it says.
+type known struct {
 	name     Recipe
 	base     tensor.DType // of most matrices
 	fileType uint32       // general.file_type, llama.cpp's number for it
 	more     moreBits     // of some
+	others   tensor.DType // of matrices that are no experts'; Invalid: as experts
 }
 
 // moreBits are the matrices that get another type than the recipe's; the zero value is none.
@@ -52,28 +56,30 @@ func some(d tensor.DType) among {
 	}
 }
 
-var recipes = []fileRecipe{
-	{"q8_0", tensor.Q8_0, 7, moreBits{}},
-	{"q6_k", tensor.Q6_K, 18, moreBits{}},
-	{"q5_k_m", tensor.Q5_K, 17, moreBits{values: some(tensor.Q6_K), down: some(tensor.Q6_K)}},
-	{"q4_k_m", tensor.Q4_K, 15, moreBits{values: some(tensor.Q6_K), down: some(tensor.Q6_K), outputBeside8: tensor.Q5_K}},
-	{"q3_k_l", tensor.Q3_K, 13, moreBits{values: all(tensor.Q5_K), down: all(tensor.Q5_K), output: tensor.Q5_K}},
+var recipes = []known{
+	{"q8_0", tensor.Q8_0, 7, moreBits{}, tensor.Invalid},
+	{"q6_k", tensor.Q6_K, 18, moreBits{}, tensor.Invalid},
+	{"q5_k_m", tensor.Q5_K, 17, moreBits{values: some(tensor.Q6_K), down: some(tensor.Q6_K)}, tensor.Invalid},
+	{"q4_k_m", tensor.Q4_K, 15, moreBits{values: some(tensor.Q6_K), down: some(tensor.Q6_K), outputBeside8: tensor.Q5_K}, tensor.Invalid},
+	{"q3_k_l", tensor.Q3_K, 13, moreBits{values: all(tensor.Q5_K), down: all(tensor.Q5_K), output: tensor.Q5_K}, tensor.Invalid},
 	{"q3_k_m", tensor.Q3_K, 12, moreBits{
 		values: func(i, _ int) tensor.DType { return fiveBits(i < 2) },
 		down:   func(i, n int) tensor.DType { return fiveBits(i < n/16) },
 		output: tensor.Q4_K, outputBeside8: tensor.Q5_K,
-	}},
-	{"q3_k_s", tensor.Q3_K, 11, moreBits{outputBeside8: tensor.Q5_K}},
+	}, tensor.Invalid},
+	{"q3_k_s", tensor.Q3_K, 11, moreBits{outputBeside8: tensor.Q5_K}, tensor.Invalid},
 	{"q2_k", tensor.Q2_K, 10, moreBits{
 		values: all(tensor.Q3_K), down: all(tensor.Q3_K), output: tensor.Q3_K, outputBeside8: tensor.Q5_K, shared: tensor.Q4_K,
-	}},
-	{"q5_1", tensor.Q5_1, 9, moreBits{}},
-	{"q5_0", tensor.Q5_0, 8, moreBits{}},
-	{"q4_1", tensor.Q4_1, 3, moreBits{}},
-	{"q4_0", tensor.Q4_0, 2, moreBits{}},
-	{"bf16", tensor.BF16, 32, moreBits{}},
-	{"f16", tensor.F16, 1, moreBits{}},
-	{"f32", tensor.F32, 0, moreBits{}},
+	}, tensor.Invalid},
+	{"q5_1", tensor.Q5_1, 9, moreBits{}, tensor.Invalid},
+	{"q5_0", tensor.Q5_0, 8, moreBits{}, tensor.Invalid},
+	{"q4_1", tensor.Q4_1, 3, moreBits{}, tensor.Invalid},
+	{"q4_0", tensor.Q4_0, 2, moreBits{}, tensor.Invalid},
+	{"bf16", tensor.BF16, 32, moreBits{}, tensor.Invalid},
+	{"f16", tensor.F16, 1, moreBits{}, tensor.Invalid},
+	{"f32", tensor.F32, 0, moreBits{}, tensor.Invalid},
+	{Int8, tensor.INT8, 0, moreBits{}, tensor.Invalid},
+	{ExpertsInt8, tensor.INT8, 0, moreBits{}, tensor.BF16},
 }
 
 func fiveBits(yes bool) tensor.DType {
@@ -89,23 +95,22 @@ var smaller = map[tensor.DType]tensor.DType{
 }
 
 // FileRecipes are the recipes for files.
-func FileRecipes() []Recipe {
-	var names []Recipe
-	for _, r := range recipes {
-		names = append(names, r.name)
-	}
-	return names
-}
+func FileRecipes() []Recipe { return those(func(r *known) bool { return r.base != tensor.INT8 }) }
+
+// NativeRecipes are the recipes for files of native layout.
+func NativeRecipes() []Recipe { return those(func(*known) bool { return true }) }
 
 // WeightRecipes are the recipes for rounding weights while loading.
-func WeightRecipes() []Recipe {
+func WeightRecipes() []Recipe { return those(func(r *known) bool { return r.base.Quantized() }) }
+
+func those(are func(r *known) bool) []Recipe {
 	var names []Recipe
-	for _, r := range recipes {
-		if r.base.Quantized() {
-			names = append(names, r.name)
+	for i := range recipes {
+		if are(&recipes[i]) {
+			names = append(names, recipes[i].name)
 		}
 	}
-	return append(names, ExpertsInt8)
+	return names
 }
 
 // ParseRecipe returns the recipe of that name, in upper or lower case, if it is one of those.
@@ -129,7 +134,7 @@ func Names(list []Recipe) string {
 // Mixture is a recipe applied to a model. Its rules are those of llama.cpp's llama-quantize, so that a file called
 // Q4_K_M is what is known by that name.
 type Mixture struct {
-	fileRecipe
+	known
 	layers, experts int
 	tied            bool  // the embedding is the output, too
 	wide            bool  // Llama's 70B, whose values are few beside its queries
@@ -137,13 +142,13 @@ type Mixture struct {
 	attention       []int // layers
 }
 
-// Of applies a recipe for files to a model.
+// Of applies a recipe to a model.
 func (r Recipe) Of(c *model.Config) (*Mixture, error) {
-	i := slices.IndexFunc(recipes, func(known fileRecipe) bool { return known.name == r })
+	i := slices.IndexFunc(recipes, func(k known) bool { return k.name == r })
 	if i < 0 {
-		return nil, fmt.Errorf("type %q is not known; %s are", string(r), Names(FileRecipes()))
+		return nil, fmt.Errorf("type %q is not known; %s are", string(r), Names(NativeRecipes()))
 	}
-	m := &Mixture{fileRecipe: recipes[i], layers: len(c.Layers), tied: c.TieWordEmbeddings}
+	m := &Mixture{known: recipes[i], layers: len(c.Layers), tied: c.TieWordEmbeddings}
 	for i, l := range c.Layers {
 		if a := l.Attention; a != nil {
 			m.shared = m.shared || i == 0 && a.NumAttentionHeads >= 4*a.NumKeyValueHeads
@@ -157,16 +162,13 @@ func (r Recipe) Of(c *model.Config) (*Mixture, error) {
 	return m, nil
 }
 
-// FileType returns llama.cpp's number for the recipe, general.file_type.
-func (m *Mixture) FileType() uint32 { return m.fileType }
+// FileType returns llama.cpp's number for the recipe, general.file_type; false: it has none.
+func (m *Mixture) FileType() (uint32, bool) { return m.fileType, m.base != tensor.INT8 }
 
 // Choice returns what the recipe, one of WeightRecipes, does with each matrix of a network while it is loaded.
 func (r Recipe) Choice(c *model.Config) (model.Choice, error) {
 	if !slices.Contains(WeightRecipes(), r) {
 		return nil, fmt.Errorf("weights to %q: %s are possible", string(r), Names(WeightRecipes()))
-	}
-	if r == ExpertsInt8 {
-		return expertsInt8, nil
 	}
 	mix, err := r.Of(c)
 	if err != nil {
@@ -176,22 +178,12 @@ func (r Recipe) Choice(c *model.Config) (model.Choice, error) {
 }
 
 // matrix returns the type for a matrix, or Invalid if its rows are no whole blocks, and why it is not the recipe's.
-func (m *Mixture) matrix(id param.ID, k int) (d tensor.DType, note string, round func([]byte, []float32) error) {
+func (m *Mixture) matrix(id param.ID, k int) (d tensor.DType, note string) {
 	d, note = m.Choose(param.GGUFNames.Matrix(id), id.Layer, k)
-	if !d.Quantized() {
+	if !d.Quantized() && d != m.others {
 		d = tensor.Invalid
 	}
-	return d, note, nil
-}
-
-func expertsInt8(id param.ID, k int) (d tensor.DType, note string, round func([]byte, []float32) error) {
-	switch {
-	case id.Expert < 0:
-		return tensor.BF16, "no expert", nil
-	case k%tensor.Q8_0.BlockValues() != 0:
-		return tensor.BF16, fmt.Sprintf("rows of %d are no multiple of %d", k, tensor.Q8_0.BlockValues()), nil
-	}
-	return tensor.Q8_0, "one scale a row", quant.QuantizeRowQ8
+	return d, note
 }
 
 // Keep returns why the tensor of that GGUF name is never rounded, "" if it is.
@@ -234,6 +226,12 @@ func (m *Mixture) Choose(name string, i, k int) (d tensor.DType, note string) {
 		}
 	}
 	switch {
+	case m.others != tensor.Invalid && !strings.HasSuffix(part, "_exps.weight"):
+		return m.others, "no expert"
+	case d == tensor.INT8:
+		if name == param.GGUFNames.Head || name == param.GGUFNames.Embed {
+			take(tensor.Q8_0, "the output and the embedding")
+		}
 	case name == param.GGUFNames.Head || m.tied && name == param.GGUFNames.Embed:
 		if k%d.BlockValues() != 0 {
 			d = tensor.Q8_0
@@ -261,16 +259,31 @@ func (m *Mixture) Choose(name string, i, k int) (d tensor.DType, note string) {
 	case strings.HasPrefix(part, "ffn_down"):
 		take(m.more.down.of(i, m.layers), "some down projections")
 	}
-	if k%d.BlockValues() != 0 {
-		note = fmt.Sprintf("rows of %d are no multiple of %d", k, d.BlockValues())
+	if why := misfit(d, k); why != "" {
+		note = why
 		if less, ok := smaller[d]; ok {
 			d = less
 		}
-		if k%d.BlockValues() != 0 {
-			d, note = tensor.F16, fmt.Sprintf("rows of %d are no multiple of %d", k, d.BlockValues())
+		if why := misfit(d, k); why != "" {
+			d, note = cmp.Or(m.others, tensor.F16), why
 		}
 	}
 	return d, note
+}
+
+// misfit says why rows of k values cannot have a type, "" if they can.
+func misfit(d tensor.DType, k int) string {
+	unit := d.BlockValues()
+	if d == tensor.INT8 {
+		const longest = 1 << 16 // that the fast kernels take
+		if unit = 32; k > longest {
+			return fmt.Sprintf("rows of %d are longer than %d", k, longest)
+		}
+	}
+	if k%unit != 0 {
+		return fmt.Sprintf("rows of %d are no multiple of %d", k, unit)
+	}
+	return ""
 }
 
 // of is the type of the i-th of n layers, Invalid if nothing is said.

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"jamba/model"
-	"jamba/model/param"
 	"jamba/tensor"
 )
 
@@ -165,8 +164,13 @@ func TestParseRecipe(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := ParseRecipe("experts-int8", FileRecipes()); err == nil {
-		t.Error("a file in experts-int8")
+	for _, name := range []string{"int8", "experts-int8"} {
+		if _, err := ParseRecipe(name, FileRecipes()); err == nil {
+			t.Errorf("a standard file in %s", name)
+		}
+		if _, err := ParseRecipe(name, NativeRecipes()); err != nil {
+			t.Error(err)
+		}
 	}
 	if r, err := ParseRecipe("Experts-Int8", WeightRecipes()); err != nil || r != ExpertsInt8 {
 		t.Error(r, err)
@@ -176,15 +180,36 @@ func TestParseRecipe(t *testing.T) {
 	}
 }
 
-// TestExpertsInt8Scale expects one scale in both blocks of an expert's row.
-func TestExpertsInt8Scale(t *testing.T) {
-	_, _, round := expertsInt8(param.ID{Part: param.UpProj}, 64)
-	row, b := make([]float32, 64), make([]byte, 68)
-	row[0], row[40] = 1, 127
-	if err := round(b, row); err != nil {
-		t.Fatal(err)
-	}
-	if b[0] != b[34] || b[1] != b[35] || b[2] != 1 || b[36+8] != 127 {
-		t.Errorf("%x", b)
+// TestInt8 expects which matrices have one scale a row.
+func TestInt8(t *testing.T) {
+	c := &model.Config{Architecture: "mixtral", Layers: []model.Layer{{MoE: &model.MoE{NumExperts: 8}}}}
+	for _, x := range []struct {
+		recipe Recipe
+		name   string
+		k      int
+		want   tensor.DType
+		note   string
+	}{
+		{Int8, "blk.0.attn_q.weight", 512, tensor.INT8, ""},
+		{Int8, "blk.0.ffn_down_exps.weight", 512, tensor.INT8, ""},
+		{Int8, "output.weight", 512, tensor.Q8_0, "more bits for the output and the embedding"},
+		{Int8, "token_embd.weight", 512, tensor.Q8_0, "more bits for the output and the embedding"},
+		{Int8, "blk.0.attn_q.weight", 48, tensor.F16, "rows of 48 are no multiple of 32"},
+		{Int8, "blk.0.attn_q.weight", 1<<16 + 32, tensor.F16, "rows of 65568 are longer than 65536"},
+		{ExpertsInt8, "blk.0.attn_q.weight", 512, tensor.BF16, "no expert"},
+		{ExpertsInt8, "blk.0.ffn_down_exps.weight", 512, tensor.INT8, ""},
+		{ExpertsInt8, "blk.0.ffn_down_exps.weight", 48, tensor.BF16, "rows of 48 are no multiple of 32"},
+		{ExpertsInt8, "token_embd.weight", 512, tensor.BF16, "no expert"},
+	} {
+		m, err := x.recipe.Of(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, note := m.Choose(x.name, 0, x.k); d != x.want || note != x.note {
+			t.Errorf("%s: %s with rows of %d is %v, because %q", x.recipe, x.name, x.k, d, note)
+		}
+		if _, ok := m.FileType(); ok {
+			t.Errorf("%s has a number of llama.cpp's", x.recipe)
+		}
 	}
 }

@@ -125,7 +125,7 @@ func layers(name string) (string, error) {
 // largestContext returns the tokens that fit on one GPU of 80 GB with one byte a parameter: beside the weights alone, with this
 // engine, or with prompts in one pass.
 func largestContext(name, how string) (int, error) {
-	n, err := network(name, plan.Int8)
+	n, err := network(name, plan.OneByte)
 	if err != nil {
 		return 0, err
 	}

@@ -28,6 +28,9 @@ func main() {
 		v = ymm
 		floats()
 		quantized()
+		channels()
+		roundRow(false)
+		roundRow(true)
 		wide()
 		widening()
 		roundActivations()
@@ -42,14 +45,18 @@ func main() {
 		attention()
 	case "avxvnni":
 		v = ymm
-		v.title, v.dot, v.chains, v.fused = "V", vexDot, 8, true
+		v.title, v.dot, v.bytesDot, v.chains, v.fused = "V", vexDot, vexBytesDot, 8, true
 		quantized()
+		channels()
 		wide()
 		peakI8("peakI8AVXVNNI")
 	case "avx512":
 		v = zmm
 		floats()
 		quantized()
+		channels()
+		roundRow(false)
+		roundRow(true)
 		wide()
 		widening()
 		roundWide()
@@ -57,8 +64,9 @@ func main() {
 		scalesK()
 		limits()
 		attention()
-		v.title, v.dot, v.chains, v.fused = "ZV", evexDot, 8, true
+		v.title, v.dot, v.bytesDot, v.chains, v.fused = "ZV", evexDot, evexBytesDot, 8, true
 		quantized()
+		channels()
 		wide()
 		peakI8("peakI8AVX512VNNI")
 	case "amx":
@@ -96,6 +104,9 @@ type vector struct {
 	register    func() VecVirtual
 	// dot adds to sum the products of pairs of int16 of weights with those of x, or with the one pair at x in memory.
 	dot func(x Op, weights, sum VecVirtual)
+	// bytesDot adds to sum the products of four signed bytes of x, or of those at x in memory, with bytes of weights that have
+	// no sign; nil: there is no such instruction.
+	bytesDot func(x Op, weights, sum VecVirtual)
 	// chains is how many sums dot needs at least to keep the processor busy.
 	chains int
 	fused  bool // dot is one instruction
@@ -105,16 +116,17 @@ type vector struct {
 	gemmRows            int
 	packedRows          int
 	widePanels          int
+	channelRows         int // of products of bytes
 }
 
 var (
 	ymm = vector{
 		bytes: 32, registers: 16, tier: "AVX2", register: YMM, dot: multiplyAdd, chains: 1,
-		dotRows: 4, dotColumns: 3, dotOne: 6, gemmRows: 6, packedRows: 6, widePanels: 2,
+		dotRows: 4, dotColumns: 3, dotOne: 6, gemmRows: 6, packedRows: 6, widePanels: 2, channelRows: 6,
 	}
 	zmm = vector{
 		bytes: 64, registers: 32, tier: "AVX512", title: "Z", register: ZMM, dot: multiplyAdd, chains: 1,
-		dotRows: 6, dotColumns: 4, dotOne: 8, gemmRows: 8, packedRows: 8, widePanels: 4,
+		dotRows: 6, dotColumns: 4, dotOne: 8, gemmRows: 8, packedRows: 8, widePanels: 4, channelRows: 12,
 	}
 )
 

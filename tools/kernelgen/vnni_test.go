@@ -10,16 +10,18 @@ import (
 	"testing"
 )
 
-// TestVEX compares the encoding with that of GNU as.
+// TestVEX compares encodings with those of GNU as.
 func TestVEX(t *testing.T) {
 	var source strings.Builder
 	var want [][]byte
 	for b := range 16 {
 		for a := range 16 {
 			for to := range 16 {
-				fmt.Fprintf(&source, "{vex} vpdpwssd %%ymm%d, %%ymm%d, %%ymm%d\n", b, a, to)
-				code := vexVPDPWSSD(b, a, to)
-				want = append(want, code[:])
+				for name, opcode := range map[string]byte{"vpdpwssd": vpdpwssd, "vpdpbusd": vpdpbusd} {
+					fmt.Fprintf(&source, "{vex} %s %%ymm%d, %%ymm%d, %%ymm%d\n", name, b, a, to)
+					code := vexCode(opcode, b, a, to)
+					want = append(want, code[:])
+				}
 			}
 		}
 	}

@@ -1,11 +1,6 @@
 package quant
 
-import (
-	"encoding/binary"
-	"fmt"
-
-	"jamba/tensor"
-)
+import "encoding/binary"
 
 // Q8_0: a scale d, F16, then 32 signed bytes q. A value is d·q.
 
@@ -32,31 +27,6 @@ func quantizeQ8_0(dst []byte, x *[blockLen]float32) bool {
 		dst[2+j] = byte(round(float32(v * id)))
 	}
 	return putF16(dst, d)
-}
-
-// QuantizeRowQ8 stores a row as Q8_0 whose blocks all have one scale, that of the row's largest value: so an output channel
-// has one scale, which the format holds exactly. Rows that are no whole blocks and errors are as for Quantize.
-func QuantizeRowQ8(dst []byte, src []float32) error {
-	checkLen(len(src), tensor.Q8_0, len(dst))
-	for i, v := range src {
-		if !finite(v) {
-			return fmt.Errorf("quant: int8: value %d is %v", i, v)
-		}
-	}
-	var scale [2]byte
-	d, ok := superScale(scale[:], largest(src), 127)
-	if !ok {
-		return fmt.Errorf("quant: int8: the largest value, %v, needs a scale that overflows F16", largest(src))
-	}
-	id := inverse(d)
-	for i := range len(src) / blockLen {
-		b := dst[34*i : 34*i+34]
-		copy(b, scale[:])
-		for j, v := range src[blockLen*i : blockLen*(i+1)] {
-			b[2+j] = byte(min(max(round(float32(v*id)), -127), 127))
-		}
-	}
-	return nil
 }
 
 // round returns the integer nearest to x, of two equally near ones the one away from zero. x has to be small.

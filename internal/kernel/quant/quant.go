@@ -42,9 +42,11 @@ var formats = [...]format{
 	tensor.Q3_K:    {nil, supers(16, quantizeQ3_K)},
 	tensor.F8_E4M3: {dequantizeE4M3, nil},
 	tensor.F8_E5M2: {dequantizeE5M2, nil},
+	tensor.INT8:    {dequantizeInt8, whole(quantizeInt8)},
 }
 
-// Dequantize stores in dst the values of src, a row (or several, they follow each other without a gap) of type d.
+// Dequantize stores in dst the values of src, a row (or several, they follow each other without a gap) of type d; of INT8
+// exactly one row.
 // It panics if src does not have exactly the bytes that len(dst) values take, or if d is no type.
 func Dequantize(dst []float32, d tensor.DType, src []byte) {
 	checkLen(len(dst), d, len(src))

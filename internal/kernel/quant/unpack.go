@@ -6,15 +6,20 @@ import "jamba/tensor"
 // Value i is d·S[i/len]·Q[i] + e·M[i/len], where d and e are Scale and Min, fp16 numbers by their bits, and S and M are 1
 // where the format has none; len is the length of a sub-block.
 type Block struct {
-	Q          []int8 // [d.BlockValues()]
+	Q          []int8 // [d.BlockValues()], of INT8 those of a row
 	S, M       []int8 // one for each sub-block, K formats only; M is negative
 	Scale, Min uint16
 }
 
-// Unpack takes the block of bytes src apart. b.Q has to have the length of a block; for K formats S has to have 8 (for
+// Unpack takes the block of bytes src, or the row of INT8, apart. b.Q has to have the length of a block; for K formats S has to have 8 (for
 // Q6_K 16) and M 8 elements.
 func Unpack(b *Block, d tensor.DType, src []byte) {
 	switch d {
+	case tensor.INT8:
+		b.Scale = le.Uint16(src)
+		for i, q := range src[2:] {
+			b.Q[i] = int8(q)
+		}
 	case tensor.Q8_0:
 		b.Scale = le.Uint16(src)
 		for i, q := range src[2:34] {

@@ -109,7 +109,7 @@ func TestOneGPU(t *testing.T) {
 		"mixtral-8x7b": {254037, 252928, 96768},
 		"llama-2-70b":  {33640, 32768, 19968},
 	} {
-		n := preset(t, name, Int8)
+		n := preset(t, name, OneByte)
 		p := n.Parts(on(1<<10, 1, Chunked))
 		if alone := int((80e9 - float64(p.Weights)) / float64(p.KV) * (1 << 10)); alone != want.alone {
 			t.Errorf("%s: %d tokens beside the weights, want %d", name, alone, want.alone)
@@ -129,7 +129,7 @@ func TestOneGPU(t *testing.T) {
 // TestWhole counts by hand what an unchunked prefill of Mixtral holds: 8 routers' values and for 2 experts of 14336 gate, up, their
 // product and 4096 outputs, beside three times 4096; each 2 bytes. And the logits of one token.
 func TestWhole(t *testing.T) {
-	n := preset(t, "mixtral-8x7b", Int8)
+	n := preset(t, "mixtral-8x7b", OneByte)
 	if got, want := n.Parts(on(1000, 3, Whole)).Activations, int64(2*3000*(3*4096+8+2*(3*14336+4096))+3*4*32000); got != want {
 		t.Errorf("%d bytes, want %d", got, want)
 	}
@@ -290,11 +290,11 @@ func TestWeigh(t *testing.T) {
 	}
 }
 
-// TestExpertsInt8 counts Jamba's experts in blocks of 34 bytes for 32 values, and nearly all else as two bytes.
+// TestExpertsInt8 counts Jamba's experts as a byte for each value and two for each row, and nearly all else as two bytes.
 func TestExpertsInt8(t *testing.T) {
 	total := preset(t, "jamba-v0.1", recipe.ExpertsInt8).Sizes.Total()
 	const experts = 16 * 16 * 3 * 4096 * 14336
-	if total.ExpertBytes != experts*34/32 {
+	if want := int64(experts + 16*16*2*(2*14336+4096)); total.ExpertBytes != want {
 		t.Errorf("%d bytes of experts", total.ExpertBytes)
 	}
 	if rest := float64(total.Bytes - total.ExpertBytes); math.Abs(rest/(2*float64(total.Params-experts))-1) > 0.01 {
@@ -305,7 +305,7 @@ func TestExpertsInt8(t *testing.T) {
 // TestRates asserts bounds by hand: a step of one sequence reads all active weights and what there is of keys, values and states,
 // states twice.
 func TestRates(t *testing.T) {
-	n, s := preset(t, "llama-2-7b", Int8), on(1000, 1, Chunked)
+	n, s := preset(t, "llama-2-7b", OneByte), on(1000, 1, Chunked)
 	s.Limits = bench.Limits{ReadBytes: 2e12}
 	p, err := Make(n, s)
 	if err != nil {
@@ -376,7 +376,7 @@ func TestTooSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	tiny := &Network{Config: c, Sizes: model.Sizes{Layers: make([]model.Size, len(c.Layers))}}
-	for _, n := range []*Network{tiny, preset(t, "llama-2-7b", Int8)} {
+	for _, n := range []*Network{tiny, preset(t, "llama-2-7b", OneByte)} {
 		want := Weights
 		if n == tiny {
 			want = Program
