@@ -44,6 +44,8 @@ const (
 
 func (*channelMany) from() int { return channelFrom }
 
+func (*channelMany) atOnce() int { return 2 }
+
 func (c *channelMany) mul(l *packedLoop, lo, hi int) {
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)
