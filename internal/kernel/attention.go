@@ -220,8 +220,8 @@ func (a *Attention) raw(all []byte, group int) []byte {
 // widened hands over the first n of raw rows as float32, some at a time: those from row at on.
 func (a *Attention) widened(raw []byte, n int, wide []float32, use func(at, rows, width int, w []float32)) {
 	width, row := PageRow(a.DType, a.D)
-	for at := 0; at < n; at += wideRows {
-		rows := min(wideRows, n-at)
+	for at, atOnce := 0, rowsAtOnce(width); at < n; at += atOnce {
+		rows := min(atOnce, n-at)
 		dequantize(wide[:rows*width], a.DType, raw[at*row:(at+rows)*row])
 		use(at, rows, width, wide[:rows*width])
 	}

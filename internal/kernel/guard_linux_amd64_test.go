@@ -316,7 +316,7 @@ func TestGuardedPacked(t *testing.T) {
 		for i := 0; i < 20 && Packs(d); i++ {
 			m, n, k := 1+r.IntN(13), 1+r.IntN(26), max(32, d.BlockValues())*(1+r.IntN(3))
 			if i%2 == 0 {
-				m, k = wideFrom+r.IntN(20), max(32, d.BlockValues())*pick(r, 1, 2, 3, 17)
+				m, n, k = wideFrom+r.IntN(20), pick(r, n, 63, 64, 65, 128, 130), max(32, d.BlockValues())*pick(r, 1, 2, 3, 17)
 				k = min(k, 3*wideK/2)
 				if i%4 == 0 {
 					m = tileFrom + r.IntN(20)

@@ -24,7 +24,7 @@ type keyTiles interface {
 	// order brings query i, whose values are those of row, into the order of products.
 	order(q []float32, i int, row []float32)
 	// products writes those of queries [n, width] with keys, and with some that are beyond them: their number is rounded up
-	// to a multiple of 16, that of queries to one of 4. wide is memory, wideRows·width.
+	// to a multiple of 8 or 16, that of queries to one of 4. wide is memory, wideRows·width.
 	products(dst, q []float32, rows, ahead []byte, n, keys, width int, wide []float32)
 }
 
@@ -42,7 +42,7 @@ type wideMixTile struct {
 // reads reports whether the kernels have a way for rows of that many values.
 func (t *pageTiles) reads(width int) bool { return t != nil && width%16 == 0 }
 
-// rowTiles are the products of 1, 2 and 4 queries [dim] with n keys, a multiple of 16, read where they lie.
+// rowTiles are the products of 1, 2 and 4 queries [dim] with n keys, a multiple of 8, read where they lie.
 type rowTiles struct {
 	dtype tensor.DType
 	tiles [3]scoreTile
@@ -62,7 +62,7 @@ func (t rowTiles) products(dst, q []float32, rows, ahead []byte, n, keys, width 
 		case n-i >= 2:
 			m, f = 2, t.tiles[1]
 		}
-		f(&dst[i*PageLen], PageLen, &q[i*width], &rows[0], &ahead[0], row, (keys+15)&^15, width)
+		f(&dst[i*PageLen], PageLen, &q[i*width], &rows[0], &ahead[0], row, (keys+7)&^7, width)
 		ahead = rows
 		i += m
 	}

@@ -157,8 +157,8 @@ func (g *GGUF) llama() (*Tokenizer, error) {
 	return t, nil
 }
 
-// gpt2 is byte-level BPE. Of the tokens of the type unused those that merges make, and single bytes, come out all the same, as in
-// llama.cpp.
+// gpt2 is byte-level BPE. Of the tokens of the type unused those that merges make, single bytes and, where whole words are looked up
+// first, all come out nevertheless, as in llama.cpp.
 func (g *GGUF) gpt2() (*Tokenizer, error) {
 	pre, err := g.preTokenizer()
 	if err != nil {
@@ -178,7 +178,7 @@ func (g *GGUF) gpt2() (*Tokenizer, error) {
 		case pieceControl, pieceUnknown, pieceUserDefined:
 			a.added = append(a.added, AddedToken{ID: int32(i), Content: text, Special: kind != pieceUserDefined})
 		case pieceUnused:
-			a.filler[int32(i)] = utf8.RuneCountInString(text) > 1
+			a.filler[int32(i)] = utf8.RuneCountInString(text) > 1 && !pre.ignoreMerges
 		case 0, pieceNormal, pieceByte:
 		default:
 			return nil, fmt.Errorf("token_type: token %d has type %d, want 0 to 6", i, kind)

@@ -88,6 +88,20 @@ func TestUnusedComesOut(t *testing.T) {
 	}
 }
 
+// Where whole words are looked up before merges, an unused one comes out.
+func TestUnusedWord(t *testing.T) {
+	tk, err := FromGGUF(GGUF{
+		Model: "gpt2", Pre: "llama-bpe", BOS: 4, EOS: 4, UNK: -1, PAD: -1, Merges: []string{"a b"},
+		Tokens: []string{"c", "a", "b", "ab", "</s>", "abc", "[PAD6]"}, TokenTypes: []int32{1, 1, 1, 1, 3, 5, 5},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids := encode(t, tk, "abc", false); !slices.Equal(ids, []int32{5}) || tk.Padded(5) || !tk.Padded(6) {
+		t.Errorf("ids %v, 5 is padded: %v, 6: %v", ids, tk.Padded(5), tk.Padded(6))
+	}
+}
+
 // The same holds for a folder: gaps and names.
 func TestPaddedJSON(t *testing.T) {
 	tk, err := FromJSON([]byte(`{"added_tokens": [{"id": 9, "content": "<s>", "special": true}, {"id": 11, "content": "[PAD11]"}],

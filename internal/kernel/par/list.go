@@ -5,20 +5,21 @@ package par
 type List struct {
 	loops []listed
 	n     int // iterations
-	cost  int
+	cost  int64
 }
 
 // listed is a loop of n iterations that cost each, after loops that cost before.
 type listed struct {
-	body            Body
-	n, each, before int
+	body         Body
+	n            int
+	each, before int64
 }
 
 // Add appends a loop of n iterations. each is what one of them costs, 1 or more, in a unit that the whole list has.
 func (l *List) Add(n, each int, body Body) {
 	if n > 0 {
-		l.loops = append(l.loops, listed{body, n, each, l.cost})
-		l.n, l.cost = l.n+n, l.cost+n*each
+		l.loops = append(l.loops, listed{body, n, int64(each), l.cost})
+		l.n, l.cost = l.n+n, l.cost+int64(n)*int64(each)
 	}
 }
 
@@ -26,7 +27,7 @@ func (l *List) Add(n, each int, body Body) {
 func (l *List) Run(grain int) {
 	defer l.empty()
 	if l.n > 0 {
-		Run(l.n, 1+int(int64(grain)*int64(l.n)/int64(l.cost)), l)
+		Run(l.n, 1+int(int64(grain)*int64(l.n)/l.cost), l)
 	}
 }
 
@@ -45,9 +46,9 @@ func (l *List) Range(lo, hi int) {
 	}
 }
 
-func (l *List) share(i int) int { return int(int64(i) * int64(l.cost) / int64(l.n)) }
+func (l *List) share(i int) int64 { return int64(i) * l.cost / int64(l.n) }
 
 // at is the first iteration that begins at that cost or after it.
-func (l *listed) at(cost int) int {
-	return min(max(0, (cost-l.before+l.each-1)/l.each), l.n)
+func (l *listed) at(cost int64) int {
+	return int(min(max(0, (cost-l.before+l.each-1)/l.each), int64(l.n)))
 }
