@@ -171,8 +171,6 @@ func hostile(r *rand.Rand, n int) []float32 {
 	return x
 }
 
-func pick(r *rand.Rand, from ...int) int { return from[r.IntN(len(from))] }
-
 func TestGuardsWork(t *testing.T) {
 	g := newGuards(t)
 	for _, where := range []place{atEnd, atStart} {

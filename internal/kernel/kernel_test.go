@@ -695,3 +695,5 @@ func TestScales(t *testing.T) {
 		}
 	}
 }
+
+func pick(r *rand.Rand, from ...int) int { return from[r.IntN(len(from))] }
