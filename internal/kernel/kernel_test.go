@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"unsafe"
@@ -697,3 +698,8 @@ func TestScales(t *testing.T) {
 }
 
 func pick(r *rand.Rand, from ...int) int { return from[r.IntN(len(from))] }
+
+// packs reports whether the tier has kernels for weights of type d in panels: for all that can lie there, but NEON none for INT8.
+func packs(d tensor.DType) bool {
+	return active.pack != nil && Packs(d) && (d != tensor.INT8 || runtime.GOARCH != "arm64")
+}

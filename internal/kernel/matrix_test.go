@@ -37,7 +37,7 @@ func TestReadBytes(t *testing.T) {
 			if w.ReadBytes() != read || w.Bytes() != n*size {
 				t.Errorf("%v: %d rows are read as %d bytes of %d, want %d of %d", d, n, w.ReadBytes(), w.Bytes(), read, n*size)
 			}
-			if integer := Packs(d) && PeakI8(1<<10) > 0; w.Integer() != integer {
+			if integer := packs(d) && PeakI8(1<<10) > 0; w.Integer() != integer {
 				t.Errorf("%v: integers: %v, want %v", d, w.Integer(), integer)
 			}
 		}

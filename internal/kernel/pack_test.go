@@ -56,7 +56,7 @@ func packedTypes(t *testing.T, f func(t *testing.T, r *rand.Rand, w *Matrix, wei
 		t.Skip("these kernels pack nothing")
 	}
 	for _, d := range dtypes {
-		if !Packs(d) {
+		if !packs(d) {
 			continue
 		}
 		t.Run(d.String(), func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestPackedWide(t *testing.T) {
 	}
 	defer par.SetThreads(0)
 	for _, d := range dtypes {
-		if !Packs(d) {
+		if !packs(d) {
 			continue
 		}
 		r := rand.New(rand.NewPCG(7, uint64(d)))
