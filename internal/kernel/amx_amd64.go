@@ -24,6 +24,9 @@ func splitKAMX(dst *int16, q *int16, n int)
 func tileWideI8AMX(dst *int16, w *byte, ahead int, blocks int)
 
 //go:noescape
+func tileWideI8mAMX(dst *int16, w *byte, ahead int, blocks int)
+
+//go:noescape
 func tileWideI4AMX(dst *int16, w *byte, ahead int, blocks int)
 
 //go:noescape

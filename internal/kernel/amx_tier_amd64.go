@@ -32,7 +32,7 @@ var packAMX = func() packKernels {
 	}
 	for a, many := range [arithmetics]way{
 		i8:  blocks(tileI8AMX, tileWideI8AMX),
-		i8m: blocks(tileI8mAMX, tileWideI8AMX),
+		i8m: blocks(tileI8mAMX, tileWideI8mAMX),
 		i4m: blocks(tileI8mAMX, tileWideI4AMX),
 		k4:  supers(tileKmAMX, tileWideK4AMX),
 		k5:  supers(tileKmAMX, tileWideK5AMX),

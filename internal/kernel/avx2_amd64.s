@@ -23848,7 +23848,7 @@ block:
 	VPMAXSD      X4, X5, X5
 	VPSHUFD      $0xb1, X5, X4
 	VPMAXSD      X4, X5, X5
-	VMOVSS       c46fffe00<>+0(SB), X4
+	VMOVSS       c46fefe00<>+0(SB), X4
 	VDIVSS       X4, X5, X6
 	VDIVSS       X5, X4, X4
 	VCMPSS       $0x11, c7f800000<>+0(SB), X4, X5
@@ -23891,16 +23891,6 @@ block:
 block_end:
 	VZEROUPPER
 	RET
-
-DATA c46fffe00<>+0(SB)/4, $0x46fffe00
-DATA c46fffe00<>+4(SB)/4, $0x46fffe00
-DATA c46fffe00<>+8(SB)/4, $0x46fffe00
-DATA c46fffe00<>+12(SB)/4, $0x46fffe00
-DATA c46fffe00<>+16(SB)/4, $0x46fffe00
-DATA c46fffe00<>+20(SB)/4, $0x46fffe00
-DATA c46fffe00<>+24(SB)/4, $0x46fffe00
-DATA c46fffe00<>+28(SB)/4, $0x46fffe00
-GLOBL c46fffe00<>(SB), RODATA|NOPTR, $32
 
 // func roundKAVX2(q *int16, xs *float32, x *float32, limit float32, blocks int)
 // Requires: AVX, AVX2

@@ -384,6 +384,9 @@ func gemmWideKMZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int
 func wideI8AVX512(dst *int16, w *byte, ahead int, blocks int)
 
 //go:noescape
+func wideI8mAVX512(dst *int16, w *byte, ahead int, blocks int)
+
+//go:noescape
 func wideI4AVX512(dst *int16, w *byte, ahead int, blocks int)
 
 //go:noescape
@@ -538,148 +541,154 @@ func mixF32Zx6x1(dst *float32, ldd int, weights *float32, ldw int, values *float
 func mixF32Zx6x4(dst *float32, ldd int, weights *float32, ldw int, values *float32, row int, n int)
 
 //go:noescape
-func gemmI8ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8ZVx1(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8ZVx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8ZVx2(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8ZVx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8ZVx3(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8ZVx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8ZVx4(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8ZVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8ZVx5(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8ZVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8ZVx6(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8ZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8ZVx7(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8ZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8ZVx8(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8mZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8mZVx1(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8mZVx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8mZVx2(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8mZVx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8mZVx3(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8mZVx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8mZVx4(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8mZVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8mZVx5(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8mZVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8mZVx6(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8mZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8mZVx7(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI8mZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI8mZVx8(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI4ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI4ZVx1(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI4ZVx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI4ZVx2(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI4ZVx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI4ZVx3(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI4ZVx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI4ZVx4(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI4ZVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI4ZVx5(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI4ZVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI4ZVx6(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI4ZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI4ZVx7(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmI4ZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)
+func digitsI4ZVx8(dst *float32, ldd int, x *int16, ldx int, w *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK4ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK4ZVx1(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK4ZVx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK4ZVx2(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK4ZVx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK4ZVx3(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK4ZVx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK4ZVx4(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK4ZVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK4ZVx5(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK4ZVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK4ZVx6(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK4ZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK4ZVx7(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK4ZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK4ZVx8(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK5ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK5ZVx1(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK5ZVx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK5ZVx2(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK5ZVx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK5ZVx3(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK5ZVx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK5ZVx4(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK5ZVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK5ZVx5(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK5ZVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK5ZVx6(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK5ZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK5ZVx7(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK5ZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK5ZVx8(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK6ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK6ZVx1(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK6ZVx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK6ZVx2(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK6ZVx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK6ZVx3(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK6ZVx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK6ZVx4(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK6ZVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK6ZVx5(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK6ZVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK6ZVx6(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK6ZVx7(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK6ZVx7(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
 
 //go:noescape
-func gemmK6ZVx8(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, sc *byte, ws *float32, wm *float32, blocks int)
+func digitsK6ZVx8(dst *float32, ldd int, x *int16, ldx int, w *byte, sc *byte, sm *byte, ws *byte, wm *byte, blocks int)
+
+//go:noescape
+func roundBlocksAVX512(q *int16, x *float32, limit float32, times float32, blocks int)
+
+//go:noescape
+func roundSupersAVX512(q *int16, x *float32, limit float32, times float32, blocks int)
 
 //go:noescape
 func gemmC8ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)

@@ -50,30 +50,30 @@ var (
 		rows: 16,
 		arithmetic: [arithmetics]integerKernels{
 			i8: {
-				few:  blockTiles{gemmI8Zx1, gemmI8Zx2, gemmI8Zx3, gemmI8Zx4, gemmI8Zx5, gemmI8Zx6, gemmI8Zx7, gemmI8Zx8},
+				few:  blockTiles{tiles: []packedTile{gemmI8Zx1, gemmI8Zx2, gemmI8Zx3, gemmI8Zx4, gemmI8Zx5, gemmI8Zx6, gemmI8Zx7, gemmI8Zx8}},
 				many: &wideTiles{gemmWideZ, blockWidener(wideI8AVX512), 4},
 			},
 			i8m: {
-				few:  blockTiles{gemmI8mZx1, gemmI8mZx2, gemmI8mZx3, gemmI8mZx4, gemmI8mZx5, gemmI8mZx6, gemmI8mZx7, gemmI8mZx8},
-				many: &wideTiles{gemmWideMZ, blockWidener(wideI8AVX512), 4},
+				few:  blockTiles{tiles: []packedTile{gemmI8mZx1, gemmI8mZx2, gemmI8mZx3, gemmI8mZx4, gemmI8mZx5, gemmI8mZx6, gemmI8mZx7, gemmI8mZx8}},
+				many: &wideTiles{gemmWideMZ, blockWidener(wideI8mAVX512), 4},
 			},
 			i4m: {
-				few:  blockTiles{gemmI4Zx1, gemmI4Zx2, gemmI4Zx3, gemmI4Zx4, gemmI4Zx5, gemmI4Zx6, gemmI4Zx7, gemmI4Zx8},
+				few:  blockTiles{tiles: []packedTile{gemmI4Zx1, gemmI4Zx2, gemmI4Zx3, gemmI4Zx4, gemmI4Zx5, gemmI4Zx6, gemmI4Zx7, gemmI4Zx8}},
 				many: &wideTiles{gemmWideMZ, blockWidener(wideI4AVX512), 4},
 			},
 			k4: {
-				few:  superTiles{gemmK4Zx1, gemmK4Zx2, gemmK4Zx3, gemmK4Zx4, gemmK4Zx5, gemmK4Zx6, gemmK4Zx7, gemmK4Zx8},
+				few:  superTiles{tiles: []superTile{gemmK4Zx1, gemmK4Zx2, gemmK4Zx3, gemmK4Zx4, gemmK4Zx5, gemmK4Zx6, gemmK4Zx7, gemmK4Zx8}},
 				many: &wideTiles{gemmWideKMZ, superWidener(wideK4AVX512), 4},
 			},
 			k5: {
-				few:  superTiles{gemmK5Zx1, gemmK5Zx2, gemmK5Zx3, gemmK5Zx4, gemmK5Zx5, gemmK5Zx6, gemmK5Zx7, gemmK5Zx8},
+				few:  superTiles{tiles: []superTile{gemmK5Zx1, gemmK5Zx2, gemmK5Zx3, gemmK5Zx4, gemmK5Zx5, gemmK5Zx6, gemmK5Zx7, gemmK5Zx8}},
 				many: &wideTiles{gemmWideKMZ, superWidener(wideK5AVX512), 4},
 			},
 			k6: {
-				few:  superTiles{gemmK6Zx1, gemmK6Zx2, gemmK6Zx3, gemmK6Zx4, gemmK6Zx5, gemmK6Zx6, gemmK6Zx7, gemmK6Zx8},
+				few:  superTiles{tiles: []superTile{gemmK6Zx1, gemmK6Zx2, gemmK6Zx3, gemmK6Zx4, gemmK6Zx5, gemmK6Zx6, gemmK6Zx7, gemmK6Zx8}},
 				many: &wideTiles{gemmWideKZ, superWidener(wideK6AVX512), 4},
 			},
-			c8: {few: channelTiles{gemmC8Zx1, gemmC8Zx2, gemmC8Zx3, gemmC8Zx4, gemmC8Zx5, gemmC8Zx6, gemmC8Zx7, gemmC8Zx8}},
+			c8: {few: channelTiles{tiles: []channelTile{gemmC8Zx1, gemmC8Zx2, gemmC8Zx3, gemmC8Zx4, gemmC8Zx5, gemmC8Zx6, gemmC8Zx7, gemmC8Zx8}}},
 		},
 		round: roundAVX512, roundK: roundKAVX512, roundRow: roundRowAVX512, fromF16: widenF16AVX512, scalesK: scalesKAVX512,
 	}
@@ -81,38 +81,39 @@ var (
 		rows: 16,
 		arithmetic: [arithmetics]integerKernels{
 			i8: {
-				few:  blockTiles{gemmI8ZVx1, gemmI8ZVx2, gemmI8ZVx3, gemmI8ZVx4, gemmI8ZVx5, gemmI8ZVx6, gemmI8ZVx7, gemmI8ZVx8},
+				few:  digitTiles{tiles: []digitTile{digitsI8ZVx1, digitsI8ZVx2, digitsI8ZVx3, digitsI8ZVx4, digitsI8ZVx5, digitsI8ZVx6, digitsI8ZVx7, digitsI8ZVx8}},
 				many: &wideTiles{gemmWideZV, blockWidener(wideI8AVX512), 4},
 			},
 			i8m: {
-				few:  blockTiles{gemmI8mZVx1, gemmI8mZVx2, gemmI8mZVx3, gemmI8mZVx4, gemmI8mZVx5, gemmI8mZVx6, gemmI8mZVx7, gemmI8mZVx8},
-				many: &wideTiles{gemmWideMZV, blockWidener(wideI8AVX512), 4},
+				few:  digitTiles{tiles: []digitTile{digitsI8mZVx1, digitsI8mZVx2, digitsI8mZVx3, digitsI8mZVx4, digitsI8mZVx5, digitsI8mZVx6, digitsI8mZVx7, digitsI8mZVx8}},
+				many: &wideTiles{gemmWideMZV, blockWidener(wideI8mAVX512), 4},
 			},
 			i4m: {
-				few:  blockTiles{gemmI4ZVx1, gemmI4ZVx2, gemmI4ZVx3, gemmI4ZVx4, gemmI4ZVx5, gemmI4ZVx6, gemmI4ZVx7, gemmI4ZVx8},
+				few:  digitTiles{tiles: []digitTile{digitsI4ZVx1, digitsI4ZVx2, digitsI4ZVx3, digitsI4ZVx4, digitsI4ZVx5, digitsI4ZVx6, digitsI4ZVx7, digitsI4ZVx8}},
 				many: &wideTiles{gemmWideMZV, blockWidener(wideI4AVX512), 4},
 			},
 			k4: {
-				few:  superTiles{gemmK4ZVx1, gemmK4ZVx2, gemmK4ZVx3, gemmK4ZVx4, gemmK4ZVx5, gemmK4ZVx6, gemmK4ZVx7, gemmK4ZVx8},
+				few:  digitSuperTiles{tiles: []digitSuperTile{digitsK4ZVx1, digitsK4ZVx2, digitsK4ZVx3, digitsK4ZVx4, digitsK4ZVx5, digitsK4ZVx6, digitsK4ZVx7, digitsK4ZVx8}},
 				many: &wideTiles{gemmWideKMZV, superWidener(wideK4AVX512), 4},
 			},
 			k5: {
-				few:  superTiles{gemmK5ZVx1, gemmK5ZVx2, gemmK5ZVx3, gemmK5ZVx4, gemmK5ZVx5, gemmK5ZVx6, gemmK5ZVx7, gemmK5ZVx8},
+				few:  digitSuperTiles{tiles: []digitSuperTile{digitsK5ZVx1, digitsK5ZVx2, digitsK5ZVx3, digitsK5ZVx4, digitsK5ZVx5, digitsK5ZVx6, digitsK5ZVx7, digitsK5ZVx8}},
 				many: &wideTiles{gemmWideKMZV, superWidener(wideK5AVX512), 4},
 			},
 			k6: {
-				few:  superTiles{gemmK6ZVx1, gemmK6ZVx2, gemmK6ZVx3, gemmK6ZVx4, gemmK6ZVx5, gemmK6ZVx6, gemmK6ZVx7, gemmK6ZVx8},
+				few:  digitSuperTiles{tiles: []digitSuperTile{digitsK6ZVx1, digitsK6ZVx2, digitsK6ZVx3, digitsK6ZVx4, digitsK6ZVx5, digitsK6ZVx6, digitsK6ZVx7, digitsK6ZVx8}},
 				many: &wideTiles{gemmWideKZV, superWidener(wideK6AVX512), 4},
 			},
 			c8: {
-				few: channelTiles{
+				few: channelTiles{tiles: []channelTile{
 					gemmC8ZVx1, gemmC8ZVx2, gemmC8ZVx3, gemmC8ZVx4, gemmC8ZVx5, gemmC8ZVx6,
 					gemmC8ZVx7, gemmC8ZVx8, gemmC8ZVx9, gemmC8ZVx10, gemmC8ZVx11, gemmC8ZVx12,
-				},
+				}},
 				many: &channelMany{tile: gemmC8PairZV},
 			},
 		},
-		round: roundAVX512, roundK: roundKAVX512, roundRow: roundDigitsAVX512, fromF16: widenF16AVX512, scalesK: scalesKAVX512,
+		round: roundAVX512, roundK: roundKAVX512, roundRow: roundDigitsAVX512,
+		roundDigits: roundBlocksAVX512, roundDigitsK: roundSupersAVX512, fromF16: widenF16AVX512, scalesK: scalesKAVX512,
 	}
 )
 

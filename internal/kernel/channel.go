@@ -4,7 +4,7 @@ import "slices"
 
 // channelTiles are tiles from one row of activations on for weights with one scale for a row, the arithmetic c8.
 //
-// A row of activations has one scale, too, and numbers of 16 bits up to 32639. So a product is an integer, exact in any order,
+// A row of activations has one scale, too, and numbers of 16 bits up to digitsMost. So a product is an integer, exact in any order,
 // and is made a float once: the sum as float64, which holds it, times the scales' product, rounded to float32. To the integers
 // of weights 128 is added, see int8Fours; it is taken off again by the sum of activations.
 //
@@ -12,17 +12,21 @@ import "slices"
 // 32 higher digits and 32 lower ones. Sums of 65536 columns fit an int32, for each digit. Those with products of 16 bits have
 // them as they are; a sum is of two columns of four, and those of 512 columns fit an int32. For a row of activations the first
 // two of its scales are the scale and, as an int32 by its bits, the sum of its numbers.
-type channelTiles []channelTile
+type channelTiles struct {
+	wordRows
+	tiles []channelTile
+}
 
 // channelTile multiplies rows of x, ldx bytes apart, with a panel. wide is memory for a float64 for each product.
 type channelTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
 
-func (t channelTiles) panel(dst []float32, ldd int, x *rounded, first, end int, p *packed, panel int, e *expanded, _ *float32) {
+func (t channelTiles) panel(dst []float32, ldd int, x *rounded, first, end int, p *packed, panel int, e *expanded) {
+	p.scales(e, panel)
 	k, quants := p.k, p.quants[panel*p.quantBytes(p.k):]
-	e.wide = slices.Grow(e.wide[:0], len(t)*p.rows)[:len(t)*p.rows]
-	for i := first; i < end; i += len(t) {
+	e.wide = slices.Grow(e.wide[:0], len(t.tiles)*p.rows)[:len(t.tiles)*p.rows]
+	for i := first; i < end; i += len(t.tiles) {
 		out, xs := dst[(i-first)*ldd:], x.scales[i*k/16:]
-		t[min(len(t), end-i)-1](&out[0], ldd, &x.q[i*k], 2*k, &xs[0], k/16, &quants[0], &e.scale[0], &e.wide[0], k/32)
+		t.tiles[min(len(t.tiles), end-i)-1](&out[0], ldd, &x.q[i*k], 2*k, &xs[0], k/16, &quants[0], &e.scale[0], &e.wide[0], k/32)
 	}
 }
 

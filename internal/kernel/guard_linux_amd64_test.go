@@ -346,16 +346,16 @@ func TestGuardedPacked(t *testing.T) {
 					guardedTiles(to, p, tiles, m, n, k, put(to, x))
 					return
 				}
-				round := rounded{q: put(to, make([]int16, m*k)), scales: put(to, make([]float32, m*k/16))}
+				round := rounded{q: put(to, make([]int16, m*p.kernels.few.rowSize(k))), scales: put(to, make([]float32, m*k/16))}
 				(&roundLoop{&round, put(to, x), m, p, few{}}).Range(0, m)
 				rows := p.rows
 				e := expanded{scale: put(to, make([]float32, k/p.sub*rows)), minima: put(to, make([]float32, k/p.sub*rows))}
 				if tiles, ok := p.kernels.few.(channelTiles); ok {
-					e.wide = put(to, make([]float64, len(tiles)*rows))
+					e.wide = put(to, make([]float64, len(tiles.tiles)*rows))
 				}
 				dst := put(to, make([]float32, m*rows))
 				for panel := range p.count {
-					p.kernels.few.panel(dst, rows, &round, 0, m, p, panel, &e, p.expand(e.scale, e.minima, panel, 0))
+					p.kernels.few.panel(dst, rows, &round, 0, m, p, panel, &e)
 				}
 			})
 		}
@@ -384,7 +384,7 @@ func guardedWide(to *memory, p *packed, tiles *wideTiles, m, n, k int, x []float
 // guardedTiles computes a product on tile units.
 func guardedTiles(to *memory, p *packed, tiles *tileUnits, m, n, k int, x []float32) {
 	rows, atOnce := tiles.roundedRows(m), min(tiles.columns, k)
-	round := rounded{put(to, make([]int16, rows*k)), put(to, make([]float32, rows*k/16))}
+	round := rounded{put(to, make([]int16, rows*p.kernels.few.rowSize(k))), put(to, make([]float32, rows*k/16))}
 	(&roundLoop{&round, x, m, p, tiles}).Range(0, m)
 	scales := tilePanels * atOnce / p.sub * p.rows
 	e := expanded{

@@ -29,27 +29,28 @@ func (int8Pairs) get(dst []float32, block []byte, rows, r int) {
 	}
 }
 
-// int8Fours are integers of 8 bits plus 128, [8, R, 4]: four columns of each row. Processors multiply bytes without a sign
-// by such with one.
-type int8Fours struct{}
-
-const int8Sign = 128
+// int8Fours are integers of 8 bits, [8, R, 4]: four columns of each row. Processors multiply bytes without a sign by such
+// with one.
+type int8Fours struct {
+	// sign is what turns one of a type with a sign into one without and back: 128, which adds so much, or 0.
+	sign byte
+}
 
 func (int8Fours) bits() int { return 8 }
 
-func (int8Fours) put(block []byte, rows, r int, q []int8) {
+func (f int8Fours) put(block []byte, rows, r int, q []int8) {
 	for j := range 8 {
 		four := block[(j*rows+r)*4:][:4]
 		for i := range four {
-			four[i] = byte(q[4*j+i]) ^ int8Sign
+			four[i] = byte(q[4*j+i]) ^ f.sign
 		}
 	}
 }
 
-func (int8Fours) get(dst []float32, block []byte, rows, r int) {
+func (f int8Fours) get(dst []float32, block []byte, rows, r int) {
 	for j := range 8 {
 		for i, q := range block[(j*rows+r)*4:][:4] {
-			dst[4*j+i] = float32(int8(q ^ int8Sign))
+			dst[4*j+i] = float32(int8(q ^ f.sign))
 		}
 	}
 }
@@ -72,5 +73,28 @@ func (int4Pairs) get(dst []float32, block []byte, rows, r int) {
 		pair := block[(j*rows+r)*2:][:2]
 		dst[2*j], dst[2*j+1] = float32(pair[0]&15), float32(pair[1]&15)
 		dst[16+2*j], dst[17+2*j] = float32(pair[0]>>4), float32(pair[1]>>4)
+	}
+}
+
+// int4Fours are integers of 4 bits, [4, R, 4]: a byte of four j has a column of four j in its lower half and one of four 4+j
+// in its upper.
+type int4Fours struct{}
+
+func (int4Fours) bits() int { return 4 }
+
+func (int4Fours) put(block []byte, rows, r int, q []int8) {
+	for j := range 4 {
+		four := block[(j*rows+r)*4:][:4]
+		for i := range four {
+			four[i] = byte(q[4*j+i] | q[16+4*j+i]<<4)
+		}
+	}
+}
+
+func (int4Fours) get(dst []float32, block []byte, rows, r int) {
+	for j := range 4 {
+		for i, q := range block[(j*rows+r)*4:][:4] {
+			dst[4*j+i], dst[16+4*j+i] = float32(q&15), float32(q>>4)
+		}
 	}
 }

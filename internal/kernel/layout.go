@@ -5,8 +5,9 @@ import "jamba/tensor"
 // layout is how the weights of one type lie in panels and how products read them. Files hold panels: what changes where
 // something lies changes PanelVersion.
 type layout struct {
-	integers   integers
-	sub        int // columns that share a scale, 32 or 16, or 32 if all do
+	pairs      integers // in panels of 8 rows
+	fours      integers // in panels of 16 rows
+	sub        int      // columns that share a scale, 32 or 16, or 32 if all do
 	scaling    scaling
 	arithmetic arithmetic
 }
@@ -16,15 +17,15 @@ type layout struct {
 // those of less than four bits, which would take two to five times the memory in panels, and those whose values are from
 // a table.
 var layouts = map[tensor.DType]*layout{
-	tensor.Q8_0: {int8Pairs{}, 32, scaleOnly{}, i8},
-	tensor.Q4_0: {int4Pairs{}, 32, scaleOffset{}, i4m},
-	tensor.Q4_1: {int4Pairs{}, 32, scaleMin{}, i4m},
-	tensor.Q5_0: {int8Pairs{}, 32, scaleOnly{}, i8},
-	tensor.Q5_1: {int8Pairs{}, 32, scaleMin{}, i8m},
-	tensor.Q4_K: {int4Pairs{}, 32, superMin{max: 1<<14 - 1}, k4},
-	tensor.Q5_K: {int8Pairs{}, 32, superMin{max: 1<<13 - 1}, k5},
-	tensor.Q6_K: {int8Pairs{}, 16, superOnly{max: 1<<12 - 1}, k6},
-	tensor.INT8: {int8Fours{}, 32, rowOnly{}, c8},
+	tensor.Q8_0: {int8Pairs{}, int8Fours{128}, 32, scaleOnly{}, i8},
+	tensor.Q4_0: {int4Pairs{}, int4Fours{}, 32, scaleOffset{}, i4m},
+	tensor.Q4_1: {int4Pairs{}, int4Fours{}, 32, scaleMin{}, i4m},
+	tensor.Q5_0: {int8Pairs{}, int8Fours{128}, 32, scaleOnly{}, i8},
+	tensor.Q5_1: {int8Pairs{}, int8Fours{}, 32, scaleMin{}, i8m},
+	tensor.Q4_K: {int4Pairs{}, int4Fours{}, 32, superMin{max: 1<<14 - 1}, k4},
+	tensor.Q5_K: {int8Pairs{}, int8Fours{}, 32, superMin{max: 1<<13 - 1}, k5},
+	tensor.Q6_K: {int8Pairs{}, int8Fours{128}, 16, superOnly{max: 1<<12 - 1}, k6},
+	tensor.INT8: {int8Fours{128}, int8Fours{128}, 32, rowOnly{}, c8},
 }
 
 // arithmetic is what kernels compute of activations, integers and scales: the index of a tier's kernels.
@@ -46,10 +47,13 @@ type packKernels struct {
 	rows int // of weights that lie side by side in a panel
 	// arithmetic are the kernels of each; without any, types of that arithmetic are not packed in this tier.
 	arithmetic [arithmetics]integerKernels
-	// round rounds blocks of 32 activations.
+	// round rounds blocks of 32 activations to integers of at most digitsMost.
 	round func(q *int16, xs *float32, x *float32, blocks int)
 	// roundK rounds blocks of superHalf activations to integers of at most max.
 	roundK func(q *int16, xs *float32, x *float32, max float32, blocks int)
+	// roundDigits and roundDigitsK round to the same integers in digits, see digitTiles, and multiply scale·sum by times; nil if
+	// the tier has no such tiles.
+	roundDigits, roundDigitsK func(q *int16, x *float32, max, times float32, blocks int)
 	// roundRow rounds a row of blocks of 32 activations for the arithmetic c8, see channelTiles.
 	roundRow func(q *int16, xs *float32, x *float32, blocks int)
 	// fromF16 widens n times rows fp16 values to float32.

@@ -21,16 +21,17 @@ func TestLayouts(t *testing.T) {
 		if packs(d) && active.pack.of(l) == nil {
 			t.Errorf("%v: %s has no kernels", d, active.name)
 		}
-		const rows = 8
-		block, got := make([]byte, 32*rows*l.integers.bits()/8), make([]float32, 32)
-		for r := range rows {
-			l.integers.put(block, rows, r, integersOf(r))
-		}
-		for r := range rows {
-			l.integers.get(got, block, rows, r)
-			for i, q := range integersOf(r) {
-				if got[i] != float32(q) {
-					t.Fatalf("%v: integer %d of row %d is %v, want %d", d, i, r, got[i], q)
+		for rows, integers := range map[int]integers{8: l.pairs, maxPackRows: l.fours} {
+			block, got := make([]byte, 32*rows*integers.bits()/8), make([]float32, 32)
+			for r := range rows {
+				integers.put(block, rows, r, integersOf(r))
+			}
+			for r := range rows {
+				integers.get(got, block, rows, r)
+				for i, q := range integersOf(r) {
+					if got[i] != float32(q) {
+						t.Fatalf("%v: integer %d of row %d is %v, want %d", d, i, r, got[i], q)
+					}
 				}
 			}
 		}

@@ -9713,10 +9713,10 @@ DATA constants<>+304(SB)/4, $0x3f2aaa70
 DATA constants<>+308(SB)/4, $0x3f2aaa70
 DATA constants<>+312(SB)/4, $0x3f2aaa70
 DATA constants<>+316(SB)/4, $0x3f2aaa70
-DATA constants<>+320(SB)/4, $0x46fffe00
-DATA constants<>+324(SB)/4, $0x46fffe00
-DATA constants<>+328(SB)/4, $0x46fffe00
-DATA constants<>+332(SB)/4, $0x46fffe00
+DATA constants<>+320(SB)/4, $0x46fefe00
+DATA constants<>+324(SB)/4, $0x46fefe00
+DATA constants<>+328(SB)/4, $0x46fefe00
+DATA constants<>+332(SB)/4, $0x46fefe00
 DATA constants<>+336(SB)/4, $0x00800080
 DATA constants<>+340(SB)/4, $0x00800080
 DATA constants<>+344(SB)/4, $0x00800080

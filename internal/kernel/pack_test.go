@@ -11,15 +11,15 @@ import (
 	"jamba/tensor"
 )
 
-// channelMost is the largest number that activations beside INT8 become: 127 in both digits to the base 256.
-const channelMost = 127<<8 + 127
+// mostDigits is the largest number that activations beside weights of 8 bits become: 127 in both digits to the base 256.
+const mostDigits = 127<<8 + 127
 
 // rounding returns how many of k activations share a scale for products with weights of that type, and the largest integer
 // that they become.
 func rounding(d tensor.DType, k int) (block int, limit float32) {
 	switch d {
 	case tensor.INT8:
-		return k, channelMost
+		return k, mostDigits
 	case tensor.Q4_K:
 		return 128, 16383
 	case tensor.Q5_K:
@@ -27,7 +27,7 @@ func rounding(d tensor.DType, k int) (block int, limit float32) {
 	case tensor.Q6_K:
 		return 128, 4095
 	}
-	return 32, 32767
+	return 32, mostDigits
 }
 
 // roundActivations is what the integer kernels are to make of activations: blocks of multiples of a scale, the largest
@@ -238,7 +238,7 @@ func TestPackedTiny(t *testing.T) {
 	packedTypes(t, func(t *testing.T, r *rand.Rand, w *Matrix, weights []float32) {
 		_, limit := rounding(w.DType, w.K)
 		x, got := make([]float32, w.K), make([]float32, w.N)
-		for _, most := range []float32{0x1p-149, 1e-40, 1e-38, 1e-36, 9e-35 * limit / 32767} {
+		for _, most := range []float32{0x1p-149, 1e-40, 1e-38, 1e-36, 9e-35 * limit / mostDigits} {
 			for i := range x {
 				x[i] = most * (2*r.Float32() - 1)
 			}

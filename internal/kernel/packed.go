@@ -47,7 +47,7 @@ func (p *packed) way(m int) way {
 
 // rounded is activations [m, K] rounded to integers, as the kernels read them: in blocks of the layout's unit.
 type rounded struct {
-	q      []int16   // [m, K], or as many pairs of bytes
+	q      []int16   // [m, K], or as many pairs of bytes, or see digitTiles
 	scales []float32 // [m, K/32, 2]: scale and scale·sum of 32; of c8 see channelTiles
 }
 

@@ -21,6 +21,7 @@ import (
 // hold it: what changes it changes PanelVersion.
 type panels struct {
 	*layout
+	integers         integers // of the layout, for panels of that many rows
 	dtype            tensor.DType
 	rows             int // of a panel
 	n, k             int
@@ -66,7 +67,11 @@ func newPanels(d tensor.DType, rows, n, k int) (*panels, error) {
 	if n < 1 || k < 1 || n > math.MaxInt/8/maxPackRows/k-1 {
 		return nil, fmt.Errorf("no panels of a matrix [%d, %d]", n, k)
 	}
-	return &panels{layout: l, dtype: d, rows: rows, n: n, k: k, count: (n + rows - 1) / rows, blocks: blocks, blockBytes: rowBytes / max(1, blocks)}, nil
+	integers := l.pairs
+	if rows == maxPackRows {
+		integers = l.fours
+	}
+	return &panels{layout: l, integers: integers, dtype: d, rows: rows, n: n, k: k, count: (n + rows - 1) / rows, blocks: blocks, blockBytes: rowBytes / max(1, blocks)}, nil
 }
 
 // part is a part of panels and its size.

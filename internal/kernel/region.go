@@ -42,7 +42,7 @@ func (r *region) rounded(x []float32, m int, p *packed, way way) *rounded {
 		}
 	}
 	to := roundings.Get().(*rounded)
-	to.grow(way.roundedRows(m), p.k)
+	to.grow(way.roundedRows(m), p)
 	r.rounds = append(r.rounds, roundLoop{to, x, m, p, way})
 	return to
 }
@@ -86,8 +86,9 @@ func (r *region) free() {
 	regions.Put(r)
 }
 
-// grow makes room for that many rows of k columns.
-func (r *rounded) grow(rows, k int) {
-	r.scales = slices.Grow(r.scales[:0], rows*k/16)[:rows*k/16]
-	r.q = slices.Grow(r.q[:0], rows*k)[:rows*k]
+// grow makes room for that many rows of activations for products with p.
+func (r *rounded) grow(rows int, p *packed) {
+	scales, integers := rows*p.k/16, rows*p.kernels.few.rowSize(p.k)
+	r.scales = slices.Grow(r.scales[:0], scales)[:scales]
+	r.q = slices.Grow(r.q[:0], integers)[:integers]
 }

@@ -9,6 +9,8 @@ type scaling interface {
 	// round rounds activations x, whole blocks of unit, to integers q; xs has a scale and what minima are multiplied by
 	// for each 32. x is a whole row where a row has one scale.
 	round(k *packKernels, q []int16, xs, x []float32)
+	// digits rounds activations x to the same integers as round, in digits, see digitTiles.
+	digits(k *packKernels, q []int16, x []float32)
 	// unit is how many columns a sum of integer products goes over, and a scale of activations.
 	unit() int
 	// expand widens the scales of columns of a panel, and the minima if there are any, to float32. It returns what the
@@ -50,6 +52,10 @@ func (scaleOnly) round(k *packKernels, q []int16, xs, x []float32) {
 	k.round(&q[0], &xs[0], &x[0], len(x)/32)
 }
 
+func (scaleOnly) digits(k *packKernels, q []int16, x []float32) {
+	k.roundDigits(&q[0], &x[0], digitsMost, 1, len(x)/32)
+}
+
 func (scaleOnly) unit() int { return 32 }
 
 func (scaleOnly) expand(k *packKernels, scale, _ []float32, from panelScales) *float32 {
@@ -89,6 +95,10 @@ func (scaleOffset) round(k *packKernels, q []int16, xs, x []float32) {
 	for i := 1; i < len(xs); i += 2 {
 		xs[i] *= -8
 	}
+}
+
+func (scaleOffset) digits(k *packKernels, q []int16, x []float32) {
+	k.roundDigits(&q[0], &x[0], digitsMost, -8, len(x)/32)
 }
 
 func (scaleOffset) expand(k *packKernels, scale, _ []float32, from panelScales) *float32 {

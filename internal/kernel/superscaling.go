@@ -24,6 +24,10 @@ func (f superOnly) round(k *packKernels, q []int16, xs, x []float32) {
 	k.roundK(&q[0], &xs[0], &x[0], f.max, len(x)/superHalf)
 }
 
+func (f superOnly) digits(k *packKernels, q []int16, x []float32) {
+	k.roundDigitsK(&q[0], &x[0], f.max, 1, len(x)/superHalf)
+}
+
 func (superOnly) unit() int { return superHalf }
 
 func (superOnly) expand(k *packKernels, scale, _ []float32, from panelScales) *float32 {
@@ -59,6 +63,8 @@ func (superMin) values(q []float32, s scales) {
 func (f superMin) round(k *packKernels, q []int16, xs, x []float32) {
 	superOnly(f).round(k, q, xs, x)
 }
+
+func (f superMin) digits(k *packKernels, q []int16, x []float32) { superOnly(f).digits(k, q, x) }
 
 func (superMin) unit() int { return superHalf }
 

@@ -50,12 +50,12 @@ var neonSDOT = func() table {
 var packSDOT = packKernels{
 	rows: 8,
 	arithmetic: [arithmetics]integerKernels{
-		i8:  {few: blockTiles{gemmI8Nx1, gemmI8Nx2, gemmI8Nx3}},
-		i8m: {few: blockTiles{gemmI8mNx1, gemmI8mNx2, gemmI8mNx3}},
-		i4m: {few: blockTiles{gemmI4Nx1, gemmI4Nx2}},
-		k4:  {few: superTiles{gemmK4Nx1, gemmK4Nx2}},
-		k5:  {few: superTiles{gemmK5Nx1, gemmK5Nx2}},
-		k6:  {few: superTiles{gemmK6Nx1, gemmK6Nx2}},
+		i8:  {few: blockTiles{tiles: []packedTile{gemmI8Nx1, gemmI8Nx2, gemmI8Nx3}}},
+		i8m: {few: blockTiles{tiles: []packedTile{gemmI8mNx1, gemmI8mNx2, gemmI8mNx3}}},
+		i4m: {few: blockTiles{tiles: []packedTile{gemmI4Nx1, gemmI4Nx2}}},
+		k4:  {few: superTiles{tiles: []superTile{gemmK4Nx1, gemmK4Nx2}}},
+		k5:  {few: superTiles{tiles: []superTile{gemmK5Nx1, gemmK5Nx2}}},
+		k6:  {few: superTiles{tiles: []superTile{gemmK6Nx1, gemmK6Nx2}}},
 	},
 	round: roundNEON, roundK: roundKNEON, fromF16: widenF16NEON, scalesK: scalesKNEON,
 }

@@ -279,7 +279,7 @@ func channelTwin(x []float32, row []byte) float32 {
 	block := quant.Block{Q: make([]int8, len(x))}
 	quant.Unpack(&block, tensor.INT8, row)
 	most := MaxAbs(x)
-	scale, inverse := most/channelMost, channelMost/most
+	scale, inverse := most/mostDigits, mostDigits/most
 	if most == 0 || math.IsInf(float64(inverse), 0) {
 		inverse = 0
 	}

@@ -6,9 +6,11 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
+// digitsMost is the largest number of activations beside 8 bits: two signed digits to the base 256 hold it.
+const digitsMost = 127<<8 + 127
+
 // What package kernel says of the numbers of these products, see channelTiles there.
 const (
-	channelMost    = 127<<8 + 127
 	channelStretch = 512 // columns that products of 16 bits are added up for
 	// A tile of many rows has those rows and panels.
 	channelPairRows = 6
@@ -329,7 +331,7 @@ func (v vector) pairs(x, to VecVirtual) {
 	VHADDPD(second, first, to)
 }
 
-// roundRow writes the rounding of a row to numbers from -channelMost to channelMost with one scale, as they are or, for
+// roundRow writes the rounding of a row to numbers from -digitsMost to digitsMost with one scale, as they are or, for
 // products of bytes, in digits.
 func roundRow(digits bool) {
 	title := "roundRow"
@@ -352,7 +354,7 @@ func roundRow(digits bool) {
 		ADDQ(U32(128), x)
 	})
 	limit := XMM()
-	VMOVSS(f32(channelMost), limit)
+	VMOVSS(f32(digitsMost), limit)
 	scale, factor := roundScale(foldAll(peak, func(a, b, to Op) { VPMAXSD(a, b, to) }), limit)
 	xs := Load(Param("xs"), GP64())
 	VMOVSS(scale, at(xs, 0))

@@ -65,7 +65,7 @@ func main() {
 		limits()
 		attention()
 		v.title, v.dot, v.bytesDot, v.chains, v.fused = "ZV", evexDot, evexBytesDot, 8, true
-		quantized()
+		digits()
 		channels()
 		wide()
 		peakI8("peakI8AVX512VNNI")

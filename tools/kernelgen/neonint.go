@@ -18,7 +18,7 @@ func neonRounding(f *arm64.File) {
 		q, xs, x, n := a.Param("q"), a.Param("xs"), a.Param("x"), a.Param("blocks")
 		a.Table()
 		limit := a.V()
-		a.Const(limit, 32767)
+		a.Const(limit, digitsMost)
 		a.Loop("block", n, 1, func() { neonRound(a, q, xs, x, limit, 1) })
 	})
 	f.Func("roundKNEON(q *int16, xs *float32, x *float32, limit float32, blocks int)", 0, func(a *arm64.Func) {

@@ -129,8 +129,96 @@ func prefetch(w Register, off, ahead int) {
 	PREFETCHT0(at(w, off+prefetchFirst))
 }
 
-// gemmI8 writes the tile of m rows of int16 and a panel of int8 weights, [k/2, 8 or 16, 2], with a scale for each block of
-// 32 weights. Weights are widened to int16 once for all rows. A block of products is at most 32·128·32767, which an int32 holds.
+// eightBits calls one for each vector of pairs of int16 of the columns from first to last of 32, widened from a block of 8 bits
+// at off from w on, with the column that the pairs begin with. Panels of 8 rows have pairs of columns of each row; those of 16
+// have four columns of each, signed ones with 128 added.
+func eightBits(w Register, off, first, last int, signed bool, fetch func(off int), one func(column int, weights VecVirtual)) {
+	if v.wide() {
+		for column := first; column < last; column += 4 {
+			off := off + v.bytes*column/4
+			fetch(off)
+			four := v.register()
+			move(at(w, off), four)
+			fours(four, column, signed, one)
+		}
+		return
+	}
+	for column := first; column < last; column += 2 {
+		off := off + v.bytes*column/4
+		fetch(off)
+		weights := v.register()
+		VPMOVSXBW(at(w, off), weights)
+		one(column, weights)
+	}
+}
+
+// fourBits is eightBits for a block of 4 bits, which have no sign.
+func fourBits(w Register, off int, fetch func(off int), one func(column int, weights VecVirtual)) {
+	if v.wide() {
+		for j := range 4 {
+			off := off + v.bytes*j
+			fetch(off)
+			lower, upper := v.register(), v.register()
+			move(at(w, off), lower)
+			VPSRLW(Imm(4), lower, upper)
+			and(u32(0x0F0F0F0F), lower, lower)
+			and(u32(0x0F0F0F0F), upper, upper)
+			fours(lower, 4*j, false, one)
+			fours(upper, 16+4*j, false, one)
+		}
+		return
+	}
+	for j := range 8 {
+		off := off + v.bytes/2*j
+		fetch(off)
+		lower, upper := v.register(), v.register()
+		VPMOVZXBW(at(w, off), lower)
+		VPSRLW(Imm(4), lower, upper)
+		and(u32(0x000F000F), lower, lower)
+		one(2*j, lower)
+		one(2*j+16, upper)
+	}
+}
+
+// fours calls one for both pairs of int16 of four bytes of each row.
+func fours(four VecVirtual, column int, signed bool, one func(column int, weights VecVirtual)) {
+	for half := range 2 {
+		weights := v.register()
+		VPSHUFB(spread(half), four, weights)
+		if signed {
+			VPSUBW(u32(0x00800080), weights, weights)
+		}
+		one(column+2*half, weights)
+	}
+}
+
+var spreads = map[int]Mem{}
+
+// spread is the order of bytes that widens the first or the second two bytes of each word to 16 bits.
+func spread(half int) Mem {
+	m, ok := spreads[half]
+	if !ok {
+		m = GLOBL(name("spread", half), RODATA|NOPTR)
+		for i := range v.words() {
+			first := uint32(i%4*4 + 2*half)
+			DATA(4*i, U32(first|0x80<<8|(first+1)<<16|0x80<<24))
+		}
+		spreads[half] = m
+	}
+	return m
+}
+
+// fetch returns what fetches the weights ahead of those at off.
+func (o *operands) fetch(ahead int) func(off int) {
+	return func(off int) {
+		if off%64 == 0 {
+			prefetch(o.w, off, ahead)
+		}
+	}
+}
+
+// gemmI8 writes the tile of m rows of int16 and a panel of weights of 8 bits with a scale for each block of 32 weights.
+// Weights are widened to int16 once for all rows. A block of products is at most 32·128·digitsMost, which an int32 holds.
 func gemmI8(m int, minima bool) {
 	title := name("gemmI8", v.title, "x", m)
 	if minima {
@@ -145,17 +233,11 @@ func gemmI8(m int, minima bool) {
 	}
 	loop("block", o.n, 1, func() {
 		sum.clear()
-		weights := v.register()
-		for pair := range 16 {
-			off := pair * v.bytes / 2
-			if off%64 == 0 {
-				prefetch(o.w, off, prefetchI8)
-			}
-			VPMOVSXBW(at(o.w, off), weights)
+		eightBits(o.w, 0, 0, 32, !minima, o.fetch(prefetchI8), func(column int, weights VecVirtual) {
 			for i := range m {
-				v.dot(disp(o.x(i), 4*pair), weights, sum[i][pair%len(sum[i])])
+				v.dot(disp(o.x(i), 2*column), weights, sum[i][column/2%len(sum[i])])
 			}
-		}
+		})
 		for i := range m {
 			s := v.register()
 			VBROADCASTSS(o.xs(i), s)
@@ -195,8 +277,7 @@ func (o *operands) next() {
 	}
 }
 
-// gemmI4 writes the tile of m rows of int16 and a panel of 4-bit weights. A block is 8 half vectors of [8 or 16, 2] bytes; byte
-// i of half vector j has weight 2j+i in its lower half and weight 16+2j+i in its upper.
+// gemmI4 writes the tile of m rows of int16 and a panel of 4-bit weights.
 func gemmI4(m int) {
 	TEXT(name("gemmI4", v.title, "x", m), NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)")
 	Pragma("noescape")
@@ -207,21 +288,13 @@ func gemmI4(m int) {
 	}
 	loop("block", o.n, 1, func() {
 		sum.clear()
-		for j := range 8 {
-			off := j * v.bytes / 2
-			if off%64 == 0 {
-				prefetch(o.w, off, prefetchI4)
+		k := 0
+		fourBits(o.w, 0, o.fetch(prefetchI4), func(column int, weights VecVirtual) {
+			for i := range m {
+				v.dot(disp(o.x(i), 2*column), weights, sum[i][k%len(sum[i])])
 			}
-			lower, upper := v.register(), v.register()
-			VPMOVZXBW(at(o.w, off), lower)
-			VPSRLW(Imm(4), lower, upper)
-			and(u32(0x000F000F), lower, lower)
-			for half, weights := range []VecVirtual{lower, upper} {
-				for i := range m {
-					v.dot(disp(o.x(i), 4*j+32*half), weights, sum[i][(2*j+half)%len(sum[i])])
-				}
-			}
-		}
+			k++
+		})
 		for i := range m {
 			s := v.register()
 			VBROADCASTSS(o.xs(i), s)
@@ -265,7 +338,7 @@ func most(x VecVirtual) (half VecVirtual) {
 	return half
 }
 
-// roundActivations writes the rounding of a row to blocks of 32 integers from -32767 to 32767, each block with its
+// roundActivations writes the rounding of a row to blocks of 32 integers from -digitsMost to digitsMost, each block with its
 // scale and scale·sum.
 func roundActivations() {
 	TEXT("roundAVX2", NOSPLIT, "func(q *int16, xs *float32, x *float32, blocks int)")
@@ -274,7 +347,7 @@ func roundActivations() {
 	loop("block", n, 1, func() {
 		v, peak := blockMost(x)
 		limit := XMM()
-		VMOVSS(f32(32767), limit)
+		VMOVSS(f32(digitsMost), limit)
 		scale, factor := roundScale(peak, limit)
 		roundBlock(q, xs, 0, v, scale, factor)
 		ADDQ(Imm(64), q)

@@ -12,7 +12,7 @@ func roundWide() {
 	Pragma("noescape")
 	q, xs, x, n := Load(Param("q"), GP64()), Load(Param("xs"), GP64()), Load(Param("x"), GP64()), Load(Param("blocks"), GP64())
 	loop("block", n, 1, func() {
-		roundUnit(q, xs, x, f32(32767), 1)
+		roundUnit(q, xs, x, f32(digitsMost), 1)
 		ADDQ(Imm(64), q)
 		ADDQ(U32(128), x)
 		ADDQ(Imm(8), xs)
@@ -33,9 +33,10 @@ func roundWide() {
 	RET()
 }
 
-// roundUnit rounds so many times 32 numbers that share a scale.
-func roundUnit(q, xs, x Register, limit Mem, parts int) {
-	numbers, most, one := vectors(2*parts), ZMM(), XMM()
+// scaled loads so many times 32 numbers that share a scale, and returns it and what to multiply them by.
+func scaled(x Register, limit Mem, parts int) (numbers []VecVirtual, scale, factor VecVirtual) {
+	numbers = vectors(2 * parts)
+	most, one := ZMM(), XMM()
 	for i, v := range numbers {
 		VMOVUPS(at(x, 64*i), v)
 		if i == 0 {
@@ -47,7 +48,13 @@ func roundUnit(q, xs, x Register, limit Mem, parts int) {
 		}
 	}
 	VMOVSS(limit, one)
-	scale, factor := roundScale(fold(most, func(a, b, to Op) { VPMAXSD(a, b, to) }), one)
+	scale, factor = roundScale(fold(most, func(a, b, to Op) { VPMAXSD(a, b, to) }), one)
+	return numbers, scale, factor
+}
+
+// roundUnit rounds so many times 32 numbers that share a scale.
+func roundUnit(q, xs, x Register, limit Mem, parts int) {
+	numbers, scale, factor := scaled(x, limit, parts)
 	for part := range parts {
 		sum := ZMM()
 		for i, v := range numbers[2*part : 2*part+2] {

@@ -26,15 +26,16 @@ func superblocks() {
 type superFormat struct {
 	title   string
 	bits    int // of q: 4 or 8
+	signed  bool
 	sub     int // columns of a sub-block
 	minima  bool
 	forward int // how far ahead of the products weights are fetched
 }
 
 var (
-	q4k = superFormat{"gemmK4", 4, 32, true, prefetchI4}
-	q5k = superFormat{"gemmK5", 8, 32, true, prefetchI8}
-	q6k = superFormat{"gemmK6", 8, 16, false, prefetchI8}
+	q4k = superFormat{"gemmK4", 4, false, 32, true, prefetchI4}
+	q5k = superFormat{"gemmK5", 8, false, 32, true, prefetchI8}
+	q6k = superFormat{"gemmK6", 8, true, 16, false, prefetchI8}
 )
 
 // pairs calls one for each vector of pairs of int16 of a sub-block, a part of the n-th 32 columns from w on, with the
@@ -46,25 +47,10 @@ func (f superFormat) pairs(w Register, n, part int, one func(column int, weights
 		}
 	}
 	if f.bits == 4 {
-		for j := range 8 {
-			off := n*f.bits*v.bytes + j*v.bytes/2
-			fetch(off)
-			lower, upper := v.register(), v.register()
-			VPMOVZXBW(at(w, off), lower)
-			VPSRLW(Imm(4), lower, upper)
-			and(u32(0x000F000F), lower, lower)
-			one(2*j, lower)
-			one(2*j+16, upper)
-		}
+		fourBits(w, n*f.bits*v.bytes, fetch, one)
 		return
 	}
-	for pair := range f.sub / 2 {
-		off := n*f.bits*v.bytes + (part*f.sub/2+pair)*v.bytes/2
-		fetch(off)
-		weights := v.register()
-		VPMOVSXBW(at(w, off), weights)
-		one(part*f.sub+2*pair, weights)
-	}
+	eightBits(w, n*f.bits*v.bytes, part*f.sub, (part+1)*f.sub, f.signed, fetch, one)
 }
 
 // fewRows is for how many rows of activations a tile has the sub-blocks of a sum in line.

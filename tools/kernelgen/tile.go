@@ -25,7 +25,8 @@ func tiled() {
 	tileProducts("tileKm", true, true)
 	split("splitI8", 32)
 	split("splitK", 64)
-	tileWidenI8()
+	tileWidenI8("tileWideI8AMX", true)
+	tileWidenI8("tileWideI8mAMX", false)
 	tileWidenI4()
 	for _, f := range []superFormat{q4k, q5k, q6k} {
 		f.forward = 0 // another panel is fetched
@@ -315,11 +316,6 @@ func split(title string, columns int) {
 	RET()
 }
 
-// wordsOfFour is the order of words that makes of two pairs of columns of 16 rows, one after the other, four columns of each.
-func wordsOfFour() VecVirtual {
-	return order("wordsOfFour", func(n int) uint32 { return uint32(n | (n+16)<<16) })
-}
-
 // bytesOfFour is the order of bytes that makes of two vectors of pairs of int16 the lower bytes of all four, or the higher.
 func bytesOfFour(high int) VecVirtual {
 	return order(name("bytesOfFour", high), func(n int) uint32 {
@@ -345,17 +341,19 @@ func order(name string, word func(n int) uint32) VecVirtual {
 	return x
 }
 
-// tileWidenI8 writes the bringing of blocks of a panel of int8, [16, 16, 2] each, into the order of tiles, [8, 16, 4]. Nothing is
-// fetched ahead: tileProducts has done it.
-func tileWidenI8() {
-	TEXT("tileWideI8AMX", NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
+// tileWidenI8 writes the copying of blocks of a panel of 8 bits, which lie in the order of tiles, [8, 16, 4]; of signed ones
+// 128 is taken off. Nothing is fetched ahead: tileProducts has done it.
+func tileWidenI8(title string, signed bool) {
+	TEXT(title, NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
-	fours := wordsOfFour()
 	loop("block", n, 1, func() {
 		for i := range 8 {
 			x := ZMM()
-			VPERMW(at(w, 64*i), fours, x)
+			VMOVDQU32(at(w, 64*i), x)
+			if signed {
+				VPXORD(u32(0x80808080), x, x)
+			}
 			VMOVDQU32(x, at(dst, 64*i))
 		}
 		ADDQ(U32(512), w)
@@ -365,16 +363,15 @@ func tileWidenI8() {
 	RET()
 }
 
-// tileWidenI4 is tileWidenI8 for a panel of 4 bits, see gemmI4.
+// tileWidenI4 is tileWidenI8 for a panel of 4 bits.
 func tileWidenI4() {
 	TEXT("tileWideI4AMX", NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
-	fours := wordsOfFour()
 	loop("block", n, 1, func() {
 		for i := range 4 {
 			lower, upper := ZMM(), ZMM()
-			VPERMW(at(w, 64*i), fours, lower)
+			VMOVDQU32(at(w, 64*i), lower)
 			VPSRLW(Imm(4), lower, upper)
 			VPANDD(u32(0x0F0F0F0F), lower, lower)
 			VPANDD(u32(0x0F0F0F0F), upper, upper)

@@ -21,7 +21,10 @@ func wide() {
 
 // widening writes what brings weights into the order of wide tiles.
 func widening() {
-	wideI8()
+	wideI8(name("wideI8", v.tier), true)
+	if v.wide() {
+		wideI8(name("wideI8m", v.tier), false)
+	}
 	wideI4()
 	for _, f := range []superFormat{q4k, q5k, q6k} {
 		f.forward = 0 // another panel is fetched
@@ -191,23 +194,18 @@ func wideTile(title string, super, minima bool) {
 	RET()
 }
 
-// wideI8 writes the widening of blocks of one panel of int8, [16, 8 or 16, 2] each, into every second or fourth vector of dst, as
-// many as tiles have panels. What lies ahead bytes after them is fetched.
-func wideI8() {
-	TEXT("wideI8"+v.tier, NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
+// wideI8 writes the widening of blocks of 8 bits of one panel into every second or fourth vector of dst, as many as tiles have
+// panels. What lies ahead bytes after them is fetched.
+func wideI8(title string, signed bool) {
+	TEXT(title, NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
 	ahead := Load(Param("ahead"), GP64())
 	stride := v.bytes * v.widePanels
 	loop("block", n, 1, func() {
-		for pair := range 16 {
-			a, off := v.register(), v.bytes/2*pair
-			if off%64 == 0 {
-				PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: off})
-			}
-			VPMOVSXBW(at(w, off), a)
-			move(a, at(dst, stride*pair))
-		}
+		eightBits(w, 0, 0, 32, signed, fetchFar(w, ahead), func(column int, weights VecVirtual) {
+			move(weights, at(dst, stride/2*column))
+		})
 		add(v.bytes/2*16, w)
 		add(stride*16, dst)
 	})
@@ -215,7 +213,16 @@ func wideI8() {
 	RET()
 }
 
-// wideI4 is wideI8 for a panel of 4 bits, see gemmI4.
+// fetchFar returns what fetches the weights that lie ahead bytes after those at off.
+func fetchFar(w, ahead Register) func(off int) {
+	return func(off int) {
+		if off%64 == 0 {
+			PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: off})
+		}
+	}
+}
+
+// wideI4 is wideI8 for a panel of 4 bits.
 func wideI4() {
 	TEXT("wideI4"+v.tier, NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
 	Pragma("noescape")
@@ -223,17 +230,9 @@ func wideI4() {
 	ahead := Load(Param("ahead"), GP64())
 	stride := v.bytes * v.widePanels
 	loop("block", n, 1, func() {
-		for j := range 8 {
-			lower, upper, off := v.register(), v.register(), v.bytes/2*j
-			if off%64 == 0 {
-				PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: off})
-			}
-			VPMOVZXBW(at(w, off), lower)
-			VPSRLW(Imm(4), lower, upper)
-			and(u32(0x000F000F), lower, lower)
-			move(lower, at(dst, stride*j))
-			move(upper, at(dst, stride*(j+8)))
-		}
+		fourBits(w, 0, fetchFar(w, ahead), func(column int, weights VecVirtual) {
+			move(weights, at(dst, stride/2*column))
+		})
 		add(v.bytes/2*8, w)
 		add(stride*16, dst)
 	})

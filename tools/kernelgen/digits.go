@@ -1,0 +1,345 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// A block of 32 activations in digits: the higher ones, the lower ones, the scale, scale·sum, and what is to be added to the
+// sums of products with weights that had 128 added, see digitTiles in package kernel.
+const (
+	digitLow   = 32
+	digitScale = 64
+	digitSum   = 68
+	digitTaken = 72
+	digitBlock = 80
+)
+
+// digitFormat is an arithmetic as digit tiles compute it.
+type digitFormat struct {
+	title  string
+	bits   int  // of a weight: 4 or 8
+	signed bool // 128 was added to weights
+	sub    int  // columns of a sub-block with a scale of a byte; 0: there are no super-blocks
+	minima bool
+}
+
+// digits writes the integer products of few rows of activations by products of bytes, with the integers and the floats of
+// quantized and superblocks: numbers of activations are two digits, for each of which there is a sum, and nothing is widened.
+func digits() {
+	for _, f := range []digitFormat{
+		{"I8", 8, true, 0, false},
+		{"I8m", 8, false, 0, true},
+		{"I4", 4, false, 0, true},
+		{"K4", 4, false, 32, true},
+		{"K5", 8, false, 32, true},
+		{"K6", 8, true, 16, false},
+	} {
+		for m := 1; m <= v.packedRows; m++ {
+			if f.sub == 0 {
+				f.blockTile(m)
+			} else {
+				f.superTile(m)
+			}
+		}
+	}
+	roundDigits()
+}
+
+// digitTile are the operands of a tile of digits.
+type digitTile struct {
+	digitFormat
+	m            int
+	w, n, ws, wm Register
+	x            func(i int) Mem
+	bases        []Register
+	nibble       VecVirtual // the mask of lower halves of bytes
+	none         VecVirtual // zeroes: to the allocator, what is cleared by itself is in use before
+}
+
+func (f digitFormat) load(m int, more string) *digitTile {
+	TEXT(name("digits", f.title, v.title, "x", m), NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, w *byte, "+more+"ws *byte, wm *byte, blocks int)")
+	Pragma("noescape")
+	t := &digitTile{digitFormat: f, m: m, none: v.register()}
+	t.w, t.ws, t.n = Load(Param("w"), GP64()), Load(Param("ws"), GP64()), Load(Param("blocks"), GP64())
+	if f.minima {
+		t.wm = Load(Param("wm"), GP64())
+	}
+	x, ldx := Load(Param("x"), GP64()), Load(Param("ldx"), GP64())
+	t.x, t.bases = rowsOf(x, ldx, m)
+	if f.bits == 4 {
+		t.nibble = v.register()
+		VMOVDQU32(u32(0x0F0F0F0F), t.nibble)
+	}
+	zero(t.none)
+	return t
+}
+
+// products returns the sums of those of columns first to last of the n-th 32 from here, whole integers.
+func (t *digitTile) products(n, first, last int) (low []VecVirtual) {
+	high := vectors(t.m)
+	low = vectors(t.m)
+	for i := range t.m {
+		VMOVDQA32(t.none, high[i])
+		if t.signed {
+			off := digitTaken
+			if t.sub > 0 {
+				off += 4 * first / t.sub
+			}
+			VPBROADCASTD(disp(t.x(i), digitBlock*n+off), low[i])
+		} else {
+			VMOVDQA32(t.none, low[i])
+		}
+	}
+	dots := func(column int, w VecVirtual) {
+		for i := range t.m {
+			v.bytesDot(disp(t.x(i), digitBlock*n+column), w, high[i])
+			v.bytesDot(disp(t.x(i), digitBlock*n+digitLow+column), w, low[i])
+		}
+	}
+	fetch := prefetchI8
+	if t.bits == 4 {
+		fetch = prefetchI4
+	}
+	for column := first; column < last; column += 4 {
+		off := v.bytes * (n*t.bits + column/4)
+		if t.bits == 4 && column >= 16 {
+			break
+		}
+		if off%64 == 0 {
+			prefetch(t.w, off, fetch)
+		}
+		w := v.register()
+		v.load(at(t.w, off), w)
+		if t.bits == 8 {
+			dots(column, w)
+			continue
+		}
+		upper := v.register()
+		VPSRLW(Imm(4), w, upper)
+		VPANDD(t.nibble, w, w)
+		VPANDD(t.nibble, upper, upper)
+		dots(column, w)
+		dots(column+16, upper)
+	}
+	for i := range low {
+		VPSLLD(Imm(8), high[i], high[i])
+		VPADDD(high[i], low[i], low[i])
+	}
+	return low
+}
+
+// scales widens a vector of fp16.
+func (t *digitTile) scales(from Register) VecVirtual {
+	to := v.register()
+	VCVTPH2PS(at(from, 0), to)
+	add(v.bytes/2, from)
+	return to
+}
+
+// next goes on by n times 32 columns.
+func (t *digitTile) next(n int) {
+	add(n*t.bits*v.bytes, t.w)
+	for _, r := range t.bases {
+		add(n*digitBlock, r)
+	}
+}
+
+// store writes the results and returns.
+func (t *digitTile) store(acc outputs) {
+	dst, ldd := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
+	SHLQ(Imm(2), ldd)
+	for i := range t.m {
+		VMOVUPS(acc.get(i), at(dst, 0))
+		if i < t.m-1 {
+			ADDQ(ldd, dst)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// blockTile writes the tile of m rows and a panel with a scale for each block of 32 columns, an fp16 of ws, and a minimum.
+func (f digitFormat) blockTile(m int) {
+	t := f.load(m, "")
+	acc := outputs{registers: vectors(m)}
+	for _, a := range acc.registers {
+		VMOVAPS(t.none, a)
+	}
+	loop("block", t.n, 1, func() {
+		sums := t.products(0, 0, 32)
+		scale := t.scales(t.ws)
+		var minimum VecVirtual
+		if f.minima {
+			minimum = t.scales(t.wm)
+		}
+		for i, a := range acc.registers {
+			s := v.register()
+			VCVTDQ2PS(sums[i], sums[i])
+			VMULPS_BCST(disp(t.x(i), digitScale), scale, s)
+			VFMADD231PS(s, sums[i], a)
+			if f.minima {
+				VFMADD231PS_BCST(disp(t.x(i), digitSum), minimum, a)
+			}
+		}
+		t.next(1)
+	})
+	t.store(acc)
+}
+
+// superTile writes the tile of m rows and a panel of a K format: ws and wm have an fp16 for each super-block and row, sc
+// a byte for each sub-block, sm one for each 32 columns. blocks are super-blocks.
+func (f digitFormat) superTile(m int) {
+	t := f.load(m, "sc *byte, sm *byte, ")
+	const columns = 4 // times 32 of activations have a scale
+	sc, sm := Load(Param("sc"), GP64()), GP64()
+	if f.minima {
+		Load(Param("sm"), sm)
+	}
+	half, count := AllocLocal(8), AllocLocal(8)
+	acc := outputs{memory: AllocLocal(v.bytes * m)}
+	if 4*m+8 <= v.registers {
+		acc = outputs{registers: vectors(m)}
+	}
+	for i := range m {
+		acc.set(i, t.none)
+	}
+	all := vectors(m)
+	// column adds the products with the n-th 32 columns from here to all.
+	column := func(n int) {
+		for part := range 32 / f.sub {
+			sums := t.products(n, part*f.sub, (part+1)*f.sub)
+			scale := v.register()
+			VPMOVSXBD(at(sc, v.words()*(n*32/f.sub+part)), scale)
+			for i, s := range sums {
+				VPMULLD(scale, s, s)
+				VPADDD(s, all[i], all[i])
+			}
+		}
+	}
+	next := func(n int) {
+		t.next(n)
+		add(n*v.words()*32/f.sub, sc)
+	}
+	loop("super", t.n, 1, func() {
+		scale := t.scales(t.ws)
+		var minimum VecVirtual
+		if f.minima {
+			minimum = t.scales(t.wm)
+		}
+		MOVQ(U32(2), half)
+		Label("half")
+		for _, a := range all {
+			VMOVDQA32(t.none, a)
+		}
+		if m <= fewRows {
+			for n := range columns {
+				column(n)
+			}
+			next(columns)
+		} else {
+			MOVQ(U32(columns), count)
+			Label("columns")
+			column(0)
+			next(1)
+			DECQ(count)
+			JNZ(LabelRef("columns"))
+		}
+		before := func(i, n, off int) Mem { return disp(t.x(i), off-digitBlock*(columns-n)) }
+		floats := vectors(m)
+		for i, sum := range all {
+			s := v.register()
+			floats[i] = acc.get(i)
+			VCVTDQ2PS(sum, sum)
+			VMULPS_BCST(before(i, 0, digitScale), scale, s)
+			VFMADD231PS(s, sum, floats[i])
+			if !f.minima {
+				acc.set(i, floats[i])
+			}
+		}
+		if f.minima {
+			for n := range columns {
+				least := v.register()
+				VPMOVSXBD(at(sm, v.words()*n), least)
+				VCVTDQ2PS(least, least)
+				VMULPS(minimum, least, least)
+				for i, a := range floats {
+					VFMADD231PS_BCST(before(i, n, digitSum), least, a)
+				}
+			}
+			add(columns*v.words(), sm)
+			for i, a := range floats {
+				acc.set(i, a)
+			}
+		}
+		DECQ(half)
+		JNZ(LabelRef("half"))
+	})
+	t.store(acc)
+}
+
+// roundDigits writes the rounding of activations to digits, to integers of at most limit, which two signed digits hold. times
+// multiplies scale·sum.
+func roundDigits() {
+	TEXT("roundBlocks"+v.tier, NOSPLIT, "func(q *int16, x *float32, limit float32, times float32, blocks int)")
+	Pragma("noescape")
+	roundParts(1)
+	TEXT("roundSupers"+v.tier, NOSPLIT, "func(q *int16, x *float32, limit float32, times float32, blocks int)")
+	Pragma("noescape")
+	roundParts(4)
+}
+
+// roundParts rounds blocks of so many times 32 numbers that share a scale. What is taken off for weights with 128 added is
+// that of 32 columns if they are a block, else of 16, the sub-blocks of Q6_K.
+func roundParts(parts int) {
+	q, x, n := Load(Param("q"), GP64()), Load(Param("x"), GP64()), Load(Param("blocks"), GP64())
+	sum := func(a, b, to Op) { VPADDD(a, b, to) }
+	loop("block", n, 1, func() {
+		numbers, scale, factor := scaled(x, scalar("limit"), parts)
+		for part := range parts {
+			pair, to := numbers[2*part:2*part+2], digitBlock*part
+			var sums []VecVirtual
+			for i, a := range pair {
+				VMULPS(factor, a, a)
+				VCVTPS2DQ(a, a)
+				VPMOVDB(a, at(q, to+digitLow+16*i))
+				if parts > 1 {
+					sums = append(sums, fold(a, sum))
+				}
+			}
+			var all VecVirtual
+			if parts > 1 {
+				all = XMM()
+				VPADDD(sums[0], sums[1], all)
+			} else {
+				whole := ZMM()
+				VPADDD(pair[0], pair[1], whole)
+				all = fold(whole, sum)
+				sums = append(sums, all, all)
+			}
+			for i, s := range sums {
+				taken := XMM()
+				VPSLLD(Imm(7), s, taken)
+				none := XMM()
+				VPXOR(none, none, none)
+				VPSUBD(taken, none, taken)
+				VMOVD(taken, at(q, to+digitTaken+4*i))
+			}
+			for i, a := range pair {
+				VPADDD(u32(128), a, a)
+				VPSRAD(Imm(8), a, a)
+				VPMOVDB(a, at(q, to+16*i))
+			}
+			VCVTDQ2PS(all, all)
+			VMULSS(scale, all, all)
+			VMULSS(scalar("times"), all, all)
+			VMOVSS(scale, at(q, to+digitScale))
+			VMOVSS(all, at(q, to+digitSum))
+		}
+		add(parts*digitBlock, q)
+		add(parts*128, x)
+	})
+	VZEROUPPER()
+	RET()
+}
