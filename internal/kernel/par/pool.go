@@ -1,7 +1,9 @@
 package par
 
 import (
+	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -22,22 +24,66 @@ type pool struct {
 	gate    gate
 }
 
-// loop is a loop in chunks, which are taken by whoever is free. It is written while the gate is closed and nobody is
-// inside, and read by those inside.
+// loop is a loop in chunks, of which each thread has a share. It is written while the gate is closed and nobody is inside, and
+// read by those inside.
 type loop struct {
 	n, chunks int
 	body      Body
-	next      atomic.Int64 // chunk
+	shares    []share
 }
 
-// work runs chunks until none is left.
-func (l *loop) work() {
-	for {
-		c := int(l.next.Add(1)) - 1
-		if c >= l.chunks {
-			return
+// begin shares out the chunks of a loop.
+func (l *loop) begin(n, chunks, threads int, body Body) {
+	l.n, l.chunks, l.body = n, chunks, body
+	l.shares = slices.Grow(l.shares[:0], threads)[:threads]
+	for i := range l.shares {
+		l.shares[i].set(i*chunks/threads, (i+1)*chunks/threads)
+	}
+}
+
+// work runs the chunks of a thread's share, and then those that are left of the others'.
+func (l *loop) work(thread int) {
+	for c, ok := l.shares[thread].first(); ok; c, ok = l.shares[thread].first() {
+		l.chunk(c)
+	}
+	for i := 1; i < len(l.shares); i++ {
+		other := &l.shares[(thread+i)%len(l.shares)]
+		for c, ok := other.last(); ok; c, ok = other.last() {
+			l.chunk(c)
 		}
-		l.body.Range(c*l.n/l.chunks, (c+1)*l.n/l.chunks)
+	}
+}
+
+func (l *loop) chunk(c int) { l.body.Range(c*l.n/l.chunks, (c+1)*l.n/l.chunks) }
+
+// share is chunks that follow each other: the next in the upper 32 bits, the end in the lower. Its thread takes the first, so
+// that what it has fetched ahead of one is the next, and others take the last.
+type share struct {
+	atomic.Uint64
+	_ [56]byte // the rest of the line
+}
+
+func (s *share) set(next, end int) { s.Store(uint64(next)<<32 | uint64(end)) }
+
+func (s *share) first() (chunk int, ok bool) { return s.take(1<<32, 0) }
+
+func (s *share) last() (chunk int, ok bool) { return s.take(0, 1) }
+
+// take takes a chunk by adding to the next or subtracting from the end.
+func (s *share) take(first, last uint64) (chunk int, ok bool) {
+	for {
+		v := s.Load()
+		next, end := v>>32, v&math.MaxUint32
+		if next >= end {
+			return 0, false
+		}
+		if !s.CompareAndSwap(v, v+first-last) {
+			continue
+		}
+		if last > 0 {
+			return int(end - 1), true
+		}
+		return int(next), true
 	}
 }
 
@@ -76,20 +122,19 @@ func (g *gate) shut() {
 // system does not let run in time is not waited for: whoever runs does its chunks.
 func (p *pool) run(n, chunks, threads int, body Body) {
 	for len(p.workers) < threads-1 {
-		w := &worker{wake: make(chan struct{}, 1)}
+		w := &worker{thread: len(p.workers) + 1, wake: make(chan struct{}, 1)}
 		p.workers = append(p.workers, w)
 		go w.run(p)
 	}
 	p.number++
-	p.loop.n, p.loop.chunks, p.loop.body = n, chunks, body
-	p.loop.next.Store(0)
+	p.loop.begin(n, chunks, threads, body)
 	p.gate.Store(uint64(p.number) << 32)
 	// Also if body panics and a caller further up goes on: nobody may be inside when the pool is free again.
 	defer p.finish()
 	for _, w := range p.workers[:threads-1] {
 		w.give(p.number)
 	}
-	p.loop.work()
+	p.loop.work(0)
 }
 
 func (p *pool) finish() {
@@ -99,6 +144,7 @@ func (p *pool) finish() {
 
 // worker takes part in the loops whose numbers it is given, if it comes in time.
 type worker struct {
+	thread int // 0 is the caller
 	number atomic.Uint32
 	parked atomic.Bool
 	wake   chan struct{}
@@ -115,7 +161,7 @@ func (w *worker) run(p *pool) {
 	for last := uint32(0); ; {
 		last = w.take(last)
 		if p.gate.enter(last) {
-			p.loop.work()
+			p.loop.work(w.thread)
 			p.gate.leave()
 		}
 	}
