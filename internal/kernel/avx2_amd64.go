@@ -128,6 +128,9 @@ func streamAVX2(dst *float32, src *float32, n int)
 func fence()
 
 //go:noescape
+func fetch(from *float32, n int)
+
+//go:noescape
 func conv8(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
 
 //go:noescape

@@ -4569,6 +4569,23 @@ TEXT ·fence(SB), NOSPLIT, $0
 	SFENCE
 	RET
 
+// func fetch(from *float32, n int)
+// Requires: MMX+
+TEXT ·fetch(SB), NOSPLIT, $0-16
+	MOVQ from+0(FP), CX
+	MOVQ n+8(FP), AX
+
+lines:
+	CMPQ       AX, $0x10
+	JLT        lines_end
+	PREFETCHT1 (CX)
+	ADDQ       $0x40, CX
+	SUBQ       $0x10, AX
+	JMP        lines
+
+lines_end:
+	RET
+
 // func conv8(dst *float32, bias *float32, weight *float32, stride int, in **float32, w int, n int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·conv8(SB), NOSPLIT, $0-56

@@ -213,10 +213,26 @@ func (l *scanLoop) Range(lo, hi int) {
 		s := &l.seqs[i]
 		*memory = slices.Grow((*memory)[:0], ScanPanel*s.S)[:ScanPanel*s.S]
 		for p := lo; p < hi; p++ {
+			l.fetch(i, p+scanAhead, lo, hi)
 			s.panel(p, *memory)
 		}
 	}
 	ordered()
+}
+
+// scanAhead is how many panels ahead states are fetched: with one row for each sequence memory is what a scan waits for.
+const scanAhead = 2
+
+// fetch fetches the state in panel p of sequence i, or, from hi on, in the panels from lo on of the next.
+func (l *scanLoop) fetch(i, p, lo, hi int) {
+	if p >= hi {
+		i, p = i+1, p-hi+lo
+	}
+	if active.fetch == nil || p >= hi || i == len(l.seqs) || l.seqs[i].H == nil {
+		return
+	}
+	s := &l.seqs[i]
+	active.fetch(s.H[p*ScanPanel*s.S : (p+1)*ScanPanel*s.S])
 }
 
 // panel computes a panel of all rows in memory h, which stays in the first cache, and writes it to the cuts.

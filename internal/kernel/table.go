@@ -62,6 +62,8 @@ type table struct {
 	// later. nil if the tier has none.
 	stream func(dst, src []float32)
 	fence  func()
+	// fetch brings lines of 64 bytes into the second cache; nil if the tier has no way for it.
+	fetch  func(x []float32)
 	limits limits
 
 	// many are the tiles of products of many rows, with the sums of dot; nil if the tier has none.

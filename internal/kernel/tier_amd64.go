@@ -39,6 +39,7 @@ var avx2 = table{
 	scan:       scanBy8,
 	stream:     func(dst, src []float32) { streamAVX2(&dst[0], &src[0], len(src)) },
 	fence:      fence,
+	fetch:      func(x []float32) { fetch(&x[0], len(x)) },
 	limits: limits{
 		read: func(b []byte) { readSome(b, readAVX2) },
 		f32:  func(n int) int { return rounds(n, 12*8, peakF32AVX2) },

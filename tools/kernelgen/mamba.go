@@ -86,11 +86,22 @@ func stream() {
 	})
 	VZEROUPPER()
 	RET()
-	if !v.wide() {
-		TEXT("fence", NOSPLIT, "func()")
-		SFENCE()
-		RET()
+	if v.wide() {
+		return
 	}
+	TEXT("fence", NOSPLIT, "func()")
+	SFENCE()
+	RET()
+	// Fetches n floats, lines of 64 bytes, into the second cache.
+	TEXT("fetch", NOSPLIT, "func(from *float32, n int)")
+	Pragma("noescape")
+	from := Load(Param("from"), GP64())
+	Load(Param("n"), n)
+	loop("lines", n, 16, func() {
+		PREFETCHT1(at(from, 0))
+		add(64, from)
+	})
+	RET()
 }
 
 // conv writes one row of the causal convolution: dst = silu(bias + Σ_j weight[j]·in[j]) over n channels, a multiple of

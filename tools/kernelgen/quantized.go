@@ -116,7 +116,7 @@ const (
 	prefetchI4 = 4096
 
 	prefetchSecond = 8192
-	prefetchFirst  = 1024
+	prefetchFirst  = 2048
 )
 
 // prefetch fetches the line of weights that products come to ahead bytes later.
