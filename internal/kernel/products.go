@@ -5,6 +5,9 @@ import "slices"
 // kBlock is how far a product runs along k before the next rows: a few rows of x and of w fit the first cache.
 const kBlock = 1024
 
+// dotBlock is how many tiles of rows of x pass some rows of w, which stay in the first cache, before the next.
+const dotBlock = 4
+
 type dotTile[W any] = func(dst *float32, ldd int, x *float32, ldx int, w *W, ldw, k int)
 
 // dotTiles are the kernels of products with both operands contiguous in k.
@@ -27,24 +30,32 @@ func (t *dotTiles[W]) rows(dst, x []float32, w []W, m, n, k, ldd, size int) {
 	}
 	for at := 0; at < k; at += kBlock {
 		kb := min(kBlock, k-at)
-		for i := 0; i < m; i += maxRows {
-			rows := min(maxRows, m-i)
+		for first := 0; first < m; first += dotBlock * maxRows {
+			end := min(first+dotBlock*maxRows, m)
 			for j := 0; j < n; {
-				columns, f := 1, t.one[rows-1]
+				columns, tiles := 1, t.one
 				switch {
-				case rows == 1 && n-j >= t.wide:
-					columns, f = t.wide, t.row
+				case m == 1 && n-j >= t.wide:
+					columns, tiles = t.wide, nil
 				case n-j >= t.columns:
-					columns, f = t.columns, t.some[rows-1]
+					columns, tiles = t.columns, t.some
 				}
-				out, src, weights := dst[i*ldd+j:(i+rows-1)*ldd+j+columns], x[i*k+at:(i+rows)*k], w[(j*k+at)*size:(j+columns)*k*size]
-				if at == 0 {
-					f(&out[0], ldd, &src[0], k, &weights[0], k, kb)
-				} else {
-					f(&part[0], columns, &src[0], k, &weights[0], k, kb)
-					for r := range rows {
-						Add(out[r*ldd:r*ldd+columns], part[r*columns:(r+1)*columns])
+				for i := first; i < end; {
+					left := (end - i + maxRows - 1) / maxRows
+					rows, f := (end-i+left-1)/left, t.row
+					if tiles != nil {
+						f = tiles[rows-1]
 					}
+					out, src, weights := dst[i*ldd+j:(i+rows-1)*ldd+j+columns], x[i*k+at:(i+rows)*k], w[(j*k+at)*size:(j+columns)*k*size]
+					if at == 0 {
+						f(&out[0], ldd, &src[0], k, &weights[0], k, kb)
+					} else {
+						f(&part[0], columns, &src[0], k, &weights[0], k, kb)
+						for r := range rows {
+							Add(out[r*ldd:r*ldd+columns], part[r*columns:(r+1)*columns])
+						}
+					}
+					i += rows
 				}
 				j += columns
 			}

@@ -110,20 +110,46 @@ func dotTile(wt weightType, m, n int) {
 			VFMADD231PS(b, a, acc[0][j])
 		}
 	}
-	if m == 1 && n == v.dotOne {
-		// One row passes the weights at the speed of memory: fetch the rows after these, which follow in memory.
+	many := func(off int, mask OpmaskVirtual) {
+		b := vectors(n)
+		for j := range n {
+			wt.load(disp(wrow(j), off*v.words()<<wt.shift), mask, b[j])
+		}
+		for i := range m {
+			a := v.register()
+			load(disp(xrow(i), v.bytes*off), mask, a)
+			for j := range n {
+				VFMADD231PS(b[j], a, acc[i][j])
+			}
+		}
+	}
+	part := func(off int) {
+		if m == 1 {
+			one(off)
+		} else {
+			many(off, nil)
+		}
+	}
+	if m == 1 && n == v.dotOne || v.wide() && n == v.dotColumns {
+		// Few rows pass the weights at the speed of memory: fetch the rows after these, which follow in memory.
 		next := GP64()
 		LEAQ(Mem{Base: w, Index: ldw, Scale: 4}, next)
-		LEAQ(Mem{Base: next, Index: ldw, Scale: uint8(n - 4)}, next)
+		if n > 4 {
+			LEAQ(Mem{Base: next, Index: ldw, Scale: uint8(n - 4)}, next)
+		}
 		nextRow, nextBases := rowsOf(next, ldw, n)
 		loop("k32", k, 32, func() {
 			for j := range n {
 				for line := 0; line < 32<<wt.shift; line += 64 {
-					PREFETCHT0(disp(nextRow(j), line))
+					if m == 1 {
+						PREFETCHT0(disp(nextRow(j), line))
+					} else {
+						PREFETCHT1(disp(nextRow(j), line))
+					}
 				}
 			}
 			for off := range 32 / v.words() {
-				one(off)
+				part(off)
 			}
 			for _, r := range xbases {
 				ADDQ(U32(128), r)
@@ -133,25 +159,8 @@ func dotTile(wt weightType, m, n int) {
 			}
 		})
 	}
-	many := func(mask OpmaskVirtual) {
-		b := vectors(n)
-		for j := range n {
-			wt.load(wrow(j), mask, b[j])
-		}
-		for i := range m {
-			a := v.register()
-			load(xrow(i), mask, a)
-			for j := range n {
-				VFMADD231PS(b[j], a, acc[i][j])
-			}
-		}
-	}
 	loop(name("k", v.words()), k, v.words(), func() {
-		if m == 1 {
-			one(0)
-		} else {
-			many(nil)
-		}
+		part(0)
 		for _, r := range xbases {
 			add(v.bytes, r)
 		}
@@ -163,7 +172,7 @@ func dotTile(wt weightType, m, n int) {
 	case v.wide():
 		TESTQ(k, k)
 		JZ(LabelRef("sum"))
-		many(rest(k))
+		many(0, rest(k))
 		Label("sum")
 	case wt.shift == 2:
 		tail(k, xrow, wrow, acc)
