@@ -691,6 +691,9 @@ func roundBlocksAVX512(q *int16, x *float32, limit float32, times float32, block
 func roundSupersAVX512(q *int16, x *float32, limit float32, times float32, blocks int)
 
 //go:noescape
+func roundSupersOnlyAVX512(q *int16, x *float32, limit float32, times float32, blocks int)
+
+//go:noescape
 func gemmC8ZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
 
 //go:noescape

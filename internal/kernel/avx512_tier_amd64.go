@@ -113,7 +113,7 @@ var (
 			},
 		},
 		round: roundAVX512, roundK: roundKAVX512, roundRow: roundDigitsAVX512,
-		roundDigits: roundBlocksAVX512, roundDigitsK: roundSupersAVX512, fromF16: widenF16AVX512, scalesK: scalesKAVX512,
+		digits: roundBlocksAVX512, digitsSuper: roundSupersAVX512, digitsOnly: roundSupersOnlyAVX512, fromF16: widenF16AVX512, scalesK: scalesKAVX512,
 	}
 )
 

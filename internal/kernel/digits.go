@@ -5,15 +5,17 @@ package kernel
 const digitsMost = 127<<8 + 127
 
 // digitBlock is how many int16 a block of 32 activations takes in digits.
-const digitBlock = 40
+const digitBlock = 44
 
 // digitTiles are tiles from one row of activations on for blocks of 32 columns that multiply bytes: numbers of activations are
 // two digits, whose sums are added up for each block, so that weights need not be widened. They compute the integers and the
 // floats of blockTiles, and read the scales as they lie in panels.
 //
 // A block of 32 activations is digitBlock int16: 32 higher digits, 32 lower ones, both as bytes, the scale and scale·sum as
-// float32, and two int32: -128 times the sum of the numbers, of 32 or, beside K formats, of the first 16 and of the last, which
-// takes off what weights with a sign had added, see int8Fours.
+// float32, and four int32, which take off what weights with a sign had added, see int8Fours. Beside blocks of 32 the base is 256,
+// and the second of them is -128 times the sum of the numbers. Beside K formats the base is such that sums of a digit are 16
+// bits: 128, or 64 beside Q6_K, and the four are -128 times the sums of the digits, the higher ones of the first 16 numbers, the
+// lower ones, and those of the last 16.
 type digitTiles struct {
 	digitRows
 	tiles []digitTile

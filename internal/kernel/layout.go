@@ -22,9 +22,9 @@ var layouts = map[tensor.DType]*layout{
 	tensor.Q4_1: {int4Pairs{}, int4Fours{}, 32, scaleMin{}, i4m},
 	tensor.Q5_0: {int8Pairs{}, int8Fours{128}, 32, scaleOnly{}, i8},
 	tensor.Q5_1: {int8Pairs{}, int8Fours{}, 32, scaleMin{}, i8m},
-	tensor.Q4_K: {int4Pairs{}, int4Fours{}, 32, superMin{max: 1<<14 - 1}, k4},
+	tensor.Q4_K: {int4Pairs{}, int4Fours{}, 32, superMin{max: 1<<13 - 1}, k4},
 	tensor.Q5_K: {int8Pairs{}, int8Fours{}, 32, superMin{max: 1<<13 - 1}, k5},
-	tensor.Q6_K: {int8Pairs{}, int8Fours{128}, 16, superOnly{max: 1<<12 - 1}, k6},
+	tensor.Q6_K: {int8Pairs{}, int8Fours{128}, 16, superOnly{max: 63<<6 + 31}, k6},
 	tensor.INT8: {int8Fours{128}, int8Fours{128}, 32, rowOnly{}, c8},
 }
 
@@ -51,9 +51,9 @@ type packKernels struct {
 	round func(q *int16, xs *float32, x *float32, blocks int)
 	// roundK rounds blocks of superHalf activations to integers of at most max.
 	roundK func(q *int16, xs *float32, x *float32, max float32, blocks int)
-	// roundDigits and roundDigitsK round to the same integers in digits, see digitTiles, and multiply scale·sum by times; nil if
-	// the tier has no such tiles.
-	roundDigits, roundDigitsK func(q *int16, x *float32, max, times float32, blocks int)
+	// digits round to the same integers in digits, see digitTiles, beside blocks of 32, super-blocks with minima and such
+	// without, and multiply scale·sum by times; nil if the tier has no such tiles.
+	digits, digitsSuper, digitsOnly func(q *int16, x *float32, max, times float32, blocks int)
 	// roundRow rounds a row of blocks of 32 activations for the arithmetic c8, see channelTiles.
 	roundRow func(q *int16, xs *float32, x *float32, blocks int)
 	// fromF16 widens n times rows fp16 values to float32.

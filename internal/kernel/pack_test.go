@@ -20,12 +20,10 @@ func rounding(d tensor.DType, k int) (block int, limit float32) {
 	switch d {
 	case tensor.INT8:
 		return k, mostDigits
-	case tensor.Q4_K:
-		return 128, 16383
-	case tensor.Q5_K:
+	case tensor.Q4_K, tensor.Q5_K:
 		return 128, 8191
 	case tensor.Q6_K:
-		return 128, 4095
+		return 128, 4063
 	}
 	return 32, mostDigits
 }
@@ -212,15 +210,23 @@ func TestPackedLargest(t *testing.T) {
 		weights := make([]float32, k)
 		w.Row(weights, n-1)
 		w.Pack(new(Slab))
+		_, limit := rounding(d, k)
 		for _, m := range []int{1, 2, 3, 4, 5, 6, 7, 8, wideFrom} {
-			for _, v := range []float32{1, -1} {
+			// The largest integers, and those with the largest lower digits: half of the base, or one less.
+			for _, v := range []float32{limit, -limit, limit - 128, limit - 127, limit - 64, limit - 63, limit - 32, limit - 31} {
 				x, got := make([]float32, m*k), make([]float32, m*n)
-				var want float64
 				for i := range x {
 					x[i] = v
 				}
-				for _, weight := range weights {
-					want += float64(v * weight)
+				var want float64
+				for i, weight := range weights {
+					if i%128 == 0 { // which is why the others are not the largest
+						x[i] = limit
+					}
+					want += float64(x[i]) * float64(weight)
+				}
+				for i := k; i < len(x); i++ {
+					x[i] = x[i%k]
 				}
 				MatMul(got, x, &w)
 				for i, y := range got {

@@ -53,7 +53,7 @@ func (scaleOnly) round(k *packKernels, q []int16, xs, x []float32) {
 }
 
 func (scaleOnly) digits(k *packKernels, q []int16, x []float32) {
-	k.roundDigits(&q[0], &x[0], digitsMost, 1, len(x)/32)
+	k.digits(&q[0], &x[0], digitsMost, 1, len(x)/32)
 }
 
 func (scaleOnly) unit() int { return 32 }
@@ -98,7 +98,7 @@ func (scaleOffset) round(k *packKernels, q []int16, xs, x []float32) {
 }
 
 func (scaleOffset) digits(k *packKernels, q []int16, x []float32) {
-	k.roundDigits(&q[0], &x[0], digitsMost, -8, len(x)/32)
+	k.digits(&q[0], &x[0], digitsMost, -8, len(x)/32)
 }
 
 func (scaleOffset) expand(k *packKernels, scale, _ []float32, from panelScales) *float32 {

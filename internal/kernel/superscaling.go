@@ -7,7 +7,8 @@ const superHalf = 128
 // superOnly: (d·s)·q, K formats without minima. Kernels multiply by s as an integer.
 type superOnly struct {
 	// max is the largest integer that activations become, such that a sum of products is an int32: superHalf products of
-	// it, of weights of 4, 5 or 6 bits and of scales of six bits, or of eight in Q6_K.
+	// it, of weights of 4, 5 or 6 bits and of scales of six bits, or of eight in Q6_K; and such that sums of digits are 16
+	// bits, see digitTiles.
 	max float32
 }
 
@@ -25,7 +26,7 @@ func (f superOnly) round(k *packKernels, q []int16, xs, x []float32) {
 }
 
 func (f superOnly) digits(k *packKernels, q []int16, x []float32) {
-	k.roundDigitsK(&q[0], &x[0], f.max, 1, len(x)/superHalf)
+	k.digitsOnly(&q[0], &x[0], f.max, 1, len(x)/superHalf)
 }
 
 func (superOnly) unit() int { return superHalf }
@@ -64,7 +65,9 @@ func (f superMin) round(k *packKernels, q []int16, xs, x []float32) {
 	superOnly(f).round(k, q, xs, x)
 }
 
-func (f superMin) digits(k *packKernels, q []int16, x []float32) { superOnly(f).digits(k, q, x) }
+func (f superMin) digits(k *packKernels, q []int16, x []float32) {
+	k.digitsSuper(&q[0], &x[0], f.max, 1, len(x)/superHalf)
+}
 
 func (superMin) unit() int { return superHalf }
 

@@ -13,7 +13,14 @@ const (
 	digitScale = 64
 	digitSum   = 68
 	digitTaken = 72
-	digitBlock = 80
+	digitBlock = 88
+)
+
+// Bases of digits, as powers of two: beside K formats with minima, and without.
+const (
+	digitBase      = 8
+	digitBaseSuper = 7
+	digitBaseOnly  = 6
 )
 
 // digitFormat is an arithmetic as digit tiles compute it.
@@ -23,18 +30,20 @@ type digitFormat struct {
 	signed bool // 128 was added to weights
 	sub    int  // columns of a sub-block with a scale of a byte; 0: there are no super-blocks
 	minima bool
+	// base and columns are such that sums of each digit over so many columns are 16 bits, if there are super-blocks.
+	base, columns int
 }
 
 // digits writes the integer products of few rows of activations by products of bytes, with the integers and the floats of
 // quantized and superblocks: numbers of activations are two digits, for each of which there is a sum, and nothing is widened.
 func digits() {
 	for _, f := range []digitFormat{
-		{"I8", 8, true, 0, false},
-		{"I8m", 8, false, 0, true},
-		{"I4", 4, false, 0, true},
-		{"K4", 4, false, 32, true},
-		{"K5", 8, false, 32, true},
-		{"K6", 8, true, 16, false},
+		{"I8", 8, true, 0, false, digitBase, 32},
+		{"I8m", 8, false, 0, true, digitBase, 32},
+		{"I4", 4, false, 0, true, digitBase, 32},
+		{"K4", 4, false, 32, true, digitBaseSuper, 32},
+		{"K5", 8, false, 32, true, digitBaseSuper, 16},
+		{"K6", 8, true, 16, false, digitBaseOnly, 16},
 	} {
 		for m := 1; m <= v.packedRows; m++ {
 			if f.sub == 0 {
@@ -76,18 +85,19 @@ func (f digitFormat) load(m int, more string) *digitTile {
 	return t
 }
 
-// products returns the sums of those of columns first to last of the n-th 32 from here, whole integers.
-func (t *digitTile) products(n, first, last int) (low []VecVirtual) {
-	high := vectors(t.m)
-	low = vectors(t.m)
+// products returns the sums of those of columns first to last of the n-th 32 from here, for each digit. What 128 in signed
+// weights adds is taken off, of blocks of 32 columns from the lower sum alone.
+func (t *digitTile) products(n, first, last int) (high, low []VecVirtual) {
+	high, low = vectors(t.m), vectors(t.m)
 	for i := range t.m {
-		VMOVDQA32(t.none, high[i])
+		taken := func(digit int) Mem { return disp(t.x(i), digitBlock*n+digitTaken+8*(first/t.columns)+4*digit) }
+		if t.signed && t.sub > 0 {
+			VPBROADCASTD(taken(0), high[i])
+		} else {
+			VMOVDQA32(t.none, high[i])
+		}
 		if t.signed {
-			off := digitTaken
-			if t.sub > 0 {
-				off += 4 * first / t.sub
-			}
-			VPBROADCASTD(disp(t.x(i), digitBlock*n+off), low[i])
+			VPBROADCASTD(taken(1), low[i])
 		} else {
 			VMOVDQA32(t.none, low[i])
 		}
@@ -105,7 +115,7 @@ func (t *digitTile) products(n, first, last int) (low []VecVirtual) {
 	for column := first; column < last; column += 4 {
 		off := v.bytes * (n*t.bits + column/4)
 		if t.bits == 4 && column >= 16 {
-			break
+			break // they are in upper halves of bytes
 		}
 		if off%64 == 0 {
 			prefetch(t.w, off, fetch)
@@ -123,11 +133,7 @@ func (t *digitTile) products(n, first, last int) (low []VecVirtual) {
 		dots(column, w)
 		dots(column+16, upper)
 	}
-	for i := range low {
-		VPSLLD(Imm(8), high[i], high[i])
-		VPADDD(high[i], low[i], low[i])
-	}
-	return low
+	return high, low
 }
 
 // scales widens a vector of fp16.
@@ -168,7 +174,7 @@ func (f digitFormat) blockTile(m int) {
 		VMOVAPS(t.none, a)
 	}
 	loop("block", t.n, 1, func() {
-		sums := t.products(0, 0, 32)
+		high, sums := t.products(0, 0, 32)
 		scale := t.scales(t.ws)
 		var minimum VecVirtual
 		if f.minima {
@@ -176,6 +182,8 @@ func (f digitFormat) blockTile(m int) {
 		}
 		for i, a := range acc.registers {
 			s := v.register()
+			VPSLLD(Imm(digitBase), high[i], high[i])
+			VPADDD(high[i], sums[i], sums[i])
 			VCVTDQ2PS(sums[i], sums[i])
 			VMULPS_BCST(disp(t.x(i), digitScale), scale, s)
 			VFMADD231PS(s, sums[i], a)
@@ -198,23 +206,34 @@ func (f digitFormat) superTile(m int) {
 		Load(Param("sm"), sm)
 	}
 	half, count := AllocLocal(8), AllocLocal(8)
-	acc := outputs{memory: AllocLocal(v.bytes * m)}
+	var acc outputs
 	if 4*m+8 <= v.registers {
-		acc = outputs{registers: vectors(m)}
+		acc.registers = vectors(m)
+	} else {
+		acc.memory = alignedLocal(v.bytes * m)
 	}
 	for i := range m {
 		acc.set(i, t.none)
 	}
 	all := vectors(m)
-	// column adds the products with the n-th 32 columns from here to all.
+	// column adds the products with the n-th 32 columns from here to all. Sums are 16 bits, which are multiplied by the scale of
+	// their sub-block, those of the higher digits by the base, too, and added in one instruction.
 	column := func(n int) {
-		for part := range 32 / f.sub {
-			sums := t.products(n, part*f.sub, (part+1)*f.sub)
-			scale := v.register()
-			VPMOVSXBD(at(sc, v.words()*(n*32/f.sub+part)), scale)
-			for i, s := range sums {
-				VPMULLD(scale, s, s)
-				VPADDD(s, all[i], all[i])
+		low, high := v.register(), v.register()
+		for part := range 32 / f.columns {
+			first := part * f.columns
+			highs, lows := t.products(n, first, first+f.columns)
+			if first%f.sub == 0 {
+				VPMOVSXBD(at(sc, v.words()*(n*32+first)/f.sub), low)
+				VPSLLD(Imm(uint64(f.base)), low, high)
+				if f.signed { // their scales have signs, too
+					VPANDD(u32(0xFFFF), low, low)
+					VPANDD(u32(0xFFFF), high, high)
+				}
+			}
+			for i, a := range all {
+				v.dot(high, highs[i], a)
+				v.dot(low, lows[i], a)
 			}
 		}
 	}
@@ -279,63 +298,70 @@ func (f digitFormat) superTile(m int) {
 	t.store(acc)
 }
 
+// alignedLocal is local memory that begins with a line of the cache: vectors across two of them are stored and loaded slowly.
+func alignedLocal(n int) Mem {
+	begin := GP64()
+	LEAQ(AllocLocal(n+64).Offset(63), begin)
+	ANDQ(I8(-64), begin)
+	return at(begin, 0)
+}
+
 // roundDigits writes the rounding of activations to digits, to integers of at most limit, which two signed digits hold. times
 // multiplies scale·sum.
 func roundDigits() {
-	TEXT("roundBlocks"+v.tier, NOSPLIT, "func(q *int16, x *float32, limit float32, times float32, blocks int)")
-	Pragma("noescape")
-	roundParts(1)
-	TEXT("roundSupers"+v.tier, NOSPLIT, "func(q *int16, x *float32, limit float32, times float32, blocks int)")
-	Pragma("noescape")
-	roundParts(4)
+	roundParts("roundBlocks", 1, digitBase)
+	roundParts("roundSupers", 4, digitBaseSuper)
+	roundParts("roundSupersOnly", 4, digitBaseOnly)
 }
 
-// roundParts rounds blocks of so many times 32 numbers that share a scale. What is taken off for weights with 128 added is
-// that of 32 columns if they are a block, else of 16, the sub-blocks of Q6_K.
-func roundParts(parts int) {
+// roundParts rounds blocks of so many times 32 numbers that share a scale. Beside formats without minima there is what is taken
+// off for weights with 128 added: of 32 columns if they are a block, else of each digit of 16, the sub-blocks of Q6_K.
+func roundParts(title string, parts, base int) {
+	TEXT(title+v.tier, NOSPLIT, "func(q *int16, x *float32, limit float32, times float32, blocks int)")
+	Pragma("noescape")
 	q, x, n := Load(Param("q"), GP64()), Load(Param("x"), GP64()), Load(Param("blocks"), GP64())
-	sum := func(a, b, to Op) { VPADDD(a, b, to) }
+	sum := func(x VecVirtual) VecVirtual { return fold(x, func(a, b, to Op) { VPADDD(a, b, to) }) }
+	taken := func(sum VecVirtual, to Mem) {
+		off, none := XMM(), XMM()
+		VPSLLD(Imm(7), sum, off)
+		VPXOR(none, none, none)
+		VPSUBD(off, none, off)
+		VMOVD(off, to)
+	}
 	loop("block", n, 1, func() {
 		numbers, scale, factor := scaled(x, scalar("limit"), parts)
 		for part := range parts {
 			pair, to := numbers[2*part:2*part+2], digitBlock*part
-			var sums []VecVirtual
-			for i, a := range pair {
+			for _, a := range pair {
 				VMULPS(factor, a, a)
 				VCVTPS2DQ(a, a)
-				VPMOVDB(a, at(q, to+digitLow+16*i))
-				if parts > 1 {
-					sums = append(sums, fold(a, sum))
+			}
+			if base != digitBaseOnly {
+				both := ZMM()
+				VPADDD(pair[0], pair[1], both)
+				all := sum(both)
+				if base == digitBase {
+					taken(all, at(q, to+digitTaken+4))
+				}
+				VCVTDQ2PS(all, all)
+				VMULSS(scale, all, all)
+				VMULSS(scalar("times"), all, all)
+				VMOVSS(all, at(q, to+digitSum))
+			}
+			VMOVSS(scale, at(q, to+digitScale))
+			for i, low := range pair {
+				high, whole := ZMM(), ZMM()
+				VPADDD(u32(1<<(base-1)), low, high)
+				VPSRAD(Imm(uint64(base)), high, high)
+				VPSLLD(Imm(uint64(base)), high, whole)
+				VPSUBD(whole, low, low)
+				VPMOVDB(high, at(q, to+16*i))
+				VPMOVDB(low, at(q, to+digitLow+16*i))
+				if base == digitBaseOnly {
+					taken(sum(high), at(q, to+digitTaken+8*i))
+					taken(sum(low), at(q, to+digitTaken+8*i+4))
 				}
 			}
-			var all VecVirtual
-			if parts > 1 {
-				all = XMM()
-				VPADDD(sums[0], sums[1], all)
-			} else {
-				whole := ZMM()
-				VPADDD(pair[0], pair[1], whole)
-				all = fold(whole, sum)
-				sums = append(sums, all, all)
-			}
-			for i, s := range sums {
-				taken := XMM()
-				VPSLLD(Imm(7), s, taken)
-				none := XMM()
-				VPXOR(none, none, none)
-				VPSUBD(taken, none, taken)
-				VMOVD(taken, at(q, to+digitTaken+4*i))
-			}
-			for i, a := range pair {
-				VPADDD(u32(128), a, a)
-				VPSRAD(Imm(8), a, a)
-				VPMOVDB(a, at(q, to+16*i))
-			}
-			VCVTDQ2PS(all, all)
-			VMULSS(scale, all, all)
-			VMULSS(scalar("times"), all, all)
-			VMOVSS(scale, at(q, to+digitScale))
-			VMOVSS(all, at(q, to+digitSum))
 		}
 		add(parts*digitBlock, q)
 		add(parts*128, x)
