@@ -34,11 +34,18 @@ func (d digitRows) round(r *rounded, x []float32, i int, p *packed) {
 	p.scaling.digits(p.tier, r.q[i*size:(i+1)*size], x)
 }
 
+// evenly is how many of m the first of as few parts as possible has, each of at most so many.
+func evenly(m, most int) int {
+	parts := (m + most - 1) / most
+	return (m + parts - 1) / parts
+}
+
 func (t digitTiles) panel(dst []float32, ldd int, x *rounded, first, end int, p *packed, panel int, _ *expanded) {
 	size, quants := t.rowSize(p.k), p.quants[panel*p.quantBytes(p.k):]
 	scale, minima := p.blockScales(panel)
-	for i := first; i < end; i += len(t.tiles) {
-		t.tiles[min(len(t.tiles), end-i)-1](&dst[(i-first)*ldd], ldd, &x.q[i*size], 2*size, &quants[0], scale, minima, p.blocks)
+	for i, next := first, 0; i < end; i = next {
+		next = i + evenly(end-i, len(t.tiles))
+		t.tiles[next-i-1](&dst[(i-first)*ldd], ldd, &x.q[i*size], 2*size, &quants[0], scale, minima, p.blocks)
 	}
 }
 
@@ -70,7 +77,8 @@ func (t digitSuperTiles) panel(dst []float32, ldd int, x *rounded, first, end in
 	if len(p.subMin) > 0 {
 		subMin = &p.subMin[sub]
 	}
-	for i := first; i < end; i += len(t.tiles) {
-		t.tiles[min(len(t.tiles), end-i)-1](&dst[(i-first)*ldd], ldd, &x.q[i*size], 2*size, &quants[0], subScale, subMin, scale, minima, p.blocks)
+	for i, next := first, 0; i < end; i = next {
+		next = i + evenly(end-i, len(t.tiles))
+		t.tiles[next-i-1](&dst[(i-first)*ldd], ldd, &x.q[i*size], 2*size, &quants[0], subScale, subMin, scale, minima, p.blocks)
 	}
 }

@@ -41,8 +41,7 @@ func (t *dotTiles[W]) rows(dst, x []float32, w []W, m, n, k, ldd, size int) {
 					columns, tiles = t.columns, t.some
 				}
 				for i := first; i < end; {
-					left := (end - i + maxRows - 1) / maxRows
-					rows, f := (end-i+left-1)/left, t.row
+					rows, f := evenly(end-i, maxRows), t.row
 					if tiles != nil {
 						f = tiles[rows-1]
 					}
