@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"jamba/embedded"
+	"jamba/internal/choice"
 	"jamba/internal/kernel"
 	"jamba/internal/measure/bench"
 	"jamba/internal/measure/schedule"
@@ -36,7 +37,7 @@ type benchCmd struct {
 }
 
 func (c *benchCmd) Help() string {
-	return `Every figure stands beside its bound: the machine's memory or arithmetic, whichever allows less, measured in the same run. The bound counts what has to be done at least: bytes of weights as the file has them, each matrix read once in a step or in 512 tokens of a prompt, of experts only those that are chosen; multiply-adds of each matrix at the speed of its type. A depth is filled with random content, not computed. Peak RSS is the most memory in use while the work ran, weights included.
+	return `Every figure stands beside its bound: the machine's memory or arithmetic, whichever allows less, measured in the same run. The bound counts what has to be done at least: bytes of weights as the file has them, each matrix read once in a step or in 512 tokens of a prompt, of experts only those that are chosen; multiply-adds of each matrix at the speed of its type. A depth is filled with random content, not computed. Peak RSS is the most memory in use while the work ran, weights included. A line says from how many rows of activations on products go by which kernels, and whether that was measured on this machine (jamba version --help).
 
 --profile shows where the time goes by operation; its GB/s count the bytes that the kernels read, of weights once for each product, which are more than the file's for types that they unpack, and of keys and values once for each sequence. Beside it stand the machine's limits in the same run.
 
@@ -113,6 +114,7 @@ func (c *benchCmd) Run(s *streams) error {
 	total := m.Sizes().Total()
 	fmt.Fprintf(s.out, "%s parameters, active %s, weights %s; %s kernels, %v, keys and values %s; open in %v\n",
 		count(total.Params), count(total.ActiveParams), bytesize(total.Bytes), kernel.Tier(), c.Precision, strings.ToLower(m.KV().String()), took.Round(time.Millisecond))
+	c.printChoice(s.out)
 	return bench.Run(ctx, m.Model, plan, func(l bench.Limits) { printLimits(s.out, l, plan.Peer != nil) }, func(r bench.Result) { printResult(s.out, r) })
 }
 
@@ -165,6 +167,13 @@ func (c *benchCmd) check() error {
 	return nil
 }
 
+// printChoice writes from how many rows on products go by which kernels.
+func (c *benchCmd) printChoice(w io.Writer) {
+	if ways := choice.InUse(); ways != "" && c.Precision == model.Fast {
+		fmt.Fprintln(w, ways)
+	}
+}
+
 // printMachine writes what the machine reaches.
 func printMachine(w io.Writer, l bench.Limits) {
 	fmt.Fprintf(w, "\n%d threads: memory %.1f GB/s, float32 %.0f GFLOPS, 8-bit %.0f GOPS\n", l.Threads, l.ReadBytes/1e9, 2*l.F32MACs/1e9, 2*l.I8MACs/1e9)
@@ -204,6 +213,7 @@ func (c *benchCmd) profile(ctx context.Context, s *streams, m *model.Model, plan
 		return err
 	}
 	if !c.JSON {
+		c.printChoice(s.out)
 		printMachine(s.out, limits)
 	}
 	return c.operations(s, profile{"prefill", prefill}, profile{"decode", decode})

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"jamba/internal/choice"
 	"jamba/internal/kernel"
 	"jamba/internal/measure/bench"
 	"jamba/internal/measure/plan"
@@ -55,6 +56,9 @@ func (c *benchCmd) turns(ctx context.Context, s *streams) error {
 		known.Models = append(known.Models, about)
 		sides = append(sides, bench.Side{Name: about.Name, Model: m, Opened: about.OpenedBytes})
 	}
+	if c.Precision == model.Fast {
+		choice.Use() // also where there are only schedules, which are packed as they are made
+	}
 	schedules, err := c.schedules(&known)
 	if err != nil {
 		return err
@@ -84,6 +88,7 @@ func (c *benchCmd) turns(ctx context.Context, s *streams) error {
 		table = s.err // it takes long
 	}
 	printReport(table, &known)
+	c.printChoice(table)
 	err = bench.RunInTurn(ctx, sides, what, func(l bench.Limits) { printTurnHead(table, l) }, func(t bench.Turn) {
 		known.Results = append(known.Results, t)
 		printTurn(table, &t, sides[0].Name)

@@ -16,7 +16,6 @@ import (
 	"golang.org/x/term"
 
 	"jamba/embedded"
-	"jamba/internal/kernel"
 	"jamba/internal/kernel/par"
 	"jamba/internal/measure/eval"
 	"jamba/internal/printable"
@@ -25,7 +24,7 @@ import (
 
 const description = `Run hybrid language models (Jamba) and their relatives (Llama, Mistral, Mixtral, Mamba) on this machine's processor.
 
-MODEL is a folder as Hugging Face lays it out (config.json, model.safetensors, tokenizer.json) or a .gguf file. It may also stand in the environment variable JAMBA_MODEL. Without one, the commands that read no folder take the small model that is in this file: it tells stories for children and knows nothing. JAMBA_CPU=generic|avx2|avx512|amx, on arm64 generic|neon, forces the kernels, with a plus those that make use of more (avx2+vnni, avx512+vnni, neon+sdot, neon+sdot+i8mm); by default they are the best that the processor has. JAMBA_CACHE=DIR|off says where the compiled grammar engine is kept.
+MODEL is a folder as Hugging Face lays it out (config.json, model.safetensors, tokenizer.json) or a .gguf file. It may also stand in the environment variable JAMBA_MODEL. Without one, the commands that read no folder take the small model that is in this file: it tells stories for children and knows nothing. JAMBA_CPU=generic|avx2|avx512|amx, on arm64 generic|neon, forces the kernels, with a plus those that make use of more (avx2+vnni, avx512+vnni, neon+sdot, neon+sdot+i8mm); by default they are the best that the processor has. JAMBA_CACHE=DIR|off says where the compiled grammar engine is kept, and which kernels are the faster ones on this machine (jamba version --help).
 
 Examples:
   jamba run "Once upon a time"                     the model that is in this file
@@ -61,6 +60,7 @@ type grammar struct {
 
 	Experiment experimentCmd `cmd:"" help:"Train small models that differ in their schedule, and compare what they learn."`
 
+	About   versionCmd       `cmd:"" name:"version" help:"Show the version, the kernels, and what is chosen between them."`
 	Version kong.VersionFlag `help:"Print the version and stop."`
 }
 
@@ -121,7 +121,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) (status int) {
 	var g grammar
 	parser, err := kong.New(&g, kong.Name("jamba"), kong.Description(description), kong.Writers(out, errOut),
 		kong.Exit(func(code int) { panic(exitStatus(code)) }), kong.Vars{
-			"version": version() + ", kernels " + kernel.Tier(), "types": "Of the weights: " + recipe.Names(recipe.FileRecipes()), "weights": recipe.Names(recipe.WeightRecipes()),
+			"version": versionLine(), "types": "Of the weights: " + recipe.Names(recipe.FileRecipes()), "weights": recipe.Names(recipe.WeightRecipes()),
 			"tasks": strings.Join(eval.TaskNames(), ", "),
 		},
 		kong.WithHyphenPrefixedParameters(true), // penalties and biases may be negative

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"jamba/checkpoint"
+	"jamba/internal/choice"
 	"jamba/model"
 	"jamba/quantize/recipe"
 	"jamba/tensor"
@@ -51,8 +52,11 @@ func (f *kvFlag) UnmarshalText(b []byte) error {
 	return err
 }
 
-// options returns the model's options, with progress on w.
+// options returns the model's options, with progress on w. For the fast pass it has the machine choose its kernels.
 func (f *weightFlags) options(w io.Writer, p model.Precision) checkpoint.Options {
+	if p == model.Fast {
+		choice.Use()
+	}
 	return checkpoint.Options{Precision: p, KV: tensor.DType(f.KV), Weights: recipe.Recipe(f.Weights), Progress: loading(w)}
 }
 

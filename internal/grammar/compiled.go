@@ -15,12 +15,9 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"jamba/internal/bounded"
+	"jamba/internal/cachedir"
 	"jamba/internal/durable"
 )
-
-// cacheVariable is the environment variable that names the folder for what the module compiles to; off: there is none. By default it is
-// jamba in the user's folder of caches.
-const cacheVariable = "JAMBA_CACHE"
 
 // generation is to change with the settings that the module is compiled with, of which wazero's file names know nothing.
 const generation = "1"
@@ -36,36 +33,23 @@ type compiledFiles struct {
 // openCompiled opens the folder, for a version of wazero; "": it is not known. Where there can be none it is an error, which is none to who
 // only wants the module.
 func openCompiled(version string) (*compiledFiles, error) {
-	root := os.Getenv(cacheVariable)
-	if root == "off" {
-		return nil, errors.New(cacheVariable + " is off")
-	}
-	if root == "" {
-		caches, err := os.UserCacheDir()
-		if err != nil {
-			return nil, err
-		}
-		root = filepath.Join(caches, "jamba")
-	}
 	if version == "" {
 		return nil, errors.New("the version of wazero is not known")
 	}
 	key := sha256.New()
 	key.Write(compressed)
 	fmt.Fprintf(key, "%s %s", version, generation)
-	c := &compiledFiles{dir: filepath.Join(root, fmt.Sprintf("grammar-%x", key.Sum(nil)[:8]))}
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+	dir, err := cachedir.Make(fmt.Sprintf("grammar-%x", key.Sum(nil)[:8]))
+	if err != nil {
 		return nil, err
 	}
-	var err error
+	c := &compiledFiles{dir: dir}
 	if c.cache, err = wazero.NewCompilationCacheWithDir(c.dir); err != nil {
 		return nil, err
 	}
 	inner, _ := filepath.Glob(filepath.Join(c.dir, "wazero-*"))
-	for _, dir := range append(inner, root, c.dir) {
-		if err := private(dir); err != nil {
-			return nil, err
-		}
+	if err := cachedir.Private(inner...); err != nil {
+		return nil, err
 	}
 	return c, c.purge()
 }

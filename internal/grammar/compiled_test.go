@@ -8,13 +8,15 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+
+	"jamba/internal/cachedir"
 )
 
 // folder sets where the module's files are.
 func folder(t *testing.T) string {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "jamba")
-	t.Setenv(cacheVariable, root)
+	t.Setenv(cachedir.Variable, root)
 	return root
 }
 
@@ -123,7 +125,7 @@ func TestCompiledFiles(t *testing.T) {
 func TestNoCompiledFiles(t *testing.T) {
 	root := folder(t)
 	for name, spoil := range map[string]func() error{
-		"off":                func() error { t.Setenv(cacheVariable, "off"); return nil },
+		"off":                func() error { t.Setenv(cachedir.Variable, "off"); return nil },
 		"a file":             func() error { return os.WriteFile(root, nil, 0o600) },
 		"others write in it": func() error { return errors.Join(os.MkdirAll(root, 0o700), os.Chmod(root, 0o777)) },
 		"others write below it": func() error {
@@ -135,7 +137,7 @@ func TestNoCompiledFiles(t *testing.T) {
 		if runtime.GOOS == "windows" && name[:6] == "others" {
 			continue
 		}
-		t.Setenv(cacheVariable, root)
+		t.Setenv(cachedir.Variable, root)
 		if err := os.RemoveAll(root); err != nil {
 			t.Fatal(err)
 		}
@@ -146,11 +148,11 @@ func TestNoCompiledFiles(t *testing.T) {
 			t.Errorf("%s: the folder is used", name)
 		}
 	}
-	t.Setenv(cacheVariable, root)
+	t.Setenv(cachedir.Variable, root)
 	if _, err := openCompiled(""); err == nil {
 		t.Error("nobody knows for which version of wazero, and the folder is used")
 	}
-	t.Setenv(cacheVariable, "off")
+	t.Setenv(cachedir.Variable, "off")
 	loaded(t)
 	if all, _ := filepath.Glob(filepath.Join(root, "*", "*", "*")); len(all) > 0 {
 		t.Errorf("there are %q", all)

@@ -24,13 +24,13 @@ var amx = func() table {
 
 var packAMX = func() packKernels {
 	p := packAVX512VNNI
-	blocks := func(multiply tileKernel, widen blockWidener) way {
+	blocks := func(multiply tileKernel, widen blockWidener) manyWay {
 		return &tileUnits{multiply: multiply, split: splitI8AMX, unit: 32, widen: widen, columns: 1024}
 	}
-	supers := func(multiply tileKernel, widen superWidener) way {
+	supers := func(multiply tileKernel, widen superWidener) manyWay {
 		return &tileUnits{multiply: multiply, split: splitKAMX, unit: 64, widen: widen, columns: 512}
 	}
-	for a, many := range [arithmetics]way{
+	for a, many := range [arithmetics]manyWay{
 		i8:  blocks(tileI8AMX, tileWideI8AMX),
 		i8m: blocks(tileI8mAMX, tileWideI8mAMX),
 		i4m: blocks(tileI8mAMX, tileWideI4AMX),

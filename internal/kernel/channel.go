@@ -46,6 +46,8 @@ const (
 	channelBlock = 1 << 19
 )
 
+func (*channelMany) String() string { return "pairs of panels" }
+
 func (*channelMany) from() int { return channelFrom }
 
 func (*channelMany) atOnce() int { return 2 }

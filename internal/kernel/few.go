@@ -8,8 +8,6 @@ type few struct{}
 // rowBlock is how many rows of activations pass a panel before the next: they fit the second cache.
 const rowBlock = 96
 
-func (few) from() int { return 0 }
-
 func (few) atOnce() int { return 1 }
 
 func (few) roundedRows(m int) int { return m }

@@ -23,6 +23,8 @@ const (
 	matrixRows = 4
 )
 
+func (*matrixTiles) String() string { return "matrix products" }
+
 func (*matrixTiles) from() int { return matrixFrom }
 
 func (*matrixTiles) atOnce() int { return 1 }

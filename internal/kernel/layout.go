@@ -67,7 +67,7 @@ type integerKernels struct {
 	// few are the tiles for few rows of activations.
 	few panelTiles
 	// many is another way for many rows, with the bits of few; nil: there is none.
-	many way
+	many manyWay
 }
 
 // of returns the kernels for weights in that layout, nil if there are none.

@@ -77,6 +77,8 @@ type countedWay struct {
 	rounded, panels atomic.Int32
 }
 
+func (*countedWay) String() string { return "counted" }
+
 func (*countedWay) from() int { return 3 }
 
 func (w *countedWay) round(r *rounded, x []float32, i, m int, p *packed) {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 )
@@ -11,6 +12,12 @@ type packed struct {
 	tier    *packKernels
 	kernels *integerKernels
 	exact   weights // what rows are read from
+	from    int     // from how many rows of activations on products go by kernels.many; never: there is no such way
+}
+
+// newPacked returns p with the kernels for its layout and the choice for them that is in use now.
+func newPacked(p *panels, k *packKernels, kernels *integerKernels, exact weights) *packed {
+	return &packed{panels: p, tier: k, kernels: kernels, exact: exact, from: k.from(p.arithmetic)}
 }
 
 func (p *packed) row(dst []float32, n int) { p.exact.row(dst, n) }
@@ -25,8 +32,6 @@ func (p *packed) raw() []byte { return p.exact.raw() }
 
 // way is how a product of activations with packed weights goes. All ways give the same bits.
 type way interface {
-	// from is from how many rows of activations on it is taken.
-	from() int
 	// roundedRows is how many rows of activations there has to be memory for, for m of them.
 	roundedRows(m int) int
 	// round rounds row i of activations x [m, K] into r, in the order in which mul reads them.
@@ -37,10 +42,18 @@ type way interface {
 	mul(l *packedLoop, lo, hi int)
 }
 
+// manyWay is a way of many rows of activations, and what it is called.
+type manyWay interface {
+	way
+	fmt.Stringer
+	// from is from how many rows of activations on it is taken where that has not been measured.
+	from() int
+}
+
 // way is how products of m rows go.
 func (p *packed) way(m int) way {
-	if many := p.kernels.many; many != nil && m >= many.from() {
-		return many
+	if m >= p.from {
+		return p.kernels.many
 	}
 	return few{}
 }

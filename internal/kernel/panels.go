@@ -201,7 +201,7 @@ func (p *panels) pack(k *packKernels, _ *Slab) *packed {
 	if p.rows != k.rows || kernels == nil {
 		return nil
 	}
-	return &packed{panels: p, tier: k, kernels: kernels, exact: p}
+	return newPacked(p, k, kernels, p)
 }
 
 func (*panels) integer() bool { return false }

@@ -60,7 +60,7 @@ func (w *stored) pack(k *packKernels, s *Slab) *packed {
 	}
 	p.place(s.Bytes(p.size()))
 	p.fill(0, w.data)
-	return &packed{panels: p, tier: k, kernels: kernels, exact: w}
+	return newPacked(p, k, kernels, w)
 }
 
 func (*stored) integer() bool { return false }

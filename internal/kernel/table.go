@@ -128,6 +128,9 @@ var active = tiers[len(tiers)-1]
 // addition: avx2+vnni.
 func Tier() string { return active.name }
 
+// BestTier reports whether the tier in use is the best that the processor has.
+func BestTier() bool { return active == tiers[len(tiers)-1] }
+
 // SetTier chooses a tier by its name, such as generic or avx2, "" for the best. It is for the start of a program and for
 // tests, not to be called while kernels run. Matrices that are packed stay with the tier they were packed for. It is an
 // error if there is no such tier or this processor cannot run it.

@@ -40,6 +40,8 @@ const (
 
 func (*tileUnits) atOnce() int { return 1 }
 
+func (*tileUnits) String() string { return "tile units" }
+
 func (*tileUnits) from() int { return tileFrom }
 
 // tiled is how many of m rows are multiplied on tiles, those included that fill up the last.

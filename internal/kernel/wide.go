@@ -30,6 +30,8 @@ const (
 // wideWork is how much memory a tile of panels of that many rows needs, in floats.
 func (w *wideTiles) wideWork(rows int) int { return productRows*w.panels*rows + 16 }
 
+func (*wideTiles) String() string { return "wide tiles" }
+
 func (*wideTiles) from() int { return wideFrom }
 
 func (*wideTiles) roundedRows(m int) int { return (m + productRows - 1) / productRows * productRows }

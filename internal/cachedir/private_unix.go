@@ -1,6 +1,6 @@
 //go:build unix
 
-package grammar
+package cachedir
 
 import (
 	"fmt"
