@@ -19,7 +19,7 @@ const (
 	// Exact computes with float32 activations, keys and values, and with the weights as they are in the file, in place.
 	Exact Precision = iota
 	// Fast multiplies quantized weights with activations rounded to 16 bits, in blocks of 32 with a scale each, or beside
-	// K formats to 13 to 15 bits, in blocks of 128. The weights are copied into the layout of the kernels once, when the
+	// K formats to 13 or 14 bits, in blocks of 128. The weights are copied into the layout of the kernels once, when the
 	// model is opened. Keys and values are kept as fp16, unless another type is asked for.
 	Fast
 )

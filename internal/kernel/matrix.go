@@ -79,7 +79,7 @@ func (w *Matrix) Raw() []byte {
 }
 
 // Pack brings w into the layout of the fast kernels, if the active tier has them for its type: products with it then
-// round activations to 16 bits, in blocks of 32 with a scale each, or for K formats to 15 bits (Q4_K), 14 (Q5_K) or 13
+// round activations to 16 bits, in blocks of 32 with a scale each, or for K formats to 14 bits (Q4_K, Q5_K) or 13
 // (Q6_K) in blocks of superHalf, for INT8 to 16 bits in whole rows: a block with nothing above 1e-34 counts as zeroes, and with Q4_0 activations from about
 // 1e36 on overflow. The layout lies in s. It takes about as much memory as the weights; those that Quantize made are freed, others are
 // returned, nil if there are none: they are needed no more, except by Row.
