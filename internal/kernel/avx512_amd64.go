@@ -411,6 +411,21 @@ func widenF16AVX512(dst *float32, src *byte, n int)
 func scalesKAVX512(dst *float32, d *byte, c *byte, count int, supers int)
 
 //go:noescape
+func dotManyAVX512(dst *float32, ldd int, x *float32, each int, size int, w *float32, steps int, sums *float32, tiles int, add bool, fetch *byte, ldfetch int)
+
+//go:noescape
+func packManyXAVX512(dst *float32, each int, src *float32, ld int, n int)
+
+//go:noescape
+func packManyF32AVX512(dst *float32, each int, src *float32, ld int, n int)
+
+//go:noescape
+func packManyBF16AVX512(dst *float32, each int, src *byte, ld int, n int)
+
+//go:noescape
+func packManyF16AVX512(dst *float32, each int, src *byte, ld int, n int)
+
+//go:noescape
 func readAVX512(p *byte, n int) byte
 
 func peakF32AVX512(n int)

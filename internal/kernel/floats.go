@@ -27,7 +27,7 @@ func (w *floats) dot(dst, x []float32, m, lo, hi int, _ *[]float32) {
 	active.dot(dst, x, w.values[lo*w.k:hi*w.k], m, hi-lo, w.k, w.n)
 }
 
-func (*floats) manyRows() int { return manyRows }
+func (*floats) manyRows() int { return active.many.from.floats }
 
 func (w *floats) panel(to []float32, n, rows, at, k int, _ []float32) {
 	active.many.pack(to, w.values[n*w.k+at:(n+rows)*w.k], w.k, rows, k)

@@ -268,14 +268,15 @@ func TestGuardedMany(t *testing.T) {
 		t.Skip("these kernels have none for many rows")
 	}
 	g, r := newGuards(t), rand.New(rand.NewPCG(29, 1))
+	many := active.many
 	for i := range 90 {
 		d := []tensor.DType{tensor.F32, tensor.BF16, tensor.F16}[i%3]
-		m, n, k := manyRows+r.IntN(45), 1+r.IntN(40), pick(r, 1, 2, 5, 7, 8, 9, 16, 17, 24, 31, 64, 65, 200)
+		m, n, k := many.from.floats+r.IntN(45), 1+r.IntN(100), pick(r, 1, 2, 5, 7, 8, 9, 15, 16, 17, 24, 31, 64, 65, 200)
 		if i%3 > 0 {
-			m, k = halfRows+r.IntN(20), pick(r, 8, 16, 24, 40)
+			m, k = many.from.halves+r.IntN(20), pick(r, 8, 16, 24, 40, 48)
 		}
 		if r.IntN(10) == 0 {
-			m, n, k = manyRows+r.IntN(4), 1+r.IntN(20), kBlock+pick(r, 0, 1, 8)
+			m, n, k = many.from.floats+r.IntN(4), 1+r.IntN(20), kBlock+pick(r, 0, 1, 8)
 		}
 		w, _ := randomMatrix(t, r, d, n, k)
 		x := hostile(r, m*k)
@@ -286,20 +287,20 @@ func TestGuardedMany(t *testing.T) {
 			}
 			MatMul(put(to, make([]float32, m*n)), put(to, x), &w)
 		})
-		tiles, size := 1+r.IntN(manyAtOnce), manyTile(k)
-		ldx, ldd, add := k+pick(r, 0, 3), productColumns+pick(r, 0, 1, 40), r.IntN(2) == 0
-		x, dst := hostile(r, (tiles*productRows-1)*ldx+k), random(r, (tiles*productRows-1)*ldd+productColumns)
-		rows := 1 + r.IntN(productColumns)
+		tiles, part := 1+r.IntN(manyAtOnce), many.part(k)
+		ldx, ldd, add := k+pick(r, 0, 3), many.columns+pick(r, 0, 1, 40), r.IntN(2) == 0
+		x, dst := hostile(r, (tiles*many.rows-1)*ldx+k), random(r, (tiles*many.rows-1)*ldd+many.columns)
+		rows := 1 + r.IntN(many.columns)
 		g.check(fmt.Sprintf("packs and tiles %d k %d rows %d of %v", tiles, k, rows, d), func(to *memory) {
-			left, panel, from := put(to, make([]float32, 8*tiles*size)), put(to, make([]float32, manyPanel(k))), put(to, x)
+			left, panel, from := put(to, make([]float32, many.lanes*tiles*part)), put(to, make([]float32, many.panel(k))), put(to, x)
 			for i := range tiles {
-				active.many.packX(left[i*size:], tiles*size, from[i*productRows*ldx:], ldx, productRows-i%2, k)
+				many.packX(left[i*part:], tiles*part, from[i*many.rows*ldx:], ldx, many.rows-i%2, k)
 			}
-			active.many.pack(panel, put(to, random(rand.New(rand.NewPCG(1, 1)), (rows-1)*ldx+k)), ldx, rows, k)
+			many.pack(panel, put(to, random(rand.New(rand.NewPCG(1, 1)), (rows-1)*ldx+k)), ldx, rows, k)
 			if d != tensor.F32 {
-				active.many.packHalf(panel, d, put(to, make([]byte, 2*((rows-1)*ldx+k))), ldx, rows, k)
+				many.packHalf(panel, d, put(to, make([]byte, 2*((rows-1)*ldx+k))), ldx, rows, k)
 			}
-			active.many.tile(put(to, dst), ldd, left, tiles*size, panel, tiles, k, put(to, make([]float32, tiles*manySums)), add)
+			many.tile(put(to, dst), ldd, left, tiles*part, part, panel, tiles, k, put(to, make([]float32, tiles*many.sums)), add, ahead{new(byte), 64})
 		})
 	}
 }

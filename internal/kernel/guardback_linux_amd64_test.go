@@ -23,7 +23,9 @@ func TestGuardedProducts(t *testing.T) {
 		g.check(fmt.Sprintf("ProductT m %d n %d k %d add %v", m, n, k, add), func(to *memory) {
 			ProductT(put(to, dst), put(to, x), put(to, w), m, n, add)
 		})
-		m = max(m, manyRows) + r.IntN(7)
+		if active.many != nil {
+			m = max(m, active.many.from.floats) + r.IntN(7)
+		}
 		x, dst = hostile(r, m*k), make([]float32, m*n)
 		g.check(fmt.Sprintf("MatMul m %d n %d k %d", m, n, k), func(to *memory) {
 			weights := Matrix{N: n, K: k, weights: &floats{n: n, k: k, values: put(to, w)}}

@@ -16,10 +16,13 @@ func TestManyRows(t *testing.T) {
 	}
 	defer par.SetThreads(0)
 	r := rand.New(rand.NewPCG(61, 62))
+	from := active.many.from
 	shapes := [][4]int{
 		{24, 1, 1},
 		{30, 16, 8},
 		{25, 33, 12},
+		{24, 47, 15},
+		{27, 96, 33},
 		{100, 47, 64},
 		{193, 200, 9},
 		{24, 17, 1024},
@@ -28,8 +31,10 @@ func TestManyRows(t *testing.T) {
 		{40, 700, 250},
 		{manyPart + 7, 20, 10},
 		{2*manyPart + 1, 3, 5},
-		{halfRows, 33, 13, int(tensor.BF16)},
-		{halfRows + 3, 24, 520, int(tensor.F16)},
+		{from.halves, 33, 13, int(tensor.BF16)},
+		{from.halves + 3, 24, 520, int(tensor.F16)},
+		{from.halves + 1, 72, 1041, int(tensor.BF16)},
+		{from.halves + 5, 56, 45, int(tensor.F16)},
 		{200, 40, 1032, int(tensor.F16)},
 		{192, 48, 2056, int(tensor.BF16)},
 		{193, 17, 1056, int(tensor.Q8_0)},
@@ -37,8 +42,8 @@ func TestManyRows(t *testing.T) {
 		{195, 33, 2048, int(tensor.Q6_K)},
 		{210, 16, 64, int(tensor.Q4_0)},
 	}
-	for m := manyRows; m < manyRows+productRows*manyAtOnce*2; m++ {
-		shapes = append(shapes, [4]int{m, 1 + r.IntN(70), 1 + r.IntN(90)})
+	for m := from.floats; m < from.floats+active.many.rows*manyAtOnce*2; m++ {
+		shapes = append(shapes, [4]int{m, 1 + r.IntN(120), 1 + r.IntN(90)})
 	}
 	for _, s := range shapes {
 		m, n, k := s[0], s[1], s[2]

@@ -75,7 +75,7 @@ func (w *stored) dot(dst, x []float32, m, lo, hi int, scratch *[]float32) {
 	dotRows(dst, x, w, m, lo, hi, scratch)
 }
 
-func (*stored) manyRows() int { return widenedRows }
+func (*stored) manyRows() int { return active.many.from.blocks }
 
 func (w *stored) panel(to []float32, n, rows, at, k int, wide []float32) {
 	for r := range rows {
@@ -97,7 +97,7 @@ func (w *halves) dot(dst, x []float32, m, lo, hi int, scratch *[]float32) {
 	}
 }
 
-func (*halves) manyRows() int { return halfRows }
+func (*halves) manyRows() int { return active.many.from.halves }
 
 func (w *halves) panel(to []float32, n, rows, at, k int, wide []float32) {
 	if !active.many.packHalf(to, w.dtype, w.data[2*(n*w.k+at):2*((n+rows)*w.k)], w.k, rows, k) {

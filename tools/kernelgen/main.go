@@ -62,6 +62,7 @@ func main() {
 		roundWide()
 		scalesF16()
 		scalesK()
+		many()
 		limits()
 		attention()
 		v.title, v.dot, v.bytesDot, v.chains, v.fused = "ZV", evexDot, evexBytesDot, 8, true
@@ -117,16 +118,18 @@ type vector struct {
 	packedRows          int
 	widePanels          int
 	channelRows         int // of products of bytes
+	// The tiles of products of many rows, in rows of x by vectors of w.
+	manyRows, manyVectors int
 }
 
 var (
 	ymm = vector{
 		bytes: 32, registers: 16, tier: "AVX2", register: YMM, dot: multiplyAdd, chains: 1,
-		dotRows: 4, dotColumns: 3, dotOne: 6, gemmRows: 6, packedRows: 6, widePanels: 2, channelRows: 6,
+		dotRows: 4, dotColumns: 3, dotOne: 6, gemmRows: 6, packedRows: 6, widePanels: 2, channelRows: 6, manyRows: 6, manyVectors: 2,
 	}
 	zmm = vector{
 		bytes: 64, registers: 32, tier: "AVX512", title: "Z", register: ZMM, dot: multiplyAdd, chains: 1,
-		dotRows: 6, dotColumns: 4, dotOne: 8, gemmRows: 8, packedRows: 8, widePanels: 4, channelRows: 12,
+		dotRows: 6, dotColumns: 4, dotOne: 8, gemmRows: 8, packedRows: 8, widePanels: 4, channelRows: 12, manyRows: 8, manyVectors: 3,
 	}
 )
 

@@ -6,18 +6,21 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// many writes the tiles of products of many rows, which give the bits that dotTile gives: an output is eight interleaved
-// sums, s_l over k ≡ l (mod 8), added as lanesSum adds them. Here a vector holds one of the sums of eight outputs, not
-// the eight sums of one, and nothing is added across a register.
+// many writes the tiles of products of many rows, which give the bits that dotTile gives: an output is as many interleaved
+// sums as a vector has lanes, s_l over k ≡ l (mod 8, or 16), added as lanesSum adds them. Here a vector holds one of the sums
+// of so many outputs, not the sums of one, and nothing is added across a register.
 func many() {
-	manyTile()
+	if v.wide() {
+		orderPairs()
+		manyTree()
+	} else {
+		manyTile()
+	}
 	manyPackX()
 	for _, w := range []weightType{weightF32, weightBF16, weightF16} {
 		manyPack(w)
 	}
 }
-
-const manyRows = 6 // of a tile
 
 // manyTile writes tiles of 6 rows of x and 16 of w: dst[6t+i, 0:16] = or += x[6t+i]·w. w is [8, ceil(k/8), 16]: first the
 // rows k ≡ 0 (mod 8) of a panel, then those k ≡ 1. So is x, [8, tiles, ceil(k/8), 6], with each floats from one of the
@@ -45,7 +48,7 @@ func manyTile() {
 	MOVQ(x, xtile)
 	MOVQ(sums, out)
 	Label("tile")
-	acc := vectors(2 * manyRows)
+	acc := vectors(2 * v.manyRows)
 	for _, a := range acc {
 		VXORPS(a, a, a)
 	}
@@ -58,8 +61,8 @@ func manyTile() {
 	step := func(off int) {
 		VMOVUPS(at(atw, 64*off), w0)
 		VMOVUPS(at(atw, 64*off+32), w1)
-		for i := range manyRows {
-			VBROADCASTSS(at(atx, 4*(manyRows*off+i)), b)
+		for i := range v.manyRows {
+			VBROADCASTSS(at(atx, 4*(v.manyRows*off+i)), b)
 			VFMADD231PS(w0, b, acc[2*i])
 			VFMADD231PS(w1, b, acc[2*i+1])
 		}
@@ -70,28 +73,28 @@ func manyTile() {
 			for i := range n {
 				step(i)
 			}
-			for off := 0; off < 4*manyRows*n && n > 1; off += 64 {
+			for off := 0; off < 4*v.manyRows*n && n > 1; off += 64 {
 				PREFETCHT0(at(atx, off+manyAhead))
 			}
-			add(4*manyRows*n, atx)
+			add(4*v.manyRows*n, atx)
 			add(64*n, atw)
 		})
 	}
 	for i, a := range acc {
 		VMOVUPS(a, at(out, 32*i))
 	}
-	ADDQ(U32(8*64*manyRows), out)
+	ADDQ(U32(8*64*v.manyRows), out)
 	ADDQ(size, xtile)
 	DECQ(tiles)
 	JNZ(LabelRef("tile"))
-	ADDQ(U32(64*manyRows), sums)
+	ADDQ(U32(64*v.manyRows), sums)
 	ADDQ(weach, w)
 	ADDQ(xeach, x)
 	DECQ(left)
 	DECQ(sum)
 	JNZ(LabelRef("sum"))
 
-	SUBQ(U32(8*64*manyRows), sums)
+	SUBQ(U32(8*64*v.manyRows), sums)
 	dst, ldd := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
 	SHLQ(Imm(2), ldd)
 	tiles = Load(Param("tiles"), GP64())
@@ -108,9 +111,9 @@ const manyAhead = 1024
 
 // manySum adds up the sums of the tiles.
 func manySum(label string, sums, dst, ldd, tiles Register, add bool) {
-	of := func(l, i int) Mem { return at(sums, 64*manyRows*l+32*i) }
+	of := func(l, i int) Mem { return at(sums, 64*v.manyRows*l+32*i) }
 	Label(label)
-	for i := range 2 * manyRows {
+	for i := range 2 * v.manyRows {
 		pairs := func(l int) VecVirtual { // (s_l + s_l+4) + (s_l+2 + s_l+6)
 			v, u := YMM(), YMM()
 			VMOVUPS(of(l, i), v)
@@ -130,68 +133,134 @@ func manySum(label string, sums, dst, ldd, tiles Register, add bool) {
 			ADDQ(ldd, dst)
 		}
 	}
-	ADDQ(U32(8*64*manyRows), sums)
+	ADDQ(U32(8*64*v.manyRows), sums)
 	DECQ(tiles)
 	JNZ(LabelRef(label))
 	VZEROUPPER()
 	RET()
 }
 
-// manyPackX writes the transposition of six rows of x, ldx apart, 8·n long, into a tile of manyTile: value k of row i to
-// dst[k%8, k/8, i], with each floats from one value of k%8 to the next. Two floats after the last of each are overwritten.
-func manyPackX() {
-	pack("packManyXAVX2", weightF32, manyRows, manyRows)
-}
-
-// manyPack writes the transposition of eight rows of w, ldw apart, 8·n long, into half of a panel of manyTile: value k of
-// row c to dst[k%8, k/8, c], with each floats from one value of k%8 to the next.
-func manyPack(wt weightType) {
-	pack(name("packMany", wt.title, "AVX2"), wt, 8, 16)
-}
-
-// pack writes the transposition of rows into eight vectors for eight columns, the next eight of which follow width floats on.
-func pack(title string, wt weightType, rows, width int) {
-	TEXT(title, NOSPLIT, name("func(dst *float32, each int, src ", wt.pointer, ", ld int, n int)"))
+// manyTree writes tiles of 8 rows of x and 48 of w: dst[8t+i, 0:48] = or += x[8t+i]·w. w is [16, steps, 48] with manyGap bytes
+// after each of the sixteen, and a tile of x [16, steps, 8]; rests of k are filled up with zeroes. Part p of the sixteen is of
+// k%16 = p with its bits reversed: lanesSum adds s_l and s_l+8 first, so the sums are the leaves of a tree that come from left
+// to right. Each is added at once to those that wait beside it, as ones are carried when p is counted up, and no more
+// than four wait, in sums, memory of [tiles, 4, 8, 48]. each is floats from one part of x to the next, size from one tile to
+// the next. With each part of a tile 16·steps bytes from fetch on are fetched to the second cache, the next ldfetch bytes on.
+func manyTree() {
+	TEXT("dotManyAVX512", NOSPLIT, "func(dst *float32, ldd int, x *float32, each, size int, w *float32, steps int, sums *float32, tiles int, add bool, fetch *byte, ldfetch int)")
 	Pragma("noescape")
-	dst, src, each, ld, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("each"), GP64()), Load(Param("ld"), GP64()), Load(Param("n"), GP64())
-	SHLQ(Imm(2), each)
-	SHLQ(Imm(wt.shift), ld)
-	from, sources := rowsOf(src, ld, rows)
-	to, targets := rowsOf(dst, each, 8)
-	loop("k8", n, 1, func() {
-		r, t := vectors(8), vectors(8)
+	rows, columns := v.manyRows, v.manyVectors
+	x, w := Load(Param("x"), GP64()), Load(Param("w"), GP64())
+	fetch := Load(Param("fetch"), GP64())
+	part, free := GP64(), Load(Param("sums"), GP64()) // of the sixteen; the first place where none waits
+	XORQ(part, part)
+	place := rows * columns * v.bytes
+	Label("part")
+	tiles, dst := Load(Param("tiles"), GP64()), Load(Param("dst"), GP64())
+	xtile, waiting := GP64(), GP64()
+	MOVQ(x, xtile)
+	MOVQ(free, waiting)
+	atw := GP64()
+	Label("tile")
+	acc := vectors(rows * columns)
+	for _, a := range acc {
+		VXORPS(a, a, a)
+	}
+	count, atx := Load(Param("steps"), GP64()), GP64()
+	MOVQ(xtile, atx)
+	MOVQ(w, atw)
+	ahead := GP64()
+	MOVQ(fetch, ahead)
+	weights, b := vectors(columns), v.register()
+	step := func(off int) {
+		for c := range weights {
+			VMOVUPS(at(atw, v.bytes*(columns*off+c)), weights[c])
+		}
 		for i := range rows {
-			PREFETCHT0(disp(from(i), packAhead))
-			wt.load(from(i), nil, r[i])
-		}
-		copy(r[rows:], r)           // lanes of no matter
-		for i := 0; i < 8; i += 2 { // pairs of rows
-			VUNPCKLPS(r[i+1], r[i], t[i])
-			VUNPCKHPS(r[i+1], r[i], t[i+1])
-		}
-		r = vectors(8)
-		for i := 0; i < 8; i += 4 { // four rows
-			for j := range 2 {
-				VSHUFPS(Imm(0x44), t[i+2+j], t[i+j], r[i+2*j])
-				VSHUFPS(Imm(0xEE), t[i+2+j], t[i+j], r[i+2*j+1])
+			VBROADCASTSS(at(atx, 4*(rows*off+i)), b)
+			for c := range weights {
+				VFMADD231PS(weights[c], b, acc[i*columns+c])
 			}
 		}
-		for i := range 4 { // and the halves
-			v := YMM()
-			VPERM2F128(Imm(0x20), r[i+4], r[i], v)
-			VMOVUPS(v, to(i))
-			VPERM2F128(Imm(0x31), r[i+4], r[i], v)
-			VMOVUPS(v, to(i+4))
-		}
-		for _, r := range sources {
-			ADDQ(Imm(8<<wt.shift), r)
-		}
-		for _, r := range targets {
-			add(4*width, r)
-		}
-	})
+	}
+	const most = 4 // steps at a time
+	for _, n := range []int{most, 1} {
+		loop(name("k", n), count, n, func() {
+			for i := range n {
+				step(i)
+			}
+			for off := 0; off < 4*rows*n && n > 1; off += 64 {
+				PREFETCHT0(at(atx, off+manyAhead))
+			}
+			if n > 1 {
+				PREFETCHT1(at(ahead, 0))
+				ADDQ(Imm(64), ahead)
+			}
+			add(4*rows*n, atx)
+			add(columns*v.bytes*n, atw)
+		})
+	}
+	carry, sum := GP64(), GP64()
+	MOVQ(part, carry)
+	MOVQ(waiting, sum)
+	Label("merge")
+	SHRQ(Imm(1), carry)
+	JCC(LabelRef("merged"))
+	SUBQ(U32(uint32(place)), sum)
+	for i, a := range acc {
+		VADDPS(at(sum, v.bytes*i), a, a)
+	}
+	JMP(LabelRef("merge"))
+	Label("merged")
+	CMPQ(part, Imm(15))
+	JEQ(LabelRef("write"))
+	for i, a := range acc {
+		VMOVUPS(a, at(sum, v.bytes*i))
+	}
+	JMP(LabelRef("next"))
+	Label("write")
+	ldd := Load(Param("ldd"), GP64())
+	SHLQ(Imm(2), ldd)
+	more := Load(Param("add"), GP8())
+	TESTB(more, more)
+	JZ(LabelRef("store"))
+	manyWrite(acc, dst, ldd, true)
+	JMP(LabelRef("next"))
+	Label("store")
+	manyWrite(acc, dst, ldd, false)
+	Label("next")
+	ADDQ(U32(uint32(4*place)), waiting)
+	size := Load(Param("size"), GP64())
+	LEAQ(Mem{Base: xtile, Index: size, Scale: 4}, xtile)
+	ADDQ(scalar("ldfetch"), fetch)
+	DECQ(tiles)
+	JNZ(LabelRef("tile"))
+	LEAQ(at(atw, manyGap), w)
+	each := Load(Param("each"), GP64())
+	LEAQ(Mem{Base: x, Index: each, Scale: 4}, x)
+	INCQ(part)
+	POPCNTQ(part, free) // as many wait
+	IMUL3Q(U32(uint32(place)), free, free)
+	ADDQ(Load(Param("sums"), GP64()), free)
+	CMPQ(part, Imm(16))
+	JLT(LabelRef("part"))
 	VZEROUPPER()
 	RET()
 }
 
-const packAhead = 512
+// manyWrite writes, or adds, the outputs of a tile to dst, which it leaves after them.
+func manyWrite(acc []VecVirtual, dst, ldd Register, more bool) {
+	for i, a := range acc {
+		to := at(dst, v.bytes*(i%v.manyVectors))
+		if more {
+			VADDPS(to, a, a)
+		}
+		VMOVUPS(a, to)
+		if i%v.manyVectors == v.manyVectors-1 {
+			ADDQ(ldd, dst)
+		}
+	}
+}
+
+// manyGap is how many bytes lie between the parts of a panel of manyTree, lest all fall into one set of the first cache.
+const manyGap = 64
