@@ -56,7 +56,7 @@ func Load() { use(false) }
 func use(measuring bool) {
 	mu.Lock()
 	defer mu.Unlock()
-	if _, ok := known[kernel.Tier()]; ok {
+	if r, ok := known[kernel.Tier()]; ok && r.install() == nil { // another tier may have been in use since
 		return
 	}
 	path, err := file(here())

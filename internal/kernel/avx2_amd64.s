@@ -20374,9 +20374,11 @@ most_end:
 	VPSHUFD      $0xb1, X2, X0
 	VPMAXSD      X0, X2, X2
 	VDIVSS       X1, X2, X0
+	VSUBSS       X2, X2, X3
+	VADDSS       X3, X0, X0
 	VDIVSS       X2, X1, X1
-	VCMPSS       $0x11, c7f800000<>+0(SB), X1, X2
-	VANDPS       X2, X1, X1
+	VCMPSS       $0x11, c7f800000<>+0(SB), X1, X3
+	VANDPS       X3, X1, X1
 	VBROADCASTSS X1, Y1
 	MOVQ         xs+8(FP), BX
 	VMOVSS       X0, (BX)
@@ -20477,9 +20479,11 @@ most_end:
 	VPSHUFD      $0xb1, X2, X0
 	VPMAXSD      X0, X2, X2
 	VDIVSS       X1, X2, X0
+	VSUBSS       X2, X2, X3
+	VADDSS       X3, X0, X0
 	VDIVSS       X2, X1, X1
-	VCMPSS       $0x11, c7f800000<>+0(SB), X1, X2
-	VANDPS       X2, X1, X1
+	VCMPSS       $0x11, c7f800000<>+0(SB), X1, X3
+	VANDPS       X3, X1, X1
 	VBROADCASTSS X1, Y1
 	MOVQ         xs+8(FP), BX
 	VMOVSS       X0, (BX)
@@ -23867,9 +23871,11 @@ block:
 	VPMAXSD      X4, X5, X5
 	VMOVSS       c46fefe00<>+0(SB), X4
 	VDIVSS       X4, X5, X6
+	VSUBSS       X5, X5, X7
+	VADDSS       X7, X6, X6
 	VDIVSS       X5, X4, X4
-	VCMPSS       $0x11, c7f800000<>+0(SB), X4, X5
-	VANDPS       X5, X4, X4
+	VCMPSS       $0x11, c7f800000<>+0(SB), X4, X7
+	VANDPS       X7, X4, X4
 	VBROADCASTSS X4, Y4
 	VMOVSS       X6, (CX)
 	VMULPS       Y4, Y0, Y0
@@ -24001,9 +24007,11 @@ block:
 	VPMAXSD      X1, X0, X0
 	VMOVSS       limit+24(FP), X1
 	VDIVSS       X1, X0, X2
+	VSUBSS       X0, X0, X3
+	VADDSS       X3, X2, X2
 	VDIVSS       X0, X1, X0
-	VCMPSS       $0x11, c7f800000<>+0(SB), X0, X1
-	VANDPS       X1, X0, X0
+	VCMPSS       $0x11, c7f800000<>+0(SB), X0, X3
+	VANDPS       X3, X0, X0
 	VBROADCASTSS X0, Y0
 	VMOVUPS      (DX), Y1
 	VMOVUPS      32(DX), Y3

@@ -35978,9 +35978,11 @@ most_end:
 	VPSHUFD       $0xb1, X0, X3
 	VPMAXSD       X3, X0, X0
 	VDIVSS        X1, X0, X3
+	VSUBSS        X0, X0, X4
+	VADDSS        X4, X3, X3
 	VDIVSS        X0, X1, X0
-	VCMPSS        $0x11, c7f800000<>+0(SB), X0, X1
-	VANDPS        X1, X0, X0
+	VCMPSS        $0x11, c7f800000<>+0(SB), X0, X4
+	VANDPS        X4, X0, X0
 	VBROADCASTSS  X0, Z0
 	MOVQ          xs+8(FP), BX
 	VMOVSS        X3, (BX)
@@ -36085,9 +36087,11 @@ most_end:
 	VPSHUFD       $0xb1, X0, X3
 	VPMAXSD       X3, X0, X0
 	VDIVSS        X1, X0, X3
+	VSUBSS        X0, X0, X4
+	VADDSS        X4, X3, X3
 	VDIVSS        X0, X1, X0
-	VCMPSS        $0x11, c7f800000<>+0(SB), X0, X1
-	VANDPS        X1, X0, X0
+	VCMPSS        $0x11, c7f800000<>+0(SB), X0, X4
+	VANDPS        X4, X0, X0
 	VBROADCASTSS  X0, Z0
 	MOVQ          xs+8(FP), BX
 	VMOVSS        X3, (BX)
@@ -41842,9 +41846,11 @@ block:
 	VPSHUFD       $0xb1, X2, X4
 	VPMAXSD       X4, X2, X2
 	VDIVSS        X3, X2, X4
+	VSUBSS        X2, X2, X5
+	VADDSS        X5, X4, X4
 	VDIVSS        X2, X3, X2
-	VCMPSS        $0x11, c7f800000<>+0(SB), X2, X3
-	VANDPS        X3, X2, X2
+	VCMPSS        $0x11, c7f800000<>+0(SB), X2, X5
+	VANDPS        X5, X2, X2
 	VBROADCASTSS  X2, Z2
 	VMULPS        Z2, Z0, Z0
 	VCVTPS2DQ     Z0, Z0
@@ -41919,9 +41925,11 @@ block:
 	VPSHUFD       $0xb1, X8, X10
 	VPMAXSD       X10, X8, X8
 	VDIVSS        X9, X8, X10
+	VSUBSS        X8, X8, X11
+	VADDSS        X11, X10, X10
 	VDIVSS        X8, X9, X8
-	VCMPSS        $0x11, c7f800000<>+0(SB), X8, X9
-	VANDPS        X9, X8, X8
+	VCMPSS        $0x11, c7f800000<>+0(SB), X8, X11
+	VANDPS        X11, X8, X8
 	VBROADCASTSS  X8, Z8
 	VMULPS        Z8, Z0, Z0
 	VCVTPS2DQ     Z0, Z0
@@ -61573,9 +61581,11 @@ block:
 	VPSHUFD       $0xb1, X2, X4
 	VPMAXSD       X4, X2, X2
 	VDIVSS        X3, X2, X4
+	VSUBSS        X2, X2, X5
+	VADDSS        X5, X4, X4
 	VDIVSS        X2, X3, X2
-	VCMPSS        $0x11, c7f800000<>+0(SB), X2, X3
-	VANDPS        X3, X2, X2
+	VCMPSS        $0x11, c7f800000<>+0(SB), X2, X5
+	VANDPS        X5, X2, X2
 	VBROADCASTSS  X2, Z2
 	VMULPS        Z2, Z0, Z0
 	VCVTPS2DQ     Z0, Z0
@@ -61663,9 +61673,11 @@ block:
 	VPSHUFD       $0xb1, X8, X10
 	VPMAXSD       X10, X8, X8
 	VDIVSS        X9, X8, X10
+	VSUBSS        X8, X8, X11
+	VADDSS        X11, X10, X10
 	VDIVSS        X8, X9, X8
-	VCMPSS        $0x11, c7f800000<>+0(SB), X8, X9
-	VANDPS        X9, X8, X8
+	VCMPSS        $0x11, c7f800000<>+0(SB), X8, X11
+	VANDPS        X11, X8, X8
 	VBROADCASTSS  X8, Z8
 	VMULPS        Z8, Z0, Z0
 	VCVTPS2DQ     Z0, Z0
@@ -61857,9 +61869,11 @@ block:
 	VPSHUFD       $0xb1, X8, X10
 	VPMAXSD       X10, X8, X8
 	VDIVSS        X9, X8, X10
+	VSUBSS        X8, X8, X11
+	VADDSS        X11, X10, X10
 	VDIVSS        X8, X9, X8
-	VCMPSS        $0x11, c7f800000<>+0(SB), X8, X9
-	VANDPS        X9, X8, X8
+	VCMPSS        $0x11, c7f800000<>+0(SB), X8, X11
+	VANDPS        X11, X8, X8
 	VBROADCASTSS  X8, Z8
 	VMULPS        Z8, Z0, Z0
 	VCVTPS2DQ     Z0, Z0

@@ -213,7 +213,7 @@ func (l *scanLoop) Range(lo, hi int) {
 		s := &l.seqs[i]
 		*memory = slices.Grow((*memory)[:0], ScanPanel*s.S)[:ScanPanel*s.S]
 		for p := lo; p < hi; p++ {
-			l.fetch(i, p+scanAhead, lo, hi)
+			l.fetch(i*(hi-lo)+p-lo+scanAhead, lo, hi)
 			s.panel(p, *memory)
 		}
 	}
@@ -223,12 +223,10 @@ func (l *scanLoop) Range(lo, hi int) {
 // scanAhead is how many panels ahead states are fetched: with one row for each sequence memory is what a scan waits for.
 const scanAhead = 2
 
-// fetch fetches the state in panel p of sequence i, or, from hi on, in the panels from lo on of the next.
-func (l *scanLoop) fetch(i, p, lo, hi int) {
-	if p >= hi {
-		i, p = i+1, p-hi+lo
-	}
-	if active.fetch == nil || p >= hi || i == len(l.seqs) || l.seqs[i].H == nil {
+// fetch fetches the state of the n-th panel of all sequences' panels [lo, hi), one sequence after the other.
+func (l *scanLoop) fetch(n, lo, hi int) {
+	i, p := n/(hi-lo), lo+n%(hi-lo)
+	if active.fetch == nil || i >= len(l.seqs) || l.seqs[i].H == nil {
 		return
 	}
 	s := &l.seqs[i]

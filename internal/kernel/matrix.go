@@ -80,9 +80,10 @@ func (w *Matrix) Raw() []byte {
 
 // Pack brings w into the layout of the fast kernels, if the active tier has them for its type: products with it then
 // round activations to 16 bits, in blocks of 32 with a scale each, or for K formats to 14 bits (Q4_K, Q5_K) or 13
-// (Q6_K) in blocks of superHalf, for INT8 to 16 bits in whole rows: a block with nothing above 1e-34 counts as zeroes, and with Q4_0 activations from about
-// 1e36 on overflow. The layout lies in s. It takes about as much memory as the weights; those that Quantize made are freed, others are
-// returned, nil if there are none: they are needed no more, except by Row.
+// (Q6_K) in blocks of superHalf, for INT8 to 16 bits in whole rows: a block with nothing above 1e-34 counts as zeroes, one with
+// an infinity or a NaN makes its products NaN, and with Q4_0 activations from about 1e36 on overflow. The layout lies in s. It
+// takes about as much memory as the weights; those that Quantize made are freed, others are returned, nil if there are none:
+// they are needed no more, except by Row.
 // Weights of BF16 stay where they are; tile units multiply them with activations rounded to 16 or 17 bits.
 // A matrix of FromPanels is not copied: it is used as it is if its panels are as high as the tier's, and else not packed.
 func (w *Matrix) Pack(s *Slab) (unpacked []byte) {

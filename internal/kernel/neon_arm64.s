@@ -4853,6 +4853,8 @@ block_1:
 	WORD $0x6eb0a821 // umaxv s1, v1.4s
 	WORD $0x4e040421 // dup v1.4s, v1.s[0]
 	WORD $0x6e20fc23 // fdiv v3.4s, v1.4s, v0.4s
+	WORD $0x4ea1d422 // fsub v2.4s, v1.4s, v1.4s
+	WORD $0x4e22d463 // fadd v3.4s, v3.4s, v2.4s
 	WORD $0x6e21fc04 // fdiv v4.4s, v0.4s, v1.4s
 	WORD $0x3dc03482 // ldr q2, [x4, #208]
 	WORD $0x6ea4e442 // fcmgt v2.4s, v2.4s, v4.4s
@@ -5032,6 +5034,8 @@ block_1:
 	WORD $0x6eb0a821 // umaxv s1, v1.4s
 	WORD $0x4e040421 // dup v1.4s, v1.s[0]
 	WORD $0x6e20fc23 // fdiv v3.4s, v1.4s, v0.4s
+	WORD $0x4ea1d422 // fsub v2.4s, v1.4s, v1.4s
+	WORD $0x4e22d463 // fadd v3.4s, v3.4s, v2.4s
 	WORD $0x6e21fc04 // fdiv v4.4s, v0.4s, v1.4s
 	WORD $0x3dc03482 // ldr q2, [x4, #208]
 	WORD $0x6ea4e442 // fcmgt v2.4s, v2.4s, v4.4s

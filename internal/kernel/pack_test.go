@@ -312,6 +312,16 @@ func TestPackedNonFinite(t *testing.T) {
 			if Finite(got) {
 				t.Fatalf("%v among the activations gives the finite %v", v, got)
 			}
+			for _, m := range []int{3, 50, wideFrom * 3} { // every way gives the same
+				many, all := make([]float32, m*w.K), make([]float32, m*w.N)
+				for i := range m {
+					copy(many[i*w.K:], x)
+				}
+				MatMul(all, many, w)
+				for i := range m {
+					equalBits(t, "rows", all[i*w.N:(i+1)*w.N], got)
+				}
+			}
 		}
 	})
 }

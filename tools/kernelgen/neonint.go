@@ -9,8 +9,8 @@ import (
 // Integer products on arm64 multiply bytes. An activation of 16 bits is two of them: x = 256·high + low. Its block of 32
 // columns is [32] higher bytes, then [32] lower ones.
 //
-// Beside blocks of 32 columns activations have all 16 bits, and low is a byte without sign: 128 is taken off, and 128 times
-// the sum of the weights, which is the same for all rows, added. Beside K formats they have 15 at most, and low has a sign.
+// Beside blocks of 32 columns activations have 16 bits, and low is a byte without sign: 128 is taken off, and 128 times
+// the sum of the weights, which is the same for all rows, added. Beside K formats they have 14 at most, and low has a sign.
 
 // neonRounding writes the rounding of activations, see roundActivations and roundSuper.
 func neonRounding(f *arm64.File) {
@@ -43,6 +43,8 @@ func neonRound(a *arm64.Func, q, xs, x arm64.R, limit arm64.V, parts int) {
 	// The inverse of the scale is 0 if it is not finite.
 	scale, inverse := a.V(), a.V()
 	a.Op("fdiv v?.4s, v?.4s, v?.4s", scale, most, limit)
+	a.Op("fsub v?.4s, v?.4s, v?.4s", v, most, most) // NaN, if that is not finite
+	a.Op("fadd v?.4s, v?.4s, v?.4s", scale, scale, v)
 	a.Op("fdiv v?.4s, v?.4s, v?.4s", inverse, limit, most)
 	a.Const(v, math.Inf(1))
 	a.Op("fcmgt v?.4s, v?.4s, v?.4s", v, v, inverse)

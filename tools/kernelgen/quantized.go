@@ -396,10 +396,12 @@ func roundSuper() {
 }
 
 // roundScale returns the scale most/limit and its inverse in every word, or 0 if that is not finite: blocks with nothing
-// above 1e-34 are 0.
+// above 1e-34 are 0. With an infinity or a NaN among the numbers the scale is NaN, whatever integers they become.
 func roundScale(peak, limit Op) (scale, factor VecVirtual) {
 	scale, inverse, finite := XMM(), XMM(), XMM()
 	VDIVSS(limit, peak, scale)
+	VSUBSS(peak, peak, finite)
+	VADDSS(finite, scale, scale)
 	VDIVSS(peak, limit, inverse)
 	const less = 17
 	VCMPSS(Imm(less), f32(math.Inf(1)), inverse, finite)

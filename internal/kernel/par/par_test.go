@@ -175,3 +175,22 @@ func TestRunAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations a loop", n)
 	}
 }
+
+// TestShare asserts that a thread takes its chunks in order and others from the end.
+func TestShare(t *testing.T) {
+	var s share
+	s.set(3, 8)
+	for _, step := range []struct {
+		take func() (int, bool)
+		want int
+	}{{s.first, 3}, {s.last, 7}, {s.last, 6}, {s.first, 4}, {s.first, 5}} {
+		if got, ok := step.take(); got != step.want || !ok {
+			t.Fatalf("chunk %d, want %d", got, step.want)
+		}
+	}
+	for _, take := range []func() (int, bool){s.first, s.last} {
+		if got, ok := take(); ok {
+			t.Fatalf("chunk %d of none", got)
+		}
+	}
+}
