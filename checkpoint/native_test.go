@@ -21,6 +21,7 @@ import (
 	"jamba/internal/kernel"
 	"jamba/internal/testutil/golden"
 	"jamba/model"
+	"jamba/model/state"
 	"jamba/quantize"
 	"jamba/quantize/recipe"
 	"jamba/tensor"
@@ -44,7 +45,7 @@ func TestNative(t *testing.T) {
 			t.Run(filepath.Base(dir)+"/"+string(r), func(t *testing.T) {
 				path, report := golden.Export(t, dir, r)
 				native, nativeReport := golden.ExportNative(t, dir, r)
-				checkNative(t, path, native)
+				checkNative(t, path, native, r != "bf16")
 				for i, c := range nativeReport {
 					types[c.To] = true
 					if c.After < report[i].After*99/100 {
@@ -62,7 +63,7 @@ func TestNative(t *testing.T) {
 					return
 				}
 				kept, _ := golden.ExportNative(t, path, "")
-				checkNative(t, path, kept)
+				checkNative(t, path, kept, true)
 				if a, b := rawData(t, native), rawData(t, kept); !bytes.Equal(a, b) {
 					t.Error("from the folder and from the standard file differ")
 				}
@@ -113,8 +114,8 @@ func TestNativeInt8(t *testing.T) {
 	}
 }
 
-// checkNative compares a native file with a standard one.
-func checkNative(t *testing.T, standard, native string) {
+// checkNative compares a native file, which may have matrices in panels, with a standard one.
+func checkNative(t *testing.T, standard, native string, panels bool) {
 	t.Helper()
 	for _, p := range []model.Precision{model.Fast, model.Exact} {
 		want, got := golden.OpenPrecision(t, standard, p), golden.OpenPrecision(t, native, p)
@@ -122,8 +123,16 @@ func checkNative(t *testing.T, standard, native string) {
 			t.Fatalf("layouts %+v and %+v", golden.From(want).Native, golden.From(got).Native)
 		}
 		all := golden.OpenPrecision(t, standard, model.Exact).InPlace()
-		if packed := want.InPlace() < all; got.InPlace() != all || packed != (p == model.Fast && got.Sizes().Total().IntegerParams > 0) {
-			t.Errorf("%v: %d bytes are used in place, in a standard file %d of %d", p, got.InPlace(), want.InPlace(), all)
+		_, moves := state.Available() // there is room for models as small as these, where it is known
+		wantPlace, gotPlace := all, all
+		if p == model.Fast && moves {
+			wantPlace = 0
+		}
+		if p == model.Fast && moves && !panels {
+			gotPlace = 0
+		}
+		if got.InPlace() != gotPlace || (moves || p == model.Exact) && want.InPlace() != wantPlace {
+			t.Errorf("%v: %d bytes are used in place, want %d, in a standard file %d, want %d", p, got.InPlace(), gotPlace, want.InPlace(), wantPlace)
 		}
 		if diff := cmp.Diff(want.Config, got.Config); diff != "" {
 			t.Error(diff)
@@ -225,7 +234,7 @@ func TestNativeTiers(t *testing.T) {
 	if err := kernel.SetTier("generic"); err != nil {
 		t.Fatal(err)
 	}
-	checkNative(t, standard, native)
+	checkNative(t, standard, native, true)
 	_, err = quantize.Export(context.Background(), standard, native, quantize.ExportOptions{Native: true})
 	if err == nil || !strings.Contains(err.Error(), "the kernels in use, generic, have no panels") {
 		t.Errorf("written for plain Go: %v", err)
@@ -295,7 +304,7 @@ func TestNativePlain(t *testing.T) {
 			}})
 		})
 		native, _ := golden.ExportNative(t, standard, "")
-		checkNative(t, standard, native)
+		checkNative(t, standard, native, true)
 		f, err := gguf.Open(native)
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"jamba/internal/kernel"
 	"jamba/model/param"
+	"jamba/model/state"
 	"jamba/tensor"
 )
 
@@ -136,6 +137,7 @@ func (m *Model) Prepare(ctx context.Context, p Precision, kv tensor.DType, progr
 func (m *Model) pack(ctx context.Context, progress func(done, total int64)) error {
 	all, total := m.large()
 	done, garbage := int64(0), int64(0)
+	move := movable(all, total)
 	var slab kernel.Slab
 	for _, l := range all {
 		if ctx.Err() != nil {
@@ -143,7 +145,11 @@ func (m *Model) pack(ctx context.Context, progress func(done, total int64)) erro
 		}
 		// One copy is enough to have in memory: what is in a file is released, what Round made is collected before it is much.
 		rounded := l.InPlace() == 0
-		if source := l.Pack(&slab); source != nil {
+		source := l.Pack(&slab)
+		if source == nil && move {
+			source = l.Move(&slab)
+		}
+		if source != nil {
 			m.source.Release(source)
 		} else if rounded && l.Integer() { // else it has stayed where it was
 			if garbage += int64(l.Bytes()); garbage > total/8 {
@@ -156,4 +162,12 @@ func (m *Model) pack(ctx context.Context, progress func(done, total int64)) erro
 		}
 	}
 	return nil
+}
+
+// movable reports whether matrices that are multiplied as they lie in a mapped file are to be copied, since they are read faster
+// from larger pages. The system can drop pages of a file, but no copy: only where there is plenty of room. Files with panels are
+// there to be used in place.
+func movable(all []large, bytes int64) bool {
+	free, known := state.Available()
+	return known && bytes <= free/2 && !slices.ContainsFunc(all, func(l large) bool { return l.Raw() == nil })
 }

@@ -1,5 +1,7 @@
 package kernel
 
+import "unsafe"
+
 // floats are weights of type F32, used in place.
 type floats struct {
 	n, k   int
@@ -25,6 +27,12 @@ func (w *floats) shape() (n, k int) { return w.n, w.k }
 
 func (w *floats) dot(dst, x []float32, m, lo, hi int, _ *[]float32) {
 	active.dot(dst, x, w.values[lo*w.k:hi*w.k], m, hi-lo, w.k, w.n)
+}
+
+func (w *floats) move(s *Slab) (left []byte) {
+	left, w.data = w.data, s.copy(w.data)
+	w.values = unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(w.data))), len(w.values))
+	return left
 }
 
 func (*floats) manyRows() int { return active.many.from.floats }

@@ -13,7 +13,7 @@ type Matrix struct {
 	N, K    int
 	DType   tensor.DType
 	size    int  // of the weights in their type
-	owned   bool // the weights were made here, not mapped
+	owned   bool // the weights lie in memory that was made here, not mapped
 	weights weights
 }
 
@@ -84,7 +84,8 @@ func (w *Matrix) Raw() []byte {
 // an infinity or a NaN makes its products NaN, and with Q4_0 activations from about 1e36 on overflow. The layout lies in s. It
 // takes about as much memory as the weights; those that Quantize made are freed, others are returned, nil if there are none:
 // they are needed no more, except by Row.
-// Weights of BF16 stay where they are; tile units multiply them with activations rounded to 16 or 17 bits.
+// Floats of 16 and 32 bits stay where they are, see Move; tile units multiply those of BF16 with
+// activations rounded to 16 or 17 bits.
 // A matrix of FromPanels is not copied: it is used as it is if its panels are as high as the tier's, and else not packed.
 func (w *Matrix) Pack(s *Slab) (unpacked []byte) {
 	if active.pack == nil || w.weights == nil {
@@ -105,6 +106,17 @@ func (w *Matrix) Pack(s *Slab) (unpacked []byte) {
 		p.exact = p.panels
 	}
 	return p.raw()
+}
+
+// Move copies weights that are not in panels from where they were loaded into s, as they are, and returns those that are needed no
+// more; nil if none are. Products have the same bits, and read the weights in larger pages.
+func (w *Matrix) Move(s *Slab) (left []byte) {
+	m, ok := w.weights.(interface{ move(*Slab) (left []byte) })
+	if !ok || w.owned {
+		return nil
+	}
+	w.owned = true
+	return m.move(s)
 }
 
 // Integer reports whether products with w multiply integers, as PeakI8 does, and not float32, as PeakF32 does.

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"jamba/tensor"
@@ -76,6 +77,40 @@ func TestRowOfFreed(t *testing.T) {
 			all[0].Row(want, i)
 			all[1].Row(got, i)
 			equalBits(t, d.String(), got, want)
+		}
+	}
+}
+
+// TestMove asserts that weights that were moved have the same bits and nothing to do with the bytes they came from, and that
+// what is in panels stays.
+func TestMove(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 9))
+	const n, k = 21, 512
+	for _, d := range append(slices.Clone(dtypes), tensor.F32) {
+		w, _ := randomMatrix(t, r, d, n, k)
+		loaded := slices.Clone(w.Raw())
+		w, err := NewMatrix(tensor.Tensor{DType: d, Shape: []int{n, k}, Data: loaded})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Pack(new(Slab))
+		packed := w.Integer()
+		x := random(r, 3*k)
+		got, want := make([]float32, 3*n), make([]float32, 3*n)
+		MatMul(want, x, &w)
+		wantRow, gotRow := make([]float32, k), make([]float32, k)
+		w.Row(wantRow, n-1)
+		left := w.Move(new(Slab))
+		if packed != (left == nil) || !packed && (&left[0] != &loaded[0] || w.InPlace() != 0) {
+			t.Errorf("%v: packed %v, %d bytes left, %d in place", d, packed, len(left), w.InPlace())
+		}
+		clear(left)
+		MatMul(got, x, &w)
+		equalBits(t, d.String(), got, want)
+		w.Row(gotRow, n-1)
+		equalBits(t, d.String(), gotRow, wantRow)
+		if w.Move(new(Slab)) != nil {
+			t.Errorf("%v: moved twice", d)
 		}
 	}
 }

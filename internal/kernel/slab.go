@@ -3,6 +3,8 @@ package kernel
 import (
 	"slices"
 	"unsafe"
+
+	"jamba/internal/kernel/par"
 )
 
 // Slab is memory for many pieces that live as long as the longest of them, in huge pages where the system has some: the
@@ -20,6 +22,8 @@ const (
 	minSlab = 64 << 10
 	maxSlab = 64 << 20
 	maxFree = 16 // remainders that are kept
+
+	copyGrain = 1 << 18 // bytes of a copy that are worth waking a thread for
 )
 
 // Bytes returns n bytes of zeroes, which begin at a line of the cache.
@@ -41,6 +45,13 @@ func (s *Slab) Bytes(n int) []byte {
 	s.free[i] = s.free[i][min(alignPart(n), len(s.free[i])):]
 	s.tidy()
 	return b
+}
+
+// copy returns a copy of b, made by all cores: its pages are touched for the first time.
+func (s *Slab) copy(b []byte) []byte {
+	to := s.Bytes(len(b))
+	par.For(len(b), copyGrain, func(lo, hi int) { copy(to[lo:hi], b[lo:hi]) })
+	return to
 }
 
 // tidy drops what is too little to be of use.

@@ -63,6 +63,11 @@ func (w *stored) pack(k *packKernels, s *Slab) *packed {
 	return newPacked(p, k, kernels, w)
 }
 
+func (w *stored) move(s *Slab) (left []byte) {
+	left, w.data = w.data, s.copy(w.data)
+	return left
+}
+
 func (*stored) integer() bool { return false }
 
 func (w *stored) bytes() int { return len(w.data) }

@@ -78,6 +78,9 @@ var (
 	}}
 )
 
+// dotFetch is how many weights of a row ahead are brought from the second cache to the first.
+const dotFetch = 256
+
 // dotTile writes the tile of m rows of x and n of w. With AVX2 and weights of 16 bits, k is a multiple of 8: there are no
 // masked loads of 16 bits.
 func dotTile(wt weightType, m, n int) {
@@ -141,11 +144,12 @@ func dotTile(wt weightType, m, n int) {
 		loop("k32", k, 32, func() {
 			for j := range n {
 				for line := 0; line < 32<<wt.shift; line += 64 {
-					if m == 1 {
+					if !v.wide() {
 						PREFETCHT0(disp(nextRow(j), line))
-					} else {
-						PREFETCHT1(disp(nextRow(j), line))
+						continue
 					}
+					PREFETCHT1(disp(nextRow(j), line))
+					PREFETCHT0(disp(wrow(j), dotFetch<<wt.shift+line))
 				}
 			}
 			for off := range 32 / v.words() {
