@@ -1,6 +1,10 @@
 package tokenizer
 
-import "sync"
+import (
+	"slices"
+	"sync"
+	"unicode/utf8"
+)
 
 // A merge that could be made next. The lowest rank goes first, among equals the leftmost.
 type pending struct {
@@ -110,6 +114,12 @@ func getScratch() *scratch {
 	s := scratches.Get().(*scratch)
 	s.symbols, s.agenda = s.symbols[:0], s.agenda[:0]
 	return s
+}
+
+// grow makes room for a symbol for each character of text at once: that of a long text takes its memory once, not all the lengths that
+// came before it, too.
+func (s *scratch) grow(text string) {
+	s.symbols = slices.Grow(s.symbols, utf8.RuneCountInString(text))
 }
 
 func (s *scratch) release() {

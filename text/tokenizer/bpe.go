@@ -197,6 +197,7 @@ func (m *bpe) consider(sc *scratch, left int32) {
 // addSymbols appends a symbol for every character of s, or one for every byte of a character the
 // vocabulary lacks.
 func (m *bpe) addSymbols(sc *scratch, s string, b *budget) {
+	sc.grow(s)
 	afterUnk := false
 	for i := 0; i < len(s); {
 		_, n := utf8.DecodeRuneInString(s[i:])

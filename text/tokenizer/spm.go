@@ -192,6 +192,7 @@ func (m *spm) char(s string) (r rune, n int) {
 func (m *spm) mergeWord(dst []int32, s string) []int32 {
 	sc := getScratch()
 	defer sc.release()
+	sc.grow(s)
 	for at := 0; at < len(s); {
 		sym := symbol{lo: int32(at)}
 		_, n, _ := m.user.longest(s[at:])
