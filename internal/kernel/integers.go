@@ -98,3 +98,34 @@ func (int4Fours) get(dst []float32, block []byte, rows, r int) {
 		}
 	}
 }
+
+// int6Fours are integers of 6 bits with a sign, to which 32 was added, [2, 3, R, 4] for each 16 columns: a byte of the i-th of
+// three vectors has a column of four i in its lower six bits, and in its upper two the i-th two bits of one of the last four.
+type int6Fours struct{}
+
+func (int6Fours) bits() int { return 6 }
+
+func (int6Fours) put(block []byte, rows, r int, q []int8) {
+	for j := range 6 {
+		four, own, last := block[(j*rows+r)*4:][:4], q[j/3*16+j%3*4:], q[j/3*16+12:]
+		for i := range four {
+			four[i] = byte(own[i]+32) | byte(last[i]+32)>>(j%3*2)<<6
+		}
+	}
+}
+
+func (int6Fours) get(dst []float32, block []byte, rows, r int) {
+	for half := range 2 {
+		to := dst[16*half:]
+		var last [4]byte
+		for j := range 3 {
+			for i, b := range block[((3*half+j)*rows+r)*4:][:4] {
+				to[4*j+i] = float32(int8(b&63) - 32)
+				last[i] |= b >> 6 << (2 * j)
+			}
+		}
+		for i, b := range last {
+			to[12+i] = float32(int8(b) - 32)
+		}
+	}
+}

@@ -139,7 +139,11 @@ func eightBits(w Register, off, first, last int, signed bool, fetch func(off int
 			fetch(off)
 			four := v.register()
 			move(at(w, off), four)
-			fours(four, column, signed, one)
+			bias := uint32(0)
+			if signed {
+				bias = 128
+			}
+			fours(four, column, bias, one)
 		}
 		return
 	}
@@ -163,8 +167,8 @@ func fourBits(w Register, off int, fetch func(off int), one func(column int, wei
 			VPSRLW(Imm(4), lower, upper)
 			and(u32(0x0F0F0F0F), lower, lower)
 			and(u32(0x0F0F0F0F), upper, upper)
-			fours(lower, 4*j, false, one)
-			fours(upper, 16+4*j, false, one)
+			fours(lower, 4*j, 0, one)
+			fours(upper, 16+4*j, 0, one)
 		}
 		return
 	}
@@ -180,13 +184,13 @@ func fourBits(w Register, off int, fetch func(off int), one func(column int, wei
 	}
 }
 
-// fours calls one for both pairs of int16 of four bytes of each row.
-func fours(four VecVirtual, column int, signed bool, one func(column int, weights VecVirtual)) {
+// fours calls one for both pairs of int16 of four bytes of each row, to which bias was added.
+func fours(four VecVirtual, column int, bias uint32, one func(column int, weights VecVirtual)) {
 	for half := range 2 {
 		weights := v.register()
 		VPSHUFB(spread(half), four, weights)
-		if signed {
-			VPSUBW(u32(0x00800080), weights, weights)
+		if bias > 0 {
+			VPSUBW(u32(bias<<16|bias), weights, weights)
 		}
 		one(column+2*half, weights)
 	}

@@ -414,7 +414,7 @@ func tileWidenSuper(f superFormat) {
 				})
 			}
 		}
-		add(2*f.bits*v.bytes, w)
+		add(2*f.width()*v.bytes, w)
 		add(2*v.words()*32/f.sub, sc)
 		ADDQ(U32(2048), dst)
 	})

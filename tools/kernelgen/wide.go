@@ -248,7 +248,7 @@ func wideSuper(f superFormat) {
 	sc, ahead := Load(Param("sc"), GP64()), Load(Param("ahead"), GP64())
 	stride := v.bytes * v.widePanels
 	loop("block", n, 1, func() {
-		for off := 0; off < v.bytes*f.bits; off += 64 {
+		for off := 0; off < v.bytes*f.width(); off += 64 {
 			PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: off})
 		}
 		for part := range 32 / f.sub {
@@ -259,7 +259,7 @@ func wideSuper(f superFormat) {
 				move(weights, at(dst, stride/2*column))
 			})
 		}
-		add(v.bytes*f.bits, w)
+		add(v.bytes*f.width(), w)
 		add(v.words()*32/f.sub, sc)
 		add(stride*16, dst)
 	})
