@@ -83,7 +83,7 @@ func (f digitFormat) load(m int, more string) *digitTile {
 		VMOVDQU32(u32(0x0F0F0F0F), t.nibble)
 	}
 	if f.bits == 6 {
-		t.six = newSixMasks(m <= 4)
+		t.six = newSixMasks(true)
 	}
 	zero(t.none)
 	return t
