@@ -129,3 +129,32 @@ func (int6Fours) get(dst []float32, block []byte, rows, r int) {
 		}
 	}
 }
+
+// int5Fours are integers of 5 bits, [5, R, 4]: a byte of the i-th of five vectors has a column of four i in its lower five bits.
+// Its upper three are the lower three bits of one of the fours 5, 6 and 7, then the upper two of four 5 and the fourth bit of
+// four 7, and the upper two of four 6 and the fifth bit of four 7.
+type int5Fours struct{}
+
+func (int5Fours) bits() int { return 5 }
+
+func (int5Fours) put(block []byte, rows, r int, q []int8) {
+	for i := range 4 {
+		five, six, seven := byte(q[20+i]), byte(q[24+i]), byte(q[28+i])
+		for j, upper := range [5]byte{five & 7, six & 7, seven & 7, five>>3 | seven>>3&1<<2, six>>3 | seven>>4<<2} {
+			block[(j*rows+r)*4+i] = byte(q[4*j+i]) | upper<<5
+		}
+	}
+}
+
+func (int5Fours) get(dst []float32, block []byte, rows, r int) {
+	for i := range 4 {
+		var upper [5]byte
+		for j := range upper {
+			b := block[(j*rows+r)*4+i]
+			dst[4*j+i], upper[j] = float32(b&31), b>>5
+		}
+		dst[20+i] = float32(upper[0] | upper[3]&3<<3)
+		dst[24+i] = float32(upper[1] | upper[4]&3<<3)
+		dst[28+i] = float32(upper[2] | upper[3]>>2<<3 | upper[4]>>2<<4)
+	}
+}

@@ -23,7 +23,7 @@ var layouts = map[tensor.DType]*layout{
 	tensor.Q5_0: {int8Pairs{}, int8Fours{128}, 32, scaleOnly{}, i8},
 	tensor.Q5_1: {int8Pairs{}, int8Fours{}, 32, scaleMin{}, i8m},
 	tensor.Q4_K: {int4Pairs{}, int4Fours{}, 32, superMin{max: 1<<13 - 1}, k4},
-	tensor.Q5_K: {int8Pairs{}, int8Fours{}, 32, superMin{max: 1<<13 - 1}, k5},
+	tensor.Q5_K: {int8Pairs{}, int5Fours{}, 32, superMin{max: 1<<13 - 1}, k5},
 	tensor.Q6_K: {int8Pairs{}, int6Fours{}, 16, superOnly{max: 63<<6 + 31}, k6},
 	tensor.INT8: {int8Fours{128}, int8Fours{128}, 32, rowOnly{}, c8},
 }

@@ -26,7 +26,7 @@ const (
 // digitFormat is an arithmetic as digit tiles compute it.
 type digitFormat struct {
 	title  string
-	bits   int  // of a weight: 4, 6 or 8
+	bits   int  // of a weight: 4, 5, 6 or 8
 	signed bool // half of their range was added to weights
 	sub    int  // columns of a sub-block with a scale of a byte; 0: there are no super-blocks
 	minima bool
@@ -42,7 +42,7 @@ func digits() {
 		{"I8m", 8, false, 0, true, digitBase, 32},
 		{"I4", 4, false, 0, true, digitBase, 32},
 		{"K4", 4, false, 32, true, digitBaseSuper, 32},
-		{"K5", 8, false, 32, true, digitBaseSuper, 16},
+		{"K5", 5, false, 32, true, digitBaseSuper, 16},
 		{"K6", 6, true, 16, false, digitBaseOnly, 16},
 	} {
 		for m := 1; m <= v.packedRows; m++ {
@@ -64,6 +64,7 @@ type digitTile struct {
 	x            func(i int) Mem
 	bases        []Register
 	nibble       VecVirtual // the mask of lower halves of bytes
+	five         fiveMasks
 	six          sixMasks
 	none         VecVirtual // zeroes: to the allocator, what is cleared by itself is in use before
 }
@@ -82,7 +83,10 @@ func (f digitFormat) load(m int, more string) *digitTile {
 		t.nibble = v.register()
 		VMOVDQU32(u32(0x0F0F0F0F), t.nibble)
 	}
-	if f.bits == 6 {
+	switch f.bits {
+	case 5:
+		t.five = newFiveMasks(m < 6)
+	case 6:
 		t.six = newSixMasks(true)
 	}
 	zero(t.none)
@@ -113,6 +117,10 @@ func (t *digitTile) products(n, first, last int) (high, low []VecVirtual) {
 		}
 	}
 	fetch := prefetchI8
+	if t.bits == 5 {
+		t.five.fiveBits(t.w, v.bytes*n*t.bits, first, last, func(off int) { prefetch(t.w, off, fetch) }, dots)
+		return high, low
+	}
 	if t.bits == 6 {
 		t.six.sixBits(t.w, v.bytes*(n*t.bits+first/16*3), func(off int) { prefetch(t.w, off, fetch) }, func(column int, w VecVirtual) {
 			dots(first+column, w)

@@ -6,6 +6,9 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
+// selected is VPTERNLOGD's function for the bits of the destination where those of the mask are 1, else those of the other.
+const selected = 0xE4
+
 // sixMasks are what takes integers of 6 bits apart: the bits of one, and which two and four of them come from elsewhere.
 type sixMasks struct{ one, two, four Op }
 
@@ -24,7 +27,6 @@ func newSixMasks(inRegisters bool) sixMasks {
 // sixBits calls one for each vector of four columns, of 16 columns by 16 rows at off from w on, with the first of the four.
 // They are three vectors, whose bytes have a column in their lower six bits; the upper two of all three are the fourth.
 func (m sixMasks) sixBits(w Register, off int, fetch func(off int), one func(column int, four VecVirtual)) {
-	const selected = 0xE4 // the bits of the destination where those of the mask are 1, else those of the other
 	last := v.register()
 	for i := range 3 {
 		off := off + v.bytes*i

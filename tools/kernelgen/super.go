@@ -25,7 +25,7 @@ func superblocks() {
 // superFormat is a K format as it lies in panels.
 type superFormat struct {
 	title   string
-	bits    int // of q: 4, 8, or 6 in panels of 16 rows, which are 8 in those of 8
+	bits    int // of q: 4, or 5 and 6 in panels of 16 rows, which are 8 in those of 8
 	signed  bool
 	sub     int // columns of a sub-block
 	minima  bool
@@ -34,13 +34,13 @@ type superFormat struct {
 
 var (
 	q4k = superFormat{"gemmK4", 4, false, 32, true, prefetchI4}
-	q5k = superFormat{"gemmK5", 8, false, 32, true, prefetchI8}
+	q5k = superFormat{"gemmK5", 5, false, 32, true, prefetchI8}
 	q6k = superFormat{"gemmK6", 6, true, 16, false, prefetchI8}
 )
 
 // width is how many bits q takes.
 func (f superFormat) width() int {
-	if f.bits == 6 && !v.wide() {
+	if f.bits > 4 && !v.wide() {
 		return 8
 	}
 	return f.bits
@@ -58,6 +58,10 @@ func (f superFormat) pairs(w Register, n, part int, one func(column int, weights
 	switch f.width() {
 	case 4:
 		fourBits(w, off, fetch, one)
+	case 5:
+		newFiveMasks(false).fiveBits(w, off, part*f.sub, (part+1)*f.sub, fetch, func(column int, four VecVirtual) {
+			fours(four, column, 0, one)
+		})
 	case 6:
 		newSixMasks(false).sixBits(w, off+3*v.bytes*part, fetch, func(column int, four VecVirtual) {
 			fours(four, part*f.sub+column, 32, one)
