@@ -38,14 +38,22 @@ func TestLayouts(t *testing.T) {
 	}
 }
 
-// integersOf are 32 integers of 4 bits, of Q6_K of 6 with a sign.
+// integersOf are 32 integers of as many bits as those of the type have.
 func integersOf(d tensor.DType, row int) []int8 {
+	bits, sign := 4, 0
+	switch d {
+	case tensor.Q5_1, tensor.Q5_K:
+		bits = 5
+	case tensor.Q6_K:
+		bits, sign = 6, 32
+	case tensor.Q5_0:
+		bits, sign = 5, 16
+	case tensor.Q8_0, tensor.INT8:
+		bits, sign = 8, 128
+	}
 	q := make([]int8, 32)
 	for i := range q {
-		q[i] = int8((i*7 + row*5 + i/9) & 15)
-		if d == tensor.Q6_K {
-			q[i] = int8((i*7+row*5+i/9)&63) - 32
-		}
+		q[i] = int8((i*71+row*5+i/9)&(1<<bits-1) - sign)
 	}
 	return q
 }

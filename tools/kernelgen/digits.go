@@ -39,7 +39,7 @@ type digitFormat struct {
 func digits() {
 	for _, f := range []digitFormat{
 		{"I8", 8, true, 0, false, digitBase, 32},
-		{"I8m", 8, false, 0, true, digitBase, 32},
+		{"I8m", 5, false, 0, true, digitBase, 32},
 		{"I4", 4, false, 0, true, digitBase, 32},
 		{"K4", 4, false, 32, true, digitBaseSuper, 32},
 		{"K5", 5, false, 32, true, digitBaseSuper, 16},

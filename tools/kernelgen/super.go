@@ -26,16 +26,15 @@ func superblocks() {
 type superFormat struct {
 	title   string
 	bits    int // of q: 4, or 5 and 6 in panels of 16 rows, which are 8 in those of 8
-	signed  bool
 	sub     int // columns of a sub-block
 	minima  bool
 	forward int // how far ahead of the products weights are fetched
 }
 
 var (
-	q4k = superFormat{"gemmK4", 4, false, 32, true, prefetchI4}
-	q5k = superFormat{"gemmK5", 5, false, 32, true, prefetchI8}
-	q6k = superFormat{"gemmK6", 6, true, 16, false, prefetchI8}
+	q4k = superFormat{"gemmK4", 4, 32, true, prefetchI4}
+	q5k = superFormat{"gemmK5", 5, 32, true, prefetchI8}
+	q6k = superFormat{"gemmK6", 6, 16, false, prefetchI8}
 )
 
 // width is how many bits q takes.
@@ -67,7 +66,7 @@ func (f superFormat) pairs(w Register, n, part int, one func(column int, weights
 			fours(four, part*f.sub+column, 32, one)
 		})
 	default:
-		eightBits(w, off, part*f.sub, (part+1)*f.sub, f.signed, fetch, one)
+		eightBits(w, off, part*f.sub, (part+1)*f.sub, fetch, one)
 	}
 }
 
