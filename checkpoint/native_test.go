@@ -427,7 +427,7 @@ func TestNativeMalformed(t *testing.T) {
 		want   string
 		change func(f *nativeFile)
 	}{
-		{"native layout of version 1, this program reads 2: make the file again", func(f *nativeFile) { f.set("version", uint32(1)) }},
+		{"native layout of version 1, this program reads 3: make the file again", func(f *nativeFile) { f.set("version", uint32(1)) }},
 		{"key jamba.native.version", func(f *nativeFile) { f.remove("version") }},
 		{"key jamba.native.rows", func(f *nativeFile) { f.remove("rows") }},
 		{"key jamba.native.rows: is string, want integer", func(f *nativeFile) { f.set("rows", "8") }},

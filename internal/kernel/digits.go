@@ -12,9 +12,9 @@ const digitBlock = 44
 // floats of blockTiles, and read the scales as they lie in panels.
 //
 // A block of 32 activations is digitBlock int16: 32 higher digits, 32 lower ones, both as bytes, the scale and scale·sum as
-// float32, and four int32, which take off what weights with a sign had added, see int8Fours. Beside blocks of 32 the base is 256,
-// and the second of them is -128 times the sum of the numbers. Beside K formats the base is such that sums of a digit are 16
-// bits: 128, or 64 beside Q6_K. Of the K formats Q6_K alone has signs, and the four are -128 times the sums of the digits: the
+// float32, and four int32, which take off what weights with a sign had added, see int8Fours and int6Fours. Beside blocks of 32 the base
+// is 256, and the second of them is -128 times the sum of the numbers. Beside K formats the base is such that sums of a digit are 16
+// bits: 128, or 64 beside Q6_K. Of the K formats Q6_K alone has signs, and the four are -32 times the sums of the digits: the
 // higher ones of the first 16 numbers, the lower ones, and those of the last 16.
 type digitTiles struct {
 	digitRows

@@ -29,28 +29,25 @@ func (int8Pairs) get(dst []float32, block []byte, rows, r int) {
 	}
 }
 
-// int8Fours are integers of 8 bits, [8, R, 4]: four columns of each row. Processors multiply bytes without a sign by such
-// with one.
-type int8Fours struct {
-	// sign is what turns one of a type with a sign into one without and back: 128, which adds so much, or 0.
-	sign byte
-}
+// int8Fours are integers of 8 bits with 128 added, [8, R, 4]: four columns of each row. Processors multiply bytes without a sign
+// by such with one.
+type int8Fours struct{}
 
 func (int8Fours) bits() int { return 8 }
 
-func (f int8Fours) put(block []byte, rows, r int, q []int8) {
+func (int8Fours) put(block []byte, rows, r int, q []int8) {
 	for j := range 8 {
 		four := block[(j*rows+r)*4:][:4]
 		for i := range four {
-			four[i] = byte(q[4*j+i]) ^ f.sign
+			four[i] = byte(q[4*j+i]) ^ 128
 		}
 	}
 }
 
-func (f int8Fours) get(dst []float32, block []byte, rows, r int) {
+func (int8Fours) get(dst []float32, block []byte, rows, r int) {
 	for j := range 8 {
 		for i, q := range block[(j*rows+r)*4:][:4] {
-			dst[4*j+i] = float32(int8(q ^ f.sign))
+			dst[4*j+i] = float32(int8(q ^ 128))
 		}
 	}
 }
@@ -96,5 +93,65 @@ func (int4Fours) get(dst []float32, block []byte, rows, r int) {
 		for i, q := range block[(j*rows+r)*4:][:4] {
 			dst[4*j+i], dst[16+4*j+i] = float32(q&15), float32(q>>4)
 		}
+	}
+}
+
+// int6Fours are integers of 6 bits with a sign, to which 32 was added, [2, 3, R, 4] for each 16 columns: a byte of the i-th of
+// three vectors has a column of four i in its lower six bits, and in its upper two the i-th two bits of one of the last four.
+type int6Fours struct{}
+
+func (int6Fours) bits() int { return 6 }
+
+func (int6Fours) put(block []byte, rows, r int, q []int8) {
+	for j := range 6 {
+		four, own, last := block[(j*rows+r)*4:][:4], q[j/3*16+j%3*4:], q[j/3*16+12:]
+		for i := range four {
+			four[i] = byte(own[i]+32) | byte(last[i]+32)>>(j%3*2)<<6
+		}
+	}
+}
+
+func (int6Fours) get(dst []float32, block []byte, rows, r int) {
+	for half := range 2 {
+		to := dst[16*half:]
+		var last [4]byte
+		for j := range 3 {
+			for i, b := range block[((3*half+j)*rows+r)*4:][:4] {
+				to[4*j+i] = float32(int8(b&63) - 32)
+				last[i] |= b >> 6 << (2 * j)
+			}
+		}
+		for i, b := range last {
+			to[12+i] = float32(int8(b) - 32)
+		}
+	}
+}
+
+// int5Fours are integers of 5 bits, [5, R, 4]: a byte of the i-th of five vectors has a column of four i in its lower five bits.
+// Its upper three are the lower three bits of one of the fours 5, 6 and 7, then the upper two of four 5 and the fourth bit of
+// four 7, and the upper two of four 6 and the fifth bit of four 7.
+type int5Fours struct{}
+
+func (int5Fours) bits() int { return 5 }
+
+func (int5Fours) put(block []byte, rows, r int, q []int8) {
+	for i := range 4 {
+		five, six, seven := byte(q[20+i]), byte(q[24+i]), byte(q[28+i])
+		for j, upper := range [5]byte{five & 7, six & 7, seven & 7, five>>3 | seven>>3&1<<2, six>>3 | seven>>4<<2} {
+			block[(j*rows+r)*4+i] = byte(q[4*j+i]) | upper<<5
+		}
+	}
+}
+
+func (int5Fours) get(dst []float32, block []byte, rows, r int) {
+	for i := range 4 {
+		var upper [5]byte
+		for j := range upper {
+			b := block[(j*rows+r)*4+i]
+			dst[4*j+i], upper[j] = float32(b&31), b>>5
+		}
+		dst[20+i] = float32(upper[0] | upper[3]&3<<3)
+		dst[24+i] = float32(upper[1] | upper[4]&3<<3)
+		dst[28+i] = float32(upper[2] | upper[3]>>2<<3 | upper[4]>>2<<4)
 	}
 }

@@ -17,15 +17,15 @@ type layout struct {
 // those of less than four bits, which would take two to five times the memory in panels, and those whose values are from
 // a table.
 var layouts = map[tensor.DType]*layout{
-	tensor.Q8_0: {int8Pairs{}, int8Fours{128}, 32, scaleOnly{}, i8},
+	tensor.Q8_0: {int8Pairs{}, int8Fours{}, 32, scaleOnly{}, i8},
 	tensor.Q4_0: {int4Pairs{}, int4Fours{}, 32, scaleOffset{}, i4m},
 	tensor.Q4_1: {int4Pairs{}, int4Fours{}, 32, scaleMin{}, i4m},
-	tensor.Q5_0: {int8Pairs{}, int8Fours{128}, 32, scaleOnly{}, i8},
-	tensor.Q5_1: {int8Pairs{}, int8Fours{}, 32, scaleMin{}, i8m},
+	tensor.Q5_0: {int8Pairs{}, int8Fours{}, 32, scaleOnly{}, i8},
+	tensor.Q5_1: {int8Pairs{}, int5Fours{}, 32, scaleMin{}, i8m},
 	tensor.Q4_K: {int4Pairs{}, int4Fours{}, 32, superMin{max: 1<<13 - 1}, k4},
-	tensor.Q5_K: {int8Pairs{}, int8Fours{}, 32, superMin{max: 1<<13 - 1}, k5},
-	tensor.Q6_K: {int8Pairs{}, int8Fours{128}, 16, superOnly{max: 63<<6 + 31}, k6},
-	tensor.INT8: {int8Fours{128}, int8Fours{128}, 32, rowOnly{}, c8},
+	tensor.Q5_K: {int8Pairs{}, int5Fours{}, 32, superMin{max: 1<<13 - 1}, k5},
+	tensor.Q6_K: {int8Pairs{}, int6Fours{}, 16, superOnly{max: 63<<6 + 31}, k6},
+	tensor.INT8: {int8Fours{}, int8Fours{}, 32, rowOnly{}, c8},
 }
 
 // arithmetic is what kernels compute of activations, integers and scales: the index of a tier's kernels.
@@ -33,7 +33,7 @@ type arithmetic int
 
 const (
 	i8  arithmetic = iota // 8 bits, a scale for 32 columns
-	i8m                   // and a minimum
+	i8m                   // 8 bits, 5 in panels of 16 rows, a scale and a minimum
 	i4m                   // 4 bits, a scale and a minimum
 	k4                    // K formats of 4, 5 and 6 bits
 	k5

@@ -24,11 +24,11 @@ func TestLayouts(t *testing.T) {
 		for rows, integers := range map[int]integers{8: l.pairs, maxPackRows: l.fours} {
 			block, got := make([]byte, 32*rows*integers.bits()/8), make([]float32, 32)
 			for r := range rows {
-				integers.put(block, rows, r, integersOf(r))
+				integers.put(block, rows, r, integersOf(d, r))
 			}
 			for r := range rows {
 				integers.get(got, block, rows, r)
-				for i, q := range integersOf(r) {
+				for i, q := range integersOf(d, r) {
 					if got[i] != float32(q) {
 						t.Fatalf("%v: integer %d of row %d is %v, want %d", d, i, r, got[i], q)
 					}
@@ -38,11 +38,22 @@ func TestLayouts(t *testing.T) {
 	}
 }
 
-// integersOf are 32 integers of 4 bits.
-func integersOf(row int) []int8 {
+// integersOf are 32 integers of as many bits as those of the type have.
+func integersOf(d tensor.DType, row int) []int8 {
+	bits, sign := 4, 0
+	switch d {
+	case tensor.Q5_1, tensor.Q5_K:
+		bits = 5
+	case tensor.Q6_K:
+		bits, sign = 6, 32
+	case tensor.Q5_0:
+		bits, sign = 5, 16
+	case tensor.Q8_0, tensor.INT8:
+		bits, sign = 8, 128
+	}
 	q := make([]int8, 32)
 	for i := range q {
-		q[i] = int8((i*7 + row*5 + i/9) & 15)
+		q[i] = int8((i*71+row*5+i/9)&(1<<bits-1) - sign)
 	}
 	return q
 }

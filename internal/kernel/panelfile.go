@@ -8,7 +8,7 @@ import (
 )
 
 // PanelVersion is the version of the layout of packed matrices, as PanelWriter writes it and FromPanels reads it.
-const PanelVersion = 2
+const PanelVersion = 3
 
 // PanelRows returns how many rows lie side by side in the panels of the kernels in use; 0: they have none.
 func PanelRows() int {

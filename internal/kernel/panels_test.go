@@ -123,8 +123,8 @@ func TestPanelVersion(t *testing.T) {
 	want := map[tensor.DType][2]string{
 		tensor.Q8_0: {"dc858c418f7c0b8f", "3feb4ee5d1c9bba0"}, tensor.Q4_0: {"ad91e74b96c41f3e", "638053a3e07011c1"},
 		tensor.Q4_1: {"d3c8a8f6aa54fcc4", "5b0d4faa55bf5d40"}, tensor.Q5_0: {"568c0e9e7dd51be7", "ff3d1e929e73e56a"},
-		tensor.Q5_1: {"39ab5902dcb08cef", "277da7ff94d5a9f9"}, tensor.Q4_K: {"657efeed687d21f5", "623fd518e7306637"},
-		tensor.Q5_K: {"f767ab8930b3a306", "65008cc049c2cf43"}, tensor.Q6_K: {"d00e638df5e325d1", "ff3112b59d7c897b"},
+		tensor.Q5_1: {"39ab5902dcb08cef", "9ddfa3aed09ea712"}, tensor.Q4_K: {"657efeed687d21f5", "623fd518e7306637"},
+		tensor.Q5_K: {"f767ab8930b3a306", "3429d2b377160ad3"}, tensor.Q6_K: {"d00e638df5e325d1", "798647c73adba745"},
 		tensor.INT8: {"8dd021c0bd402cc5", "9c8e1008f8418428"},
 	}
 	for d, sums := range want {
@@ -138,7 +138,7 @@ func TestPanelVersion(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := fmt.Sprintf("%x", sha256.Sum256(panelsOf(t, rows, 19, w)))[:16]; got != sums[i] || PanelVersion != 2 {
+			if got := fmt.Sprintf("%x", sha256.Sum256(panelsOf(t, rows, 19, w)))[:16]; got != sums[i] || PanelVersion != 3 {
 				t.Errorf("%v in panels of %d rows has the sum %s, want %s; PanelVersion is %d", d, rows, got, sums[i], PanelVersion)
 			}
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // A block of 32 activations in digits: the higher ones, the lower ones, the scale, scale·sum, and what is to be added to the
-// sums of products with weights that had 128 added, see digitTiles in package kernel.
+// sums of products with weights that had 128 or 32 added, see digitTiles in package kernel.
 const (
 	digitLow   = 32
 	digitScale = 64
@@ -26,8 +26,8 @@ const (
 // digitFormat is an arithmetic as digit tiles compute it.
 type digitFormat struct {
 	title  string
-	bits   int  // of a weight: 4 or 8
-	signed bool // 128 was added to weights
+	bits   int  // of a weight: 4, 5, 6 or 8
+	signed bool // half of their range was added to weights
 	sub    int  // columns of a sub-block with a scale of a byte; 0: there are no super-blocks
 	minima bool
 	// base and columns are such that sums of each digit over so many columns are 16 bits, if there are super-blocks.
@@ -39,11 +39,11 @@ type digitFormat struct {
 func digits() {
 	for _, f := range []digitFormat{
 		{"I8", 8, true, 0, false, digitBase, 32},
-		{"I8m", 8, false, 0, true, digitBase, 32},
+		{"I8m", 5, false, 0, true, digitBase, 32},
 		{"I4", 4, false, 0, true, digitBase, 32},
 		{"K4", 4, false, 32, true, digitBaseSuper, 32},
-		{"K5", 8, false, 32, true, digitBaseSuper, 16},
-		{"K6", 8, true, 16, false, digitBaseOnly, 16},
+		{"K5", 5, false, 32, true, digitBaseSuper, 16},
+		{"K6", 6, true, 16, false, digitBaseOnly, 16},
 	} {
 		for m := 1; m <= v.packedRows; m++ {
 			if f.sub == 0 {
@@ -64,6 +64,8 @@ type digitTile struct {
 	x            func(i int) Mem
 	bases        []Register
 	nibble       VecVirtual // the mask of lower halves of bytes
+	five         fiveMasks
+	six          sixMasks
 	none         VecVirtual // zeroes: to the allocator, what is cleared by itself is in use before
 }
 
@@ -81,12 +83,18 @@ func (f digitFormat) load(m int, more string) *digitTile {
 		t.nibble = v.register()
 		VMOVDQU32(u32(0x0F0F0F0F), t.nibble)
 	}
+	switch f.bits {
+	case 5:
+		t.five = newFiveMasks(m < 6)
+	case 6:
+		t.six = newSixMasks(true)
+	}
 	zero(t.none)
 	return t
 }
 
-// products returns the sums of those of columns first to last of the n-th 32 from here, for each digit. What 128 in signed
-// weights adds is taken off, of blocks of 32 columns from the lower sum alone.
+// products returns the sums of those of columns first to last of the n-th 32 from here, for each digit. What was added to signed
+// weights is taken off, of blocks of 32 columns from the lower sum alone.
 func (t *digitTile) products(n, first, last int) (high, low []VecVirtual) {
 	high, low = vectors(t.m), vectors(t.m)
 	for i := range t.m {
@@ -109,6 +117,16 @@ func (t *digitTile) products(n, first, last int) (high, low []VecVirtual) {
 		}
 	}
 	fetch := prefetchI8
+	if t.bits == 5 {
+		t.five.fiveBits(t.w, v.bytes*n*t.bits, first, last, func(off int) { prefetch(t.w, off, fetch) }, dots)
+		return high, low
+	}
+	if t.bits == 6 {
+		t.six.sixBits(t.w, v.bytes*(n*t.bits+first/16*3), func(off int) { prefetch(t.w, off, fetch) }, func(column int, w VecVirtual) {
+			dots(first+column, w)
+		})
+		return high, low
+	}
 	if t.bits == 4 {
 		fetch = prefetchI4
 	}
@@ -225,11 +243,10 @@ func (f digitFormat) superTile(m int) {
 			highs, lows := t.products(n, first, first+f.columns)
 			if first%f.sub == 0 {
 				VPMOVSXBD(at(sc, v.words()*(n*32+first)/f.sub), low)
-				VPSLLD(Imm(uint64(f.base)), low, high)
 				if f.signed { // their scales have signs, too
 					VPANDD(u32(0xFFFF), low, low)
-					VPANDD(u32(0xFFFF), high, high)
 				}
+				VPSLLW(Imm(uint64(f.base)), low, high)
 			}
 			for i, a := range all {
 				v.dot(high, highs[i], a)
@@ -315,15 +332,20 @@ func roundDigits() {
 }
 
 // roundParts rounds blocks of so many times 32 numbers that share a scale. Beside formats without minima there is what is taken
-// off for weights with 128 added: of 32 columns if they are a block, else of each digit of 16, the sub-blocks of Q6_K.
+// off for weights with 128 added: of 32 columns if they are a block, else, with 32 added, of each digit of 16, the sub-blocks of
+// Q6_K.
 func roundParts(title string, parts, base int) {
 	TEXT(title+v.tier, NOSPLIT, "func(q *int16, x *float32, limit float32, times float32, blocks int)")
 	Pragma("noescape")
 	q, x, n := Load(Param("q"), GP64()), Load(Param("x"), GP64()), Load(Param("blocks"), GP64())
 	sum := func(x VecVirtual) VecVirtual { return fold(x, func(a, b, to Op) { VPADDD(a, b, to) }) }
+	half := 7 // what was added to weights, as a power of two
+	if base == digitBaseOnly {
+		half = 5
+	}
 	taken := func(sum VecVirtual, to Mem) {
 		off, none := XMM(), XMM()
-		VPSLLD(Imm(7), sum, off)
+		VPSLLD(Imm(uint64(half)), sum, off)
 		VPXOR(none, none, none)
 		VPSUBD(off, none, off)
 		VMOVD(off, to)

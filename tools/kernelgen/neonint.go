@@ -130,7 +130,9 @@ type neonFormat struct {
 	super  bool // a K format, see superFormat
 }
 
-func neonSuper(f superFormat) neonFormat { return neonFormat{f.title, f.bits, f.sub, f.minima, true} }
+func neonSuper(f superFormat) neonFormat {
+	return neonFormat{f.title, f.width(), f.sub, f.minima, true}
+}
 
 // neonProducts writes the tiles for few rows of activations.
 func neonProducts(f *arm64.File) {

@@ -131,15 +131,15 @@ func prefetch(w Register, off, ahead int) {
 
 // eightBits calls one for each vector of pairs of int16 of the columns from first to last of 32, widened from a block of 8 bits
 // at off from w on, with the column that the pairs begin with. Panels of 8 rows have pairs of columns of each row; those of 16
-// have four columns of each, signed ones with 128 added.
-func eightBits(w Register, off, first, last int, signed bool, fetch func(off int), one func(column int, weights VecVirtual)) {
+// have four columns of each, with 128 added.
+func eightBits(w Register, off, first, last int, fetch func(off int), one func(column int, weights VecVirtual)) {
 	if v.wide() {
 		for column := first; column < last; column += 4 {
 			off := off + v.bytes*column/4
 			fetch(off)
 			four := v.register()
 			move(at(w, off), four)
-			fours(four, column, signed, one)
+			fours(four, column, 128, one)
 		}
 		return
 	}
@@ -163,8 +163,8 @@ func fourBits(w Register, off int, fetch func(off int), one func(column int, wei
 			VPSRLW(Imm(4), lower, upper)
 			and(u32(0x0F0F0F0F), lower, lower)
 			and(u32(0x0F0F0F0F), upper, upper)
-			fours(lower, 4*j, false, one)
-			fours(upper, 16+4*j, false, one)
+			fours(lower, 4*j, 0, one)
+			fours(upper, 16+4*j, 0, one)
 		}
 		return
 	}
@@ -180,13 +180,13 @@ func fourBits(w Register, off int, fetch func(off int), one func(column int, wei
 	}
 }
 
-// fours calls one for both pairs of int16 of four bytes of each row.
-func fours(four VecVirtual, column int, signed bool, one func(column int, weights VecVirtual)) {
+// fours calls one for both pairs of int16 of four bytes of each row, to which bias was added.
+func fours(four VecVirtual, column int, bias uint32, one func(column int, weights VecVirtual)) {
 	for half := range 2 {
 		weights := v.register()
 		VPSHUFB(spread(half), four, weights)
-		if signed {
-			VPSUBW(u32(0x00800080), weights, weights)
+		if bias > 0 {
+			VPSUBW(u32(bias<<16|bias), weights, weights)
 		}
 		one(column+2*half, weights)
 	}
@@ -226,6 +226,7 @@ func gemmI8(m int, minima bool) {
 	}
 	TEXT(title, NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wm *float32, blocks int)")
 	Pragma("noescape")
+	bits := blockBits(minima)
 	o := loadOperands(m, minima)
 	acc, sum := vectors(m), newSums(m, 1)
 	for _, a := range acc {
@@ -233,7 +234,7 @@ func gemmI8(m int, minima bool) {
 	}
 	loop("block", o.n, 1, func() {
 		sum.clear()
-		eightBits(o.w, 0, 0, 32, !minima, o.fetch(prefetchI8), func(column int, weights VecVirtual) {
+		panelBits(o.w, bits, o.fetch(prefetchI8), func(column int, weights VecVirtual) {
 			for i := range m {
 				v.dot(disp(o.x(i), 2*column), weights, sum[i][column/2%len(sum[i])])
 			}
@@ -245,11 +246,28 @@ func gemmI8(m int, minima bool) {
 			VFMADD231PS(s, sum.floats(i), acc[i])
 		}
 		o.minima(acc)
-		ADDQ(U32(uint32(8*v.bytes)), o.w)
+		ADDQ(U32(uint32(bits*v.bytes)), o.w)
 		add(v.bytes, o.ws)
 		o.next()
 	})
 	o.store(acc)
+}
+
+// blockBits is how many bits weights of the arithmetic of 8 bits take: with minima, as Q5_1 has, 5 in panels of 16 rows.
+func blockBits(minima bool) int {
+	if minima && v.wide() {
+		return 5
+	}
+	return 8
+}
+
+// panelBits is eightBits or fiveBits for all of 32 columns at w.
+func panelBits(w Register, bits int, fetch func(off int), one func(column int, weights VecVirtual)) {
+	if bits == 8 {
+		eightBits(w, 0, 0, 32, fetch, one)
+		return
+	}
+	newFiveMasks(false).fiveBits(w, 0, 0, 32, fetch, func(column int, four VecVirtual) { fours(four, column, 0, one) })
 }
 
 // minima adds minimum·(scale·sum) of one block to each row.

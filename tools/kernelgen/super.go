@@ -25,18 +25,25 @@ func superblocks() {
 // superFormat is a K format as it lies in panels.
 type superFormat struct {
 	title   string
-	bits    int // of q: 4 or 8
-	signed  bool
+	bits    int // of q: 4, or 5 and 6 in panels of 16 rows, which are 8 in those of 8
 	sub     int // columns of a sub-block
 	minima  bool
 	forward int // how far ahead of the products weights are fetched
 }
 
 var (
-	q4k = superFormat{"gemmK4", 4, false, 32, true, prefetchI4}
-	q5k = superFormat{"gemmK5", 8, false, 32, true, prefetchI8}
-	q6k = superFormat{"gemmK6", 8, true, 16, false, prefetchI8}
+	q4k = superFormat{"gemmK4", 4, 32, true, prefetchI4}
+	q5k = superFormat{"gemmK5", 5, 32, true, prefetchI8}
+	q6k = superFormat{"gemmK6", 6, 16, false, prefetchI8}
 )
+
+// width is how many bits q takes.
+func (f superFormat) width() int {
+	if f.bits > 4 && !v.wide() {
+		return 8
+	}
+	return f.bits
+}
 
 // pairs calls one for each vector of pairs of int16 of a sub-block, a part of the n-th 32 columns from w on, with the
 // column of the 32 that the pairs begin with.
@@ -46,11 +53,21 @@ func (f superFormat) pairs(w Register, n, part int, one func(column int, weights
 			prefetch(w, off, f.forward)
 		}
 	}
-	if f.bits == 4 {
-		fourBits(w, n*f.bits*v.bytes, fetch, one)
-		return
+	off := n * f.width() * v.bytes
+	switch f.width() {
+	case 4:
+		fourBits(w, off, fetch, one)
+	case 5:
+		newFiveMasks(false).fiveBits(w, off, part*f.sub, (part+1)*f.sub, fetch, func(column int, four VecVirtual) {
+			fours(four, column, 0, one)
+		})
+	case 6:
+		newSixMasks(false).sixBits(w, off+3*v.bytes*part, fetch, func(column int, four VecVirtual) {
+			fours(four, part*f.sub+column, 32, one)
+		})
+	default:
+		eightBits(w, off, part*f.sub, (part+1)*f.sub, fetch, one)
 	}
-	eightBits(w, n*f.bits*v.bytes, part*f.sub, (part+1)*f.sub, f.signed, fetch, one)
 }
 
 // fewRows is for how many rows of activations a tile has the sub-blocks of a sum in line.
@@ -181,7 +198,7 @@ func (f superFormat) scale(sc Register, n, part int) Mem {
 
 // next moves on by n times 32 columns.
 func (f superFormat) next(o *operands, sc Mem, n int) {
-	ADDQ(U32(uint32(n*f.bits*v.bytes)), o.w)
+	ADDQ(U32(uint32(n*f.width()*v.bytes)), o.w)
 	ADDQ(U32(uint32(n*v.words()*32/f.sub)), sc)
 	for _, r := range o.xbases {
 		ADDQ(U32(uint32(64*n)), r)

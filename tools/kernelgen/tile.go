@@ -25,8 +25,8 @@ func tiled() {
 	tileProducts("tileKm", true, true)
 	split("splitI8", 32)
 	split("splitK", 64)
-	tileWidenI8("tileWideI8AMX", true)
-	tileWidenI8("tileWideI8mAMX", false)
+	tileWidenI8()
+	tileWidenI5()
 	tileWidenI4()
 	for _, f := range []superFormat{q4k, q5k, q6k} {
 		f.forward = 0 // another panel is fetched
@@ -341,22 +341,35 @@ func order(name string, word func(n int) uint32) VecVirtual {
 	return x
 }
 
-// tileWidenI8 writes the copying of blocks of a panel of 8 bits, which lie in the order of tiles, [8, 16, 4]; of signed ones
-// 128 is taken off. Nothing is fetched ahead: tileProducts has done it.
-func tileWidenI8(title string, signed bool) {
-	TEXT(title, NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
+// tileWidenI8 writes the copying of blocks of a panel of 8 bits, which lie in the order of tiles, [8, 16, 4]; the 128
+// that was added is taken off. Nothing is fetched ahead: tileProducts has done it.
+func tileWidenI8() {
+	TEXT("tileWideI8AMX", NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
 	loop("block", n, 1, func() {
 		for i := range 8 {
 			x := ZMM()
 			VMOVDQU32(at(w, 64*i), x)
-			if signed {
-				VPXORD(u32(0x80808080), x, x)
-			}
+			VPXORD(u32(0x80808080), x, x)
 			VMOVDQU32(x, at(dst, 64*i))
 		}
 		ADDQ(U32(512), w)
+		ADDQ(U32(512), dst)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// tileWidenI5 is tileWidenI8 for a panel of 5 bits without sign.
+func tileWidenI5() {
+	TEXT("tileWideI8mAMX", NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
+	Pragma("noescape")
+	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
+	masks := newFiveMasks(true)
+	loop("block", n, 1, func() {
+		masks.fiveBits(w, 0, 0, 32, func(int) {}, func(column int, four VecVirtual) { VMOVDQU32(four, at(dst, 16*column)) })
+		ADDQ(U32(320), w)
 		ADDQ(U32(512), dst)
 	})
 	VZEROUPPER()
@@ -414,7 +427,7 @@ func tileWidenSuper(f superFormat) {
 				})
 			}
 		}
-		add(2*f.bits*v.bytes, w)
+		add(2*f.width()*v.bytes, w)
 		add(2*v.words()*32/f.sub, sc)
 		ADDQ(U32(2048), dst)
 	})

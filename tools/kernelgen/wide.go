@@ -21,9 +21,9 @@ func wide() {
 
 // widening writes what brings weights into the order of wide tiles.
 func widening() {
-	wideI8(name("wideI8", v.tier), true)
+	wideI8(name("wideI8", v.tier), false)
 	if v.wide() {
-		wideI8(name("wideI8m", v.tier), false)
+		wideI8(name("wideI8m", v.tier), true)
 	}
 	wideI4()
 	for _, f := range []superFormat{q4k, q5k, q6k} {
@@ -194,19 +194,19 @@ func wideTile(title string, super, minima bool) {
 	RET()
 }
 
-// wideI8 writes the widening of blocks of 8 bits of one panel into every second or fourth vector of dst, as many as tiles have
+// wideI8 writes the widening of blocks of one panel of 8 bits, see blockBits, into every second or fourth vector of dst, as many as tiles have
 // panels. What lies ahead bytes after them is fetched.
-func wideI8(title string, signed bool) {
+func wideI8(title string, minima bool) {
 	TEXT(title, NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
-	ahead := Load(Param("ahead"), GP64())
+	ahead, bits := Load(Param("ahead"), GP64()), blockBits(minima)
 	stride := v.bytes * v.widePanels
 	loop("block", n, 1, func() {
-		eightBits(w, 0, 0, 32, signed, fetchFar(w, ahead), func(column int, weights VecVirtual) {
+		panelBits(w, bits, fetchFar(w, ahead), func(column int, weights VecVirtual) {
 			move(weights, at(dst, stride/2*column))
 		})
-		add(v.bytes/2*16, w)
+		add(v.bytes*bits, w)
 		add(stride*16, dst)
 	})
 	VZEROUPPER()
@@ -248,7 +248,7 @@ func wideSuper(f superFormat) {
 	sc, ahead := Load(Param("sc"), GP64()), Load(Param("ahead"), GP64())
 	stride := v.bytes * v.widePanels
 	loop("block", n, 1, func() {
-		for off := 0; off < v.bytes*f.bits; off += 64 {
+		for off := 0; off < v.bytes*f.width(); off += 64 {
 			PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: off})
 		}
 		for part := range 32 / f.sub {
@@ -259,7 +259,7 @@ func wideSuper(f superFormat) {
 				move(weights, at(dst, stride/2*column))
 			})
 		}
-		add(v.bytes*f.bits, w)
+		add(v.bytes*f.width(), w)
 		add(v.words()*32/f.sub, sc)
 		add(stride*16, dst)
 	})
