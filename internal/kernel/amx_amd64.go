@@ -45,6 +45,12 @@ func peakTileI8AMX(n int)
 func peakTileBF16AMX(n int)
 
 //go:noescape
+func tileC8AMX(dst *float32, ldd int, x *int16, xs *float32, w *byte, ldw int, ws *float32, sums *int32, fetch *byte, step int, blocks int, panels int, first bool, last bool)
+
+//go:noescape
+func splitDigitsAMX(dst *int16, q *int16, blocks int)
+
+//go:noescape
 func tileBF16x4AMX(dst *float32, ldd int, x *uint16, w *byte, ldw int, step int, panel int, sums *float32, fetch *byte, ahead int, steps int, rows int)
 
 //go:noescape

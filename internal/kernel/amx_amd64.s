@@ -4719,6 +4719,303 @@ round:
 	BYTE $0xc0
 	RET
 
+DATA tileC8Config<>+0(SB)/8, $0x0000000000000001
+DATA tileC8Config<>+8(SB)/8, $0x0000000000000000
+DATA tileC8Config<>+16(SB)/8, $0x0020004000400040
+DATA tileC8Config<>+24(SB)/8, $0x0040004000400040
+DATA tileC8Config<>+32(SB)/8, $0x0000000000000000
+DATA tileC8Config<>+40(SB)/8, $0x0000000000000000
+DATA tileC8Config<>+48(SB)/8, $0x0810101010101010
+DATA tileC8Config<>+56(SB)/8, $0x0000000000000000
+GLOBL tileC8Config<>(SB), RODATA|NOPTR, $64
+
+// func tileC8AMX(dst *float32, ldd int, x *int16, xs *float32, w *byte, ldw int, ws *float32, sums *int32, fetch *byte, step int, blocks int, panels int, first bool, last bool)
+// Requires: AVX, AVX2, AVX512F, MMX+
+TEXT ·tileC8AMX(SB), NOSPLIT, $8-98
+	MOVQ dst+0(FP), AX
+	MOVQ ldd+8(FP), CX
+	SHLQ $0x02, CX
+	MOVQ w+32(FP), DX
+	MOVQ sums+56(FP), BX
+	MOVQ fetch+64(FP), SI
+	MOVQ step+72(FP), DI
+	MOVQ ws+48(FP), R8
+	MOVQ panels+88(FP), R9
+	MOVQ R9, (SP)
+	MOVQ $0x00000020, R9
+	LEAQ tileC8Config<>+0(SB), R10
+
+	// ldtilecfg
+	// tmm0, +0
+	LONG $0x4978c2c4
+	LONG $0x00002284
+	WORD $0x0000
+
+panel:
+	MOVB  first+96(FP), R10
+	TESTB R10, R10
+	JNZ   zero
+
+	// tileloadd
+	// tmm0, +0
+	LONG $0x4b7ba2c4
+	LONG $0x00004b84
+	WORD $0x0000
+
+	// tileloadd
+	// tmm2, +1024
+	LONG $0x4b7ba2c4
+	LONG $0x04004b94
+	WORD $0x0000
+	JMP  begin
+
+zero:
+	// tilezero
+	// tmm0, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xc0
+
+	// tilezero
+	// tmm2, tmm0, tmm0
+	LONG $0x497be2c4
+	BYTE $0xd0
+
+begin:
+	MOVQ x+16(FP), R10
+	MOVQ blocks+80(FP), R12
+	MOVQ DX, R11
+
+columns:
+	CMPQ R12, $0x02
+	JLT  columns_end
+
+	// tileloadd
+	// tmm6, +0
+	LONG $0x4b7b82c4
+	LONG $0x00004bb4
+	WORD $0x0000
+
+	// tileloadd
+	// tmm4, +0
+	LONG $0x4b7b82c4
+	LONG $0x00004aa4
+	WORD $0x0000
+
+	// tdpbsud
+	// tmm0, tmm4, tmm6
+	LONG $0x5e4ae2c4
+	BYTE $0xc4
+
+	// tileloadd
+	// tmm5, +1024
+	LONG $0x4b7b82c4
+	LONG $0x04004aac
+	WORD $0x0000
+
+	// tdpbsud
+	// tmm2, tmm5, tmm6
+	LONG       $0x5e4ae2c4
+	BYTE       $0xd5
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	PREFETCHT1 128(SI)
+	PREFETCHT1 192(SI)
+	PREFETCHT1 256(SI)
+	PREFETCHT1 320(SI)
+	PREFETCHT1 384(SI)
+	PREFETCHT1 448(SI)
+	ADDQ       DI, SI
+	ADDQ       $0x00000800, R10
+	ADDQ       $0x00000400, R11
+	SUBQ       $0x02, R12
+	JMP        columns
+
+columns_end:
+	TESTQ R12, R12
+	JZ    multiplied
+
+	// tileloadd
+	// tmm7, +0
+	LONG $0x4b7b82c4
+	LONG $0x00004bbc
+	WORD $0x0000
+
+	// tileloadd
+	// tmm3, +0
+	LONG $0x4b7b82c4
+	LONG $0x00000a9c
+	WORD $0x0000
+
+	// tdpbsud
+	// tmm0, tmm3, tmm7
+	LONG $0x5e42e2c4
+	BYTE $0xc3
+
+	// tileloadd
+	// tmm3, +512
+	LONG $0x4b7b82c4
+	LONG $0x02000a9c
+	WORD $0x0000
+
+	// tdpbsud
+	// tmm2, tmm3, tmm7
+	LONG $0x5e42e2c4
+	BYTE $0xd3
+
+multiplied:
+	MOVB  last+97(FP), R10
+	TESTB R10, R10
+	JZ    store
+	CMPQ  BX, sums+56(FP)
+	JEQ   store
+	MOVQ  xs+24(FP), R11
+	LEAQ  -2048(BX), R10
+	MOVQ  AX, R12
+	MOVQ  $0x00000010, R13
+
+row:
+	VMOVSS       (R11), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Z0
+	VPBROADCASTD 4(R11), Y1
+	VCVTDQ2PD    Y1, Z1
+	VMULPD       d128<>+0(SB), Z1, Z1
+	VCVTPS2PD    (R8), Z2
+	VMULPD       Z0, Z2, Z2
+	VCVTDQ2PD    (R10), Z4
+	VCVTDQ2PD    1024(R10), Z3
+	VFMADD231PD  d256<>+0(SB), Z4, Z3
+	VSUBPD       Z1, Z3, Z3
+	VMULPD       Z2, Z3, Z3
+	VCVTPD2PS    Z3, Y2
+	VMOVUPS      Y2, (R12)
+	VCVTPS2PD    32(R8), Z2
+	VMULPD       Z0, Z2, Z2
+	VCVTDQ2PD    32(R10), Z3
+	VCVTDQ2PD    1056(R10), Z0
+	VFMADD231PD  d256<>+0(SB), Z3, Z0
+	VSUBPD       Z1, Z0, Z0
+	VMULPD       Z2, Z0, Z0
+	VCVTPD2PS    Z0, Y0
+	VMOVUPS      Y0, 32(R12)
+	ADDQ         $0x40, R10
+	ADDQ         $0x08, R11
+	ADDQ         CX, R12
+	DECQ         R13
+	JNZ          row
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, R8
+
+store:
+	// tilestored
+	// tmm0, +0
+	LONG $0x4b7aa2c4
+	LONG $0x00004b84
+	WORD $0x0000
+
+	// tilestored
+	// tmm2, +1024
+	LONG $0x4b7aa2c4
+	LONG $0x04004b94
+	WORD $0x0000
+	ADDQ $0x00000800, BX
+	ADDQ ldw+40(FP), DX
+	DECQ (SP)
+	JNZ  panel
+
+	// tilerelease
+	LONG  $0x4978e2c4
+	BYTE  $0xc0
+	MOVB  last+97(FP), DL
+	TESTB DL, DL
+	JZ    done
+	MOVQ  xs+24(FP), DX
+	LEAQ  -2048(BX), BX
+	MOVQ  AX, SI
+	MOVQ  $0x00000010, DI
+
+lastRow:
+	VMOVSS       (DX), X0
+	VCVTSS2SD    X0, X0, X0
+	VBROADCASTSD X0, Z0
+	VPBROADCASTD 4(DX), Y1
+	VCVTDQ2PD    Y1, Z1
+	VMULPD       d128<>+0(SB), Z1, Z1
+	VCVTPS2PD    (R8), Z2
+	VMULPD       Z0, Z2, Z2
+	VCVTDQ2PD    (BX), Z4
+	VCVTDQ2PD    1024(BX), Z3
+	VFMADD231PD  d256<>+0(SB), Z4, Z3
+	VSUBPD       Z1, Z3, Z3
+	VMULPD       Z2, Z3, Z3
+	VCVTPD2PS    Z3, Y2
+	VMOVUPS      Y2, (SI)
+	VCVTPS2PD    32(R8), Z2
+	VMULPD       Z0, Z2, Z2
+	VCVTDQ2PD    32(BX), Z3
+	VCVTDQ2PD    1056(BX), Z0
+	VFMADD231PD  d256<>+0(SB), Z3, Z0
+	VSUBPD       Z1, Z0, Z0
+	VMULPD       Z2, Z0, Z0
+	VCVTPD2PS    Z0, Y0
+	VMOVUPS      Y0, 32(SI)
+	ADDQ         $0x40, BX
+	ADDQ         $0x08, DX
+	ADDQ         CX, SI
+	DECQ         DI
+	JNZ          lastRow
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, R8
+
+done:
+	VZEROUPPER
+	RET
+
+DATA d128<>+0(SB)/8, $(128.0)
+DATA d128<>+8(SB)/8, $(128.0)
+DATA d128<>+16(SB)/8, $(128.0)
+DATA d128<>+24(SB)/8, $(128.0)
+DATA d128<>+32(SB)/8, $(128.0)
+DATA d128<>+40(SB)/8, $(128.0)
+DATA d128<>+48(SB)/8, $(128.0)
+DATA d128<>+56(SB)/8, $(128.0)
+GLOBL d128<>(SB), RODATA|NOPTR, $64
+
+DATA d256<>+0(SB)/8, $(256.0)
+DATA d256<>+8(SB)/8, $(256.0)
+DATA d256<>+16(SB)/8, $(256.0)
+DATA d256<>+24(SB)/8, $(256.0)
+DATA d256<>+32(SB)/8, $(256.0)
+DATA d256<>+40(SB)/8, $(256.0)
+DATA d256<>+48(SB)/8, $(256.0)
+DATA d256<>+56(SB)/8, $(256.0)
+GLOBL d256<>(SB), RODATA|NOPTR, $64
+
+// func splitDigitsAMX(dst *int16, q *int16, blocks int)
+// Requires: AVX, AVX512F
+TEXT ·splitDigitsAMX(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ blocks+16(FP), DX
+
+columns:
+	CMPQ         DX, $0x02
+	JLT          columns_end
+	VMOVDQU32    (CX), Z0
+	VMOVDQU32    64(CX), Z1
+	VINSERTI64X4 $0x01, Y1, Z0, Z2
+	VSHUFI64X2   $0xee, Z1, Z0, Z0
+	VMOVDQU32    Z2, (AX)
+	VMOVDQU32    Z0, 1024(AX)
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000800, AX
+	SUBQ         $0x02, DX
+	JMP          columns
+
+columns_end:
+	VZEROUPPER
+	RET
+
 DATA tileBF16x4Config<>+0(SB)/8, $0x0000000000000001
 DATA tileBF16x4Config<>+8(SB)/8, $0x0000000000000000
 DATA tileBF16x4Config<>+16(SB)/8, $0x0040004000400040

@@ -37,6 +37,7 @@ var packAMX = func() packKernels {
 		k4:  supers(tileKmAMX, tileWideK4AMX),
 		k5:  supers(tileKmAMX, tileWideK5AMX),
 		k6:  supers(tileKAMX, tileWideK6AMX),
+		c8:  &channelUnits{multiply: tileC8AMX, split: splitDigitsAMX},
 	} {
 		if many != nil {
 			p.arithmetic[a].many = many

@@ -5,6 +5,7 @@ import "slices"
 // tileUnits are the way of many rows of activations on tile units: tiles of tileRows rows and a panel. Activations are
 // planes of bytes, see tileKernel.
 type tileUnits struct {
+	inTiles
 	multiply tileKernel
 	// split takes apart n blocks of a row of integers, of unit columns, into planes.
 	split func(dst, q *int16, n int)
@@ -38,21 +39,24 @@ const (
 	tileCall = 1 << 13
 )
 
-func (*tileUnits) atOnce() int { return 1 }
+// inTiles is how rows of activations are put in tiles.
+type inTiles struct{}
 
-func (*tileUnits) String() string { return "tile units" }
+func (inTiles) atOnce() int { return 1 }
 
-func (*tileUnits) from() int { return tileFrom }
+func (inTiles) String() string { return "tile units" }
 
 // tiled is how many of m rows are multiplied on tiles, those included that fill up the last.
-func (*tileUnits) tiled(m int) int {
+func (inTiles) tiled(m int) int {
 	if rest := m % tileRows; rest <= tileRest {
 		return m - rest
 	}
 	return (m + tileRows - 1) &^ (tileRows - 1)
 }
 
-func (t *tileUnits) roundedRows(m int) int { return max(m, t.tiled(m)) }
+func (t inTiles) roundedRows(m int) int { return max(m, t.tiled(m)) }
+
+func (*tileUnits) from() int { return tileFrom }
 
 func (t *tileUnits) round(r *rounded, x []float32, i, m int, p *packed) {
 	if i >= t.tiled(m) {

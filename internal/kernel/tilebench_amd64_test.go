@@ -21,7 +21,7 @@ func BenchmarkTiles(b *testing.B) {
 	par.SetThreads(1)
 	defer par.SetThreads(0)
 	const n, k, copies = 1792, 1024, 8
-	for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K} {
+	for _, d := range []tensor.DType{tensor.Q8_0, tensor.Q4_0, tensor.Q5_1, tensor.Q4_K, tensor.Q5_K, tensor.Q6_K, tensor.INT8} {
 		r := rand.New(rand.NewPCG(1, 2))
 		var without, with [copies]Matrix
 		for i := range copies {

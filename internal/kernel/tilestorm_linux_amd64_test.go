@@ -26,8 +26,15 @@ var storm = flag.Duration("storm", time.Second, "how long TestTileStorm goes on"
 // without end, the stack is grown and signals arrive in the middle of products: go test -run TileStorm -storm 1m.
 func TestTileStorm(t *testing.T) {
 	needTiles(t)
+	// An emulated system that does not save tiles can have one thread that runs Go code.
+	t.Run("one", func(t *testing.T) { tileStorm(t, 1) })
+	t.Run("many", func(t *testing.T) { tileStorm(t, 2*runtime.NumCPU()) })
+}
+
+// tileStorm is TestTileStorm with so many threads that run Go code.
+func tileStorm(t *testing.T, threads int) {
 	defer par.SetThreads(0)
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * runtime.NumCPU()))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
 	if err := pprof.StartCPUProfile(io.Discard); err == nil { // SIGPROF; another profile does as well
 		defer pprof.StopCPUProfile()
 	}
@@ -38,9 +45,9 @@ func TestTileStorm(t *testing.T) {
 	var stop atomic.Bool
 	var calls atomic.Int64
 	var workers sync.WaitGroup
-	for i := range 3 * runtime.NumCPU() {
+	for i := range max(4, 3*runtime.NumCPU()) {
 		r := rand.New(rand.NewPCG(91, uint64(i)))
-		d := []tensor.DType{tensor.Q8_0, tensor.Q4_K, tensor.Q6_K}[i%3]
+		d := []tensor.DType{tensor.Q8_0, tensor.Q4_K, tensor.Q6_K, tensor.INT8}[i%4]
 		m, n, k := 16+r.IntN(60), 50+r.IntN(300), 256*(1+r.IntN(5))
 		plain, _ := randomMatrix(t, r, d, n, k)
 		without, with := packedFor(&avx512VNNI, plain), packedFor(&amx, plain)

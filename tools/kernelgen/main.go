@@ -73,6 +73,7 @@ func main() {
 	case "amx":
 		v = zmm
 		tiled()
+		tiledChannels()
 		tiledBF16()
 	case "training":
 		v = ymm

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -40,15 +41,16 @@ const (
 	tileHigh = iota
 	tileMiddle
 	tileLow
-	_
+	tileRest
 	tileX
 	tileX1
 	tileW
 	tileW1
 )
 
-// tileConfig writes what LDTILECFG loads: rows and bytes of a row of each tile.
-func tileConfig(name string, columns int) Mem {
+// tileConfig writes what LDTILECFG loads: rows and bytes of a row of each tile. Of two further tiles the first is a left
+// factor of 32 columns, the second a right one.
+func tileConfig(name string, columns int, further ...int) Mem {
 	m := GLOBL(name, RODATA|NOPTR)
 	var c [64]byte
 	c[0] = 1 // the palette
@@ -59,6 +61,12 @@ func tileConfig(name string, columns int) Mem {
 			bytes = columns
 		case tileW, tileW1:
 			rows = columns / 4
+		}
+		switch slices.Index(further, t) {
+		case 0:
+			bytes = 32
+		case 1:
+			rows = 8
 		}
 		c[16+2*t], c[48+t] = byte(bytes), byte(rows)
 	}
