@@ -26,7 +26,6 @@ var storm = flag.Duration("storm", time.Second, "how long TestTileStorm goes on"
 // without end, the stack is grown and signals arrive in the middle of products: go test -run TileStorm -storm 1m.
 func TestTileStorm(t *testing.T) {
 	needTiles(t)
-	// An emulated system that does not save tiles can have one thread that runs Go code.
 	t.Run("one", func(t *testing.T) { tileStorm(t, 1) })
 	t.Run("many", func(t *testing.T) { tileStorm(t, 2*runtime.NumCPU()) })
 }
