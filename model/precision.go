@@ -137,7 +137,8 @@ func (m *Model) Prepare(ctx context.Context, p Precision, kv tensor.DType, progr
 func (m *Model) pack(ctx context.Context, progress func(done, total int64)) error {
 	all, total := m.large()
 	done, garbage := int64(0), int64(0)
-	move := movable(all, total)
+	free, _ := state.Available()
+	move := kernel.LargePages() && movable(all, total, free)
 	var slab kernel.Slab
 	for _, l := range all {
 		if ctx.Err() != nil {
@@ -165,9 +166,8 @@ func (m *Model) pack(ctx context.Context, progress func(done, total int64)) erro
 }
 
 // movable reports whether matrices that are multiplied as they lie in a mapped file are to be copied, since they are read faster
-// from larger pages. The system can drop pages of a file, but no copy: only where there is plenty of room. Files with panels are
-// there to be used in place.
-func movable(all []large, bytes int64) bool {
-	free, known := state.Available()
-	return known && bytes <= free/2 && !slices.ContainsFunc(all, func(l large) bool { return l.Raw() == nil })
+// from larger pages: all take so many bytes, and so many are free, 0 if that is not known. The system can drop pages of a file, but
+// no copy, so only where there is plenty of room. Files with panels are there to be used in place.
+func movable(all []large, bytes, free int64) bool {
+	return bytes <= free/2 && !slices.ContainsFunc(all, func(l large) bool { return l.Raw() == nil })
 }

@@ -11,6 +11,7 @@ import (
 	"jamba/internal/kernel"
 	"jamba/model"
 	"jamba/model/param"
+	"jamba/model/state"
 	"jamba/tensor"
 )
 
@@ -19,6 +20,7 @@ type memory struct {
 	tensors         map[string]tensor.Tensor
 	asked, skipped  []string
 	missing, closed bool
+	released        int // bytes
 }
 
 func key(id param.ID, t param.Tensor) string { return fmt.Sprint(id, t) }
@@ -47,7 +49,7 @@ func (s *memory) ByProjection(layer int) bool             { return layer == 1 }
 func (s *memory) Negated() bool                           { return false }
 func (s *memory) Name(id param.ID, t param.Tensor) string { return key(id, t) }
 func (s *memory) Stored(id param.ID) string               { return key(id, param.Weight) }
-func (s *memory) Release([]byte)                          {}
+func (s *memory) Release(b []byte)                        { s.released += len(b) }
 func (s *memory) Close() error                            { s.closed = true; return nil }
 
 // TestSource loads a network from memory: it asks for each parameter once, gives the logits of the model that has them, and
@@ -85,6 +87,12 @@ func TestSource(t *testing.T) {
 	slices.Sort(source.asked)
 	if n := len(source.tensors); len(source.asked) != n || len(slices.Compact(source.asked)) != n || len(source.skipped) > 0 {
 		t.Errorf("asked for %d parameters and skipped %d; there are %d", len(source.asked), len(source.skipped), n)
+	}
+	if err := m.Prepare(context.Background(), model.Fast, tensor.F16, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, known := state.Available(); known && kernel.LargePages() && (m.InPlace() != 0 || source.released == 0) {
+		t.Errorf("%d bytes of the source are still in use, %d were released", m.InPlace(), source.released)
 	}
 	if m.Close() != nil || !source.closed {
 		t.Error("the source is not closed")

@@ -87,8 +87,9 @@ func (c *channelUnits) panels(l *packedLoop, e *expanded, first, last int, f fet
 		}
 		for at := 0; at < p.k; at += channelTileK {
 			k := min(channelTileK, p.k-at)
+			fetch := f.next(k / 64 * count)
 			c.multiply(&dst[0], ldd, &l.x.q[i*p.k+at*tileRows], &l.x.scales[i*p.k/16], &p.quants[first*size+p.quantBytes(at)], size,
-				&e.scale[0], &e.sums[0], f.next(k/64*count), f.step, k/32, count, at == 0, at+k == p.k)
+				&e.scale[0], &e.sums[0], fetch, f.step, k/32, count, at == 0, at+k == p.k)
 		}
 		for r := 0; r < rows && edge; r++ {
 			copy(out[r*p.n:][:columns], dst[r*ldd:])

@@ -2,7 +2,7 @@ package kernel
 
 import "unsafe"
 
-// floats are weights of type F32, used in place.
+// floats are weights of type F32, used as they lie.
 type floats struct {
 	n, k   int
 	values []float32

@@ -7,7 +7,7 @@ import (
 	"jamba/tensor"
 )
 
-// Matrix is a weight matrix [N, K], used from the bytes it was loaded from.
+// Matrix is a weight matrix [N, K], used from the bytes it was loaded from until Pack or Move copy it.
 // The zero Matrix is absent.
 type Matrix struct {
 	N, K    int
@@ -84,8 +84,8 @@ func (w *Matrix) Raw() []byte {
 // an infinity or a NaN makes its products NaN, and with Q4_0 activations from about 1e36 on overflow. The layout lies in s. It
 // takes about as much memory as the weights; those that Quantize made are freed, others are returned, nil if there are none:
 // they are needed no more, except by Row.
-// Floats of 16 and 32 bits stay where they are, see Move; tile units multiply those of BF16 with
-// activations rounded to 16 or 17 bits.
+// Weights of other types stay where they are, but see Move; tile units multiply those of BF16 with activations rounded to 16 or 17
+// bits.
 // A matrix of FromPanels is not copied: it is used as it is if its panels are as high as the tier's, and else not packed.
 func (w *Matrix) Pack(s *Slab) (unpacked []byte) {
 	if active.pack == nil || w.weights == nil {
@@ -108,8 +108,9 @@ func (w *Matrix) Pack(s *Slab) (unpacked []byte) {
 	return p.raw()
 }
 
-// Move copies weights that are not in panels from where they were loaded into s, as they are, and returns those that are needed no
-// more; nil if none are. Products have the same bits, and read the weights in larger pages.
+// Move copies weights of F32, F16 and BF16 from where they were loaded into s, as they are, and returns those that are needed no
+// more; nil if none are. Products have the same bits, and read the weights in larger pages where there are some, see LargePages.
+// They are bound by reading, as those of other types that Pack leaves alone are not.
 func (w *Matrix) Move(s *Slab) (left []byte) {
 	m, ok := w.weights.(interface{ move(*Slab) (left []byte) })
 	if !ok || w.owned {

@@ -1,9 +1,12 @@
 package kernel
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
 	"unsafe"
+
+	"jamba/internal/kernel/par"
 )
 
 // TestSlab asserts that pieces are zeroes, begin at lines of the cache and share no byte.
@@ -46,6 +49,24 @@ func TestSlab(t *testing.T) {
 		for _, v := range b {
 			if v != 1 {
 				t.Fatal("a piece was written over")
+			}
+		}
+	}
+}
+
+// TestSlabCopy asserts that a copy is one, in parts of any number of threads.
+func TestSlabCopy(t *testing.T) {
+	defer par.SetThreads(0)
+	r := rand.New(rand.NewPCG(8, 29))
+	for _, n := range []int{1, copyGrain - 1, copyGrain, 2*copyGrain + 1, 13*copyGrain + 7} {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(r.Uint32())
+		}
+		for _, threads := range []int{1, 2, 3} {
+			par.SetThreads(threads)
+			if to := new(Slab).copy(b); !bytes.Equal(to, b) {
+				t.Errorf("%d bytes, %d threads: another copy", n, threads)
 			}
 		}
 	}

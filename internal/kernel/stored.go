@@ -63,11 +63,6 @@ func (w *stored) pack(k *packKernels, s *Slab) *packed {
 	return newPacked(p, k, kernels, w)
 }
 
-func (w *stored) move(s *Slab) (left []byte) {
-	left, w.data = w.data, s.copy(w.data)
-	return left
-}
-
 func (*stored) integer() bool { return false }
 
 func (w *stored) bytes() int { return len(w.data) }
@@ -100,6 +95,11 @@ func (w *halves) dot(dst, x []float32, m, lo, hi int, scratch *[]float32) {
 	if active.dotHalf == nil || !active.dotHalf(w.dtype, dst, x, w.data[lo*w.k*2:hi*w.k*2], m, hi-lo, w.k, w.n) {
 		dotRows(dst, x, w, m, lo, hi, scratch)
 	}
+}
+
+func (w *halves) move(s *Slab) (left []byte) {
+	left, w.data = w.data, s.copy(w.data)
+	return left
 }
 
 func (*halves) manyRows() int { return active.many.from.halves }

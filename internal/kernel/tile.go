@@ -141,7 +141,8 @@ func (t *tileUnits) panels(l *packedLoop, e *expanded, first, last, hi, at int) 
 				}
 			}
 			j := panel - first
-			t.multiply(&dst[0], ldd, &l.x.q[q], &l.x.scales[q/16], &e.weights[j*size], &e.scale[j*scales], minima[j], &e.sums[0], f.next(count*blocks), f.step, blocks, count, at > 0)
+			fetch := f.next(count * blocks)
+			t.multiply(&dst[0], ldd, &l.x.q[q], &l.x.scales[q/16], &e.weights[j*size], &e.scale[j*scales], minima[j], &e.sums[0], fetch, f.step, blocks, count, at > 0)
 			for r := 0; r < rows && edge; r++ {
 				copy(out[r*p.n:][:columns], dst[r*ldd:])
 			}

@@ -197,3 +197,16 @@ func TestSinksSeeNoParts(t *testing.T) {
 		}
 	})
 }
+
+// The symbols of a long word take their memory once: growing with them they took a quarter more than the whole, and what they had before
+// it.
+func TestSymbolsTakeMemoryOnce(t *testing.T) {
+	m, err := newBPE(map[string]int32{"a": 0, "é": 1}, nil, "", "merges")
+	if err != nil {
+		t.Fatal(err)
+	}
+	word := strings.Repeat("aé", 5000)
+	if n := testing.AllocsPerRun(3, func() { m.addSymbols(new(scratch), word, nil) }); n > 2 {
+		t.Errorf("%v allocations", n)
+	}
+}

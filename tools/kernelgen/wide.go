@@ -194,8 +194,8 @@ func wideTile(title string, super, minima bool) {
 	RET()
 }
 
-// wideI8 writes the widening of blocks of one panel of 8 bits, see blockBits, into every second or fourth vector of dst, as many as tiles have
-// panels. What lies ahead bytes after them is fetched.
+// wideI8 writes the widening of blocks of one panel of 8 bits, see blockBits, into every second or fourth vector of dst, as
+// many as tiles have panels. What lies ahead bytes after them is fetched.
 func wideI8(title string, minima bool) {
 	TEXT(title, NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
 	Pragma("noescape")
