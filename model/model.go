@@ -9,9 +9,8 @@ import (
 	"jamba/tensor"
 )
 
-// Model is a network with its weights, used in place from the memory of their Source or, for Fast, most of
-// them copied. Once it is ready it never
-// changes and is safe for concurrent use, until Close; but see New for models to train.
+// Model is a network with its weights, used in place from the memory of their Source or, for Fast, most of them copied. Once it
+// is ready it never changes and is safe for concurrent use, until Close; but see New for models to train.
 type Model struct {
 	Config Config // not to be changed
 
