@@ -29,7 +29,7 @@ const (
 )
 
 // regionSize is a multiple of any page's size.
-const regionSize = 1 << 18
+const regionSize = 1 << 19
 
 // poison fills what belongs to no operand: as floats, of 32 or 16 bits, it is NaN.
 const poison = 0xFF
@@ -316,7 +316,7 @@ func TestGuardedPacked(t *testing.T) {
 			m, n, k := 1+r.IntN(13), 1+r.IntN(26), max(32, d.BlockValues())*(1+r.IntN(3))
 			if i%2 == 0 {
 				m, n, k = wideFrom+r.IntN(20), pick(r, n, 63, 64, 65, 128, 130), max(32, d.BlockValues())*pick(r, 1, 2, 3, 17)
-				k = min(k, 3*wideK/2)
+				k = min(k, 3*fourPanels.columns/2)
 				if i%4 == 0 {
 					m = tileFrom + r.IntN(20)
 				}
@@ -365,7 +365,7 @@ func TestGuardedPacked(t *testing.T) {
 
 // guardedWide computes a product by wide tiles.
 func guardedWide(to *memory, p *packed, tiles *wideTiles, m, n, k int, x []float32) {
-	rows, atOnce := (m+productRows-1)/productRows*productRows, min(wideK, k)
+	rows, atOnce := (m+productRows-1)/productRows*productRows, min(tiles.columns, k)
 	round := rounded{put(to, make([]int16, rows*k)), put(to, make([]float32, rows*k/16))}
 	(&roundLoop{&round, x, m, p, tiles}).Range(0, m)
 	scales := tiles.panels * atOnce / p.sub * p.rows
@@ -375,9 +375,9 @@ func guardedWide(to *memory, p *packed, tiles *wideTiles, m, n, k int, x []float
 		weights:  put(to, make([]int16, tiles.panels*atOnce*p.rows)),
 	}
 	l := packedLoop{put(to, make([]float32, m*n)), &round, p, tiles, m}
-	for at := 0; at < k; at += wideK {
+	for at := 0; at < k; at += tiles.columns {
 		for panel := 0; panel < p.count; panel += tiles.panels {
-			tiles.group(&l, &e, panel, p.count-1, 0, m, at, min(wideK, k-at))
+			tiles.group(&l, &e, panel, p.count-1, 0, m, at, min(tiles.columns, k-at))
 		}
 	}
 }

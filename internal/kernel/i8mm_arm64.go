@@ -21,6 +21,8 @@ const (
 	matrixFrom = 8
 	// matrixRows is how many rows a tile has.
 	matrixRows = 4
+	// matrixK is how many columns of a panel are arranged at a time.
+	matrixK = 512
 )
 
 func (*matrixTiles) String() string { return "matrix products" }
@@ -50,8 +52,8 @@ func (t *matrixTiles) mul(l *packedLoop, lo, hi int) {
 	defer expansions.Put(e)
 	for first := 0; first < l.m; first += rowBlock {
 		for panel := lo; panel < hi; panel++ {
-			for at := 0; at < l.p.k; at += wideK {
-				t.part(l, e, panel, first, min(first+rowBlock, l.m), at, min(wideK, l.p.k-at))
+			for at := 0; at < l.p.k; at += matrixK {
+				t.part(l, e, panel, first, min(first+rowBlock, l.m), at, min(matrixK, l.p.k-at))
 			}
 		}
 	}

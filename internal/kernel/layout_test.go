@@ -15,7 +15,7 @@ func TestLayouts(t *testing.T) {
 	for d, l := range layouts {
 		if d.RowScaled() {
 			// A row is a block, of any length.
-		} else if d.BlockValues()%32 != 0 || d.BlockValues()%l.sub != 0 || wideK%d.BlockValues() != 0 || d.BlockValues()%min(l.scaling.unit(), 256) != 0 {
+		} else if d.BlockValues()%32 != 0 || d.BlockValues()%l.sub != 0 || twoPanels.columns%d.BlockValues() != 0 || fourPanels.columns%d.BlockValues() != 0 || d.BlockValues()%min(l.scaling.unit(), 256) != 0 {
 			t.Errorf("%v: blocks of %d with scales for %d and activations' for %d", d, d.BlockValues(), l.sub, l.scaling.unit())
 		}
 		if packs(d) && active.pack.of(l) == nil {

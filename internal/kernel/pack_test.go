@@ -134,18 +134,23 @@ func TestPackedWide(t *testing.T) {
 		}
 		r := rand.New(rand.NewPCG(7, uint64(d)))
 		unit := max(32, d.BlockValues())
-		for _, s := range [][3]int{
+		sizes := [][3]int{
 			{wideFrom, 1, 32},
 			{wideFrom + 1, 8, 96},
-			{29, 16, wideK},
-			{30, 17, wideK + 32},
-			{31, 40, 2 * wideK},
-			{47, 25, 2*wideK + 256},
-			{wideBlock - 1, 9, 256},
-			{wideBlock, 24, 64},
-			{wideBlock + 1, 33, 800},
-			{2*wideBlock + 7, 16, 1024},
-		} {
+		}
+		for _, shape := range []wideShape{twoPanels, fourPanels} {
+			sizes = append(sizes, [][3]int{
+				{wideFrom + 2, 16, shape.columns},
+				{wideFrom + 3, 17, shape.columns + 32},
+				{wideFrom + 4, 40, 2 * shape.columns},
+				{wideFrom + 5, 25, 2*shape.columns + 256},
+				{shape.rows - 1, 9, 256},
+				{shape.rows, 24, 64},
+				{shape.rows + 1, 33, 800},
+				{2*shape.rows + 7, 16, shape.columns},
+			}...)
+		}
+		for _, s := range sizes {
 			m, n, k := s[0], s[1], (s[2]+unit-1)/unit*unit
 			w, _ := randomMatrix(t, r, d, n, k)
 			w.Pack(new(Slab))

@@ -8,24 +8,35 @@ type wideTiles struct {
 	tile wideTile
 	// widen widens weights.
 	widen widener
+	wideShape
+}
+
+// wideShape says how wide tiles go through a product.
+type wideShape struct {
 	// panels is how many a tile has.
 	panels int
+	// columns is how many of a tile's panels are widened at a time, whole blocks of all types. Each time outputs are read and
+	// written once more.
+	columns int
+	// rows is how many rows pass them before the next, whole tiles: so many columns of theirs are half of a second cache.
+	rows int
 }
+
+var (
+	// twoPanels is the shape with AVX2: columns are half of the first cache.
+	twoPanels = wideShape{2, 512, 32 * productRows}
+	// fourPanels is the shape with AVX-512, with two and a half times the first cache: weights come from the second as fast as
+	// tiles take them, and with half as many columns they lose 3 to 6 %.
+	fourPanels = wideShape{4, 1024, 43 * productRows}
+)
 
 // wideTile is a packedTile with the scales of further panels, and the minima, second bytes after those of the one before.
 // work is memory of wideWork.
 type wideTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws, wm *float32, second, blocks int, add bool, work *float32)
 
-const (
-	// wideFrom is from how many rows on it is worth it to widen weights first: with 32 rows, the last tile of which is
-	// partly empty, it is not.
-	wideFrom = 48
-	// wideK is how many columns of a tile's panels are widened at a time, whole blocks of all types: half of the first cache for
-	// AVX2. For AVX-512 it is more than that cache, and still as fast as half of it for 8 bits and faster for K formats.
-	wideK = 512
-	// wideBlock is how many rows pass them before the next: so many columns of theirs are half of a second cache.
-	wideBlock = 32 * productRows
-)
+// wideFrom is from how many rows on it is worth it to widen weights first: with 32 rows, the last tile of which is partly empty,
+// it is not.
+const wideFrom = 48
 
 // wideWork is how much memory a tile of panels of that many rows needs, in floats.
 func (w *wideTiles) wideWork(rows int) int { return productRows*w.panels*rows + 16 }
@@ -39,23 +50,23 @@ func (*wideTiles) roundedRows(m int) int { return (m + productRows - 1) / produc
 func (w *wideTiles) atOnce() int { return w.panels }
 
 func (w *wideTiles) round(r *rounded, x []float32, i, m int, p *packed) {
-	for at := 0; at < p.k; at += wideK {
-		r.put(w.at(m, p.k, i, at), x[i*p.k+at:i*p.k+min(at+wideK, p.k)], p)
+	for at := 0; at < p.k; at += w.columns {
+		r.put(w.at(m, p.k, i, at), x[i*p.k+at:i*p.k+min(at+w.columns, p.k)], p)
 	}
 }
 
-// at is where the columns from at on, a multiple of wideK, of row i of m rounded activations are, in the order
-// [K/wideK, tiles, productRows, wideK]: what a tile reads follows in memory. Scales are in the same order.
-func (w *wideTiles) at(m, k, i, at int) int { return at*w.roundedRows(m) + i*min(wideK, k-at) }
+// at is where the columns from at on, a multiple of w.columns, of row i of m rounded activations are, in the order
+// [K/columns, tiles, productRows, columns]: what a tile reads follows in memory. Scales are in the same order.
+func (w *wideTiles) at(m, k, i, at int) int { return at*w.roundedRows(m) + i*min(w.columns, k-at) }
 
 // mul multiplies with some panels at a time.
 func (w *wideTiles) mul(l *packedLoop, lo, hi int) {
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)
-	for first := 0; first < l.m; first += wideBlock {
-		for at := 0; at < l.p.k; at += wideK {
+	for first := 0; first < l.m; first += w.rows {
+		for at := 0; at < l.p.k; at += w.columns {
 			for panel := lo; panel < hi; panel += w.panels {
-				w.group(l, e, panel, hi-1, first, min(first+wideBlock, l.m), at, min(wideK, l.p.k-at))
+				w.group(l, e, panel, hi-1, first, min(first+w.rows, l.m), at, min(w.columns, l.p.k-at))
 			}
 		}
 	}
