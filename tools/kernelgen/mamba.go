@@ -6,6 +6,9 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
+// scanRowsAhead is how many rows ahead scans of at least as many fetch what they read and write.
+const scanRowsAhead = 8
+
 // scan writes the selective scan of one panel of 16 channels over l rows: see Scan in package kernel. a and h are
 // [s, 16]; x, dt and y have stride floats between rows, z zstride, b and c ldbc.
 func scan() {
@@ -15,9 +18,26 @@ func scan() {
 	b, c := Load(Param("b"), GP64()), Load(Param("c"), GP64())
 	l := Load(Param("l"), GP64())
 	loop("row", l, 1, func() {
+		// What a panel has of a row is a line in each of four matrices, in another page than that of the row before: no processor
+		// fetches it by itself. Lines of so many rows often share a set of the first cache, so they go to the second.
+		CMPQ(scalar("l"), Imm(scanRowsAhead))
+		JLT(LabelRef("fetched"))
+		for _, to := range []struct {
+			row    Register
+			stride string
+		}{{x, "stride"}, {dt, "stride"}, {z, "zstride"}, {y, "stride"}} {
+			ahead := Load(Param(to.stride), GP64())
+			PREFETCHT0(Mem{Base: to.row, Index: ahead, Scale: 8})
+			IMUL3Q(Imm(4*scanRowsAhead), ahead, ahead)
+			PREFETCHT1(Mem{Base: to.row, Index: ahead, Scale: 1})
+		}
+		Label("fetched")
 		panel := 64 / v.bytes // vectors
-		dtv, dtx, sum := vectors(panel), vectors(panel), vectors(panel)
+		dtv, dtx, sum, gate := vectors(panel), vectors(panel), vectors(panel), vectors(panel)
 		for i := range panel {
+			// First, since at the end of a row everything would wait for it.
+			VMOVUPS(at(z, v.bytes*i), gate[i])
+			silu(gate[i])
 			VMOVUPS(at(dt, v.bytes*i), dtv[i])
 			VMULPS(at(x, v.bytes*i), dtv[i], dtx[i])
 			VXORPS(sum[i], sum[i], sum[i])
@@ -45,12 +65,10 @@ func scan() {
 		JLT(LabelRef("state"))
 		d := Load(Param("d"), GP64())
 		for i := range panel {
-			g := v.register()
-			VMOVUPS(at(d, v.bytes*i), g)
-			VFMADD231PS(at(x, v.bytes*i), g, sum[i])
-			VMOVUPS(at(z, v.bytes*i), g)
-			silu(g)
-			VMULPS(g, sum[i], sum[i])
+			skip := v.register()
+			VMOVUPS(at(d, v.bytes*i), skip)
+			VFMADD231PS(at(x, v.bytes*i), skip, sum[i])
+			VMULPS(gate[i], sum[i], sum[i])
 			VMOVUPS(sum[i], at(y, v.bytes*i))
 		}
 		stride := Load(Param("stride"), GP64())
