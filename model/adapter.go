@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"jamba/internal/kernel"
-	"jamba/internal/kernel/par"
 	"jamba/model/lora"
 	"jamba/model/param"
 )
@@ -51,7 +50,7 @@ func (p *Pass) expand(out []float32, l *lowRank) {
 		low[i] *= l.Scale
 	}
 	kernel.MatMul(delta, low, &l.b)
-	par.For(len(out), 1<<14, func(lo, hi int) { kernel.Add(out[lo:hi], delta[lo:hi]) })
+	kernel.Residual(out, delta)
 }
 
 // Modules returns what an adapter can change, in the network's order: the embedding, the linear layers, and the head.

@@ -40,7 +40,7 @@ func (b *block) forward(p *Pass, layer int) {
 		p.Tape.Layers[layer] = LayerTape{X: p.copy(x), H: h}
 	}
 	b.mixer.forward(p, layer, p.out, h)
-	kernel.Add(x, p.out)
+	kernel.Residual(x, p.out)
 
 	if layer == len(p.m.blocks)-1 && !p.keepsRows() {
 		p.check(layer) // rows that are dropped have become part of a state
@@ -58,5 +58,5 @@ func (b *block) forward(p *Pass, layer int) {
 	}
 	p.out = p.out[:len(x)]
 	b.feedForward.forward(p, layer, p.out, h)
-	kernel.Add(x, p.out)
+	kernel.Residual(x, p.out)
 }

@@ -70,9 +70,11 @@ func (f *moe) compute(p *Pass, layer int, tape *MoETape, lo, hi int, out, h []fl
 	mark, m, k := p.mark(), len(h)/p.rows, f.NumExpertsPerTok
 	rows := p.groups[p.ends[lo]:p.ends[hi]]
 	x, y := p.alloc(len(rows)*m), p.alloc(len(rows)*m)
-	for j, i := range rows {
-		copy(x[j*m:(j+1)*m], h[i/k*m:])
+	p.from, p.weights = p.from[:0], p.weights[:0]
+	for _, i := range rows {
+		p.from, p.weights = append(p.from, i/k), append(p.weights, p.picks[i].Weight)
 	}
+	(&kernel.Gathered{All: h, Some: x, From: p.from, N: m}).Gather()
 	p.gated, p.gathered = p.gated[:0], p.gathered[:0]
 	for e := lo; e < hi; e++ {
 		own, first := p.groups[p.ends[e]:p.ends[e+1]], len(p.gathered)
@@ -92,10 +94,7 @@ func (f *moe) compute(p *Pass, layer int, tape *MoETape, lo, hi int, out, h []fl
 			tape.keep(&kept, y, p.groups[p.ends[e]:p.ends[e+1]], p.ends[e]-p.ends[lo], len(rows))
 		}
 	}
-	for j, i := range rows {
-		at := i / k * m
-		kernel.AddScaled(out[at:at+m], p.picks[i].Weight, y[j*m:(j+1)*m])
-	}
+	(&kernel.Gathered{All: out, Some: y, From: p.from, N: m}).ScatterAdd(p.weights)
 	p.release(mark)
 	p.lap("experts: gather, add", 0, 0)
 }

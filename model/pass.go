@@ -56,6 +56,8 @@ type Pass struct {
 	picks    []Pick
 	groups   []int // picks by expert, see moe.group
 	ends     []int
+	from     []int // the rows of those that moe.compute is at, and their experts' weights
+	weights  []float32
 	gathered []stretch
 	out      []float32 // [rows, M], what a part of a block adds to x
 	low      []float32 // of addLowRank

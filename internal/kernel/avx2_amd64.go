@@ -137,6 +137,9 @@ func conv8(dst *float32, bias *float32, weight *float32, stride int, in **float3
 func siluMul8(gate *float32, up *float32, n int)
 
 //go:noescape
+func addScaled8(x *float32, a float32, y *float32, n int)
+
+//go:noescape
 func softplus8(x *float32, n int)
 
 //go:noescape

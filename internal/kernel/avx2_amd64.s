@@ -4717,6 +4717,31 @@ k8_end:
 	VZEROUPPER
 	RET
 
+// func addScaled8(x *float32, a float32, y *float32, n int)
+// Requires: AVX
+TEXT ·addScaled8(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), AX
+	MOVQ         y+16(FP), CX
+	MOVQ         n+24(FP), DX
+	VBROADCASTSS a+8(FP), Y0
+
+k8:
+	CMPQ    DX, $0x08
+	JLT     k8_end
+	VMOVUPS (AX), Y1
+	VMOVUPS (CX), Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	SUBQ    $0x08, DX
+	JMP     k8
+
+k8_end:
+	VZEROUPPER
+	RET
+
 // func softplus8(x *float32, n int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·softplus8(SB), NOSPLIT, $0-16

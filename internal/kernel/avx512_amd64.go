@@ -180,6 +180,9 @@ func conv16(dst *float32, bias *float32, weight *float32, stride int, in **float
 func siluMul16(gate *float32, up *float32, n int)
 
 //go:noescape
+func addScaled16(x *float32, a float32, y *float32, n int)
+
+//go:noescape
 func softplus16(x *float32, n int)
 
 //go:noescape

@@ -22,6 +22,7 @@ var avx512 = func() table {
 	t.many = &manyAVX512
 	t.pack = &packAVX512
 	t.rmsNorm = rmsNormAVX512
+	t.addScaled = func(x []float32, a float32, y []float32) { addScaled16(&x[0], a, &y[0], len(x)) }
 	t.siluMul = func(gate, up []float32) { siluMul16(&gate[0], &up[0], len(gate)) }
 	t.softplus = func(x []float32) { softplus16(&x[0], len(x)) }
 	t.max = func(x []float32) float32 { return max16(&x[0], len(x)) }

@@ -404,6 +404,7 @@ func TestGuardedElementwise(t *testing.T) {
 	for n := 1; n <= 50; n++ {
 		x, y := hostile(r, n), hostile(r, n)
 		g.check(fmt.Sprintf("siluMul of %d", n), func(m *memory) { active.siluMul(put(m, x), put(m, y)) })
+		g.check(fmt.Sprintf("addScaled of %d", n), func(m *memory) { active.addScaled(put(m, x), 3, put(m, y)) })
 		g.check(fmt.Sprintf("softplus of %d", n), func(m *memory) { active.softplus(put(m, x)) })
 		g.check(fmt.Sprintf("rmsNorm of %d", n), func(m *memory) {
 			active.rmsNorm(put(m, make([]float32, n)), put(m, x), put(m, y), 1e-5)

@@ -217,6 +217,66 @@ func TestActivations(t *testing.T) {
 	near(t, "Softplus", got, soft, 1e-6)
 }
 
+// TestAdd asserts that sums of slices of any length are those of plain Go, and leave what lies behind.
+func TestAdd(t *testing.T) {
+	r := rand.New(rand.NewPCG(19, 20))
+	x, y := random(r, 3*moveGrain+9), random(r, 3*moveGrain+9)
+	for _, n := range []int{0, 1, 7, 8, 9, 15, 16, 17, 31, 40, moveGrain, 3*moveGrain + 5} {
+		for name, f := range map[string]struct {
+			add   func(x, y []float32)
+			scale float32
+		}{
+			"Add":       {Add, 1},
+			"Residual":  {Residual, 1},
+			"AddScaled": {func(x, y []float32) { AddScaled(x, 0.3, y) }, 0.3},
+		} {
+			want, got := slices.Clone(x), slices.Clone(x)
+			for i, v := range y[:n] {
+				want[i] += f.scale * v
+			}
+			f.add(got, y[:n])
+			if !slices.Equal(got, want) {
+				t.Errorf("%s of %d has other bits than plain Go", name, n)
+			}
+		}
+	}
+}
+
+// TestGathered asserts that rows are copied from where they are, and that those of one row are added to it one after the
+// other, with any number of threads.
+func TestGathered(t *testing.T) {
+	defer par.SetThreads(0)
+	r := rand.New(rand.NewPCG(21, 22))
+	const rows, n = 9, 1000
+	for threads := 1; threads <= 3; threads++ {
+		par.SetThreads(threads)
+		for _, count := range []int{0, 1, 5, 100} {
+			from, scale := make([]int, count), random(r, count)
+			for j := range from {
+				from[j] = r.IntN(rows)
+			}
+			all := random(r, rows*n)
+			g := Gathered{All: all, Some: make([]float32, count*n), From: from, N: n}
+			g.Gather()
+			for j, i := range from {
+				if !slices.Equal(g.Some[j*n:(j+1)*n], all[i*n:(i+1)*n]) {
+					t.Fatalf("row %d of %d is not row %d", j, count, i)
+				}
+			}
+			want := slices.Clone(all)
+			for j, i := range from {
+				for c := range n {
+					want[i*n+c] += scale[j] * g.Some[j*n+c]
+				}
+			}
+			g.ScatterAdd(scale)
+			if !slices.Equal(all, want) {
+				t.Fatalf("%d rows on %d threads add up to other bits", count, threads)
+			}
+		}
+	}
+}
+
 // TestActivationsAnywhere asserts that an element's value does not depend on where its slice begins and ends.
 func TestActivationsAnywhere(t *testing.T) {
 	r := rand.New(rand.NewPCG(17, 18))

@@ -87,7 +87,7 @@ func gemmGeneric(dst, x, w []float32, m, n, k, ldx int, add bool) {
 			clear(out)
 		}
 		for j, v := range x[i*ldx : i*ldx+k] {
-			AddScaled(out, v, w[j*n:(j+1)*n])
+			addScaledGeneric(out, v, w[j*n:(j+1)*n])
 		}
 	}
 }
@@ -98,19 +98,5 @@ func AddBias(x, bias []float32) {
 		for i, b := range bias {
 			x[i] += b
 		}
-	}
-}
-
-// Add adds y to x.
-func Add(x, y []float32) {
-	for i, v := range y {
-		x[i] += v
-	}
-}
-
-// AddScaled adds a·y to x.
-func AddScaled(x []float32, a float32, y []float32) {
-	for i, v := range y {
-		x[i] += a * v
 	}
 }

@@ -168,7 +168,7 @@ func productGeneric(dst []float32, ldd int, x []float32, ldx int, w []float32, m
 			clear(out)
 		}
 		for j, v := range x[i*ldx : i*ldx+k] {
-			AddScaled(out, v, w[j*productColumns:(j+1)*productColumns])
+			addScaledGeneric(out, v, w[j*productColumns:(j+1)*productColumns])
 		}
 	}
 }
@@ -180,7 +180,7 @@ func productTGeneric(dst []float32, ldd int, x []float32, ldx int, w []float32, 
 			clear(out)
 		}
 		for j := range k {
-			AddScaled(out, x[j*ldx+i], w[j*productColumns:(j+1)*productColumns])
+			addScaledGeneric(out, x[j*ldx+i], w[j*productColumns:(j+1)*productColumns])
 		}
 	}
 }

@@ -95,7 +95,7 @@ func gemmColumns(dst, x, w []float32, m, first, n, k, ldx int, add bool) {
 			clear(out)
 		}
 		for j, v := range x[i*ldx : i*ldx+k] {
-			AddScaled(out, v, w[j*n+first:(j+1)*n])
+			addScaledGeneric(out, v, w[j*n+first:(j+1)*n])
 		}
 	}
 }

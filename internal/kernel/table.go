@@ -45,6 +45,8 @@ type table struct {
 	gemm func(dst, x, w []float32, m, n, k, ldx int, add bool)
 	// rmsNorm is RMSNorm of one row.
 	rmsNorm func(dst, x, weight []float32, eps float32)
+	// addScaled adds a·y to x of the same length, at least 1.
+	addScaled func(x []float32, a float32, y []float32)
 	// siluMul is SiLUMul of a range.
 	siluMul func(gate, up []float32)
 	// softplus is Softplus of a range.
@@ -73,19 +75,20 @@ type table struct {
 }
 
 var generic = table{
-	name:     "generic",
-	panel:    8,
-	dot:      dotGeneric,
-	gemm:     gemmGeneric,
-	rmsNorm:  rmsNormGeneric,
-	siluMul:  siluMulGeneric,
-	softplus: softplusGeneric,
-	max:      slices.Max[[]float32],
-	expSum:   expSumGeneric,
-	conv:     convGeneric,
-	scan:     scanGeneric,
-	limits:   genericLimits,
-	backward: genericBackward,
+	name:      "generic",
+	panel:     8,
+	dot:       dotGeneric,
+	gemm:      gemmGeneric,
+	rmsNorm:   rmsNormGeneric,
+	addScaled: addScaledGeneric,
+	siluMul:   siluMulGeneric,
+	softplus:  softplusGeneric,
+	max:       slices.Max[[]float32],
+	expSum:    expSumGeneric,
+	conv:      convGeneric,
+	scan:      scanGeneric,
+	limits:    genericLimits,
+	backward:  genericBackward,
 }
 
 // need is something that a processor may have.

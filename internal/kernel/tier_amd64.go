@@ -31,6 +31,7 @@ var avx2 = table{
 	pack:       &packAVX2,
 	gemm:       gemmAVX2,
 	rmsNorm:    rmsNormBy8,
+	addScaled:  addScaledAVX2,
 	siluMul:    siluMulBy8,
 	softplus:   softplusBy8,
 	max:        maxBy8,
@@ -122,6 +123,14 @@ var (
 		round: roundAVX2, roundK: roundKAVX2, roundRow: roundDigitsAVX2, fromF16: widenF16AVX2, scalesK: scalesKAVX2,
 	}
 )
+
+func addScaledAVX2(x []float32, a float32, y []float32) {
+	whole := len(x) &^ 7
+	if whole > 0 {
+		addScaled8(&x[0], a, &y[0], whole)
+	}
+	addScaledGeneric(x[whole:], a, y[whole:])
+}
 
 // narrowAVX2 is NarrowF16 of whole vectors.
 func narrowAVX2(dst []byte, src []float32) { narrowF16AVX2(&dst[0], &src[0], len(src)/8) }

@@ -24,6 +24,7 @@ var neon = table{
 	dequantize: dequantizeNEON,
 	gemm:       gemmNEON,
 	rmsNorm:    rmsNormBy8,
+	addScaled:  addScaledGeneric,
 	siluMul:    siluMulBy8,
 	softplus:   softplusBy8,
 	max:        maxBy8,

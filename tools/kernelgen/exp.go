@@ -127,9 +127,29 @@ func elementwise() {
 	VZEROUPPER()
 	RET()
 
+	// x += a·y, rounded twice as plain Go does it on amd64.
+	TEXT(name("addScaled", v.words()), NOSPLIT, "func(x *float32, a float32, y *float32, n int)")
+	Pragma("noescape")
+	p, y := Load(Param("x"), GP64()), Load(Param("y"), GP64())
+	n = Load(Param("n"), GP64())
+	a := v.register()
+	VBROADCASTSS(scalar("a"), a)
+	whole(n, func(mask OpmaskVirtual) {
+		x, ay := v.register(), v.register()
+		load(at(p, 0), mask, x)
+		load(at(y, 0), mask, ay)
+		VMULPS(a, ay, ay)
+		VADDPS(ay, x, x)
+		store(x, mask, at(p, 0))
+		add(v.bytes, p)
+		add(v.bytes, y)
+	})
+	VZEROUPPER()
+	RET()
+
 	TEXT(name("softplus", v.words()), NOSPLIT, "func(x *float32, n int)")
 	Pragma("noescape")
-	p, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
+	p, n = Load(Param("x"), GP64()), Load(Param("n"), GP64())
 	whole(n, func(mask OpmaskVirtual) {
 		x := v.register()
 		load(at(p, 0), mask, x)
