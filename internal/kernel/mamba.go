@@ -233,13 +233,18 @@ func (l *scanLoop) fetch(n, lo, hi int) {
 	active.fetch(s.H[p*ScanPanel*s.S : (p+1)*ScanPanel*s.S])
 }
 
-// panel computes a panel of all rows in memory h, which stays in the first cache, and writes it to the cuts.
+// panel computes a panel of all rows and writes it to the cuts: where its last state goes, or in memory h, which stays in the
+// first cache, if there are more cuts, or if it goes past the caches.
 func (s *Scan) panel(p int, h []float32) {
 	lo, hi := p*ScanPanel*s.S, (p+1)*ScanPanel*s.S
-	if s.H != nil {
-		copy(h, s.H[lo:hi])
-	} else {
+	inPlace := len(s.Cuts) == 1 && !s.Stream
+	if inPlace {
+		h = s.Cuts[0].To[lo:hi]
+	}
+	if s.H == nil {
 		clear(h)
+	} else if &h[0] != &s.H[lo] {
+		copy(h, s.H[lo:hi])
 	}
 	row := 0
 	for _, cut := range s.Cuts {
@@ -249,7 +254,7 @@ func (s *Scan) panel(p int, h []float32) {
 		}
 		if to := cut.To[lo:hi]; s.Stream && streams(to) {
 			active.stream(to, h)
-		} else {
+		} else if !inPlace {
 			copy(to, h)
 		}
 	}
