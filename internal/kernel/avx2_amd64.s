@@ -18545,19 +18545,19 @@ block:
 	VPBROADCASTD 4(CX), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, (BX), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (DX)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 32(BX), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 32(BX), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(DX)
 	VZEROUPPER
 	RET
@@ -18736,19 +18736,19 @@ block:
 	VPBROADCASTD 4(CX), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, (SI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (BX)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 32(SI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 32(SI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(BX)
 	ADDQ         DI, BX
 	VMOVSS       (CX)(DX*1), X0
@@ -18757,19 +18757,19 @@ block:
 	VPBROADCASTD 4(CX)(DX*1), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 64(SI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (BX)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 96(SI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 96(SI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(BX)
 	VZEROUPPER
 	RET
@@ -18998,19 +18998,19 @@ block:
 	VPBROADCASTD 4(CX), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, (SI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (BX)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 32(SI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 32(SI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(BX)
 	ADDQ         DI, BX
 	VMOVSS       (CX)(DX*1), X0
@@ -19019,19 +19019,19 @@ block:
 	VPBROADCASTD 4(CX)(DX*1), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 64(SI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (BX)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 96(SI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 96(SI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(BX)
 	ADDQ         DI, BX
 	VMOVSS       (CX)(DX*2), X0
@@ -19040,19 +19040,19 @@ block:
 	VPBROADCASTD 4(CX)(DX*2), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 128(SI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (BX)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 160(SI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 160(SI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(BX)
 	VZEROUPPER
 	RET
@@ -19342,19 +19342,19 @@ block:
 	VPBROADCASTD 4(CX), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, (DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 32(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 32(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	ADDQ         R8, SI
 	VMOVSS       (CX)(DX*1), X0
@@ -19363,19 +19363,19 @@ block:
 	VPBROADCASTD 4(CX)(DX*1), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 64(DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 96(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 96(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	ADDQ         R8, SI
 	VMOVSS       (CX)(DX*2), X0
@@ -19384,19 +19384,19 @@ block:
 	VPBROADCASTD 4(CX)(DX*2), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 128(DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 160(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 160(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	ADDQ         R8, SI
 	VMOVSS       (BX), X0
@@ -19405,19 +19405,19 @@ block:
 	VPBROADCASTD 4(BX), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 192(DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 224(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 224(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	VZEROUPPER
 	RET
@@ -19763,19 +19763,19 @@ block:
 	VPBROADCASTD 4(CX), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, (DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 32(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 32(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	ADDQ         R8, SI
 	VMOVSS       (CX)(DX*1), X0
@@ -19784,19 +19784,19 @@ block:
 	VPBROADCASTD 4(CX)(DX*1), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 64(DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 96(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 96(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	ADDQ         R8, SI
 	VMOVSS       (CX)(DX*2), X0
@@ -19805,19 +19805,19 @@ block:
 	VPBROADCASTD 4(CX)(DX*2), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 128(DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 160(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 160(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	ADDQ         R8, SI
 	VMOVSS       (BX), X0
@@ -19826,19 +19826,19 @@ block:
 	VPBROADCASTD 4(BX), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 192(DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 224(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 224(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	ADDQ         R8, SI
 	VMOVSS       (BX)(DX*1), X0
@@ -19847,19 +19847,19 @@ block:
 	VPBROADCASTD 4(BX)(DX*1), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 256(DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 288(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 288(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	VZEROUPPER
 	RET
@@ -20261,19 +20261,19 @@ block:
 	VPBROADCASTD 4(CX), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, (DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 32(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 32(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	ADDQ         R8, SI
 	VMOVSS       (CX)(DX*1), X0
@@ -20282,19 +20282,19 @@ block:
 	VPBROADCASTD 4(CX)(DX*1), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 64(DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 96(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 96(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	ADDQ         R8, SI
 	VMOVSS       (CX)(DX*2), X0
@@ -20303,19 +20303,19 @@ block:
 	VPBROADCASTD 4(CX)(DX*2), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 128(DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 160(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 160(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	ADDQ         R8, SI
 	VMOVSS       (BX), X0
@@ -20324,19 +20324,19 @@ block:
 	VPBROADCASTD 4(BX), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 192(DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 224(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 224(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	ADDQ         R8, SI
 	VMOVSS       (BX)(DX*1), X0
@@ -20345,19 +20345,19 @@ block:
 	VPBROADCASTD 4(BX)(DX*1), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 256(DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 288(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 288(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	ADDQ         R8, SI
 	VMOVSS       (BX)(DX*2), X0
@@ -20366,19 +20366,19 @@ block:
 	VPBROADCASTD 4(BX)(DX*2), X1
 	VCVTDQ2PD    X1, Y1
 	VMULPD       d128<>+0(SB), Y1, Y1
-	VCVTPS2PD    (AX), Y2
-	VMULPD       Y0, Y2, Y2
 	VPERMPD      $0xd8, 320(DI), Y3
 	VSUBPD       Y1, Y3, Y3
+	VCVTPS2PD    (AX), Y2
+	VMULPD       Y0, Y2, Y2
 	VMULPD       Y2, Y3, Y3
 	VCVTPD2PSY   Y3, X2
 	VMOVUPS      X2, (SI)
-	VCVTPS2PD    16(AX), Y2
-	VMULPD       Y0, Y2, Y2
-	VPERMPD      $0xd8, 352(DI), Y0
-	VSUBPD       Y1, Y0, Y0
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y0, X0
+	VPERMPD      $0xd8, 352(DI), Y2
+	VSUBPD       Y1, Y2, Y2
+	VCVTPS2PD    16(AX), Y1
+	VMULPD       Y0, Y1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X0
 	VMOVUPS      X0, 16(SI)
 	VZEROUPPER
 	RET

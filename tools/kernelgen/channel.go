@@ -115,10 +115,10 @@ func (o *channelOperands) store(dst Register, i, panel int, sum func(half int, t
 	VMULPD(f64(128), taken, taken)
 	for half := range 2 {
 		s, x := v.register(), v.register()
+		sum(half, x) // before s is taken: with it, six rows of 256 bits would need 17 registers
+		VSUBPD(taken, x, x)
 		VCVTPS2PD(at(o.ws, panel*v.bytes+half*v.bytes/2), s)
 		VMULPD(scale, s, s)
-		sum(half, x)
-		VSUBPD(taken, x, x)
 		VMULPD(s, x, x)
 		out := v.half()
 		v.narrow(x, out)
