@@ -90,11 +90,12 @@ func (t *tileUnits) at(m, k, i, at int) int {
 func (t *tileUnits) mul(l *packedLoop, lo, hi int) {
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)
+	whole := t.tiled(l.m) // none of a few rows, if the choice gives them to tile units
 	for first := lo; first < hi; first += tilePanels {
-		for at := 0; at < l.p.k; at += t.columns {
+		for at := 0; at < l.p.k && whole > 0; at += t.columns {
 			t.panels(l, e, first, min(first+tilePanels, hi), hi, at)
 		}
-		if whole := t.tiled(l.m); whole < l.m {
+		if whole < l.m {
 			for panel := first; panel < min(first+tilePanels, hi); panel++ {
 				l.fewRows(e, panel, whole, l.m)
 			}
