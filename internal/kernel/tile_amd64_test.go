@@ -66,6 +66,32 @@ func TestTileBits(t *testing.T) {
 	}
 }
 
+// TestTileFewRows asserts that rows that fill no tile, when a choice gives them to tile units, have the bits of the tier without
+// them. No tile unit is needed for it.
+func TestTileFewRows(t *testing.T) {
+	if lacks := avx512VNNI.lacks(); lacks != nil {
+		t.Skipf("not tested: this processor lacks %s", strings.Join(lacks, ", "))
+	}
+	for d, l := range layouts {
+		if _, ok := packAMX.of(l).many.(*tileUnits); !ok {
+			continue
+		}
+		r := rand.New(rand.NewPCG(83, uint64(d)))
+		const n, k = 70, 768
+		plain, _ := randomMatrix(t, r, d, n, k)
+		without, with := packedFor(&avx512VNNI, plain), packedFor(&amx, plain)
+		with.weights.(*packed).from = 1
+		for m := 1; m <= tileRest; m++ {
+			x, want, got := random(r, m*k), make([]float32, m*n), random(r, m*n)
+			MatMul(want, x, &without)
+			MatMul(got, x, &with)
+			if !slices.Equal(got, want) {
+				t.Fatalf("%v, %d rows: other bits than without tiles", d, m)
+			}
+		}
+	}
+}
+
 // TestTileKernels compares the kernels of tile units with plain evaluations, to the bit.
 func TestTileKernels(t *testing.T) {
 	needTiles(t)
