@@ -10,26 +10,23 @@ type addLoop struct{ x, y []float32 }
 
 var addLoops loops[addLoop, *addLoop]
 
-// Range adds the values [lo, hi), some at a time: a call has to end soon.
-func (l *addLoop) Range(lo, hi int) {
-	for ; lo < hi; lo += moveGrain {
-		end := min(lo+moveGrain, hi)
-		Add(l.x[lo:end], l.y[lo:end])
-	}
-}
+// Range adds the values [lo, hi).
+func (l *addLoop) Range(lo, hi int) { Add(l.x[lo:hi], l.y[lo:hi]) }
 
 // Add adds y to the beginning of x.
 func Add(x, y []float32) { AddScaled(x, 1, y) }
 
-// AddScaled adds a·y to the beginning of x.
+// AddScaled adds a·y to the beginning of x, some at a time: a call has to end soon.
 func AddScaled(x []float32, a float32, y []float32) {
-	if len(y) > 0 {
-		active.addScaled(x[:len(y)], a, y)
+	for x = x[:len(y):len(x)]; len(y) > 0; {
+		n := min(len(y), moveGrain)
+		active.addScaled(x[:n], a, y[:n])
+		x, y = x[n:], y[n:]
 	}
 }
 
 func addScaledGeneric(x []float32, a float32, y []float32) {
 	for i, v := range y {
-		x[i] += a * v
+		x[i] += float32(a * v)
 	}
 }

@@ -395,7 +395,9 @@ func guardedTiles(to *memory, p *packed, tiles *tileUnits, m, n, k int, x []floa
 	}
 	l := packedLoop{put(to, make([]float32, m*n)), &round, p, tiles, m}
 	for at := 0; at < k; at += tiles.columns {
-		tiles.panels(&l, &e, 0, p.count, p.count, at)
+		for first := 0; first < p.count; first += tilePanels {
+			tiles.panels(&l, &e, first, min(first+tilePanels, p.count), p.count, at)
+		}
 	}
 }
 

@@ -232,7 +232,7 @@ func TestAdd(t *testing.T) {
 		} {
 			want, got := slices.Clone(x), slices.Clone(x)
 			for i, v := range y[:n] {
-				want[i] += f.scale * v
+				want[i] += float32(f.scale * v)
 			}
 			f.add(got, y[:n])
 			if !slices.Equal(got, want) {
@@ -266,7 +266,7 @@ func TestGathered(t *testing.T) {
 			want := slices.Clone(all)
 			for j, i := range from {
 				for c := range n {
-					want[i*n+c] += scale[j] * g.Some[j*n+c]
+					want[i*n+c] += float32(scale[j] * g.Some[j*n+c])
 				}
 			}
 			g.ScatterAdd(scale)

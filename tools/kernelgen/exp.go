@@ -127,7 +127,7 @@ func elementwise() {
 	VZEROUPPER()
 	RET()
 
-	// x += a·y, rounded twice as plain Go does it on amd64.
+	// x += a·y, rounded twice.
 	TEXT(name("addScaled", v.words()), NOSPLIT, "func(x *float32, a float32, y *float32, n int)")
 	Pragma("noescape")
 	p, y := Load(Param("x"), GP64()), Load(Param("y"), GP64())

@@ -19,7 +19,8 @@ func scan() {
 	l := Load(Param("l"), GP64())
 	loop("row", l, 1, func() {
 		// What a panel has of a row is a line in each of four matrices, in another page than that of the row before: no processor
-		// fetches it by itself. Lines of so many rows often share a set of the first cache, so they go to the second.
+		// fetches it by itself. Lines of so many rows often share a set of the first cache, so they go to the second, and
+		// to the first two rows ahead.
 		CMPQ(scalar("l"), Imm(scanRowsAhead))
 		JLT(LabelRef("fetched"))
 		for _, to := range []struct {
