@@ -21,6 +21,7 @@ var avx512 = func() table {
 	t.pages = map[tensor.DType]*pageTiles{tensor.F16: &pagesF16AVX512, tensor.Q8_0: &pagesQ8AVX512}
 	t.many = &manyAVX512
 	t.pack = &packAVX512
+	t.coded = &codedAVX512
 	t.rmsNorm = rmsNormAVX512
 	t.addScaled = func(x []float32, a float32, y []float32) { addScaled16(&x[0], a, &y[0], len(x)) }
 	t.siluMul = func(gate, up []float32) { siluMul16(&gate[0], &up[0], len(gate)) }

@@ -23,20 +23,25 @@ func (w *floats) bytes() int { return len(w.data) }
 
 func (w *floats) raw() []byte { return w.data }
 
+func (w *floats) from(n int) (rows []byte, size int) {
+	size = len(w.data) / w.n
+	return w.data[n*size:], size
+}
+
 func (w *floats) shape() (n, k int) { return w.n, w.k }
 
 func (w *floats) dot(dst, x []float32, m, lo, hi int, _ *[]float32) {
 	active.dot(dst, x, w.values[lo*w.k:hi*w.k], m, hi-lo, w.k, w.n)
 }
 
-func (w *floats) move(s *Slab) (left []byte) {
-	left, w.data = w.data, s.copy(w.data)
-	w.values = unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(w.data))), len(w.values))
-	return left
+func (w *floats) move(s *Slab) weights {
+	data := s.copy(w.data)
+	values := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(data))), len(w.values))
+	return &floats{w.n, w.k, values, data}
 }
 
 func (*floats) manyRows() int { return active.many.from.floats }
 
 func (w *floats) panel(to []float32, n, rows, at, k int, _ []float32) {
-	active.many.pack(to, w.values[n*w.k+at:(n+rows)*w.k], w.k, rows, k)
+	active.many.pack(to, 0, w.values[n*w.k+at:(n+rows)*w.k], w.k, rows, k)
 }

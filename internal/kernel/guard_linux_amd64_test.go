@@ -296,7 +296,7 @@ func TestGuardedMany(t *testing.T) {
 			for i := range tiles {
 				many.packX(left[i*part:], tiles*part, from[i*many.rows*ldx:], ldx, many.rows-i%2, k)
 			}
-			many.pack(panel, put(to, random(rand.New(rand.NewPCG(1, 1)), (rows-1)*ldx+k)), ldx, rows, k)
+			many.pack(panel, 0, put(to, random(rand.New(rand.NewPCG(1, 1)), (rows-1)*ldx+k)), ldx, rows, k)
 			if d != tensor.F32 {
 				many.packHalf(panel, d, put(to, make([]byte, 2*((rows-1)*ldx+k))), ldx, rows, k)
 			}

@@ -17,10 +17,10 @@ type manyTiles struct {
 	// packX brings the rows of a tile of x, or fewer, ldx apart, into a tile: as many parts as lanes, part(k) values, which
 	// lie each values apart. Rows that are not there are of no matter.
 	packX func(tile []float32, each int, x []float32, ldx, rows, k int)
-	// pack brings rows of w, at most as many as columns of a tile, ldw apart, into a panel of panel(k) values, the rest of
-	// which is of no matter.
-	pack func(panel, w []float32, ldw, rows, k int)
-	// packHalf is pack with weights of type F16 or BF16; it returns false if it has no way for these sizes.
+	// pack brings rows of w, ldw apart, into a panel, from value at of each of its parts on, see place. What is not brought there is of
+	// no matter.
+	pack func(panel []float32, at int, w []float32, ldw, rows, k int)
+	// packHalf is pack of a panel's rows of type F16 or BF16; it returns false if it has no way for these sizes.
 	packHalf func(panel []float32, d tensor.DType, w []byte, ldw, rows, k int) bool
 	// block is how far dot runs along k before it adds to dst.
 	block int
@@ -30,12 +30,12 @@ type manyTiles struct {
 	// cached is how many values of panels stay in the second cache while all rows pass.
 	cached int
 	// from is from how many rows on it is worth it to bring the operands of a product into another order first: with
-	// weights of float32, with those of 16 bits, and with blocks, which are widened row by row.
+	// weights of float32, with those of 16 bits, with coded ones, and with blocks, which are widened row by row.
 	from manyFrom
 }
 
 // manyFrom is from how many rows on something is worth it, by the type of the weights.
-type manyFrom struct{ floats, halves, blocks int }
+type manyFrom struct{ floats, halves, coded, blocks int }
 
 // ahead is memory to be fetched: some bytes from there on, as many stride bytes further on, and so on. Without any it is one
 // line again and again.
@@ -66,6 +66,9 @@ func (t *manySizes) steps(k int) int { return (k + t.lanes - 1) / t.lanes }
 
 // panel is the size of a panel: [lanes, ceil(k/lanes), columns], by k%lanes first, a gap after each part.
 func (t *manySizes) panel(k int) int { return t.lanes * (t.steps(k)*t.columns + t.gap) }
+
+// place is where in each part of a panel column k of a row lies: k is a multiple of the lanes, and row one of packedRows.
+func (t *manySizes) place(row, k int) int { return k/t.lanes*t.columns + row }
 
 // part is the size of one of the parts of a tile of x, [ceil(k/lanes), rows], by k%lanes, with what packX overwrites beyond,
 // filled up to whole lines of the cache. The same parts of all tiles follow each other.
@@ -199,10 +202,11 @@ func (l *manyLoop) layout() (each, size int) {
 // ahead is what call i of the tiles that a panel passes fetches of the weights of panel p: k bytes of each row, those after
 // what call i-1 fetches.
 func (l *manyLoop) ahead(p, i int) ahead {
-	rows := l.w.raw()
-	size, n := len(rows)/l.n, p*active.many.columns
-	if n >= l.n || i*l.ldx >= size {
-		return ahead{(*byte)(unsafe.Pointer(&l.x[0])), 0}
+	if n := p * active.many.columns; n < l.n {
+		rows, size := l.w.from(n)
+		if at := l.at*size/l.ldx + i*l.k; i*l.ldx < size && at < len(rows) {
+			return ahead{&rows[at], size}
+		}
 	}
-	return ahead{&rows[n*size+l.at*size/l.ldx+i*l.k], size}
+	return ahead{(*byte)(unsafe.Pointer(&l.x[0])), 0}
 }

@@ -10,13 +10,13 @@ var (
 		tile: dotManyAVX2Tiles, packX: packManyAVX2Tile, pack: packManyAVX2Rows, packHalf: packManyAVX2Half, block: kBlock,
 		manySizes: sizesAVX2,
 		cached:    1 << 15, // half of 256 KB
-		from:      manyFrom{24, 48, 192},
+		from:      manyFrom{24, 48, 48, 192},
 	}
 	manyAVX512 = manyTiles{
 		tile: dotManyAVX512Tiles, packX: packManyAVX512Tile, pack: packManyAVX512Rows, packHalf: packManyAVX512Half, block: kBlock,
 		manySizes: sizesAVX512,
 		cached:    1 << 16, // a quarter of 1 MB
-		from:      manyFrom{32, 24, 192},
+		from:      manyFrom{32, 24, 40, 192},
 	}
 )
 
@@ -50,12 +50,12 @@ func packManyAVX2Tile(tile []float32, each int, x []float32, ldx, rows, k int) {
 	}
 }
 
-func packManyAVX2Rows(panel, w []float32, ldw, rows, k int) {
-	packManyRows(packManyF32AVX2, panel, w, ldw, rows, k, 1)
+func packManyAVX2Rows(panel []float32, at int, w []float32, ldw, rows, k int) {
+	packManyRows(packManyF32AVX2, panel, at, w, ldw, rows, k, 1)
 	each := len(panel) / 8
 	for r := range rows {
 		for i := whole(rows, r, k); i < k; i++ {
-			panel[i%8*each+i/8*productColumns+r] = w[r*ldw+i]
+			panel[i%8*each+i/8*productColumns+at+r] = w[r*ldw+i]
 		}
 	}
 }
@@ -69,7 +69,7 @@ func packManyAVX2Half(panel []float32, d tensor.DType, w []byte, ldw, rows, k in
 	if d == tensor.BF16 {
 		f = packManyBF16AVX2
 	}
-	packManyRows(f, panel, w, ldw, rows, k, 2)
+	packManyRows(f, panel, 0, w, ldw, rows, k, 2)
 	return true
 }
 
@@ -83,10 +83,10 @@ func whole(rows, r, k int) int {
 
 // packManyRows packs whole tiles of eight rows by eight columns. An element of w, as f counts them, takes size elements
 // of the slice.
-func packManyRows[W any](f func(dst *float32, each int, w *W, ldw int, n int), panel []float32, w []W, ldw, rows, k, size int) {
+func packManyRows[W any](f func(dst *float32, each int, w *W, ldw int, n int), panel []float32, at int, w []W, ldw, rows, k, size int) {
 	for c := 0; c+8 <= rows && k >= 8; c += 8 {
 		src := w[c*ldw*size : ((c+7)*ldw+k&^7)*size]
-		f(&panel[c], len(panel)/8, &src[0], ldw, k/8)
+		f(&panel[at+c], len(panel)/8, &src[0], ldw, k/8)
 	}
 }
 
@@ -100,10 +100,10 @@ func packManyAVX512Tile(tile []float32, each int, x []float32, ldx, rows, k int)
 	packManyXAVX512(&to[0], each, &src[0], ldx, k)
 }
 
-func packManyAVX512Rows(panel, w []float32, ldw, rows, k int) {
-	packManyAVX512(packManyF32AVX512, panel, w, ldw, rows, k, 1)
+func packManyAVX512Rows(panel []float32, at int, w []float32, ldw, rows, k int) {
+	packManyAVX512(packManyF32AVX512, panel, at, w, ldw, rows, k, 1)
 	if c := rows &^ 7; c < rows {
-		packManyAVX512Rest(panel[c:], len(panel)/16, sizesAVX512.columns, w[c*ldw:], ldw, rows-c, k)
+		packManyAVX512Rest(panel[at+c:], len(panel)/16, sizesAVX512.columns, w[c*ldw:], ldw, rows-c, k)
 	}
 }
 
@@ -116,19 +116,19 @@ func packManyAVX512Half(panel []float32, d tensor.DType, w []byte, ldw, rows, k 
 	if d == tensor.BF16 {
 		f = packManyBF16AVX512
 	}
-	packManyAVX512(f, panel, w, ldw, rows, k, 2)
+	packManyAVX512(f, panel, 0, w, ldw, rows, k, 2)
 	return true
 }
 
 // packManyAVX512 packs whole tiles of eight rows, some columns of all of them at a time: their part of the panel stays in
 // the first cache. An element of w, as f counts them, takes size elements of the slice.
-func packManyAVX512[W any](f func(dst *float32, each int, w *W, ldw int, n int), panel []float32, w []W, ldw, rows, k, size int) {
+func packManyAVX512[W any](f func(dst *float32, each int, w *W, ldw int, n int), panel []float32, at int, w []W, ldw, rows, k, size int) {
 	const atOnce = 128
-	for at := 0; at < k; at += atOnce {
-		n := min(atOnce, k-at)
+	for i := 0; i < k; i += atOnce {
+		n := min(atOnce, k-i)
 		for c := 0; c+packedRows <= rows; c += packedRows {
-			src := w[(c*ldw+at)*size : ((c+packedRows-1)*ldw+at+n)*size]
-			f(&panel[at/16*sizesAVX512.columns+c], len(panel)/16, &src[0], ldw, n)
+			src := w[(c*ldw+i)*size : ((c+packedRows-1)*ldw+i+n)*size]
+			f(&panel[at+i/16*sizesAVX512.columns+c], len(panel)/16, &src[0], ldw, n)
 		}
 	}
 }

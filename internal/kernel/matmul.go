@@ -6,6 +6,8 @@ import "slices"
 type floatWeights interface {
 	weights
 	shape() (n, k int)
+	// from returns the memory that products read from row n on, and how many bytes of it a row takes, about.
+	from(n int) (rows []byte, size int)
 	// dot writes the products of m rows of x with the rows [lo, hi) to dst, whose rows lie N apart. Rows are widened into
 	// scratch where they have to be.
 	dot(dst, x []float32, m, lo, hi int, scratch *[]float32)

@@ -108,16 +108,17 @@ func (w *Matrix) Pack(s *Slab) (unpacked []byte) {
 	return p.raw()
 }
 
-// Move copies weights of F32, F16 and BF16 from where they were loaded into s, as they are, and returns those that are needed no
-// more; nil if none are. Products have the same bits, and read the weights in larger pages where there are some, see LargePages.
-// They are bound by reading, as those of other types that Pack leaves alone are not.
+// Move copies weights of F32, F16 and BF16 from where they were loaded into s, and returns those that are needed no more; nil if none
+// are. Products have the same bits. They are bound by reading, as those of other types that Pack leaves alone are not, and read larger
+// pages where there are some, see LargePages, and of BF16 12 bits of 16, see coded.
 func (w *Matrix) Move(s *Slab) (left []byte) {
-	m, ok := w.weights.(interface{ move(*Slab) (left []byte) })
+	m, ok := w.weights.(interface{ move(*Slab) weights })
 	if !ok || w.owned {
 		return nil
 	}
-	w.owned = true
-	return m.move(s)
+	left = w.weights.raw()
+	w.owned, w.weights = true, m.move(s)
+	return left
 }
 
 // Integer reports whether products with w multiply integers, as PeakI8 does, and not float32, as PeakF32 does.

@@ -212,6 +212,8 @@ func (p *panels) bytes() int {
 
 func (*panels) raw() []byte { return nil }
 
+func (*panels) from(int) (rows []byte, size int) { return nil, 0 }
+
 func (p *panels) shape() (n, k int) { return p.n, p.k }
 
 func (p *panels) dot(dst, x []float32, m, lo, hi int, scratch *[]float32) {

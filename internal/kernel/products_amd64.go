@@ -41,6 +41,14 @@ var (
 	}
 )
 
+// Blocks of a vector of codes.
+var (
+	codedAVX2   = codedKernels{32, []codedTile{dotCodedx1, dotCodedx2, dotCodedx3, dotCodedx4}, widenCodedAVX2}
+	codedAVX512 = codedKernels{64, []codedTile{
+		dotCodedZx1, dotCodedZx2, dotCodedZx3, dotCodedZx4, dotCodedZx5, dotCodedZx6, dotCodedZx7, dotCodedZx8,
+	}, widenCodedAVX512}
+)
+
 func dotAVX2(dst, x, w []float32, m, n, k, ldd int) { tilesF32AVX2.rows(dst, x, w, m, n, k, ldd, 1) }
 
 func dotAVX512(dst, x, w []float32, m, n, k, ldd int) {

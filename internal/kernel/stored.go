@@ -69,6 +69,11 @@ func (w *stored) bytes() int { return len(w.data) }
 
 func (w *stored) raw() []byte { return w.data }
 
+func (w *stored) from(n int) (rows []byte, size int) {
+	size = len(w.data) / w.n
+	return w.data[n*size:], size
+}
+
 func (w *stored) shape() (n, k int) { return w.n, w.k }
 
 func (w *stored) dot(dst, x []float32, m, lo, hi int, scratch *[]float32) {
@@ -81,7 +86,7 @@ func (w *stored) panel(to []float32, n, rows, at, k int, wide []float32) {
 	for r := range rows {
 		w.widen(wide[r*k:(r+1)*k], n+r, at)
 	}
-	active.many.pack(to, wide[:rows*k], k, rows, k)
+	active.many.pack(to, 0, wide[:rows*k], k, rows, k)
 }
 
 // halves are weights of type F16 or BF16, which some kernels read straight into registers.
@@ -97,9 +102,15 @@ func (w *halves) dot(dst, x []float32, m, lo, hi int, scratch *[]float32) {
 	}
 }
 
-func (w *halves) move(s *Slab) (left []byte) {
-	left, w.data = w.data, s.copy(w.data)
-	return left
+func (w *halves) move(s *Slab) weights {
+	if c := active.coded; c != nil {
+		if coded := c.code(w, s); coded != nil {
+			return coded
+		}
+	}
+	moved := *w
+	moved.data = s.copy(w.data)
+	return &moved
 }
 
 func (*halves) manyRows() int { return active.many.from.halves }
@@ -114,6 +125,12 @@ func (w *halves) panel(to []float32, n, rows, at, k int, wide []float32) {
 type tiledHalves struct {
 	halves
 	multiply func(dst, x []float32, w *halves, m int)
+}
+
+func (w *tiledHalves) move(s *Slab) weights {
+	moved := *w
+	moved.data = s.copy(w.data)
+	return &moved
 }
 
 func (w *tiledHalves) enter(_ *region, dst, x []float32, m int) { w.multiply(dst, x, &w.halves, m) }

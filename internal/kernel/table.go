@@ -27,6 +27,8 @@ type table struct {
 	// packHalf returns the weights for products that round activations, nil for those that it has no way for; it is nil if the
 	// tier has none.
 	packHalf func(w *halves) *tiledHalves
+	// coded are the kernels of weights of BF16 in 12 bits; nil if the tier has none.
+	coded *codedKernels
 	// gemmHalf is gemm with w of type F16 and n a multiple of 16; nil if the tier has none.
 	gemmHalf func(dst, x []float32, w []byte, m, n, k, ldx int, add bool)
 	// pages are the kernels of attention for raw pages; where there are none, rows go by dotHalf and gemmHalf or are widened.

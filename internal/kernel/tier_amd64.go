@@ -29,6 +29,7 @@ var avx2 = table{
 	fit:        &fitAVX2Loops,
 	dequantize: dequantizeAVX2,
 	pack:       &packAVX2,
+	coded:      &codedAVX2,
 	gemm:       gemmAVX2,
 	rmsNorm:    rmsNormBy8,
 	addScaled:  addScaledAVX2,

@@ -90,6 +90,7 @@ func main() {
 
 func floats() {
 	dotF32()
+	coded()
 	gemmF32()
 	scan()
 	stream()
@@ -115,6 +116,7 @@ type vector struct {
 	// The largest tiles that the registers hold, in rows of x by rows (dot) or vectors (gemm) of w.
 	dotRows, dotColumns int
 	dotOne              int // rows of w for one row of x
+	codedRows           int // of x by two of w
 	gemmRows            int
 	packedRows          int
 	widePanels          int
@@ -126,11 +128,11 @@ type vector struct {
 var (
 	ymm = vector{
 		bytes: 32, registers: 16, tier: "AVX2", register: YMM, dot: multiplyAdd, chains: 1,
-		dotRows: 4, dotColumns: 3, dotOne: 6, gemmRows: 6, packedRows: 6, widePanels: 2, channelRows: 6, manyRows: 6, manyVectors: 2,
+		dotRows: 4, dotColumns: 3, dotOne: 6, codedRows: 4, gemmRows: 6, packedRows: 6, widePanels: 2, channelRows: 6, manyRows: 6, manyVectors: 2,
 	}
 	zmm = vector{
 		bytes: 64, registers: 32, tier: "AVX512", title: "Z", register: ZMM, dot: multiplyAdd, chains: 1,
-		dotRows: 6, dotColumns: 4, dotOne: 8, gemmRows: 8, packedRows: 8, widePanels: 4, channelRows: 12, manyRows: 8, manyVectors: 3,
+		dotRows: 6, dotColumns: 4, dotOne: 8, codedRows: 8, gemmRows: 8, packedRows: 8, widePanels: 4, channelRows: 12, manyRows: 8, manyVectors: 3,
 	}
 )
 
@@ -238,7 +240,7 @@ func move(from, to Op) {
 }
 
 // and is VPAND of any width.
-func and(a Mem, b, to VecVirtual) {
+func and(a Op, b, to VecVirtual) {
 	if v.wide() {
 		VPANDD(a, b, to)
 	} else {

@@ -1,0 +1,231 @@
+package kernel
+
+import (
+	"cmp"
+	"slices"
+
+	"jamba/internal/kernel/par"
+	"jamba/tensor"
+)
+
+// coded are weights of BF16 in 12 bits, without loss, since products of few rows of activations are bound by reading. The upper byte of
+// a number of BF16 is its sign and seven of the eight bits of its exponent, and those of trained weights lie close together: the 16
+// upper bytes that a matrix has most of are codes of four bits, lower bytes lie as they are. A block of columns with another upper byte
+// stays as it was. Products have the bits of those in float32.
+type coded struct {
+	n, k    int
+	kernels *codedKernels
+	upper   [16]byte // by code, the most frequent first
+	blocks  []byte   // of all rows
+	start   []uint32 // where each kBlock columns of each row begin, in vectors; and where the last end
+}
+
+// codedKernels are a tier's. A block has 2·vector columns. It is a vector of codes and two of lower bytes: byte i of the first of these
+// has the lower half of byte i of the codes, that of the second the upper, see places. If the first code is the last there is, plainCode,
+// the columns follow as weights of 16 bits instead, four vectors of them.
+type codedKernels struct {
+	vector int // in bytes
+	// tiles write the products of as many rows of x with two rows of weights, blocks of them from start[0] and start[stride] on.
+	tiles []codedTile
+	// widen widens blocks of some rows, from their cursors on, to rows ldd apart. Cursors go on.
+	widen func(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks int)
+}
+
+type codedTile = func(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+
+const (
+	plainCode = 15 // as the first of a block: there are no codes
+	noCode    = 16 // of an upper byte
+
+	codedSamples = 1 << 16 // weights of a matrix that say which upper bytes have codes
+	codedGrain   = 1 << 16 // weights that are worth waking a thread for
+)
+
+// columns is how many columns a block has.
+func (c *codedKernels) columns() int { return 2 * c.vector }
+
+// places returns the byte of a vector in which each column of half a block lies. Interleaved with the codes, the lower bytes of two vectors
+// of floats are next to each other, the first eight of each 16 bytes before the others.
+func (c *codedKernels) places() []int {
+	places := make([]int, c.vector)
+	lanes := c.vector / 4 // of float32
+	for i := range places {
+		vector, lane := i/lanes, i%lanes
+		word := 2*lane + vector%2
+		places[i] = word/8*16 + vector/2*8 + word%8
+	}
+	return places
+}
+
+// code returns w in 12 bits, in memory of s; nil if rows are not whole blocks, or if it would not take less memory.
+func (c *codedKernels) code(w *halves, s *Slab) *coded {
+	if w.dtype != tensor.BF16 || w.k%c.columns() != 0 {
+		return nil
+	}
+	upper, codes := commonUpper(w.data)
+	p := &coded{n: w.n, k: w.k, kernels: c, upper: upper}
+	parts := p.parts()
+	p.start = make([]uint32, w.n*parts+1)
+	part := func(i int) []byte { // the weights of part i
+		row, at := i/parts, i%parts*kBlock
+		return w.data[2*(row*w.k+at) : 2*(row*w.k+min(at+kBlock, w.k))]
+	}
+	par.For(w.n*parts, max(1, codedGrain/kBlock), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			p.start[i+1] = c.vectors(part(i), &codes)
+		}
+	})
+	total := 0
+	for i, n := range p.start {
+		total += int(n)
+		if total*c.vector > len(w.data)/8*7 {
+			return nil
+		}
+		p.start[i] = uint32(total)
+	}
+	p.blocks = s.Bytes(total * c.vector)
+	places := c.places()
+	par.For(w.n*parts, max(1, codedGrain/kBlock), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			c.fill(p.blocks[int(p.start[i])*c.vector:], part(i), &codes, places)
+		}
+	})
+	return p
+}
+
+// commonUpper returns the upper bytes that most of some of the weights have, and the code of each byte.
+func commonUpper(weights []byte) (upper [16]byte, codes [256]byte) {
+	var count [256]int
+	step := len(weights)/2/codedSamples | 1 // odd, for columns of all kinds
+	for i := 1; i < len(weights); i += 2 * step {
+		count[weights[i]]++
+	}
+	var order [256]byte
+	for i := range order {
+		order[i] = byte(i)
+		codes[i] = noCode
+	}
+	slices.SortFunc(order[:], func(a, b byte) int { return cmp.Or(count[b]-count[a], int(a)-int(b)) })
+	copy(upper[:], order[:])
+	for code, b := range upper {
+		codes[b] = byte(code)
+	}
+	return upper, codes
+}
+
+// plain reports whether a block of weights has no codes.
+func plain(block []byte, codes *[256]byte) bool {
+	var without byte
+	for i := 1; i < len(block); i += 2 {
+		without |= codes[block[i]]
+	}
+	return without >= noCode || codes[block[1]] == plainCode
+}
+
+// vectors returns how many vectors the blocks of weights take.
+func (c *codedKernels) vectors(weights []byte, codes *[256]byte) (n uint32) {
+	for ; len(weights) > 0; weights = weights[4*c.vector:] {
+		if n += 3; plain(weights[:4*c.vector], codes) {
+			n += 2
+		}
+	}
+	return n
+}
+
+// fill makes blocks of weights.
+func (c *codedKernels) fill(blocks, weights []byte, codes *[256]byte, places []int) {
+	for ; len(weights) > 0; weights = weights[4*c.vector:] {
+		if plain(weights[:4*c.vector], codes) {
+			blocks[0] = plainCode
+			copy(blocks[c.vector:], weights[:4*c.vector])
+			blocks = blocks[5*c.vector:]
+			continue
+		}
+		for half := range 2 {
+			lower, values := blocks[(1+half)*c.vector:][:c.vector], weights[2*half*c.vector:][:2*c.vector]
+			for i, place := range places {
+				lower[place] = values[2*i]
+				blocks[place] |= codes[values[2*i+1]] << (4 * half)
+			}
+		}
+		blocks = blocks[3*c.vector:]
+	}
+}
+
+// parts is how many kBlock columns a row has.
+func (w *coded) parts() int { return (w.k + kBlock - 1) / kBlock }
+
+func (w *coded) row(dst []float32, n int) {
+	for at := 0; at < w.k; at += kBlock {
+		cursor := w.start[n*w.parts()+at/kBlock]
+		w.kernels.widen(&dst[at], 0, &w.blocks[0], &cursor, 1, &w.upper[0], min(kBlock, w.k-at)/w.kernels.columns())
+	}
+}
+
+func (w *coded) enter(r *region, dst, x []float32, m int) { enterFloats(r, dst, x, w, m) }
+
+func (w *coded) product(dst, x []float32, add bool) { widenedProduct(dst, x, w, w.n, w.k, add) }
+
+func (*coded) pack(*packKernels, *Slab) *packed { return nil }
+
+func (*coded) integer() bool { return false }
+
+func (w *coded) bytes() int { return len(w.blocks) }
+
+func (*coded) raw() []byte { return nil }
+
+func (w *coded) from(n int) (rows []byte, size int) {
+	return w.blocks[int(w.start[n*w.parts()])*w.kernels.vector:], len(w.blocks) / w.n
+}
+
+func (w *coded) shape() (n, k int) { return w.n, w.k }
+
+func (w *coded) dot(dst, x []float32, m, lo, hi int, scratch *[]float32) {
+	tiles, parts := w.kernels.tiles, w.parts()
+	*scratch = slices.Grow((*scratch)[:0], 2*len(tiles))[:2*len(tiles)]
+	part := *scratch // a tile's products
+	for at := 0; at < w.k; at += kBlock {
+		k := min(kBlock, w.k-at)
+		for i, rows := 0, 0; i < m; i += rows {
+			rows = evenly(m-i, len(tiles))
+			src := x[i*w.k+at : (i+rows-1)*w.k+at+k]
+			for j := lo; j < hi; j += 2 {
+				columns, stride := 2, parts
+				if j+1 == hi {
+					columns, stride = 1, 0 // the same row twice
+				}
+				start, out := &w.start[j*parts+at/kBlock], dst[i*w.n+j-lo:(i+rows-1)*w.n+j-lo+columns]
+				if at == 0 && columns == 2 {
+					tiles[rows-1](&out[0], w.n, &src[0], w.k, &w.blocks[0], start, stride, &w.upper[0], k/w.kernels.columns())
+					continue
+				}
+				tiles[rows-1](&part[0], 2, &src[0], w.k, &w.blocks[0], start, stride, &w.upper[0], k/w.kernels.columns())
+				for r := range rows {
+					if sums := part[2*r : 2*r+columns]; at == 0 {
+						copy(out[r*w.n:], sums)
+					} else {
+						Add(out[r*w.n:r*w.n+columns], sums)
+					}
+				}
+			}
+		}
+	}
+}
+
+func (*coded) manyRows() int { return active.many.from.coded }
+
+func (w *coded) panel(to []float32, n, rows, at, k int, wide []float32) {
+	const some = 128 // columns at a time, which stay in the first cache
+	var cursors [packedRows]uint32
+	for first := 0; first < rows; first += packedRows {
+		rows := min(packedRows, rows-first)
+		for i := range rows {
+			cursors[i] = w.start[(n+first+i)*w.parts()+at/kBlock]
+		}
+		for i := 0; i < k; i += some {
+			columns := min(some, k-i)
+			w.kernels.widen(&wide[0], columns, &w.blocks[0], &cursors[0], rows, &w.upper[0], columns/w.kernels.columns())
+			active.many.pack(to, active.many.place(first, i), wide[:rows*columns], columns, rows, columns)
+		}
+	}
+}

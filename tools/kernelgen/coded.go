@@ -1,0 +1,168 @@
+package main
+
+import (
+	"math/bits"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// coded writes the kernels of weights of BF16 in 12 bits, see coded in package kernel.
+func coded() {
+	for m := 1; m <= v.codedRows; m++ {
+		codedTile(m)
+	}
+	widenCoded()
+}
+
+// Bytes ahead of what is read that are fetched to the second cache, and from there to the first.
+const (
+	codedFetch = 8 << 10
+	codedNear  = 1536
+)
+
+// codedShift is the logarithm of a vector's bytes: rows begin at vectors.
+func codedShift() Constant { return Imm(uint64(bits.TrailingZeros(uint(v.bytes)))) }
+
+// codedStart returns where a row is that goes on at vector cursor of w.
+func codedStart(w Register, cursor Mem) GPVirtual {
+	row := GP64()
+	MOVL(cursor, row.As32())
+	SHLQ(codedShift(), row)
+	ADDQ(w, row)
+	return row
+}
+
+// codedWeights are what the widening of blocks takes.
+type codedWeights struct{ table, nibble, high VecVirtual }
+
+func newCodedWeights(upper Register) codedWeights {
+	c := codedWeights{v.register(), v.register(), v.register()}
+	if v.wide() {
+		VBROADCASTI32X4(at(upper, 0), c.table)
+	} else {
+		VBROADCASTI128(at(upper, 0), c.table)
+	}
+	move(u32(0x0F0F0F0F), c.nibble)
+	move(u32(0xFFFF0000), c.high)
+	return c
+}
+
+// block hands over the block at row, eight vectors of float32, and goes on. A vector of codes and two of lower bytes side by side
+// are words of 16 bits, two of them in a lane: one is shifted into its place, of the other what is below is cut off. Where the first
+// code is the last that there is, a vector of nothing else is followed by weights of 16 bits.
+func (c *codedWeights) block(label string, row Register, use func(i int, w VecVirtual)) {
+	plain, next := "plain"+label, "next"+label
+	for line := 0; line < 3*v.bytes; line += 64 {
+		PREFETCHT1(at(row, codedFetch+line))
+		PREFETCHT0(at(row, codedNear+line))
+	}
+	first := GP32()
+	MOVBLZX(at(row, 0), first)
+	ANDL(Imm(15), first)
+	CMPL(first, Imm(15))
+	JE(LabelRef(plain))
+	codes := v.register()
+	move(at(row, 0), codes)
+	for half := range 2 {
+		index := v.register()
+		if half == 1 {
+			VPSRLW(Imm(4), codes, codes)
+		}
+		and(c.nibble, codes, index)
+		VPSHUFB(index, c.table, index)
+		lower := v.register()
+		move(at(row, (1+half)*v.bytes), lower)
+		for unpack := range 2 {
+			words, even := v.register(), v.register()
+			if unpack == 0 {
+				VPUNPCKLBW(index, lower, words)
+			} else {
+				VPUNPCKHBW(index, lower, words)
+			}
+			VPSLLD(Imm(16), words, even)
+			and(c.high, words, words)
+			use(4*half+2*unpack, even)
+			use(4*half+2*unpack+1, words)
+		}
+	}
+	add(3*v.bytes, row)
+	JMP(LabelRef(next))
+	Label(plain)
+	for i := range 8 {
+		w := v.register()
+		weightBF16.load(at(row, v.bytes+i*v.bytes/2), nil, w)
+		use(i, w)
+	}
+	add(5*v.bytes, row)
+	Label(next)
+}
+
+// codedTile writes the products of m rows of x with two rows of weights, with the sums of dotF32.
+func codedTile(m int) {
+	TEXT(name("dotCoded", v.title, "x", m), NOSPLIT, "func(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)")
+	Pragma("noescape")
+	w, start, stride, upper := Load(Param("w"), GP64()), Load(Param("start"), GP64()), Load(Param("stride"), GP64()), Load(Param("upper"), GP64())
+	weights := newCodedWeights(upper)
+	rows := []Register{codedStart(w, at(start, 0)), codedStart(w, Mem{Base: start, Index: stride, Scale: 4})}
+	x, ldx, blocks := Load(Param("x"), GP64()), Load(Param("ldx"), GP64()), Load(Param("blocks"), GP64())
+	SHLQ(Imm(2), ldx)
+	row, bases := rowsOf(x, ldx, m)
+	acc := make([][]VecVirtual, m)
+	for i := range acc {
+		acc[i] = vectors(2)
+		for _, a := range acc[i] {
+			VXORPS(a, a, a)
+		}
+	}
+	loop("block", blocks, 1, func() {
+		for j := range 2 {
+			weights.block(name(j), rows[j], func(part int, w VecVirtual) {
+				for i := range m {
+					VFMADD231PS(disp(row(i), part*v.bytes), w, acc[i][j])
+				}
+			})
+		}
+		for _, r := range bases {
+			add(8*v.bytes, r)
+		}
+	})
+	dst, ldd := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
+	SHLQ(Imm(2), ldd)
+	for i := range m {
+		for j := range 2 {
+			VMOVSS(lanesSum(acc[i][j]), at(dst, 4*j))
+		}
+		if i < m-1 {
+			ADDQ(ldd, dst)
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// widenCoded writes the widening of blocks of some rows.
+func widenCoded() {
+	TEXT(name("widenCoded", v.tier), NOSPLIT, "func(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks int)")
+	Pragma("noescape")
+	w, cursor, upper := Load(Param("w"), GP64()), Load(Param("cursors"), GP64()), Load(Param("upper"), GP64())
+	weights := newCodedWeights(upper)
+	dst, ldd, rows := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64()), Load(Param("rows"), GP64())
+	SHLQ(Imm(2), ldd)
+	loop("row", rows, 1, func() {
+		row, out, blocks := codedStart(w, at(cursor, 0)), GP64(), Load(Param("blocks"), GP64())
+		MOVQ(dst, out)
+		loop("block", blocks, 1, func() {
+			weights.block("", row, func(part int, w VecVirtual) { VMOVUPS(w, at(out, part*v.bytes)) })
+			add(8*v.bytes, out)
+		})
+		SUBQ(w, row)
+		SHRQ(codedShift(), row)
+		MOVL(row.As32(), at(cursor, 0))
+		ADDQ(Imm(4), cursor)
+		ADDQ(ldd, dst)
+	})
+	VZEROUPPER()
+	RET()
+}
