@@ -19,7 +19,7 @@ func coded() {
 // Bytes ahead of what is read that are fetched to the second cache, and from there to the first.
 const (
 	codedFetch = 8 << 10
-	codedNear  = 1536
+	codedNear  = 3072
 )
 
 // codedShift is the logarithm of a vector's bytes: rows begin at vectors.
