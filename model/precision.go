@@ -138,7 +138,7 @@ func (m *Model) pack(ctx context.Context, progress func(done, total int64)) erro
 	all, total := m.large()
 	done, garbage := int64(0), int64(0)
 	free, _ := state.Available()
-	move := kernel.LargePages() && movable(all, total, free)
+	move := movable(all, total, free)
 	var slab kernel.Slab
 	for _, l := range all {
 		if ctx.Err() != nil {
@@ -148,6 +148,9 @@ func (m *Model) pack(ctx context.Context, progress func(done, total int64)) erro
 		rounded := l.InPlace() == 0
 		source := l.Pack(&slab)
 		if source == nil && move {
+			source = l.Code(&slab)
+		}
+		if source == nil && move && kernel.LargePages() {
 			source = l.Move(&slab)
 		}
 		if source != nil {
@@ -166,7 +169,7 @@ func (m *Model) pack(ctx context.Context, progress func(done, total int64)) erro
 }
 
 // movable reports whether matrices that are multiplied as they lie in a mapped file are to be copied, since they are read faster
-// from larger pages: all take so many bytes, and so many are free, 0 if that is not known. The system can drop pages of a file, but
+// in fewer bits or from larger pages: all take so many bytes, and so many are free, 0 if that is not known. The system can drop pages of a file, but
 // no copy, so only where there is plenty of room. Files with panels are there to be used in place.
 func movable(all []large, bytes, free int64) bool {
 	return bytes <= free/2 && !slices.ContainsFunc(all, func(l large) bool { return l.Raw() == nil })

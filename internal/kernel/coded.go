@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"cmp"
+	"encoding/binary"
 	"slices"
 
 	"jamba/internal/kernel/par"
@@ -21,7 +22,7 @@ type coded struct {
 }
 
 // codedKernels are a tier's. A block has 2·vector columns. It is a vector of codes and two of lower bytes: byte i of the first of these
-// has the lower half of byte i of the codes, that of the second the upper, see places. If the first code is the last there is, plainCode,
+// has the lower half of byte i of the codes, that of the second the upper. If the first code is the last there is, plainCode,
 // the columns follow as weights of 16 bits instead, four vectors of them.
 type codedKernels struct {
 	vector int // in bytes
@@ -43,19 +44,6 @@ const (
 
 // columns is how many columns a block has.
 func (c *codedKernels) columns() int { return 2 * c.vector }
-
-// places returns the byte of a vector in which each column of half a block lies. Interleaved with the codes, the lower bytes of two vectors
-// of floats are next to each other, the first eight of each 16 bytes before the others.
-func (c *codedKernels) places() []int {
-	places := make([]int, c.vector)
-	lanes := c.vector / 4 // of float32
-	for i := range places {
-		vector, lane := i/lanes, i%lanes
-		word := 2*lane + vector%2
-		places[i] = word/8*16 + vector/2*8 + word%8
-	}
-	return places
-}
 
 // code returns w in 12 bits, in memory of s; nil if rows are not whole blocks, or if it would not take less memory.
 func (c *codedKernels) code(w *halves, s *Slab) *coded {
@@ -84,10 +72,9 @@ func (c *codedKernels) code(w *halves, s *Slab) *coded {
 		p.start[i] = uint32(total)
 	}
 	p.blocks = s.Bytes(total * c.vector)
-	places := c.places()
 	par.For(w.n*parts, max(1, codedGrain/kBlock), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			c.fill(p.blocks[int(p.start[i])*c.vector:], part(i), &codes, places)
+			c.fill(p.blocks[int(p.start[i])*c.vector:], part(i), &codes)
 		}
 	})
 	return p
@@ -113,15 +100,6 @@ func commonUpper(weights []byte) (upper [16]byte, codes [256]byte) {
 	return upper, codes
 }
 
-// plain reports whether a block of weights has no codes.
-func plain(block []byte, codes *[256]byte) bool {
-	var without byte
-	for i := 1; i < len(block); i += 2 {
-		without |= codes[block[i]]
-	}
-	return without >= noCode || codes[block[1]] == plainCode
-}
-
 // vectors returns how many vectors the blocks of weights take.
 func (c *codedKernels) vectors(weights []byte, codes *[256]byte) (n uint32) {
 	for ; len(weights) > 0; weights = weights[4*c.vector:] {
@@ -132,23 +110,49 @@ func (c *codedKernels) vectors(weights []byte, codes *[256]byte) (n uint32) {
 	return n
 }
 
+// plain reports whether a block of weights has no codes.
+func plain(block []byte, codes *[256]byte) bool {
+	without := byte(0)
+	for b := block; len(b) >= 8; b = b[8:] {
+		without |= codes[b[1]] | codes[b[3]] | codes[b[5]] | codes[b[7]]
+	}
+	return without >= noCode || codes[block[1]] == plainCode
+}
+
 // fill makes blocks of weights.
-func (c *codedKernels) fill(blocks, weights []byte, codes *[256]byte, places []int) {
+func (c *codedKernels) fill(blocks, weights []byte, codes *[256]byte) {
 	for ; len(weights) > 0; weights = weights[4*c.vector:] {
-		if plain(weights[:4*c.vector], codes) {
+		block := weights[:4*c.vector]
+		if plain(block, codes) {
 			blocks[0] = plainCode
-			copy(blocks[c.vector:], weights[:4*c.vector])
+			copy(blocks[c.vector:], block)
 			blocks = blocks[5*c.vector:]
 			continue
 		}
 		for half := range 2 {
-			lower, values := blocks[(1+half)*c.vector:][:c.vector], weights[2*half*c.vector:][:2*c.vector]
-			for i, place := range places {
-				lower[place] = values[2*i]
-				blocks[place] |= codes[values[2*i+1]] << (4 * half)
-			}
+			c.fillHalf(blocks[:c.vector], blocks[(1+half)*c.vector:][:c.vector], block[2*half*c.vector:][:2*c.vector], codes, 4*half)
 		}
 		blocks = blocks[3*c.vector:]
+	}
+}
+
+// fillHalf makes half a block: the lower bytes, and the codes in the bits from shift on. Two vectors of float32 are widened from bytes that
+// take turns, the lower eight of each 16, the next two from the upper. So bytes next to each other come from four weights and from
+// the four that lie a vector further on.
+func (c *codedKernels) fillHalf(upper, lower, weights []byte, codes *[256]byte, shift int) {
+	const low = 0x00FF00FF00FF00FF
+	quarter := c.vector / 2
+	for pair := range 2 {
+		even, odd := weights[2*pair*quarter:][:quarter], weights[(2*pair+1)*quarter:][:quarter]
+		upper, lower := upper[8*pair:], lower[8*pair:]
+		for i := 0; i+8 <= len(even) && i+8 <= len(odd); i += 8 {
+			e, o := binary.LittleEndian.Uint64(even[i:]), binary.LittleEndian.Uint64(odd[i:])
+			binary.LittleEndian.PutUint64(lower[2*i:], e&low|o&low<<8)
+			b := e>>8&low | o&^low
+			code := uint64(codes[byte(b)]) | uint64(codes[byte(b>>8)])<<8 | uint64(codes[byte(b>>16)])<<16 | uint64(codes[byte(b>>24)])<<24 |
+				uint64(codes[byte(b>>32)])<<32 | uint64(codes[byte(b>>40)])<<40 | uint64(codes[byte(b>>48)])<<48 | uint64(codes[b>>56])<<56
+			binary.LittleEndian.PutUint64(upper[2*i:], binary.LittleEndian.Uint64(upper[2*i:])|code<<shift)
+		}
 	}
 }
 

@@ -43,9 +43,8 @@ func testCoded(t *testing.T, r *rand.Rand, data []byte, n, k int) {
 		t.Fatal(err)
 	}
 	moved := plain
-	moved.Move(new(Slab))
-	_, ok := moved.weights.(*coded)
-	if !ok {
+	left := moved.Code(new(Slab))
+	if len(left) != len(data) || &left[0] != &data[0] || moved.InPlace() != 0 {
 		t.Fatalf("[%d, %d] was not coded", n, k)
 	}
 	got, want := make([]float32, k), make([]float32, k)

@@ -34,10 +34,10 @@ func (w *floats) dot(dst, x []float32, m, lo, hi int, _ *[]float32) {
 	active.dot(dst, x, w.values[lo*w.k:hi*w.k], m, hi-lo, w.k, w.n)
 }
 
-func (w *floats) move(s *Slab) weights {
-	data := s.copy(w.data)
-	values := unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(data))), len(w.values))
-	return &floats{w.n, w.k, values, data}
+func (w *floats) move(s *Slab) (left []byte) {
+	left, w.data = w.data, s.copy(w.data)
+	w.values = unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(w.data))), len(w.values))
+	return left
 }
 
 func (*floats) manyRows() int { return active.many.from.floats }

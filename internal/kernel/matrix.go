@@ -7,7 +7,7 @@ import (
 	"jamba/tensor"
 )
 
-// Matrix is a weight matrix [N, K], used from the bytes it was loaded from until Pack or Move copy it.
+// Matrix is a weight matrix [N, K], used from the bytes it was loaded from until Pack, Code or Move copy it.
 // The zero Matrix is absent.
 type Matrix struct {
 	N, K    int
@@ -18,7 +18,7 @@ type Matrix struct {
 }
 
 // weights are a matrix [N, K] as it lies in memory. Each way to lie there is an implementation: floats, halves, stored,
-// panels, and packed, which are panels with the kernels that multiply by them.
+// coded, panels, and packed, which are panels with the kernels that multiply by them.
 type weights interface {
 	// row writes row n, widened to float32 exactly, to dst [K].
 	row(dst []float32, n int)
@@ -84,7 +84,7 @@ func (w *Matrix) Raw() []byte {
 // an infinity or a NaN makes its products NaN, and with Q4_0 activations from about 1e36 on overflow. The layout lies in s. It
 // takes about as much memory as the weights; those that Quantize made are freed, others are returned, nil if there are none:
 // they are needed no more, except by Row.
-// Weights of other types stay where they are, but see Move; tile units multiply those of BF16 with activations rounded to 16 or 17
+// Weights of other types stay where they are, but see Code and Move; tile units multiply those of BF16 with activations rounded to 16 or 17
 // bits.
 // A matrix of FromPanels is not copied: it is used as it is if its panels are as high as the tier's, and else not packed.
 func (w *Matrix) Pack(s *Slab) (unpacked []byte) {
@@ -108,17 +108,32 @@ func (w *Matrix) Pack(s *Slab) (unpacked []byte) {
 	return p.raw()
 }
 
-// Move copies weights of F32, F16 and BF16 from where they were loaded into s, and returns those that are needed no more; nil if none
-// are. Products have the same bits. They are bound by reading, as those of other types that Pack leaves alone are not, and read larger
-// pages where there are some, see LargePages, and of BF16 12 bits of 16, see coded.
+// Code brings weights of BF16 into 12 bits, without loss, in memory of s, and returns those that are needed no more: products of few
+// rows are bound by reading. They have the same bits. It returns nil if the active tier has no kernels for them, and for matrices that
+// would not become smaller or whose rows are no whole blocks of 128 columns (AVX2: 64).
+func (w *Matrix) Code(s *Slab) (left []byte) {
+	h, ok := w.weights.(*halves)
+	if !ok || w.owned || active.coded == nil {
+		return nil
+	}
+	c := active.coded.code(h, s)
+	if c == nil {
+		return nil
+	}
+	w.owned, w.weights = true, c
+	return h.data
+}
+
+// Move copies weights of F32, F16 and BF16 from where they were loaded into s, as they are, and returns those that are needed no
+// more; nil if none are. Products have the same bits, and read the weights in larger pages where there are some, see LargePages.
+// They are bound by reading, as those of other types that Pack leaves alone are not.
 func (w *Matrix) Move(s *Slab) (left []byte) {
-	m, ok := w.weights.(interface{ move(*Slab) weights })
+	m, ok := w.weights.(interface{ move(*Slab) (left []byte) })
 	if !ok || w.owned {
 		return nil
 	}
-	left = w.weights.raw()
-	w.owned, w.weights = true, m.move(s)
-	return left
+	w.owned = true
+	return m.move(s)
 }
 
 // Integer reports whether products with w multiply integers, as PeakI8 does, and not float32, as PeakF32 does.

@@ -102,15 +102,9 @@ func (w *halves) dot(dst, x []float32, m, lo, hi int, scratch *[]float32) {
 	}
 }
 
-func (w *halves) move(s *Slab) weights {
-	if c := active.coded; c != nil {
-		if coded := c.code(w, s); coded != nil {
-			return coded
-		}
-	}
-	moved := *w
-	moved.data = s.copy(w.data)
-	return &moved
+func (w *halves) move(s *Slab) (left []byte) {
+	left, w.data = w.data, s.copy(w.data)
+	return left
 }
 
 func (*halves) manyRows() int { return active.many.from.halves }
@@ -125,12 +119,6 @@ func (w *halves) panel(to []float32, n, rows, at, k int, wide []float32) {
 type tiledHalves struct {
 	halves
 	multiply func(dst, x []float32, w *halves, m int)
-}
-
-func (w *tiledHalves) move(s *Slab) weights {
-	moved := *w
-	moved.data = s.copy(w.data)
-	return &moved
 }
 
 func (w *tiledHalves) enter(_ *region, dst, x []float32, m int) { w.multiply(dst, x, &w.halves, m) }
