@@ -571,3 +571,30 @@ func hostileQ8(r *rand.Rand, raw []byte) {
 		}
 	}
 }
+
+// TestGuardedCoded has the blocks of BF16 in 12 bits guarded, and where they begin.
+func TestGuardedCoded(t *testing.T) {
+	if active.coded == nil {
+		t.Skip("these kernels have none")
+	}
+	g, r := newGuards(t), rand.New(rand.NewPCG(37, 1))
+	for range 30 {
+		m, n, k := pick(r, 1, 2, 5, 8, 9, 50), 1+r.IntN(60), 128*(1+r.IntN(9))
+		data := make([]byte, 2*n*k)
+		w, err := NewMatrix(tensor.Tensor{Name: "w", DType: tensor.BF16, Shape: []int{n, k}, Data: data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range r.IntN(20) * n * k / 10000 { // the last block among them
+			data[2*(n*k-1-i)+1] = byte(r.Uint32())
+		}
+		w.Code(new(Slab))
+		c, x := w.weights.(*coded), hostile(r, m*k)
+		g.check(fmt.Sprintf("MatMul m %d n %d k %d", m, n, k), func(to *memory) {
+			guarded := *c
+			guarded.blocks, guarded.start = put(to, c.blocks), put(to, c.start)
+			w.weights = &guarded
+			MatMul(put(to, make([]float32, m*n)), put(to, x), &w)
+		})
+	}
+}
