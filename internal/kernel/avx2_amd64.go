@@ -84,19 +84,19 @@ func dotF16x4x3(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k 
 func dotF16x1x6(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
 
 //go:noescape
-func dotCodedx1(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+func dotCodedx1(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 
 //go:noescape
-func dotCodedx2(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+func dotCodedx2(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 
 //go:noescape
-func dotCodedx3(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+func dotCodedx3(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 
 //go:noescape
-func dotCodedx4(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+func dotCodedx4(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 
 //go:noescape
-func widenCodedAVX2(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks int)
+func widenCodedAVX2(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks int, ahead int)
 
 //go:noescape
 func gemmF32x1(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int, add bool)

@@ -2581,9 +2581,9 @@ k8_end:
 	VZEROUPPER
 	RET
 
-// func dotCodedx1(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+// func dotCodedx1(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotCodedx1(SB), NOSPLIT, $0-72
+TEXT ·dotCodedx1(SB), NOSPLIT, $0-81
 	MOVQ           w+32(FP), AX
 	MOVQ           start+40(FP), CX
 	MOVQ           stride+48(FP), DX
@@ -2600,6 +2600,7 @@ TEXT ·dotCodedx1(SB), NOSPLIT, $0-72
 	MOVQ           x+16(FP), AX
 	MOVQ           ldx+24(FP), DX
 	MOVQ           blocks+64(FP), SI
+	MOVQ           ahead+72(FP), DI
 	SHLQ           $0x02, DX
 	VXORPS         Y3, Y3, Y3
 	VXORPS         Y4, Y4, Y4
@@ -2607,9 +2608,9 @@ TEXT ·dotCodedx1(SB), NOSPLIT, $0-72
 block:
 	CMPQ        SI, $0x01
 	JLT         block_end
-	PREFETCHT1  8192(BX)
+	PREFETCHT1  (BX)(DI*1)
 	PREFETCHT0  3072(BX)
-	PREFETCHT1  8256(BX)
+	PREFETCHT1  64(BX)(DI*1)
 	PREFETCHT0  3136(BX)
 	MOVBLZX     (BX), DX
 	ANDL        $0x0f, DX
@@ -2674,9 +2675,9 @@ plain0:
 	ADDQ        $0x000000a0, BX
 
 next0:
-	PREFETCHT1  8192(CX)
+	PREFETCHT1  (CX)(DI*1)
 	PREFETCHT0  3072(CX)
-	PREFETCHT1  8256(CX)
+	PREFETCHT1  64(CX)(DI*1)
 	PREFETCHT0  3136(CX)
 	MOVBLZX     (CX), DX
 	ANDL        $0x0f, DX
@@ -2749,12 +2750,18 @@ block_end:
 	MOVQ         dst+0(FP), AX
 	MOVQ         ldd+8(FP), CX
 	SHLQ         $0x02, CX
+	MOVB         add+80(FP), CL
 	VEXTRACTF128 $0x01, Y3, X0
 	VADDPS       X3, X0, X0
 	VMOVHLPS     X0, X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        CL, CL
+	JZ           sum0_0
+	VADDSS       (AX), X0, X0
+
+sum0_0:
 	VMOVSS       X0, (AX)
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X4, X0, X0
@@ -2762,7 +2769,12 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
-	VMOVSS       X0, 4(AX)
+	TESTB        CL, CL
+	JZ           sum0_1
+	VADDSS       4(AX), X0, X0
+
+sum0_1:
+	VMOVSS X0, 4(AX)
 	VZEROUPPER
 	RET
 
@@ -2786,9 +2798,9 @@ DATA cffff0000<>+24(SB)/4, $0xffff0000
 DATA cffff0000<>+28(SB)/4, $0xffff0000
 GLOBL cffff0000<>(SB), RODATA|NOPTR, $32
 
-// func dotCodedx2(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+// func dotCodedx2(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotCodedx2(SB), NOSPLIT, $0-72
+TEXT ·dotCodedx2(SB), NOSPLIT, $0-81
 	MOVQ           w+32(FP), AX
 	MOVQ           start+40(FP), CX
 	MOVQ           stride+48(FP), DX
@@ -2805,6 +2817,7 @@ TEXT ·dotCodedx2(SB), NOSPLIT, $0-72
 	MOVQ           x+16(FP), AX
 	MOVQ           ldx+24(FP), DX
 	MOVQ           blocks+64(FP), SI
+	MOVQ           ahead+72(FP), DI
 	SHLQ           $0x02, DX
 	VXORPS         Y3, Y3, Y3
 	VXORPS         Y4, Y4, Y4
@@ -2814,13 +2827,13 @@ TEXT ·dotCodedx2(SB), NOSPLIT, $0-72
 block:
 	CMPQ        SI, $0x01
 	JLT         block_end
-	PREFETCHT1  8192(BX)
+	PREFETCHT1  (BX)(DI*1)
 	PREFETCHT0  3072(BX)
-	PREFETCHT1  8256(BX)
+	PREFETCHT1  64(BX)(DI*1)
 	PREFETCHT0  3136(BX)
-	MOVBLZX     (BX), DI
-	ANDL        $0x0f, DI
-	CMPL        DI, $0x0f
+	MOVBLZX     (BX), R8
+	ANDL        $0x0f, R8
+	CMPL        R8, $0x0f
 	JE          plain0
 	VMOVDQU     (BX), Y7
 	VPAND       Y1, Y7, Y8
@@ -2897,13 +2910,13 @@ plain0:
 	ADDQ        $0x000000a0, BX
 
 next0:
-	PREFETCHT1  8192(CX)
+	PREFETCHT1  (CX)(DI*1)
 	PREFETCHT0  3072(CX)
-	PREFETCHT1  8256(CX)
+	PREFETCHT1  64(CX)(DI*1)
 	PREFETCHT0  3136(CX)
-	MOVBLZX     (CX), DI
-	ANDL        $0x0f, DI
-	CMPL        DI, $0x0f
+	MOVBLZX     (CX), R8
+	ANDL        $0x0f, R8
+	CMPL        R8, $0x0f
 	JE          plain1
 	VMOVDQU     (CX), Y7
 	VPAND       Y1, Y7, Y8
@@ -2988,12 +3001,18 @@ block_end:
 	MOVQ         dst+0(FP), AX
 	MOVQ         ldd+8(FP), CX
 	SHLQ         $0x02, CX
+	MOVB         add+80(FP), DL
 	VEXTRACTF128 $0x01, Y3, X0
 	VADDPS       X3, X0, X0
 	VMOVHLPS     X0, X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum0_0
+	VADDSS       (AX), X0, X0
+
+sum0_0:
 	VMOVSS       X0, (AX)
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X4, X0, X0
@@ -3001,6 +3020,11 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum0_1
+	VADDSS       4(AX), X0, X0
+
+sum0_1:
 	VMOVSS       X0, 4(AX)
 	ADDQ         CX, AX
 	VEXTRACTF128 $0x01, Y5, X0
@@ -3009,6 +3033,11 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum1_0
+	VADDSS       (AX), X0, X0
+
+sum1_0:
 	VMOVSS       X0, (AX)
 	VEXTRACTF128 $0x01, Y6, X0
 	VADDPS       X6, X0, X0
@@ -3016,13 +3045,18 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
-	VMOVSS       X0, 4(AX)
+	TESTB        DL, DL
+	JZ           sum1_1
+	VADDSS       4(AX), X0, X0
+
+sum1_1:
+	VMOVSS X0, 4(AX)
 	VZEROUPPER
 	RET
 
-// func dotCodedx3(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+// func dotCodedx3(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotCodedx3(SB), NOSPLIT, $0-72
+TEXT ·dotCodedx3(SB), NOSPLIT, $0-81
 	MOVQ           w+32(FP), AX
 	MOVQ           start+40(FP), CX
 	MOVQ           stride+48(FP), DX
@@ -3039,6 +3073,7 @@ TEXT ·dotCodedx3(SB), NOSPLIT, $0-72
 	MOVQ           x+16(FP), AX
 	MOVQ           ldx+24(FP), DX
 	MOVQ           blocks+64(FP), SI
+	MOVQ           ahead+72(FP), DI
 	SHLQ           $0x02, DX
 	VXORPS         Y3, Y3, Y3
 	VXORPS         Y4, Y4, Y4
@@ -3050,13 +3085,13 @@ TEXT ·dotCodedx3(SB), NOSPLIT, $0-72
 block:
 	CMPQ        SI, $0x01
 	JLT         block_end
-	PREFETCHT1  8192(BX)
+	PREFETCHT1  (BX)(DI*1)
 	PREFETCHT0  3072(BX)
-	PREFETCHT1  8256(BX)
+	PREFETCHT1  64(BX)(DI*1)
 	PREFETCHT0  3136(BX)
-	MOVBLZX     (BX), DI
-	ANDL        $0x0f, DI
-	CMPL        DI, $0x0f
+	MOVBLZX     (BX), R8
+	ANDL        $0x0f, R8
+	CMPL        R8, $0x0f
 	JE          plain0
 	VMOVDQU     (BX), Y9
 	VPAND       Y1, Y9, Y10
@@ -3149,13 +3184,13 @@ plain0:
 	ADDQ        $0x000000a0, BX
 
 next0:
-	PREFETCHT1  8192(CX)
+	PREFETCHT1  (CX)(DI*1)
 	PREFETCHT0  3072(CX)
-	PREFETCHT1  8256(CX)
+	PREFETCHT1  64(CX)(DI*1)
 	PREFETCHT0  3136(CX)
-	MOVBLZX     (CX), DI
-	ANDL        $0x0f, DI
-	CMPL        DI, $0x0f
+	MOVBLZX     (CX), R8
+	ANDL        $0x0f, R8
+	CMPL        R8, $0x0f
 	JE          plain1
 	VMOVDQU     (CX), Y9
 	VPAND       Y1, Y9, Y10
@@ -3256,12 +3291,18 @@ block_end:
 	MOVQ         dst+0(FP), AX
 	MOVQ         ldd+8(FP), CX
 	SHLQ         $0x02, CX
+	MOVB         add+80(FP), DL
 	VEXTRACTF128 $0x01, Y3, X0
 	VADDPS       X3, X0, X0
 	VMOVHLPS     X0, X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum0_0
+	VADDSS       (AX), X0, X0
+
+sum0_0:
 	VMOVSS       X0, (AX)
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X4, X0, X0
@@ -3269,6 +3310,11 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum0_1
+	VADDSS       4(AX), X0, X0
+
+sum0_1:
 	VMOVSS       X0, 4(AX)
 	ADDQ         CX, AX
 	VEXTRACTF128 $0x01, Y5, X0
@@ -3277,6 +3323,11 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum1_0
+	VADDSS       (AX), X0, X0
+
+sum1_0:
 	VMOVSS       X0, (AX)
 	VEXTRACTF128 $0x01, Y6, X0
 	VADDPS       X6, X0, X0
@@ -3284,6 +3335,11 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum1_1
+	VADDSS       4(AX), X0, X0
+
+sum1_1:
 	VMOVSS       X0, 4(AX)
 	ADDQ         CX, AX
 	VEXTRACTF128 $0x01, Y7, X0
@@ -3292,6 +3348,11 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum2_0
+	VADDSS       (AX), X0, X0
+
+sum2_0:
 	VMOVSS       X0, (AX)
 	VEXTRACTF128 $0x01, Y8, X0
 	VADDPS       X8, X0, X0
@@ -3299,13 +3360,18 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
-	VMOVSS       X0, 4(AX)
+	TESTB        DL, DL
+	JZ           sum2_1
+	VADDSS       4(AX), X0, X0
+
+sum2_1:
+	VMOVSS X0, 4(AX)
 	VZEROUPPER
 	RET
 
-// func dotCodedx4(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+// func dotCodedx4(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·dotCodedx4(SB), NOSPLIT, $0-72
+TEXT ·dotCodedx4(SB), NOSPLIT, $0-81
 	MOVQ           w+32(FP), AX
 	MOVQ           start+40(FP), CX
 	MOVQ           stride+48(FP), DX
@@ -3322,9 +3388,10 @@ TEXT ·dotCodedx4(SB), NOSPLIT, $0-72
 	MOVQ           x+16(FP), AX
 	MOVQ           ldx+24(FP), DX
 	MOVQ           blocks+64(FP), SI
+	MOVQ           ahead+72(FP), DI
 	SHLQ           $0x02, DX
-	LEAQ           (AX)(DX*2), DI
-	ADDQ           DX, DI
+	LEAQ           (AX)(DX*2), R8
+	ADDQ           DX, R8
 	VXORPS         Y3, Y3, Y3
 	VXORPS         Y4, Y4, Y4
 	VXORPS         Y5, Y5, Y5
@@ -3337,13 +3404,13 @@ TEXT ·dotCodedx4(SB), NOSPLIT, $0-72
 block:
 	CMPQ        SI, $0x01
 	JLT         block_end
-	PREFETCHT1  8192(BX)
+	PREFETCHT1  (BX)(DI*1)
 	PREFETCHT0  3072(BX)
-	PREFETCHT1  8256(BX)
+	PREFETCHT1  64(BX)(DI*1)
 	PREFETCHT0  3136(BX)
-	MOVBLZX     (BX), R8
-	ANDL        $0x0f, R8
-	CMPL        R8, $0x0f
+	MOVBLZX     (BX), R9
+	ANDL        $0x0f, R9
+	CMPL        R9, $0x0f
 	JE          plain0
 	VMOVDQU     (BX), Y11
 	VPAND       Y1, Y11, Y12
@@ -3355,22 +3422,22 @@ block:
 	VFMADD231PS (AX), Y15, Y3
 	VFMADD231PS (AX)(DX*1), Y15, Y5
 	VFMADD231PS (AX)(DX*2), Y15, Y7
-	VFMADD231PS (DI), Y15, Y9
+	VFMADD231PS (R8), Y15, Y9
 	VFMADD231PS 32(AX), Y14, Y3
 	VFMADD231PS 32(AX)(DX*1), Y14, Y5
 	VFMADD231PS 32(AX)(DX*2), Y14, Y7
-	VFMADD231PS 32(DI), Y14, Y9
+	VFMADD231PS 32(R8), Y14, Y9
 	VPUNPCKHBW  Y12, Y13, Y12
 	VPSLLD      $0x10, Y12, Y13
 	VPAND       Y2, Y12, Y12
 	VFMADD231PS 64(AX), Y13, Y3
 	VFMADD231PS 64(AX)(DX*1), Y13, Y5
 	VFMADD231PS 64(AX)(DX*2), Y13, Y7
-	VFMADD231PS 64(DI), Y13, Y9
+	VFMADD231PS 64(R8), Y13, Y9
 	VFMADD231PS 96(AX), Y12, Y3
 	VFMADD231PS 96(AX)(DX*1), Y12, Y5
 	VFMADD231PS 96(AX)(DX*2), Y12, Y7
-	VFMADD231PS 96(DI), Y12, Y9
+	VFMADD231PS 96(R8), Y12, Y9
 	VPSRLW      $0x04, Y11, Y11
 	VPAND       Y1, Y11, Y11
 	VPSHUFB     Y11, Y0, Y11
@@ -3381,22 +3448,22 @@ block:
 	VFMADD231PS 128(AX), Y14, Y3
 	VFMADD231PS 128(AX)(DX*1), Y14, Y5
 	VFMADD231PS 128(AX)(DX*2), Y14, Y7
-	VFMADD231PS 128(DI), Y14, Y9
+	VFMADD231PS 128(R8), Y14, Y9
 	VFMADD231PS 160(AX), Y13, Y3
 	VFMADD231PS 160(AX)(DX*1), Y13, Y5
 	VFMADD231PS 160(AX)(DX*2), Y13, Y7
-	VFMADD231PS 160(DI), Y13, Y9
+	VFMADD231PS 160(R8), Y13, Y9
 	VPUNPCKHBW  Y11, Y12, Y11
 	VPSLLD      $0x10, Y11, Y12
 	VPAND       Y2, Y11, Y11
 	VFMADD231PS 192(AX), Y12, Y3
 	VFMADD231PS 192(AX)(DX*1), Y12, Y5
 	VFMADD231PS 192(AX)(DX*2), Y12, Y7
-	VFMADD231PS 192(DI), Y12, Y9
+	VFMADD231PS 192(R8), Y12, Y9
 	VFMADD231PS 224(AX), Y11, Y3
 	VFMADD231PS 224(AX)(DX*1), Y11, Y5
 	VFMADD231PS 224(AX)(DX*2), Y11, Y7
-	VFMADD231PS 224(DI), Y11, Y9
+	VFMADD231PS 224(R8), Y11, Y9
 	ADDQ        $0x60, BX
 	JMP         next0
 
@@ -3406,59 +3473,59 @@ plain0:
 	VFMADD231PS (AX), Y11, Y3
 	VFMADD231PS (AX)(DX*1), Y11, Y5
 	VFMADD231PS (AX)(DX*2), Y11, Y7
-	VFMADD231PS (DI), Y11, Y9
+	VFMADD231PS (R8), Y11, Y9
 	VPMOVZXWD   48(BX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 32(AX), Y11, Y3
 	VFMADD231PS 32(AX)(DX*1), Y11, Y5
 	VFMADD231PS 32(AX)(DX*2), Y11, Y7
-	VFMADD231PS 32(DI), Y11, Y9
+	VFMADD231PS 32(R8), Y11, Y9
 	VPMOVZXWD   64(BX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 64(AX), Y11, Y3
 	VFMADD231PS 64(AX)(DX*1), Y11, Y5
 	VFMADD231PS 64(AX)(DX*2), Y11, Y7
-	VFMADD231PS 64(DI), Y11, Y9
+	VFMADD231PS 64(R8), Y11, Y9
 	VPMOVZXWD   80(BX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 96(AX), Y11, Y3
 	VFMADD231PS 96(AX)(DX*1), Y11, Y5
 	VFMADD231PS 96(AX)(DX*2), Y11, Y7
-	VFMADD231PS 96(DI), Y11, Y9
+	VFMADD231PS 96(R8), Y11, Y9
 	VPMOVZXWD   96(BX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 128(AX), Y11, Y3
 	VFMADD231PS 128(AX)(DX*1), Y11, Y5
 	VFMADD231PS 128(AX)(DX*2), Y11, Y7
-	VFMADD231PS 128(DI), Y11, Y9
+	VFMADD231PS 128(R8), Y11, Y9
 	VPMOVZXWD   112(BX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 160(AX), Y11, Y3
 	VFMADD231PS 160(AX)(DX*1), Y11, Y5
 	VFMADD231PS 160(AX)(DX*2), Y11, Y7
-	VFMADD231PS 160(DI), Y11, Y9
+	VFMADD231PS 160(R8), Y11, Y9
 	VPMOVZXWD   128(BX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 192(AX), Y11, Y3
 	VFMADD231PS 192(AX)(DX*1), Y11, Y5
 	VFMADD231PS 192(AX)(DX*2), Y11, Y7
-	VFMADD231PS 192(DI), Y11, Y9
+	VFMADD231PS 192(R8), Y11, Y9
 	VPMOVZXWD   144(BX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 224(AX), Y11, Y3
 	VFMADD231PS 224(AX)(DX*1), Y11, Y5
 	VFMADD231PS 224(AX)(DX*2), Y11, Y7
-	VFMADD231PS 224(DI), Y11, Y9
+	VFMADD231PS 224(R8), Y11, Y9
 	ADDQ        $0x000000a0, BX
 
 next0:
-	PREFETCHT1  8192(CX)
+	PREFETCHT1  (CX)(DI*1)
 	PREFETCHT0  3072(CX)
-	PREFETCHT1  8256(CX)
+	PREFETCHT1  64(CX)(DI*1)
 	PREFETCHT0  3136(CX)
-	MOVBLZX     (CX), R8
-	ANDL        $0x0f, R8
-	CMPL        R8, $0x0f
+	MOVBLZX     (CX), R9
+	ANDL        $0x0f, R9
+	CMPL        R9, $0x0f
 	JE          plain1
 	VMOVDQU     (CX), Y11
 	VPAND       Y1, Y11, Y12
@@ -3470,22 +3537,22 @@ next0:
 	VFMADD231PS (AX), Y15, Y4
 	VFMADD231PS (AX)(DX*1), Y15, Y6
 	VFMADD231PS (AX)(DX*2), Y15, Y8
-	VFMADD231PS (DI), Y15, Y10
+	VFMADD231PS (R8), Y15, Y10
 	VFMADD231PS 32(AX), Y14, Y4
 	VFMADD231PS 32(AX)(DX*1), Y14, Y6
 	VFMADD231PS 32(AX)(DX*2), Y14, Y8
-	VFMADD231PS 32(DI), Y14, Y10
+	VFMADD231PS 32(R8), Y14, Y10
 	VPUNPCKHBW  Y12, Y13, Y12
 	VPSLLD      $0x10, Y12, Y13
 	VPAND       Y2, Y12, Y12
 	VFMADD231PS 64(AX), Y13, Y4
 	VFMADD231PS 64(AX)(DX*1), Y13, Y6
 	VFMADD231PS 64(AX)(DX*2), Y13, Y8
-	VFMADD231PS 64(DI), Y13, Y10
+	VFMADD231PS 64(R8), Y13, Y10
 	VFMADD231PS 96(AX), Y12, Y4
 	VFMADD231PS 96(AX)(DX*1), Y12, Y6
 	VFMADD231PS 96(AX)(DX*2), Y12, Y8
-	VFMADD231PS 96(DI), Y12, Y10
+	VFMADD231PS 96(R8), Y12, Y10
 	VPSRLW      $0x04, Y11, Y11
 	VPAND       Y1, Y11, Y11
 	VPSHUFB     Y11, Y0, Y11
@@ -3496,22 +3563,22 @@ next0:
 	VFMADD231PS 128(AX), Y14, Y4
 	VFMADD231PS 128(AX)(DX*1), Y14, Y6
 	VFMADD231PS 128(AX)(DX*2), Y14, Y8
-	VFMADD231PS 128(DI), Y14, Y10
+	VFMADD231PS 128(R8), Y14, Y10
 	VFMADD231PS 160(AX), Y13, Y4
 	VFMADD231PS 160(AX)(DX*1), Y13, Y6
 	VFMADD231PS 160(AX)(DX*2), Y13, Y8
-	VFMADD231PS 160(DI), Y13, Y10
+	VFMADD231PS 160(R8), Y13, Y10
 	VPUNPCKHBW  Y11, Y12, Y11
 	VPSLLD      $0x10, Y11, Y12
 	VPAND       Y2, Y11, Y11
 	VFMADD231PS 192(AX), Y12, Y4
 	VFMADD231PS 192(AX)(DX*1), Y12, Y6
 	VFMADD231PS 192(AX)(DX*2), Y12, Y8
-	VFMADD231PS 192(DI), Y12, Y10
+	VFMADD231PS 192(R8), Y12, Y10
 	VFMADD231PS 224(AX), Y11, Y4
 	VFMADD231PS 224(AX)(DX*1), Y11, Y6
 	VFMADD231PS 224(AX)(DX*2), Y11, Y8
-	VFMADD231PS 224(DI), Y11, Y10
+	VFMADD231PS 224(R8), Y11, Y10
 	ADDQ        $0x60, CX
 	JMP         next1
 
@@ -3521,54 +3588,54 @@ plain1:
 	VFMADD231PS (AX), Y11, Y4
 	VFMADD231PS (AX)(DX*1), Y11, Y6
 	VFMADD231PS (AX)(DX*2), Y11, Y8
-	VFMADD231PS (DI), Y11, Y10
+	VFMADD231PS (R8), Y11, Y10
 	VPMOVZXWD   48(CX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 32(AX), Y11, Y4
 	VFMADD231PS 32(AX)(DX*1), Y11, Y6
 	VFMADD231PS 32(AX)(DX*2), Y11, Y8
-	VFMADD231PS 32(DI), Y11, Y10
+	VFMADD231PS 32(R8), Y11, Y10
 	VPMOVZXWD   64(CX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 64(AX), Y11, Y4
 	VFMADD231PS 64(AX)(DX*1), Y11, Y6
 	VFMADD231PS 64(AX)(DX*2), Y11, Y8
-	VFMADD231PS 64(DI), Y11, Y10
+	VFMADD231PS 64(R8), Y11, Y10
 	VPMOVZXWD   80(CX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 96(AX), Y11, Y4
 	VFMADD231PS 96(AX)(DX*1), Y11, Y6
 	VFMADD231PS 96(AX)(DX*2), Y11, Y8
-	VFMADD231PS 96(DI), Y11, Y10
+	VFMADD231PS 96(R8), Y11, Y10
 	VPMOVZXWD   96(CX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 128(AX), Y11, Y4
 	VFMADD231PS 128(AX)(DX*1), Y11, Y6
 	VFMADD231PS 128(AX)(DX*2), Y11, Y8
-	VFMADD231PS 128(DI), Y11, Y10
+	VFMADD231PS 128(R8), Y11, Y10
 	VPMOVZXWD   112(CX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 160(AX), Y11, Y4
 	VFMADD231PS 160(AX)(DX*1), Y11, Y6
 	VFMADD231PS 160(AX)(DX*2), Y11, Y8
-	VFMADD231PS 160(DI), Y11, Y10
+	VFMADD231PS 160(R8), Y11, Y10
 	VPMOVZXWD   128(CX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 192(AX), Y11, Y4
 	VFMADD231PS 192(AX)(DX*1), Y11, Y6
 	VFMADD231PS 192(AX)(DX*2), Y11, Y8
-	VFMADD231PS 192(DI), Y11, Y10
+	VFMADD231PS 192(R8), Y11, Y10
 	VPMOVZXWD   144(CX), Y11
 	VPSLLD      $0x10, Y11, Y11
 	VFMADD231PS 224(AX), Y11, Y4
 	VFMADD231PS 224(AX)(DX*1), Y11, Y6
 	VFMADD231PS 224(AX)(DX*2), Y11, Y8
-	VFMADD231PS 224(DI), Y11, Y10
+	VFMADD231PS 224(R8), Y11, Y10
 	ADDQ        $0x000000a0, CX
 
 next1:
 	ADDQ $0x00000100, AX
-	ADDQ $0x00000100, DI
+	ADDQ $0x00000100, R8
 	SUBQ $0x01, SI
 	JMP  block
 
@@ -3576,12 +3643,18 @@ block_end:
 	MOVQ         dst+0(FP), AX
 	MOVQ         ldd+8(FP), CX
 	SHLQ         $0x02, CX
+	MOVB         add+80(FP), DL
 	VEXTRACTF128 $0x01, Y3, X0
 	VADDPS       X3, X0, X0
 	VMOVHLPS     X0, X0, X1
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum0_0
+	VADDSS       (AX), X0, X0
+
+sum0_0:
 	VMOVSS       X0, (AX)
 	VEXTRACTF128 $0x01, Y4, X0
 	VADDPS       X4, X0, X0
@@ -3589,6 +3662,11 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum0_1
+	VADDSS       4(AX), X0, X0
+
+sum0_1:
 	VMOVSS       X0, 4(AX)
 	ADDQ         CX, AX
 	VEXTRACTF128 $0x01, Y5, X0
@@ -3597,6 +3675,11 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum1_0
+	VADDSS       (AX), X0, X0
+
+sum1_0:
 	VMOVSS       X0, (AX)
 	VEXTRACTF128 $0x01, Y6, X0
 	VADDPS       X6, X0, X0
@@ -3604,6 +3687,11 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum1_1
+	VADDSS       4(AX), X0, X0
+
+sum1_1:
 	VMOVSS       X0, 4(AX)
 	ADDQ         CX, AX
 	VEXTRACTF128 $0x01, Y7, X0
@@ -3612,6 +3700,11 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum2_0
+	VADDSS       (AX), X0, X0
+
+sum2_0:
 	VMOVSS       X0, (AX)
 	VEXTRACTF128 $0x01, Y8, X0
 	VADDPS       X8, X0, X0
@@ -3619,6 +3712,11 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum2_1
+	VADDSS       4(AX), X0, X0
+
+sum2_1:
 	VMOVSS       X0, 4(AX)
 	ADDQ         CX, AX
 	VEXTRACTF128 $0x01, Y9, X0
@@ -3627,6 +3725,11 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
+	TESTB        DL, DL
+	JZ           sum3_0
+	VADDSS       (AX), X0, X0
+
+sum3_0:
 	VMOVSS       X0, (AX)
 	VEXTRACTF128 $0x01, Y10, X0
 	VADDPS       X10, X0, X0
@@ -3634,13 +3737,18 @@ block_end:
 	VADDPS       X1, X0, X0
 	VMOVSHDUP    X0, X1
 	VADDSS       X1, X0, X0
-	VMOVSS       X0, 4(AX)
+	TESTB        DL, DL
+	JZ           sum3_1
+	VADDSS       4(AX), X0, X0
+
+sum3_1:
+	VMOVSS X0, 4(AX)
 	VZEROUPPER
 	RET
 
-// func widenCodedAVX2(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks int)
+// func widenCodedAVX2(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks int, ahead int)
 // Requires: AVX, AVX2, MMX+
-TEXT ·widenCodedAVX2(SB), NOSPLIT, $0-56
+TEXT ·widenCodedAVX2(SB), NOSPLIT, $0-64
 	MOVQ           w+16(FP), AX
 	MOVQ           cursors+24(FP), CX
 	MOVQ           upper+40(FP), DX
@@ -3650,95 +3758,96 @@ TEXT ·widenCodedAVX2(SB), NOSPLIT, $0-56
 	MOVQ           dst+0(FP), DX
 	MOVQ           ldd+8(FP), BX
 	MOVQ           rows+32(FP), SI
+	MOVQ           ahead+56(FP), DI
 	SHLQ           $0x02, BX
 
 row:
 	CMPQ SI, $0x01
 	JLT  row_end
-	MOVL (CX), DI
-	SHLQ $0x05, DI
-	ADDQ AX, DI
-	MOVQ blocks+48(FP), R9
-	MOVQ DX, R8
+	MOVL (CX), R8
+	SHLQ $0x05, R8
+	ADDQ AX, R8
+	MOVQ blocks+48(FP), R10
+	MOVQ DX, R9
 
 block:
-	CMPQ       R9, $0x01
+	CMPQ       R10, $0x01
 	JLT        block_end
-	PREFETCHT1 8192(DI)
-	PREFETCHT0 3072(DI)
-	PREFETCHT1 8256(DI)
-	PREFETCHT0 3136(DI)
-	MOVBLZX    (DI), R10
-	ANDL       $0x0f, R10
-	CMPL       R10, $0x0f
+	PREFETCHT1 (R8)(DI*1)
+	PREFETCHT0 3072(R8)
+	PREFETCHT1 64(R8)(DI*1)
+	PREFETCHT0 3136(R8)
+	MOVBLZX    (R8), R11
+	ANDL       $0x0f, R11
+	CMPL       R11, $0x0f
 	JE         plain
-	VMOVDQU    (DI), Y3
+	VMOVDQU    (R8), Y3
 	VPAND      Y1, Y3, Y4
 	VPSHUFB    Y4, Y0, Y4
-	VMOVDQU    32(DI), Y5
+	VMOVDQU    32(R8), Y5
 	VPUNPCKLBW Y4, Y5, Y6
 	VPSLLD     $0x10, Y6, Y7
 	VPAND      Y2, Y6, Y6
-	VMOVUPS    Y7, (R8)
-	VMOVUPS    Y6, 32(R8)
+	VMOVUPS    Y7, (R9)
+	VMOVUPS    Y6, 32(R9)
 	VPUNPCKHBW Y4, Y5, Y4
 	VPSLLD     $0x10, Y4, Y5
 	VPAND      Y2, Y4, Y4
-	VMOVUPS    Y5, 64(R8)
-	VMOVUPS    Y4, 96(R8)
+	VMOVUPS    Y5, 64(R9)
+	VMOVUPS    Y4, 96(R9)
 	VPSRLW     $0x04, Y3, Y3
 	VPAND      Y1, Y3, Y3
 	VPSHUFB    Y3, Y0, Y3
-	VMOVDQU    64(DI), Y4
+	VMOVDQU    64(R8), Y4
 	VPUNPCKLBW Y3, Y4, Y5
 	VPSLLD     $0x10, Y5, Y6
 	VPAND      Y2, Y5, Y5
-	VMOVUPS    Y6, 128(R8)
-	VMOVUPS    Y5, 160(R8)
+	VMOVUPS    Y6, 128(R9)
+	VMOVUPS    Y5, 160(R9)
 	VPUNPCKHBW Y3, Y4, Y3
 	VPSLLD     $0x10, Y3, Y4
 	VPAND      Y2, Y3, Y3
-	VMOVUPS    Y4, 192(R8)
-	VMOVUPS    Y3, 224(R8)
-	ADDQ       $0x60, DI
+	VMOVUPS    Y4, 192(R9)
+	VMOVUPS    Y3, 224(R9)
+	ADDQ       $0x60, R8
 	JMP        next
 
 plain:
-	VPMOVZXWD 32(DI), Y3
+	VPMOVZXWD 32(R8), Y3
 	VPSLLD    $0x10, Y3, Y3
-	VMOVUPS   Y3, (R8)
-	VPMOVZXWD 48(DI), Y3
+	VMOVUPS   Y3, (R9)
+	VPMOVZXWD 48(R8), Y3
 	VPSLLD    $0x10, Y3, Y3
-	VMOVUPS   Y3, 32(R8)
-	VPMOVZXWD 64(DI), Y3
+	VMOVUPS   Y3, 32(R9)
+	VPMOVZXWD 64(R8), Y3
 	VPSLLD    $0x10, Y3, Y3
-	VMOVUPS   Y3, 64(R8)
-	VPMOVZXWD 80(DI), Y3
+	VMOVUPS   Y3, 64(R9)
+	VPMOVZXWD 80(R8), Y3
 	VPSLLD    $0x10, Y3, Y3
-	VMOVUPS   Y3, 96(R8)
-	VPMOVZXWD 96(DI), Y3
+	VMOVUPS   Y3, 96(R9)
+	VPMOVZXWD 96(R8), Y3
 	VPSLLD    $0x10, Y3, Y3
-	VMOVUPS   Y3, 128(R8)
-	VPMOVZXWD 112(DI), Y3
+	VMOVUPS   Y3, 128(R9)
+	VPMOVZXWD 112(R8), Y3
 	VPSLLD    $0x10, Y3, Y3
-	VMOVUPS   Y3, 160(R8)
-	VPMOVZXWD 128(DI), Y3
+	VMOVUPS   Y3, 160(R9)
+	VPMOVZXWD 128(R8), Y3
 	VPSLLD    $0x10, Y3, Y3
-	VMOVUPS   Y3, 192(R8)
-	VPMOVZXWD 144(DI), Y3
+	VMOVUPS   Y3, 192(R9)
+	VPMOVZXWD 144(R8), Y3
 	VPSLLD    $0x10, Y3, Y3
-	VMOVUPS   Y3, 224(R8)
-	ADDQ      $0x000000a0, DI
+	VMOVUPS   Y3, 224(R9)
+	ADDQ      $0x000000a0, R8
 
 next:
-	ADDQ $0x00000100, R8
-	SUBQ $0x01, R9
+	ADDQ $0x00000100, R9
+	SUBQ $0x01, R10
 	JMP  block
 
 block_end:
-	SUBQ AX, DI
-	SHRQ $0x05, DI
-	MOVL DI, (CX)
+	SUBQ AX, R8
+	SHRQ $0x05, R8
+	MOVL R8, (CX)
 	ADDQ $0x04, CX
 	ADDQ BX, DX
 	SUBQ $0x01, SI

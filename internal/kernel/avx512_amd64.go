@@ -120,31 +120,31 @@ func dotF16Zx6x4(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k
 func dotF16Zx1x8(dst *float32, ldd int, x *float32, ldx int, w *byte, ldw int, k int)
 
 //go:noescape
-func dotCodedZx1(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+func dotCodedZx1(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 
 //go:noescape
-func dotCodedZx2(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+func dotCodedZx2(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 
 //go:noescape
-func dotCodedZx3(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+func dotCodedZx3(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 
 //go:noescape
-func dotCodedZx4(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+func dotCodedZx4(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 
 //go:noescape
-func dotCodedZx5(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+func dotCodedZx5(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 
 //go:noescape
-func dotCodedZx6(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+func dotCodedZx6(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 
 //go:noescape
-func dotCodedZx7(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+func dotCodedZx7(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 
 //go:noescape
-func dotCodedZx8(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+func dotCodedZx8(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int, ahead int, add bool)
 
 //go:noescape
-func widenCodedAVX512(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks int)
+func widenCodedAVX512(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks int, ahead int)
 
 //go:noescape
 func gemmF32Zx1(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int, add bool)

@@ -29,10 +29,10 @@ type codedKernels struct {
 	// tiles write the products of as many rows of x with two rows of weights, blocks of them from start[0] and start[stride] on.
 	tiles []codedTile
 	// widen widens blocks of some rows, from their cursors on, to rows ldd apart. Cursors go on.
-	widen func(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks int)
+	widen func(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks, ahead int)
 }
 
-type codedTile = func(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)
+type codedTile = func(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks, ahead int, add bool)
 
 const (
 	plainCode = 15 // as the first of a block: there are no codes
@@ -40,6 +40,10 @@ const (
 
 	codedSamples = 1 << 16 // weights of a matrix that say which upper bytes have codes
 	codedGrain   = 1 << 16 // weights that are worth waking a thread for
+
+	codedAhead = 7 << 10 // bytes to fetch ahead, at least
+	codedRows  = 8       // of x that a tile has at most
+	codedSpan = 1 << 13 // values of x
 )
 
 // columns is how many columns a block has.
@@ -162,7 +166,7 @@ func (w *coded) parts() int { return (w.k + kBlock - 1) / kBlock }
 func (w *coded) row(dst []float32, n int) {
 	for at := 0; at < w.k; at += kBlock {
 		cursor := w.start[n*w.parts()+at/kBlock]
-		w.kernels.widen(&dst[at], 0, &w.blocks[0], &cursor, 1, &w.upper[0], min(kBlock, w.k-at)/w.kernels.columns())
+		w.kernels.widen(&dst[at], 0, &w.blocks[0], &cursor, 1, &w.upper[0], min(kBlock, w.k-at)/w.kernels.columns(), codedAhead)
 	}
 }
 
@@ -185,34 +189,41 @@ func (w *coded) from(n int) (rows []byte, size int) {
 func (w *coded) shape() (n, k int) { return w.n, w.k }
 
 func (w *coded) dot(dst, x []float32, m, lo, hi int, scratch *[]float32) {
-	tiles, parts := w.kernels.tiles, w.parts()
-	*scratch = slices.Grow((*scratch)[:0], 2*len(tiles))[:2*len(tiles)]
-	part := *scratch // a tile's products
-	for at := 0; at < w.k; at += kBlock {
-		k := min(kBlock, w.k-at)
+	*scratch = slices.Grow((*scratch)[:0], 2*codedRows)[:2*codedRows]
+	span := max(1, codedSpan/kBlock/m) * kBlock // columns that all rows of weights pass before the next: x stays in the first cache
+	for first := 0; first < w.k; first += span {
 		for i, rows := 0, 0; i < m; i += rows {
-			rows = evenly(m-i, len(tiles))
-			src := x[i*w.k+at : (i+rows-1)*w.k+at+k]
+			rows = evenly(m-i, len(w.kernels.tiles))
 			for j := lo; j < hi; j += 2 {
-				columns, stride := 2, parts
-				if j+1 == hi {
-					columns, stride = 1, 0 // the same row twice
-				}
-				start, out := &w.start[j*parts+at/kBlock], dst[i*w.n+j-lo:(i+rows-1)*w.n+j-lo+columns]
-				if at == 0 && columns == 2 {
-					tiles[rows-1](&out[0], w.n, &src[0], w.k, &w.blocks[0], start, stride, &w.upper[0], k/w.kernels.columns())
-					continue
-				}
-				tiles[rows-1](&part[0], 2, &src[0], w.k, &w.blocks[0], start, stride, &w.upper[0], k/w.kernels.columns())
-				for r := range rows {
-					if sums := part[2*r : 2*r+columns]; at == 0 {
-						copy(out[r*w.n:], sums)
-					} else {
-						Add(out[r*w.n:r*w.n+columns], sums)
-					}
+				for at := first; at < min(first+span, w.k); at += kBlock {
+					w.tile(dst[i*w.n+j-lo:], x[i*w.k+at:], rows, j, min(2, hi-j), at, *scratch)
 				}
 			}
 		}
+	}
+}
+
+// ahead is how many bytes ahead tiles fetch: what the same columns of further pairs of rows take.
+func (w *coded) ahead() int {
+	pair := 2 * len(w.blocks) / w.n
+	return (codedAhead + pair - 1) / pair * pair
+}
+
+// tile writes, or adds, the products of rows of x with one or two rows of weights from j on, over the kBlock columns from at on, to dst. one
+// is memory for those with one row.
+func (w *coded) tile(dst, x []float32, rows, j, columns, at int, one []float32) {
+	k, stride, out, ldd, add := min(kBlock, w.k-at), w.parts(), dst, w.n, at > 0
+	if columns == 1 {
+		stride, out, ldd, add = 0, one, 2, false // the same row twice
+	}
+	_, _, _ = x[(rows-1)*w.k+k-1], out[(rows-1)*ldd+1], w.start[(j+columns-1)*w.parts()+at/kBlock]
+	w.kernels.tiles[rows-1](&out[0], ldd, &x[0], w.k, &w.blocks[0], &w.start[j*w.parts()+at/kBlock], stride, &w.upper[0],
+		k/w.kernels.columns(), w.ahead(), add)
+	for r := 0; columns == 1 && r < rows; r++ {
+		if at > 0 {
+			one[2*r] += dst[r*w.n]
+		}
+		dst[r*w.n] = one[2*r]
 	}
 }
 
@@ -228,7 +239,7 @@ func (w *coded) panel(to []float32, n, rows, at, k int, wide []float32) {
 		}
 		for i := 0; i < k; i += some {
 			columns := min(some, k-i)
-			w.kernels.widen(&wide[0], columns, &w.blocks[0], &cursors[0], rows, &w.upper[0], columns/w.kernels.columns())
+			w.kernels.widen(&wide[0], columns, &w.blocks[0], &cursors[0], rows, &w.upper[0], columns/w.kernels.columns(), codedAhead)
 			active.many.pack(to, active.many.place(first, i), wide[:rows*columns], columns, rows, columns)
 		}
 	}

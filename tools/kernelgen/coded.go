@@ -16,11 +16,8 @@ func coded() {
 	widenCoded()
 }
 
-// Bytes ahead of what is read that are fetched to the second cache, and from there to the first.
-const (
-	codedFetch = 8 << 10
-	codedNear  = 3072
-)
+// codedNear is how many bytes ahead are brought from the second cache to the first.
+const codedNear = 3 << 10
 
 // codedShift is the logarithm of a vector's bytes: rows begin at vectors.
 func codedShift() Constant { return Imm(uint64(bits.TrailingZeros(uint(v.bytes)))) }
@@ -52,10 +49,10 @@ func newCodedWeights(upper Register) codedWeights {
 // block hands over the block at row, eight vectors of float32, and goes on. A vector of codes and two of lower bytes side by side
 // are words of 16 bits, two of them in a lane: one is shifted into its place, of the other what is below is cut off. Where the first
 // code is the last that there is, a vector of nothing else is followed by weights of 16 bits.
-func (c *codedWeights) block(label string, row Register, use func(i int, w VecVirtual)) {
+func (c *codedWeights) block(label string, row, ahead Register, use func(i int, w VecVirtual)) {
 	plain, next := "plain"+label, "next"+label
 	for line := 0; line < 3*v.bytes; line += 64 {
-		PREFETCHT1(at(row, codedFetch+line))
+		PREFETCHT1(Mem{Base: row, Index: ahead, Scale: 1, Disp: line})
 		PREFETCHT0(at(row, codedNear+line))
 	}
 	first := GP32()
@@ -99,14 +96,15 @@ func (c *codedWeights) block(label string, row Register, use func(i int, w VecVi
 	Label(next)
 }
 
-// codedTile writes the products of m rows of x with two rows of weights, with the sums of dotF32.
+// codedTile writes, or adds, the products of m rows of x with two rows of weights, with the sums of dotF32.
 func codedTile(m int) {
-	TEXT(name("dotCoded", v.title, "x", m), NOSPLIT, "func(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks int)")
+	TEXT(name("dotCoded", v.title, "x", m), NOSPLIT, "func(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks, ahead int, add bool)")
 	Pragma("noescape")
 	w, start, stride, upper := Load(Param("w"), GP64()), Load(Param("start"), GP64()), Load(Param("stride"), GP64()), Load(Param("upper"), GP64())
 	weights := newCodedWeights(upper)
 	rows := []Register{codedStart(w, at(start, 0)), codedStart(w, Mem{Base: start, Index: stride, Scale: 4})}
-	x, ldx, blocks := Load(Param("x"), GP64()), Load(Param("ldx"), GP64()), Load(Param("blocks"), GP64())
+	x, ldx := Load(Param("x"), GP64()), Load(Param("ldx"), GP64())
+	blocks, ahead := Load(Param("blocks"), GP64()), Load(Param("ahead"), GP64())
 	SHLQ(Imm(2), ldx)
 	row, bases := rowsOf(x, ldx, m)
 	acc := make([][]VecVirtual, m)
@@ -118,7 +116,7 @@ func codedTile(m int) {
 	}
 	loop("block", blocks, 1, func() {
 		for j := range 2 {
-			weights.block(name(j), rows[j], func(part int, w VecVirtual) {
+			weights.block(name(j), rows[j], ahead, func(part int, w VecVirtual) {
 				for i := range m {
 					VFMADD231PS(disp(row(i), part*v.bytes), w, acc[i][j])
 				}
@@ -130,9 +128,15 @@ func codedTile(m int) {
 	})
 	dst, ldd := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
 	SHLQ(Imm(2), ldd)
+	sums := Load(Param("add"), GP8())
 	for i := range m {
 		for j := range 2 {
-			VMOVSS(lanesSum(acc[i][j]), at(dst, 4*j))
+			sum, done := lanesSum(acc[i][j]), name("sum", i, "_", j)
+			TESTB(sums, sums)
+			JZ(LabelRef(done))
+			VADDSS(at(dst, 4*j), sum, sum)
+			Label(done)
+			VMOVSS(sum, at(dst, 4*j))
 		}
 		if i < m-1 {
 			ADDQ(ldd, dst)
@@ -144,17 +148,18 @@ func codedTile(m int) {
 
 // widenCoded writes the widening of blocks of some rows.
 func widenCoded() {
-	TEXT(name("widenCoded", v.tier), NOSPLIT, "func(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks int)")
+	TEXT(name("widenCoded", v.tier), NOSPLIT, "func(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks, ahead int)")
 	Pragma("noescape")
 	w, cursor, upper := Load(Param("w"), GP64()), Load(Param("cursors"), GP64()), Load(Param("upper"), GP64())
 	weights := newCodedWeights(upper)
-	dst, ldd, rows := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64()), Load(Param("rows"), GP64())
+	dst, ldd := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())
+	rows, ahead := Load(Param("rows"), GP64()), Load(Param("ahead"), GP64())
 	SHLQ(Imm(2), ldd)
 	loop("row", rows, 1, func() {
 		row, out, blocks := codedStart(w, at(cursor, 0)), GP64(), Load(Param("blocks"), GP64())
 		MOVQ(dst, out)
 		loop("block", blocks, 1, func() {
-			weights.block("", row, func(part int, w VecVirtual) { VMOVUPS(w, at(out, part*v.bytes)) })
+			weights.block("", row, ahead, func(part int, w VecVirtual) { VMOVUPS(w, at(out, part*v.bytes)) })
 			add(8*v.bytes, out)
 		})
 		SUBQ(w, row)
