@@ -43,7 +43,7 @@ const (
 
 	codedAhead = 7 << 10 // bytes to fetch ahead, at least
 	codedRows  = 8       // of x that a tile has at most
-	codedSpan = 1 << 13 // values of x
+	codedSpan  = 1 << 13 // values of x
 )
 
 // columns is how many columns a block has.
