@@ -91,12 +91,3 @@ func gemmGeneric(dst, x, w []float32, m, n, k, ldx int, add bool) {
 		}
 	}
 }
-
-// AddBias adds bias [N] to every row of x [M, N]. A nil bias is none.
-func AddBias(x, bias []float32) {
-	for n := len(bias); n > 0 && len(x) > 0; x = x[n:] {
-		for i, b := range bias {
-			x[i] += b
-		}
-	}
-}
