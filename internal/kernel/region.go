@@ -62,8 +62,8 @@ func (r *region) run() {
 	r.list.Run(roundGrain)
 	for i := range r.packed {
 		l := &r.packed[i]
-		n := l.way.atOnce()
-		r.list.Add((l.p.count+n-1)/n, n*l.p.rows*l.p.k*(l.m+readCost), l)
+		n := l.way.pieces(l.p, l.m)
+		r.list.Add(n, (l.p.count*l.p.rows*l.p.k*(l.m+readCost)+n-1)/n, l)
 	}
 	for i := range r.floats {
 		l := &r.floats[i]
