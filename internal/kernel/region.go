@@ -67,9 +67,9 @@ func (r *region) run() {
 	}
 	for i := range r.floats {
 		l := &r.floats[i]
-		panel := active.panel
 		_, k := l.w.shape()
-		r.list.Add((l.n+panel-1)/panel, panel*k*(l.m+readCost)*floatCost, l)
+		n := l.pieces()
+		r.list.Add(n, (l.panels()*active.panel*k*(l.m+readCost)*floatCost+n-1)/n, l)
 	}
 	r.list.Run(productGrain)
 }
