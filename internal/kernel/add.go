@@ -13,6 +13,25 @@ var addLoops loops[addLoop, *addLoop]
 // Range adds the values [lo, hi).
 func (l *addLoop) Range(lo, hi int) { Add(l.x[lo:hi], l.y[lo:hi]) }
 
+// AddBias adds bias [N] to every row of x [M, N], on all threads. A nil bias is none.
+func AddBias(x, bias []float32) {
+	if n := len(bias); n > 0 {
+		biasLoops.run(len(x)/n, 1+moveGrain/n, biasLoop{x, bias})
+	}
+}
+
+type biasLoop struct{ x, bias []float32 }
+
+var biasLoops loops[biasLoop, *biasLoop]
+
+// Range adds to the rows [lo, hi).
+func (l *biasLoop) Range(lo, hi int) {
+	n := len(l.bias)
+	for i := lo; i < hi; i++ {
+		Add(l.x[i*n:(i+1)*n], l.bias)
+	}
+}
+
 // Add adds y to the beginning of x.
 func Add(x, y []float32) { AddScaled(x, 1, y) }
 

@@ -50,9 +50,11 @@ func (*channelMany) String() string { return "pairs of panels" }
 
 func (*channelMany) from() int { return channelFrom }
 
-func (*channelMany) atOnce() int { return 2 }
+func (*channelMany) pieces(p *packed, _ int) int { return (p.count + 1) / 2 }
 
+// mul multiplies with the pairs of panels [lo, hi).
 func (c *channelMany) mul(l *packedLoop, lo, hi int) {
+	lo, hi = 2*lo, min(2*hi, l.p.count)
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)
 	some := max(1, channelBlock/(2*l.p.quantBytes(l.p.k))) * 2

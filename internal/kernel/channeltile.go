@@ -52,7 +52,7 @@ func (c *channelUnits) round(r *rounded, x []float32, i, m int, p *packed) {
 	}
 }
 
-// mul multiplies with some panels at a time.
+// mul multiplies with the panels [lo, hi), some at a time.
 func (c *channelUnits) mul(l *packedLoop, lo, hi int) {
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)

@@ -271,10 +271,9 @@ func (t *trial) time(way way, m int) time.Duration {
 	t.rounded.grow(way.roundedRows(m), t.p)
 	round := roundLoop{&t.rounded, t.x, m, t.p, way}
 	multiply := packedLoop{t.dst, &t.rounded, t.p, way, m}
-	groups := (t.p.count + way.atOnce() - 1) / way.atOnce()
 	begin := time.Now()
 	round.Range(0, m)
 	between := time.Now()
-	multiply.Range(0, groups)
+	multiply.Range(0, way.pieces(t.p, m))
 	return between.Sub(begin)/trialShare + time.Since(between)
 }

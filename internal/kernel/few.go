@@ -8,7 +8,7 @@ type few struct{}
 // rowBlock is how many rows of activations pass a panel before the next: they fit the second cache.
 const rowBlock = 96
 
-func (few) atOnce() int { return 1 }
+func (few) pieces(p *packed, _ int) int { return p.count }
 
 func (few) roundedRows(m int) int { return m }
 
@@ -16,6 +16,7 @@ func (few) round(r *rounded, x []float32, i, _ int, p *packed) {
 	p.kernels.few.round(r, x[i*p.k:(i+1)*p.k], i, p)
 }
 
+// mul multiplies with the panels [lo, hi).
 func (few) mul(l *packedLoop, lo, hi int) {
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)

@@ -40,7 +40,12 @@ func (w *floats) move(s *Slab) (left []byte) {
 	return left
 }
 
-func (*floats) manyRows() int { return active.many.from.floats }
+func (w *floats) manyRows() int {
+	if w.n <= fewOutputs {
+		return never
+	}
+	return active.many.from.floats
+}
 
 func (w *floats) panel(to []float32, n, rows, at, k int, _ []float32) {
 	active.many.pack(to, 0, w.values[n*w.k+at:(n+rows)*w.k], w.k, rows, k)

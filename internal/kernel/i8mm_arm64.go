@@ -29,7 +29,7 @@ func (*matrixTiles) String() string { return "matrix products" }
 
 func (*matrixTiles) from() int { return matrixFrom }
 
-func (*matrixTiles) atOnce() int { return 1 }
+func (*matrixTiles) pieces(p *packed, _ int) int { return p.count }
 
 func (*matrixTiles) roundedRows(m int) int { return (m + matrixRows - 1) / matrixRows * matrixRows }
 
@@ -47,6 +47,7 @@ func (*matrixTiles) round(r *rounded, x []float32, i, _ int, p *packed) {
 	}
 }
 
+// mul multiplies with the panels [lo, hi).
 func (t *matrixTiles) mul(l *packedLoop, lo, hi int) {
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)

@@ -340,6 +340,41 @@ func TestFinite(t *testing.T) {
 			t.Errorf("Finite(%v) = %v", test.x, got)
 		}
 	}
+	// What several threads read.
+	long := make([]float32, 9*moveGrain+5)
+	for _, at := range []int{0, 1, moveGrain - 1, 4*moveGrain + 3, len(long) - 1} {
+		if !Finite(long) {
+			t.Fatal("zeroes are not finite")
+		}
+		long[at] = inf
+		if Finite(long) {
+			t.Errorf("value %d of %d was not seen", at, len(long))
+		}
+		long[at] = 0
+	}
+}
+
+// TestAddBias asserts that a row has the bits of the same additions one by one, on any number of threads.
+func TestAddBias(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	defer par.SetThreads(0)
+	for _, shape := range [][2]int{{1, 1}, {1, 33}, {7, 5}, {3, moveGrain + 9}, {65, 2051}} {
+		m, n := shape[0], shape[1]
+		x, bias := random(r, m*n), random(r, n)
+		want := slices.Clone(x)
+		for i := range want {
+			want[i] += bias[i%n]
+		}
+		for threads := range 3 {
+			par.SetThreads(threads + 1)
+			got := slices.Clone(x)
+			AddBias(got, nil)
+			AddBias(got, bias)
+			if !slices.Equal(got, want) {
+				t.Errorf("[%d, %d] on %d threads differs", m, n, threads+1)
+			}
+		}
+	}
 }
 
 func TestCausalConv(t *testing.T) {

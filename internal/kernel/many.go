@@ -53,6 +53,8 @@ type manySizes struct {
 }
 
 const (
+	// fewOutputs is up to how many rows of w, as routers and adapters have, another order of x costs more than it gains.
+	fewOutputs = 48
 	// manyAtOnce is how many tiles pass one of the parts of a panel before the next.
 	manyAtOnce = 4
 	// manyPart is how many rows of x are brought into another order at a time: of a block that is 8 MB.

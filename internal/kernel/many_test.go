@@ -57,10 +57,14 @@ func TestManyRows(t *testing.T) {
 		}
 		for threads := 1; threads <= 3; threads++ {
 			par.SetThreads(threads)
-			got := random(r, m*n) // to be overwritten
-			MatMul(got, x, &w)
-			if !slices.Equal(got, want) {
-				t.Fatalf("[%d, %d]·[%d, %d] on %d threads: other bits than row by row", m, k, n, k, threads)
+			for name, multiply := range map[string]func(dst []float32){
+				"MatMul":  func(dst []float32) { MatMul(dst, x, &w) },
+				"mulMany": func(dst []float32) { mulMany(dst, x, w.weights.(floatWeights), m) },
+			} {
+				got := random(r, m*n) // to be overwritten
+				if multiply(got); !slices.Equal(got, want) {
+					t.Fatalf("%s [%d, %d]·[%d, %d] on %d threads: other bits than row by row", name, m, k, n, k, threads)
+				}
 			}
 		}
 	}

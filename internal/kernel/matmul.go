@@ -32,14 +32,25 @@ type matMulLoop struct {
 	m, n   int
 }
 
-// Range computes the panels [lo, hi) of columns of dst. A panel of rows of w is widened at a time: it stays in the first
-// caches while all rows of x pass.
+// floatBlock is how many rows of x pass a panel before the next panel: they stay in the second cache, and products of few
+// outputs are work for several threads.
+const floatBlock = 192
+
+// pieces is how many panels of columns of dst there are, for each block of rows.
+func (l *matMulLoop) pieces() int { return l.panels() * ((l.m + floatBlock - 1) / floatBlock) }
+
+func (l *matMulLoop) panels() int { return (l.n + active.panel - 1) / active.panel }
+
+// Range computes the pieces [lo, hi). A panel of rows of w is widened at a time: it stays in the first caches while a block of
+// rows of x passes.
 func (l *matMulLoop) Range(lo, hi int) {
-	panel := active.panel
 	s := scratches.Get().(*[]float32)
 	defer scratches.Put(s)
-	for n := lo * panel; n < min(hi*panel, l.n); n += panel {
-		l.w.dot(l.dst[n:], l.x, l.m, n, min(n+panel, l.n), s)
+	panels, k := l.panels(), len(l.x)/l.m
+	for i := lo; i < hi; i++ {
+		row, n := i/panels*floatBlock, i%panels*active.panel
+		m := min(floatBlock, l.m-row)
+		l.w.dot(l.dst[row*l.n+n:], l.x[row*k:(row+m)*k], m, n, min(n+active.panel, l.n), s)
 	}
 }
 
@@ -90,15 +101,6 @@ func gemmGeneric(dst, x, w []float32, m, n, k, ldx int, add bool) {
 		}
 		for j, v := range x[i*ldx : i*ldx+k] {
 			addScaledGeneric(out, v, w[j*n:(j+1)*n])
-		}
-	}
-}
-
-// AddBias adds bias [N] to every row of x [M, N]. A nil bias is none.
-func AddBias(x, bias []float32) {
-	for n := len(bias); n > 0 && len(x) > 0; x = x[n:] {
-		for i, b := range bias {
-			x[i] += b
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"sync/atomic"
+)
 
 // RMSNorm normalises every row of x [M, n] by its root mean square and multiplies it by weight [n]:
 // dst = weight * x / sqrt(mean(x²) + eps). dst may be x. (Zhang and Sennrich 2019, eq. 4.)
@@ -65,8 +68,31 @@ func MaxAbs(x []float32) float32 {
 	return largest
 }
 
-// Finite reports whether x holds neither infinities nor NaN.
+// Finite reports whether x holds neither infinities nor NaN. What is long it reads on all threads.
 func Finite(x []float32) bool {
+	if len(x) < 2*moveGrain {
+		return finite(x)
+	}
+	var bad atomic.Bool
+	finiteLoops.run(len(x), moveGrain, finiteLoop{x, &bad})
+	return !bad.Load()
+}
+
+type finiteLoop struct {
+	x   []float32
+	bad *atomic.Bool // set if a value is none
+}
+
+var finiteLoops loops[finiteLoop, *finiteLoop]
+
+// Range reads the values [lo, hi).
+func (l *finiteLoop) Range(lo, hi int) {
+	if !finite(l.x[lo:hi]) {
+		l.bad.Store(true)
+	}
+}
+
+func finite(x []float32) bool {
 	// v-v is 0 for finite numbers and NaN for all others.
 	var a, b, c, d float32 // sums that do not wait for each other
 	for ; len(x) >= 4; x = x[4:] {

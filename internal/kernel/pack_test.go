@@ -121,6 +121,47 @@ func TestPackedInvariance(t *testing.T) {
 	})
 }
 
+// TestPieces asserts that the pieces of a product, in ranges cut anywhere, are the whole of it, with the bits of rows by
+// themselves: of all types, and of one block of rows and several.
+func TestPieces(t *testing.T) {
+	if active.pack == nil {
+		t.Skip("these kernels pack nothing")
+	}
+	for _, d := range dtypes {
+		if !packs(d) {
+			continue
+		}
+		r := rand.New(rand.NewPCG(8, uint64(d)))
+		k := max(64, d.BlockValues())
+		w, _ := randomMatrix(t, r, d, 150, k)
+		w.Pack(new(Slab))
+		p, ok := w.weights.(*packed)
+		if !ok {
+			continue // a type that this tier does not multiply in panels
+		}
+		for _, m := range []int{1, wideFrom, 100, 193, 259, 521} {
+			x, got, want := random(r, m*k), make([]float32, m*w.N), make([]float32, m*w.N)
+			for i := range m {
+				MatMul(want[i*w.N:(i+1)*w.N], x[i*k:(i+1)*k], &w)
+			}
+			way := p.way(m)
+			var to rounded
+			to.grow(way.roundedRows(m), p)
+			(&roundLoop{&to, x, m, p, way}).Range(0, m)
+			l := packedLoop{got, &to, p, way, m}
+			n := way.pieces(p, m)
+			for lo := 0; lo < n; {
+				hi := lo + 1 + r.IntN(n-lo)
+				l.Range(lo, hi)
+				lo = hi
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("%v, %d rows in %d pieces: other bits than row by row", d, m, n)
+			}
+		}
+	}
+}
+
 // TestPackedWide asserts that products of many rows have the bits of the same rows by themselves: with parts of tiles, of
 // pairs of panels and of what is widened at a time, and on any number of threads.
 func TestPackedWide(t *testing.T) {

@@ -36,9 +36,9 @@ type way interface {
 	roundedRows(m int) int
 	// round rounds row i of activations x [m, K] into r, in the order in which mul reads them.
 	round(r *rounded, x []float32, i, m int, p *packed)
-	// atOnce is how many panels mul likes at a time.
-	atOnce() int
-	// mul multiplies with the panels [lo, hi).
+	// pieces is how many pieces of about the same work a product of m rows with p has.
+	pieces(p *packed, m int) int
+	// mul computes the pieces [lo, hi).
 	mul(l *packedLoop, lo, hi int)
 }
 
@@ -93,11 +93,8 @@ type packedLoop struct {
 	m   int
 }
 
-// Range multiplies with the panels [lo, hi) in groups of way.atOnce.
-func (l *packedLoop) Range(lo, hi int) {
-	n := l.way.atOnce()
-	l.way.mul(l, lo*n, min(hi*n, l.p.count))
-}
+// Range computes the pieces [lo, hi).
+func (l *packedLoop) Range(lo, hi int) { l.way.mul(l, lo, hi) }
 
 type roundLoop struct {
 	r   *rounded

@@ -62,14 +62,14 @@ func (r *region) run() {
 	r.list.Run(roundGrain)
 	for i := range r.packed {
 		l := &r.packed[i]
-		n := l.way.atOnce()
-		r.list.Add((l.p.count+n-1)/n, n*l.p.rows*l.p.k*(l.m+readCost), l)
+		n := l.way.pieces(l.p, l.m)
+		r.list.Add(n, (l.p.count*l.p.rows*l.p.k*(l.m+readCost)+n-1)/n, l)
 	}
 	for i := range r.floats {
 		l := &r.floats[i]
-		panel := active.panel
 		_, k := l.w.shape()
-		r.list.Add((l.n+panel-1)/panel, panel*k*(l.m+readCost)*floatCost, l)
+		n := l.pieces()
+		r.list.Add(n, (l.panels()*active.panel*k*(l.m+readCost)*floatCost+n-1)/n, l)
 	}
 	r.list.Run(productGrain)
 }

@@ -42,7 +42,7 @@ const (
 // inTiles is how rows of activations are put in tiles.
 type inTiles struct{}
 
-func (inTiles) atOnce() int { return 1 }
+func (inTiles) pieces(p *packed, _ int) int { return p.count }
 
 func (inTiles) String() string { return "tile units" }
 
@@ -86,7 +86,7 @@ func (t *tileUnits) at(m, k, i, at int) int {
 	return at*t.tiled(m) + i*min(t.columns, k-at)
 }
 
-// mul multiplies with some panels at a time.
+// mul multiplies with the panels [lo, hi), some at a time.
 func (t *tileUnits) mul(l *packedLoop, lo, hi int) {
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)

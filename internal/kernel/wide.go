@@ -18,7 +18,7 @@ type wideShape struct {
 	// columns is how many of a tile's panels are widened at a time, whole blocks of all types. Each time outputs are read and
 	// written once more.
 	columns int
-	// rows is how many rows pass them before the next, whole tiles: so many columns of theirs are half of a second cache.
+	// rows is how many rows pass them at most before the next, whole tiles: so many columns of theirs are half of a second cache.
 	rows int
 }
 
@@ -47,7 +47,21 @@ func (*wideTiles) from() int { return wideFrom }
 
 func (*wideTiles) roundedRows(m int) int { return (m + productRows - 1) / productRows * productRows }
 
-func (w *wideTiles) atOnce() int { return w.panels }
+// pieces are so many panels for a block of rows, and the blocks follow each other: a product of few panels, as that which makes
+// dt, B and C, has pieces for all threads, and a thread's share has few blocks, which stay in its second cache.
+func (w *wideTiles) pieces(p *packed, m int) int {
+	blocks, _ := w.blocks(m)
+	return blocks * w.groups(p)
+}
+
+// groups is how many times a product takes so many panels at once.
+func (w *wideTiles) groups(p *packed) int { return (p.count + w.panels - 1) / w.panels }
+
+// blocks is into how many blocks m rows are cut, and how many rows all have but the last, whole tiles.
+func (w *wideTiles) blocks(m int) (n, rows int) {
+	n = (m + w.rows - 1) / w.rows
+	return n, w.roundedRows((m + n - 1) / n)
+}
 
 func (w *wideTiles) round(r *rounded, x []float32, i, m int, p *packed) {
 	for at := 0; at < p.k; at += w.columns {
@@ -59,16 +73,21 @@ func (w *wideTiles) round(r *rounded, x []float32, i, m int, p *packed) {
 // [K/columns, tiles, productRows, columns]: what a tile reads follows in memory. Scales are in the same order.
 func (w *wideTiles) at(m, k, i, at int) int { return at*w.roundedRows(m) + i*min(w.columns, k-at) }
 
-// mul multiplies with some panels at a time.
 func (w *wideTiles) mul(l *packedLoop, lo, hi int) {
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)
-	for first := 0; first < l.m; first += w.rows {
+	groups := w.groups(l.p)
+	_, rows := w.blocks(l.m)
+	for lo < hi {
+		block := lo / groups
+		first, end := block*rows, min((block+1)*rows, l.m)
+		last := min((block+1)*groups, hi)
 		for at := 0; at < l.p.k; at += w.columns {
-			for panel := lo; panel < hi; panel += w.panels {
-				w.group(l, e, panel, hi-1, first, min(first+w.rows, l.m), at, min(w.columns, l.p.k-at))
+			for i := lo - block*groups; i < last-block*groups; i++ {
+				w.group(l, e, i*w.panels, l.p.count-1, first, end, at, min(w.columns, l.p.k-at))
 			}
 		}
+		lo = last
 	}
 }
 

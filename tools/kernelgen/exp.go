@@ -35,6 +35,34 @@ var (
 	softplusPolynomial = []float64{0.2817833423614502, 0.27960604429244995, 0.40024909377098083, 0.6666631698608398, 2}
 )
 
+// inRegisters are constants that the kernel being written keeps in registers.
+var inRegisters = map[uint32]VecVirtual{}
+
+// holdExp loads the constants of exp into registers, if there are enough, until the function that it returns is called at the
+// kernel's end. The linker puts constants at multiples of 32 bytes, so in memory those of 64 bytes are two lines in some builds,
+// and reading them takes twice as long.
+func holdExp() (end func()) {
+	if v.wide() {
+		for _, c := range append([]float64{expHigh, expLow, expShift, math.Log2E, ln2High, ln2Low}, expPolynomial...) {
+			bits := math.Float32bits(float32(c))
+			if _, ok := inRegisters[bits]; !ok {
+				x := v.register()
+				VMOVUPS(f32(c), x)
+				inRegisters[bits] = x
+			}
+		}
+	}
+	return func() { clear(inRegisters) }
+}
+
+// held is f32, from a register if the kernel holds the constant.
+func held(c float64) Op {
+	if x, ok := inRegisters[math.Float32bits(float32(c))]; ok {
+		return x
+	}
+	return f32(c)
+}
+
 // exp replaces each x by e^x, which stays between the smallest and (nearly) the largest normal number; NaN stays NaN.
 //
 // x is n·ln 2 + r with |r| <= ln 2 / 2. Adding expShift rounds x/ln 2 to n. The low bits of the sum are n and the bias of
@@ -49,18 +77,18 @@ func exp(xs ...VecVirtual) {
 		}
 	}
 	// The operands' order keeps a NaN: min and max return the second source if one is NaN.
-	step(func(x, t, _, _ VecVirtual) { VMOVUPS(f32(expHigh), t); VMINPS(x, t, x) })
-	step(func(x, t, _, _ VecVirtual) { VMOVUPS(f32(expLow), t); VMAXPS(x, t, x) })
+	step(func(x, t, _, _ VecVirtual) { VMOVUPS(held(expHigh), t); VMINPS(x, t, x) })
+	step(func(x, t, _, _ VecVirtual) { VMOVUPS(held(expLow), t); VMAXPS(x, t, x) })
 	step(func(x, t, n, _ VecVirtual) {
-		VMOVUPS(f32(expShift), t)
+		VMOVUPS(held(expShift), t)
 		VMOVAPS(t, n)
-		VFMADD231PS(f32(math.Log2E), x, t)
+		VFMADD231PS(held(math.Log2E), x, t)
 	})
 	step(func(_, t, n, _ VecVirtual) { VSUBPS(n, t, n) })
-	step(func(x, _, n, _ VecVirtual) { VFNMADD231PS(f32(ln2High), n, x) })
-	step(func(x, _, n, p VecVirtual) { VFNMADD231PS(f32(ln2Low), n, x); VMOVUPS(f32(expPolynomial[0]), p) })
+	step(func(x, _, n, _ VecVirtual) { VFNMADD231PS(held(ln2High), n, x) })
+	step(func(x, _, n, p VecVirtual) { VFNMADD231PS(held(ln2Low), n, x); VMOVUPS(held(expPolynomial[0]), p) })
 	for _, c := range expPolynomial[1:] {
-		step(func(x, _, _, p VecVirtual) { VFMADD213PS(f32(c), x, p) })
+		step(func(x, _, _, p VecVirtual) { VFMADD213PS(held(c), x, p) })
 	}
 	step(func(x, t, _, p VecVirtual) { VPSLLD(Imm(23), t, t); VMULPS(t, p, x) })
 }
@@ -74,7 +102,7 @@ func silu(x VecVirtual) {
 	VMOVAPS(x, e)
 	negate(e)
 	exp(e)
-	VADDPS(f32(1), e, e)
+	VADDPS(held(1), e, e)
 	if v.wide() {
 		low := K()
 		VCMPPS(Imm(less), f32(-expHigh), x, low)
@@ -111,6 +139,7 @@ func elementwise() {
 	TEXT(name("siluMul", v.words()), NOSPLIT, "func(gate *float32, up *float32, n int)")
 	Pragma("noescape")
 	gate, up, n := Load(Param("gate"), GP64()), Load(Param("up"), GP64()), Load(Param("n"), GP64())
+	end := holdExp()
 	whole(n, func(mask OpmaskVirtual) {
 		x := v.register()
 		load(at(gate, 0), mask, x)
@@ -124,6 +153,7 @@ func elementwise() {
 		add(v.bytes, gate)
 		add(v.bytes, up)
 	})
+	end()
 	VZEROUPPER()
 	RET()
 
@@ -150,6 +180,7 @@ func elementwise() {
 	TEXT(name("softplus", v.words()), NOSPLIT, "func(x *float32, n int)")
 	Pragma("noescape")
 	p, n = Load(Param("x"), GP64()), Load(Param("n"), GP64())
+	end = holdExp()
 	whole(n, func(mask OpmaskVirtual) {
 		x := v.register()
 		load(at(p, 0), mask, x)
@@ -157,6 +188,7 @@ func elementwise() {
 		store(x, mask, at(p, 0))
 		add(v.bytes, p)
 	})
+	end()
 	VZEROUPPER()
 	RET()
 

@@ -17,6 +17,7 @@ func scan() {
 	y, x, dt, z := Load(Param("y"), GP64()), Load(Param("x"), GP64()), Load(Param("dt"), GP64()), Load(Param("z"), GP64())
 	b, c := Load(Param("b"), GP64()), Load(Param("c"), GP64())
 	l := Load(Param("l"), GP64())
+	end := holdExp()
 	loop("row", l, 1, func() {
 		// What a panel has of a row is a line in each of four matrices, in another page than that of the row before: no processor
 		// fetches it by itself. Lines of so many rows often share a set of the first cache, so they go to the second, and
@@ -81,6 +82,7 @@ func scan() {
 		LEAQ(Mem{Base: b, Index: ldbc, Scale: 4}, b)
 		LEAQ(Mem{Base: c, Index: ldbc, Scale: 4}, c)
 	})
+	end()
 	VZEROUPPER()
 	RET()
 }
@@ -139,6 +141,7 @@ func conv() {
 		SUBQ(left, n)
 	}
 	SHLQ(Imm(2), n)
+	end := holdExp()
 	at := GP64() // bytes into the rows
 	XORQ(at, at)
 	channels := func(tap string, mask OpmaskVirtual) {
@@ -177,6 +180,7 @@ func conv() {
 		channels("tap_left", rest(left))
 		Label("done")
 	}
+	end()
 	VZEROUPPER()
 	RET()
 }
