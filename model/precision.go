@@ -148,7 +148,9 @@ func (m *Model) pack(ctx context.Context, progress func(done, total int64)) erro
 		rounded := l.InPlace() == 0
 		source := l.Pack(&slab)
 		if source == nil && move {
-			source = l.Code(&slab)
+			if source = l.Code(&slab); source != nil {
+				l.resize(int64(l.ReadBytes() - len(source)))
+			}
 		}
 		if source == nil && move && kernel.LargePages() {
 			source = l.Move(&slab)
@@ -169,8 +171,8 @@ func (m *Model) pack(ctx context.Context, progress func(done, total int64)) erro
 }
 
 // movable reports whether matrices that are multiplied as they lie in a mapped file are to be copied, since they are read faster
-// in fewer bits or from larger pages: all take so many bytes, and so many are free, 0 if that is not known. The system can drop pages of a file, but
-// no copy, so only where there is plenty of room. Files with panels are there to be used in place.
+// in fewer bits or from larger pages: all take so many bytes, and so many are free, 0 if that is not known. The system can drop
+// pages of a file, but no copy, so only where there is plenty of room. Files with panels are there to be used in place.
 func movable(all []large, bytes, free int64) bool {
 	return bytes <= free/2 && !slices.ContainsFunc(all, func(l large) bool { return l.Raw() == nil })
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+	"sync"
 
 	"jamba/internal/kernel/par"
 	"jamba/tensor"
@@ -32,7 +33,8 @@ type codedKernels struct {
 	widen func(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks, ahead int)
 }
 
-type codedTile = func(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks, ahead int, add bool)
+type codedTile = func(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks, ahead int,
+	add bool)
 
 const (
 	plainCode = 15 // as the first of a block: there are no codes
@@ -163,10 +165,15 @@ func (c *codedKernels) fillHalf(upper, lower, weights []byte, codes *[256]byte, 
 // parts is how many kBlock columns a row has.
 func (w *coded) parts() int { return (w.k + kBlock - 1) / kBlock }
 
+// cursors say where rows go on, see codedKernels.widen.
+var cursors = sync.Pool{New: func() any { return new([packedRows]uint32) }}
+
 func (w *coded) row(dst []float32, n int) {
+	cursor := cursors.Get().(*[packedRows]uint32)
+	defer cursors.Put(cursor)
 	for at := 0; at < w.k; at += kBlock {
-		cursor := w.start[n*w.parts()+at/kBlock]
-		w.kernels.widen(&dst[at], 0, &w.blocks[0], &cursor, 1, &w.upper[0], min(kBlock, w.k-at)/w.kernels.columns(), codedAhead)
+		cursor[0] = w.start[n*w.parts()+at/kBlock]
+		w.kernels.widen(&dst[at], 0, &w.blocks[0], &cursor[0], 1, &w.upper[0], min(kBlock, w.k-at)/w.kernels.columns(), codedAhead)
 	}
 }
 
@@ -231,15 +238,16 @@ func (*coded) manyRows() int { return active.many.from.coded }
 
 func (w *coded) panel(to []float32, n, rows, at, k int, wide []float32) {
 	const some = 128 // columns at a time, which stay in the first cache
-	var cursors [packedRows]uint32
+	cursor := cursors.Get().(*[packedRows]uint32)
+	defer cursors.Put(cursor)
 	for first := 0; first < rows; first += packedRows {
 		rows := min(packedRows, rows-first)
 		for i := range rows {
-			cursors[i] = w.start[(n+first+i)*w.parts()+at/kBlock]
+			cursor[i] = w.start[(n+first+i)*w.parts()+at/kBlock]
 		}
 		for i := 0; i < k; i += some {
 			columns := min(some, k-i)
-			w.kernels.widen(&wide[0], columns, &w.blocks[0], &cursors[0], rows, &w.upper[0], columns/w.kernels.columns(), codedAhead)
+			w.kernels.widen(&wide[0], columns, &w.blocks[0], &cursor[0], rows, &w.upper[0], columns/w.kernels.columns(), codedAhead)
 			active.many.pack(to, active.many.place(first, i), wide[:rows*columns], columns, rows, columns)
 		}
 	}

@@ -19,7 +19,7 @@ func TestCoded(t *testing.T) {
 	}
 	defer par.SetThreads(0)
 	r := rand.New(rand.NewPCG(12, 16))
-	for _, k := range []int{128, 384, 1024, kBlock + 256} {
+	for _, k := range []int{128, 384, 1024, kBlock + 256, codedSpan + kBlock + 128} {
 		for _, n := range []int{1, 7, 50} {
 			for _, strays := range []int{0, 1, n * k / 1000} {
 				data := make([]byte, 2*n*k)

@@ -588,7 +588,9 @@ func TestGuardedCoded(t *testing.T) {
 		for i := range r.IntN(20) * n * k / 10000 { // the last block among them
 			data[2*(n*k-1-i)+1] = byte(r.Uint32())
 		}
-		w.Code(new(Slab))
+		if w.Code(new(Slab)) == nil {
+			t.Fatalf("[%d, %d] was not coded", n, k)
+		}
 		c, x := w.weights.(*coded), hostile(r, m*k)
 		g.check(fmt.Sprintf("MatMul m %d n %d k %d", m, n, k), func(to *memory) {
 			guarded := *c

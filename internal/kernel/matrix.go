@@ -110,7 +110,7 @@ func (w *Matrix) Pack(s *Slab) (unpacked []byte) {
 
 // Code brings weights of BF16 into 12 bits, without loss, in memory of s, and returns those that are needed no more: products of few
 // rows are bound by reading. They have the same bits. It returns nil if the active tier has no kernels for them, and for matrices that
-// would not become smaller or whose rows are no whole blocks of 128 columns (AVX2: 64).
+// were made here, that would not become smaller, or whose rows are no whole blocks of 128 columns (AVX2: 64).
 func (w *Matrix) Code(s *Slab) (left []byte) {
 	h, ok := w.weights.(*halves)
 	if !ok || w.owned || active.coded == nil {
@@ -140,7 +140,7 @@ func (w *Matrix) Move(s *Slab) (left []byte) {
 func (w *Matrix) Integer() bool { return w.weights != nil && w.weights.integer() }
 
 // ReadBytes returns the bytes that a product with w reads of it: of the packed form, if there is one. It is more than
-// Bytes where packing widens integers or fills up the last panel.
+// Bytes where packing widens integers or fills up the last panel, and less after Code.
 func (w *Matrix) ReadBytes() int {
 	if w.weights == nil {
 		return 0

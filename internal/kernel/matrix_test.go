@@ -136,4 +136,16 @@ func TestMatMulAllocatesNothing(t *testing.T) {
 			}
 		}
 	}
+	if active.coded == nil {
+		return
+	}
+	w, _ := randomMatrix(t, r, tensor.BF16, 480, kBlock+256)
+	w.Code(new(Slab))
+	for _, m := range []int{1, 5, active.many.from.coded} {
+		dst, x := make([]float32, m*w.N), random(r, m*w.K)
+		MatMul(dst, x, &w)
+		if allocs := testing.AllocsPerRun(20, func() { MatMul(dst, x, &w) }); allocs != 0 {
+			t.Errorf("BF16 in 12 bits, %d rows: %v allocations", m, allocs)
+		}
+	}
 }

@@ -98,9 +98,11 @@ func (c *codedWeights) block(label string, row, ahead Register, use func(i int, 
 
 // codedTile writes, or adds, the products of m rows of x with two rows of weights, with the sums of dotF32.
 func codedTile(m int) {
-	TEXT(name("dotCoded", v.title, "x", m), NOSPLIT, "func(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks, ahead int, add bool)")
+	TEXT(name("dotCoded", v.title, "x", m), NOSPLIT,
+		"func(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint32, stride int, upper *byte, blocks, ahead int, add bool)")
 	Pragma("noescape")
-	w, start, stride, upper := Load(Param("w"), GP64()), Load(Param("start"), GP64()), Load(Param("stride"), GP64()), Load(Param("upper"), GP64())
+	w, upper := Load(Param("w"), GP64()), Load(Param("upper"), GP64())
+	start, stride := Load(Param("start"), GP64()), Load(Param("stride"), GP64())
 	weights := newCodedWeights(upper)
 	rows := []Register{codedStart(w, at(start, 0)), codedStart(w, Mem{Base: start, Index: stride, Scale: 4})}
 	x, ldx := Load(Param("x"), GP64()), Load(Param("ldx"), GP64())

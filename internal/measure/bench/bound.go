@@ -74,7 +74,7 @@ func (n Network) Prefill(tokens, depth int, l Limits) Bound {
 }
 
 // layers returns the work with the layers' weights of a pass over so many tokens. Of each matrix, the bytes are those
-// in the file (or as rounded by Options.Weights), which a layout of the kernels may exceed. A pass reads all weights but
+// in the file (or as rounded by Options.Weights, or of BF16 in 12 bits), which a layout of the kernels may exceed. A pass reads all weights but
 // those of experts that no token chooses: with routing at random, B tokens miss an expert with probability (1-k/n)^B.
 func (n Network) layers(tokens int) (w work) {
 	for i, layer := range n.Config.Layers {
