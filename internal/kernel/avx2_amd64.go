@@ -99,6 +99,9 @@ func dotCodedx4(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uint
 func widenCodedAVX2(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks int, ahead int)
 
 //go:noescape
+func codeBlockAVX2(dst *byte, src *byte, upper *byte) bool
+
+//go:noescape
 func gemmF32x1(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int, add bool)
 
 //go:noescape

@@ -3857,6 +3857,276 @@ row_end:
 	VZEROUPPER
 	RET
 
+DATA wordOrderAVX2<>+0(SB)/1, $0x00
+DATA wordOrderAVX2<>+1(SB)/1, $0x01
+DATA wordOrderAVX2<>+2(SB)/1, $0x08
+DATA wordOrderAVX2<>+3(SB)/1, $0x09
+DATA wordOrderAVX2<>+4(SB)/1, $0x02
+DATA wordOrderAVX2<>+5(SB)/1, $0x03
+DATA wordOrderAVX2<>+6(SB)/1, $0x0a
+DATA wordOrderAVX2<>+7(SB)/1, $0x0b
+DATA wordOrderAVX2<>+8(SB)/1, $0x04
+DATA wordOrderAVX2<>+9(SB)/1, $0x05
+DATA wordOrderAVX2<>+10(SB)/1, $0x0c
+DATA wordOrderAVX2<>+11(SB)/1, $0x0d
+DATA wordOrderAVX2<>+12(SB)/1, $0x06
+DATA wordOrderAVX2<>+13(SB)/1, $0x07
+DATA wordOrderAVX2<>+14(SB)/1, $0x0e
+DATA wordOrderAVX2<>+15(SB)/1, $0x0f
+DATA wordOrderAVX2<>+16(SB)/1, $0x00
+DATA wordOrderAVX2<>+17(SB)/1, $0x01
+DATA wordOrderAVX2<>+18(SB)/1, $0x08
+DATA wordOrderAVX2<>+19(SB)/1, $0x09
+DATA wordOrderAVX2<>+20(SB)/1, $0x02
+DATA wordOrderAVX2<>+21(SB)/1, $0x03
+DATA wordOrderAVX2<>+22(SB)/1, $0x0a
+DATA wordOrderAVX2<>+23(SB)/1, $0x0b
+DATA wordOrderAVX2<>+24(SB)/1, $0x04
+DATA wordOrderAVX2<>+25(SB)/1, $0x05
+DATA wordOrderAVX2<>+26(SB)/1, $0x0c
+DATA wordOrderAVX2<>+27(SB)/1, $0x0d
+DATA wordOrderAVX2<>+28(SB)/1, $0x06
+DATA wordOrderAVX2<>+29(SB)/1, $0x07
+DATA wordOrderAVX2<>+30(SB)/1, $0x0e
+DATA wordOrderAVX2<>+31(SB)/1, $0x0f
+GLOBL wordOrderAVX2<>(SB), RODATA|NOPTR, $32
+
+// func codeBlockAVX2(dst *byte, src *byte, upper *byte) bool
+// Requires: AVX, AVX2
+TEXT ·codeBlockAVX2(SB), NOSPLIT, $0-25
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         upper+16(FP), DX
+	VMOVDQU      wordOrderAVX2<>+0(SB), Y0
+	VMOVDQU      c00ff00ff<>+0(SB), Y1
+	VPERMQ       $0xd8, (CX), Y2
+	VPSHUFB      Y0, Y2, Y2
+	VPAND        Y1, Y2, Y3
+	VPSRLW       $0x08, Y2, Y2
+	VPERMQ       $0xd8, 32(CX), Y4
+	VPSHUFB      Y0, Y4, Y4
+	VPAND        Y1, Y4, Y5
+	VPSRLW       $0x08, Y4, Y4
+	VPACKUSWB    Y5, Y3, Y3
+	VMOVDQU      Y3, 32(AX)
+	VPACKUSWB    Y4, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPERMQ       $0xd8, 64(CX), Y4
+	VPSHUFB      Y0, Y4, Y4
+	VPAND        Y1, Y4, Y5
+	VPSRLW       $0x08, Y4, Y4
+	VPERMQ       $0xd8, 96(CX), Y6
+	VPSHUFB      Y0, Y6, Y6
+	VPAND        Y1, Y6, Y0
+	VPSRLW       $0x08, Y6, Y1
+	VPACKUSWB    Y0, Y5, Y5
+	VMOVDQU      Y5, 64(AX)
+	VPACKUSWB    Y1, Y4, Y4
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VMOVDQU      c01010101<>+0(SB), Y5
+	VPBROADCASTB (DX), Y6
+	VPCMPEQB     Y6, Y2, Y8
+	VMOVDQA      Y8, Y7
+	VPAND        Y1, Y8, Y8
+	VPOR         Y8, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VMOVDQA      Y6, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 1(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 2(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 3(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 4(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 5(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 6(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 7(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 8(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 9(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 10(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 11(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 12(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 13(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 14(DX), Y6
+	VPCMPEQB     Y6, Y2, Y9
+	VPOR         Y9, Y7, Y7
+	VPAND        Y1, Y9, Y9
+	VPOR         Y9, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y6
+	VPOR         Y6, Y8, Y8
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPBROADCASTB 15(DX), Y6
+	VPCMPEQB     Y6, Y2, Y2
+	VPOR         Y2, Y7, Y7
+	VPAND        Y1, Y2, Y2
+	VPOR         Y2, Y3, Y3
+	VPCMPEQB     Y6, Y4, Y2
+	VPOR         Y2, Y8, Y8
+	VPAND        Y1, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VPADDB       Y5, Y1, Y1
+	VPAND        Y7, Y8, Y7
+	VPMOVMSKB    Y7, CX
+	CMPL         CX, $-1
+	JNE          plain
+	VMOVD        X3, CX
+	VPSLLW       $0x04, Y0, Y0
+	VPOR         Y0, Y3, Y3
+	VMOVDQU      Y3, (AX)
+	ANDL         $0x0f, CX
+	CMPL         CX, $0x0f
+	JE           plain
+	MOVB         $0x01, AL
+	MOVB         AL, ret+24(FP)
+	VZEROUPPER
+	RET
+
+plain:
+	XORB AL, AL
+	MOVB AL, ret+24(FP)
+	VZEROUPPER
+	RET
+
+DATA c00ff00ff<>+0(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+4(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+8(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+12(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+16(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+20(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+24(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+28(SB)/4, $0x00ff00ff
+GLOBL c00ff00ff<>(SB), RODATA|NOPTR, $32
+
+DATA c01010101<>+0(SB)/4, $0x01010101
+DATA c01010101<>+4(SB)/4, $0x01010101
+DATA c01010101<>+8(SB)/4, $0x01010101
+DATA c01010101<>+12(SB)/4, $0x01010101
+DATA c01010101<>+16(SB)/4, $0x01010101
+DATA c01010101<>+20(SB)/4, $0x01010101
+DATA c01010101<>+24(SB)/4, $0x01010101
+DATA c01010101<>+28(SB)/4, $0x01010101
+GLOBL c01010101<>(SB), RODATA|NOPTR, $32
+
 // func gemmF32x1(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int, add bool)
 // Requires: AVX, FMA3
 TEXT ·gemmF32x1(SB), NOSPLIT, $0-57

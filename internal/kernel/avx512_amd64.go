@@ -147,6 +147,9 @@ func dotCodedZx8(dst *float32, ldd int, x *float32, ldx int, w *byte, start *uin
 func widenCodedAVX512(dst *float32, ldd int, w *byte, cursors *uint32, rows int, upper *byte, blocks int, ahead int)
 
 //go:noescape
+func codeBlockAVX512(dst *byte, src *byte, upper *byte) bool
+
+//go:noescape
 func gemmF32Zx1(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int, add bool)
 
 //go:noescape

@@ -11207,6 +11207,255 @@ row_end:
 	VZEROUPPER
 	RET
 
+DATA wordOrderAVX512<>+0(SB)/2, $0x0000
+DATA wordOrderAVX512<>+2(SB)/2, $0x0010
+DATA wordOrderAVX512<>+4(SB)/2, $0x0001
+DATA wordOrderAVX512<>+6(SB)/2, $0x0011
+DATA wordOrderAVX512<>+8(SB)/2, $0x0002
+DATA wordOrderAVX512<>+10(SB)/2, $0x0012
+DATA wordOrderAVX512<>+12(SB)/2, $0x0003
+DATA wordOrderAVX512<>+14(SB)/2, $0x0013
+DATA wordOrderAVX512<>+16(SB)/2, $0x0004
+DATA wordOrderAVX512<>+18(SB)/2, $0x0014
+DATA wordOrderAVX512<>+20(SB)/2, $0x0005
+DATA wordOrderAVX512<>+22(SB)/2, $0x0015
+DATA wordOrderAVX512<>+24(SB)/2, $0x0006
+DATA wordOrderAVX512<>+26(SB)/2, $0x0016
+DATA wordOrderAVX512<>+28(SB)/2, $0x0007
+DATA wordOrderAVX512<>+30(SB)/2, $0x0017
+DATA wordOrderAVX512<>+32(SB)/2, $0x0008
+DATA wordOrderAVX512<>+34(SB)/2, $0x0018
+DATA wordOrderAVX512<>+36(SB)/2, $0x0009
+DATA wordOrderAVX512<>+38(SB)/2, $0x0019
+DATA wordOrderAVX512<>+40(SB)/2, $0x000a
+DATA wordOrderAVX512<>+42(SB)/2, $0x001a
+DATA wordOrderAVX512<>+44(SB)/2, $0x000b
+DATA wordOrderAVX512<>+46(SB)/2, $0x001b
+DATA wordOrderAVX512<>+48(SB)/2, $0x000c
+DATA wordOrderAVX512<>+50(SB)/2, $0x001c
+DATA wordOrderAVX512<>+52(SB)/2, $0x000d
+DATA wordOrderAVX512<>+54(SB)/2, $0x001d
+DATA wordOrderAVX512<>+56(SB)/2, $0x000e
+DATA wordOrderAVX512<>+58(SB)/2, $0x001e
+DATA wordOrderAVX512<>+60(SB)/2, $0x000f
+DATA wordOrderAVX512<>+62(SB)/2, $0x001f
+GLOBL wordOrderAVX512<>(SB), RODATA|NOPTR, $64
+
+// func codeBlockAVX512(dst *byte, src *byte, upper *byte) bool
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·codeBlockAVX512(SB), NOSPLIT, $0-25
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         upper+16(FP), DX
+	VMOVDQU32    wordOrderAVX512<>+0(SB), Z0
+	VMOVDQU32    c00ff00ff<>+0(SB), Z1
+	VPERMW       (CX), Z0, Z2
+	VPANDD       Z1, Z2, Z3
+	VPSRLW       $0x08, Z2, Z2
+	VPERMW       64(CX), Z0, Z7
+	VPANDD       Z1, Z7, Z8
+	VPSRLW       $0x08, Z7, Z7
+	VPACKUSWB    Z8, Z3, Z3
+	VMOVDQU32    Z3, 64(AX)
+	VPACKUSWB    Z7, Z2, Z2
+	VPXORD       Z4, Z4, Z4
+	VPERMW       128(CX), Z0, Z3
+	VPANDD       Z1, Z3, Z7
+	VPSRLW       $0x08, Z3, Z3
+	VPERMW       192(CX), Z0, Z0
+	VPANDD       Z1, Z0, Z1
+	VPSRLW       $0x08, Z0, Z0
+	VPACKUSWB    Z1, Z7, Z7
+	VMOVDQU32    Z7, 128(AX)
+	VPACKUSWB    Z0, Z3, Z3
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VMOVDQU32    c01010101<>+0(SB), Z0
+	VPBROADCASTB (DX), Z1
+	VPCMPEQB     Z1, Z2, K1
+	VMOVDQU8     Z6, K1, Z4
+	KMOVQ        K1, K1
+	VPCMPEQB     Z1, Z3, K2
+	VMOVDQU8     Z6, K2, Z5
+	KMOVQ        K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 1(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 2(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 3(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 4(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 5(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 6(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 7(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 8(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 9(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 10(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 11(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 12(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 13(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 14(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	VPBROADCASTB 15(DX), Z1
+	VPCMPEQB     Z1, Z2, K3
+	VMOVDQU8     Z6, K3, Z4
+	KORQ         K3, K1, K1
+	VPCMPEQB     Z1, Z3, K3
+	VMOVDQU8     Z6, K3, Z5
+	KORQ         K3, K2, K2
+	VPADDB       Z0, Z6, Z6
+	KANDQ        K1, K2, K1
+	KORTESTQ     K1, K1
+	JCC          plain
+	VMOVD        X4, CX
+	VPSLLW       $0x04, Z5, Z5
+	VPORD        Z5, Z4, Z4
+	VMOVDQU32    Z4, (AX)
+	ANDL         $0x0f, CX
+	CMPL         CX, $0x0f
+	JE           plain
+	MOVB         $0x01, AL
+	MOVB         AL, ret+24(FP)
+	VZEROUPPER
+	RET
+
+plain:
+	XORB AL, AL
+	MOVB AL, ret+24(FP)
+	VZEROUPPER
+	RET
+
+DATA c00ff00ff<>+0(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+4(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+8(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+12(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+16(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+20(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+24(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+28(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+32(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+36(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+40(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+44(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+48(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+52(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+56(SB)/4, $0x00ff00ff
+DATA c00ff00ff<>+60(SB)/4, $0x00ff00ff
+GLOBL c00ff00ff<>(SB), RODATA|NOPTR, $64
+
+DATA c01010101<>+0(SB)/4, $0x01010101
+DATA c01010101<>+4(SB)/4, $0x01010101
+DATA c01010101<>+8(SB)/4, $0x01010101
+DATA c01010101<>+12(SB)/4, $0x01010101
+DATA c01010101<>+16(SB)/4, $0x01010101
+DATA c01010101<>+20(SB)/4, $0x01010101
+DATA c01010101<>+24(SB)/4, $0x01010101
+DATA c01010101<>+28(SB)/4, $0x01010101
+DATA c01010101<>+32(SB)/4, $0x01010101
+DATA c01010101<>+36(SB)/4, $0x01010101
+DATA c01010101<>+40(SB)/4, $0x01010101
+DATA c01010101<>+44(SB)/4, $0x01010101
+DATA c01010101<>+48(SB)/4, $0x01010101
+DATA c01010101<>+52(SB)/4, $0x01010101
+DATA c01010101<>+56(SB)/4, $0x01010101
+DATA c01010101<>+60(SB)/4, $0x01010101
+GLOBL c01010101<>(SB), RODATA|NOPTR, $64
+
 // func gemmF32Zx1(dst *float32, ldd int, x *float32, ldx int, w *float32, ldw int, k int, add bool)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·gemmF32Zx1(SB), NOSPLIT, $0-57

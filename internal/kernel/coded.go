@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"cmp"
-	"encoding/binary"
 	"slices"
 	"sync"
 
@@ -27,6 +26,9 @@ type coded struct {
 // the columns follow as weights of 16 bits instead, four vectors of them.
 type codedKernels struct {
 	vector int // in bytes
+	// encode makes a block of weights of 16 bits and reports whether all have codes, and the first another than plainCode. If not,
+	// the block is of no use.
+	encode func(block, weights, upper *byte) bool
 	// tiles write the products of as many rows of x with two rows of weights, blocks of them from start[0] and start[stride] on.
 	tiles []codedTile
 	// widen widens blocks of some rows, from their cursors on, to rows ldd apart. Cursors go on.
@@ -38,7 +40,6 @@ type codedTile = func(dst *float32, ldd int, x *float32, ldx int, w *byte, start
 
 const (
 	plainCode = 15 // as the first of a block: there are no codes
-	noCode    = 16 // of an upper byte
 
 	codedSamples = 1 << 16 // weights of a matrix that say which upper bytes have codes
 	codedGrain   = 1 << 16 // weights that are worth waking a thread for
@@ -56,8 +57,7 @@ func (c *codedKernels) code(w *halves, s *Slab) *coded {
 	if w.dtype != tensor.BF16 || w.k%c.columns() != 0 {
 		return nil
 	}
-	upper, codes := commonUpper(w.data)
-	p := &coded{n: w.n, k: w.k, kernels: c, upper: upper}
+	p := &coded{n: w.n, k: w.k, kernels: c, upper: commonUpper(w.data)}
 	parts := p.parts()
 	p.start = make([]uint32, w.n*parts+1)
 	part := func(i int) []byte { // the weights of part i
@@ -65,8 +65,9 @@ func (c *codedKernels) code(w *halves, s *Slab) *coded {
 		return w.data[2*(row*w.k+at) : 2*(row*w.k+min(at+kBlock, w.k))]
 	}
 	par.For(w.n*parts, max(1, codedGrain/kBlock), func(lo, hi int) {
+		scratch := make([]byte, 3*c.vector)
 		for i := lo; i < hi; i++ {
-			p.start[i+1] = c.vectors(part(i), &codes)
+			p.start[i+1] = c.vectors(part(i), &p.upper, scratch)
 		}
 	})
 	total := 0
@@ -80,14 +81,14 @@ func (c *codedKernels) code(w *halves, s *Slab) *coded {
 	p.blocks = s.Bytes(total * c.vector)
 	par.For(w.n*parts, max(1, codedGrain/kBlock), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			c.fill(p.blocks[int(p.start[i])*c.vector:], part(i), &codes)
+			c.fill(p.blocks[int(p.start[i])*c.vector:], part(i), &p.upper)
 		}
 	})
 	return p
 }
 
-// commonUpper returns the upper bytes that most of some of the weights have, and the code of each byte.
-func commonUpper(weights []byte) (upper [16]byte, codes [256]byte) {
+// commonUpper returns the upper bytes that most of some of the weights have.
+func commonUpper(weights []byte) (upper [16]byte) {
 	var count [256]int
 	step := len(weights)/2/codedSamples | 1 // odd, for columns of all kinds
 	for i := 1; i < len(weights); i += 2 * step {
@@ -96,69 +97,33 @@ func commonUpper(weights []byte) (upper [16]byte, codes [256]byte) {
 	var order [256]byte
 	for i := range order {
 		order[i] = byte(i)
-		codes[i] = noCode
 	}
 	slices.SortFunc(order[:], func(a, b byte) int { return cmp.Or(count[b]-count[a], int(a)-int(b)) })
 	copy(upper[:], order[:])
-	for code, b := range upper {
-		codes[b] = byte(code)
-	}
-	return upper, codes
+	return upper
 }
 
-// vectors returns how many vectors the blocks of weights take.
-func (c *codedKernels) vectors(weights []byte, codes *[256]byte) (n uint32) {
+// vectors returns how many vectors the blocks of weights take. scratch is memory for a block.
+func (c *codedKernels) vectors(weights []byte, upper *[16]byte, scratch []byte) (n uint32) {
 	for ; len(weights) > 0; weights = weights[4*c.vector:] {
-		if n += 3; plain(weights[:4*c.vector], codes) {
+		if n += 3; !c.encode(&scratch[0], &weights[:4*c.vector][0], &upper[0]) {
 			n += 2
 		}
 	}
 	return n
 }
 
-// plain reports whether a block of weights has no codes.
-func plain(block []byte, codes *[256]byte) bool {
-	without := byte(0)
-	for b := block; len(b) >= 8; b = b[8:] {
-		without |= codes[b[1]] | codes[b[3]] | codes[b[5]] | codes[b[7]]
-	}
-	return without >= noCode || codes[block[1]] == plainCode
-}
-
 // fill makes blocks of weights.
-func (c *codedKernels) fill(blocks, weights []byte, codes *[256]byte) {
+func (c *codedKernels) fill(blocks, weights []byte, upper *[16]byte) {
 	for ; len(weights) > 0; weights = weights[4*c.vector:] {
 		block := weights[:4*c.vector]
-		if plain(block, codes) {
-			blocks[0] = plainCode
-			copy(blocks[c.vector:], block)
-			blocks = blocks[5*c.vector:]
+		if c.encode(&blocks[:3*c.vector][0], &block[0], &upper[0]) {
+			blocks = blocks[3*c.vector:]
 			continue
 		}
-		for half := range 2 {
-			c.fillHalf(blocks[:c.vector], blocks[(1+half)*c.vector:][:c.vector], block[2*half*c.vector:][:2*c.vector], codes, 4*half)
-		}
-		blocks = blocks[3*c.vector:]
-	}
-}
-
-// fillHalf makes half a block: the lower bytes, and the codes in the bits from shift on. Two vectors of float32 are widened from bytes that
-// take turns, the lower eight of each 16, the next two from the upper. So bytes next to each other come from four weights and from
-// the four that lie a vector further on.
-func (c *codedKernels) fillHalf(upper, lower, weights []byte, codes *[256]byte, shift int) {
-	const low = 0x00FF00FF00FF00FF
-	quarter := c.vector / 2
-	for pair := range 2 {
-		even, odd := weights[2*pair*quarter:][:quarter], weights[(2*pair+1)*quarter:][:quarter]
-		upper, lower := upper[8*pair:], lower[8*pair:]
-		for i := 0; i+8 <= len(even) && i+8 <= len(odd); i += 8 {
-			e, o := binary.LittleEndian.Uint64(even[i:]), binary.LittleEndian.Uint64(odd[i:])
-			binary.LittleEndian.PutUint64(lower[2*i:], e&low|o&low<<8)
-			b := e>>8&low | o&^low
-			code := uint64(codes[byte(b)]) | uint64(codes[byte(b>>8)])<<8 | uint64(codes[byte(b>>16)])<<16 | uint64(codes[byte(b>>24)])<<24 |
-				uint64(codes[byte(b>>32)])<<32 | uint64(codes[byte(b>>40)])<<40 | uint64(codes[byte(b>>48)])<<48 | uint64(codes[b>>56])<<56
-			binary.LittleEndian.PutUint64(upper[2*i:], binary.LittleEndian.Uint64(upper[2*i:])|code<<shift)
-		}
+		blocks[0] = plainCode
+		copy(blocks[c.vector:], block)
+		blocks = blocks[5*c.vector:]
 	}
 }
 

@@ -43,8 +43,8 @@ var (
 
 // Blocks of a vector of codes.
 var (
-	codedAVX2   = codedKernels{32, []codedTile{dotCodedx1, dotCodedx2, dotCodedx3, dotCodedx4}, widenCodedAVX2}
-	codedAVX512 = codedKernels{64, []codedTile{
+	codedAVX2   = codedKernels{32, codeBlockAVX2, []codedTile{dotCodedx1, dotCodedx2, dotCodedx3, dotCodedx4}, widenCodedAVX2}
+	codedAVX512 = codedKernels{64, codeBlockAVX512, []codedTile{
 		dotCodedZx1, dotCodedZx2, dotCodedZx3, dotCodedZx4, dotCodedZx5, dotCodedZx6, dotCodedZx7, dotCodedZx8,
 	}, widenCodedAVX512}
 )

@@ -14,6 +14,7 @@ func coded() {
 		codedTile(m)
 	}
 	widenCoded()
+	codeBlock()
 }
 
 // codedNear is how many bytes ahead are brought from the second cache to the first.
@@ -172,4 +173,120 @@ func widenCoded() {
 	})
 	VZEROUPPER()
 	RET()
+}
+
+// codeBlock writes the making of a block of weights, and whether all have codes and the first not the last that there is; if not, what it
+// wrote is of no use. Words of 16 bits are brought into the order of block, then their lower and upper bytes into vectors of their
+// own. Upper bytes are compared with each that has a code.
+func codeBlock() {
+	order := GLOBL(name("wordOrder", v.tier), RODATA|NOPTR)
+	for i := range v.bytes / 2 {
+		if v.wide() {
+			DATA(2*i, U16(uint16(i%2*16+i/2)))
+		} else {
+			for b := range 2 { // of the words of a quarter
+				DATA(2*i+b, U8(uint8(i%2*8+i%8/2*2+b)))
+			}
+		}
+	}
+	TEXT(name("codeBlock", v.tier), NOSPLIT, "func(dst *byte, src *byte, upper *byte) bool")
+	Pragma("noescape")
+	dst, src, upper := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("upper"), GP64())
+	index, low := v.register(), v.register()
+	move(order, index)
+	move(u32(0x00FF00FF), low)
+	var bytes, codes [2]VecVirtual
+	for half := range 2 {
+		var lower, higher [2]VecVirtual
+		for pair := range 2 {
+			words := v.register()
+			from := at(src, (2*half+pair)*v.bytes)
+			if v.wide() {
+				VPERMW(from, index, words)
+			} else {
+				VPERMQ(Imm(0xD8), from, words)
+				VPSHUFB(index, words, words)
+			}
+			lower[pair], higher[pair] = v.register(), v.register()
+			and(low, words, lower[pair])
+			VPSRLW(Imm(8), words, higher[pair])
+		}
+		VPACKUSWB(lower[1], lower[0], lower[0])
+		move(lower[0], at(dst, (1+half)*v.bytes))
+		VPACKUSWB(higher[1], higher[0], higher[0])
+		bytes[half], codes[half] = higher[0], v.register()
+		zero(codes[half])
+	}
+	compareCodes(upper, bytes, codes)
+	first := GP32()
+	VMOVD(codes[0].AsX(), first)
+	VPSLLW(Imm(4), codes[1], codes[1])
+	if v.wide() {
+		VPORD(codes[1], codes[0], codes[0])
+	} else {
+		VPOR(codes[1], codes[0], codes[0])
+	}
+	move(codes[0], at(dst, 0))
+	ANDL(Imm(15), first)
+	CMPL(first, Imm(15))
+	JE(LabelRef("plain"))
+	coded := GP8()
+	MOVB(U8(1), coded)
+	Store(coded, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+	Label("plain")
+	XORB(coded, coded)
+	Store(coded, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+// compareCodes makes codes of bytes and jumps to plain if one has none.
+func compareCodes(upper Register, bytes, codes [2]VecVirtual) {
+	code, one, b := v.register(), v.register(), v.register()
+	zero(code)
+	move(u32(0x01010101), one)
+	if v.wide() {
+		found := [2]OpmaskVirtual{K(), K()}
+		for i := range 16 {
+			VPBROADCASTB(at(upper, i), b)
+			for half := range 2 {
+				equal := K()
+				VPCMPEQB(b, bytes[half], equal)
+				VMOVDQU8(code, equal, codes[half])
+				if i == 0 {
+					KMOVQ(equal, found[half])
+				} else {
+					KORQ(equal, found[half], found[half])
+				}
+			}
+			VPADDB(one, code, code)
+		}
+		KANDQ(found[0], found[1], found[0])
+		KORTESTQ(found[0], found[0])
+		JCC(LabelRef("plain"))
+		return
+	}
+	found := vectors(2)
+	for i := range 16 {
+		VPBROADCASTB(at(upper, i), b)
+		for half := range 2 {
+			equal := v.register()
+			VPCMPEQB(b, bytes[half], equal)
+			if i == 0 {
+				VMOVDQA(equal, found[half])
+			} else {
+				VPOR(equal, found[half], found[half])
+			}
+			VPAND(code, equal, equal)
+			VPOR(equal, codes[half], codes[half])
+		}
+		VPADDB(one, code, code)
+	}
+	VPAND(found[0], found[1], found[0])
+	mask := GP32()
+	VPMOVMSKB(found[0], mask)
+	CMPL(mask, I32(-1))
+	JNE(LabelRef("plain"))
 }
