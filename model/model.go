@@ -47,6 +47,18 @@ func (m *Model) Sizes() Sizes {
 	return s
 }
 
+// ReadSizes returns Sizes with the bytes that products read of matrices, where a layout of the kernels takes fewer than the type has.
+func (m *Model) ReadSizes() Sizes {
+	s := m.Sizes()
+	all, _ := m.large()
+	for _, l := range all {
+		if l.size = s.part(&m.sizes, l.size); l.ReadBytes() < l.Bytes() {
+			l.resize(int64(l.ReadBytes() - l.Bytes()))
+		}
+	}
+	return s
+}
+
 // InPlace returns the bytes of the large matrices that passes read from the memory of the Source, as of a mapped file, which the system
 // counts as free.
 func (m *Model) InPlace() (bytes int64) {

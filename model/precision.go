@@ -148,9 +148,7 @@ func (m *Model) pack(ctx context.Context, progress func(done, total int64)) erro
 		rounded := l.InPlace() == 0
 		source := l.Pack(&slab)
 		if source == nil && move {
-			if source = l.Code(&slab); source != nil {
-				l.resize(int64(l.ReadBytes() - len(source)))
-			}
+			source = l.Code(&slab)
 		}
 		if source == nil && move && kernel.LargePages() {
 			source = l.Move(&slab)

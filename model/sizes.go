@@ -25,6 +25,22 @@ type Sizes struct {
 	Head      Size // final norm and, unless tied, lm_head
 }
 
+// part returns the part of s that p is of others of the same model.
+func (s *Sizes) part(others *Sizes, p *Size) *Size {
+	switch p {
+	case &others.Embedding:
+		return &s.Embedding
+	case &others.Head:
+		return &s.Head
+	}
+	for i := range others.Layers {
+		if p == &others.Layers[i] {
+			return &s.Layers[i]
+		}
+	}
+	return nil
+}
+
 // Total adds up all parts.
 func (s Sizes) Total() Size {
 	total := s.Embedding

@@ -49,7 +49,7 @@ type Network struct {
 }
 
 // NetworkOf returns a model's.
-func NetworkOf(m *model.Model) Network { return Network{&m.Config, m.Sizes(), m.KV(), Chunk} }
+func NetworkOf(m *model.Model) Network { return Network{&m.Config, m.ReadSizes(), m.KV(), Chunk} }
 
 // Decode is the bound of a step of that many sequences at that depth: mostly set by memory for few sequences, by arithmetic for
 // many.
@@ -74,7 +74,7 @@ func (n Network) Prefill(tokens, depth int, l Limits) Bound {
 }
 
 // layers returns the work with the layers' weights of a pass over so many tokens. Of each matrix, the bytes are those
-// in the file (or as rounded by Options.Weights, or of BF16 in 12 bits), which a layout of the kernels may exceed. A pass reads all weights but
+// in the file (or as rounded by Options.Weights), which a layout of the kernels may exceed, or those of the layout, if it takes fewer. A pass reads all weights but
 // those of experts that no token chooses: with routing at random, B tokens miss an expert with probability (1-k/n)^B.
 func (n Network) layers(tokens int) (w work) {
 	for i, layer := range n.Config.Layers {
