@@ -19,19 +19,22 @@ func TestCoded(t *testing.T) {
 	}
 	defer par.SetThreads(0)
 	r := rand.New(rand.NewPCG(12, 16))
-	for _, k := range []int{128, 384, 1024, kBlock + 256, codedSpan + kBlock + 128} {
-		for _, n := range []int{1, 7, 50} {
-			for _, strays := range []int{0, 1, n * k / 1000} {
-				data := make([]byte, 2*n*k)
-				for i := 0; i < len(data); i += 2 {
-					v := float32(r.NormFloat64()) * 0.02
-					binary.LittleEndian.PutUint16(data[i:], uint16(math.Float32bits(v)>>16))
-				}
-				for range strays { // of any size, infinities and NaN among them
-					binary.LittleEndian.PutUint16(data[2*r.IntN(n*k):], uint16(r.Uint32()))
-				}
-				testCoded(t, r, data, n, k)
+	sizes := [][2]int{{1, 128}, {7, kBlock + 256}, {50, 384}}
+	if !testing.Short() {
+		sizes = append(sizes, [2]int{50, 1024}, [2]int{50, kBlock + 256}, [2]int{1, codedSpan + kBlock + 128}, [2]int{7, codedSpan + kBlock + 128})
+	}
+	for _, size := range sizes {
+		n, k := size[0], size[1]
+		for _, strays := range []int{0, 1, n * k / 1000} {
+			data := make([]byte, 2*n*k)
+			for i := 0; i < len(data); i += 2 {
+				v := float32(r.NormFloat64()) * 0.02
+				binary.LittleEndian.PutUint16(data[i:], uint16(math.Float32bits(v)>>16))
 			}
+			for range strays { // of any size, infinities and NaN among them
+				binary.LittleEndian.PutUint16(data[2*r.IntN(n*k):], uint16(r.Uint32()))
+			}
+			testCoded(t, r, data, n, k)
 		}
 	}
 }
