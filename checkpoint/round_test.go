@@ -108,7 +108,7 @@ func TestInt8(t *testing.T) {
 	}
 }
 
-// TestExpertsInt8 expects experts in 8 bits with a scale a row, other large matrices in bfloat16, and logits near the
+// TestExpertsInt8 expects experts and MLPs in 8 bits with a scale a row, other large matrices in bfloat16, and logits near the
 // reference's.
 func TestExpertsInt8(t *testing.T) {
 	// The experts of the other folders have rows that are no multiple of 32.
@@ -119,21 +119,25 @@ func TestExpertsInt8(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	experts := 0
+	experts, mlps := 0, 0
 	for _, c := range m.Rounded() {
-		want, note := tensor.BF16, "no expert"
-		if strings.Contains(c.Name, "experts.") {
-			want, note = tensor.INT8, ""
-			if experts++; c.Shape[1] == 56 {
+		want, note := tensor.BF16, "no MLP"
+		if strings.Contains(c.Name, "feed_forward.") {
+			if want, note = tensor.INT8, ""; c.Shape[1] == 56 {
 				want, note = tensor.BF16, "rows of 56 are no multiple of 32"
+			}
+			if strings.Contains(c.Name, "experts.") {
+				experts++
+			} else {
+				mlps++
 			}
 		}
 		if c.To != want || c.Note != note {
 			t.Errorf("%+v, want %v", c, want)
 		}
 	}
-	if experts != 4*4*3 {
-		t.Errorf("%d matrices of experts, want 48", experts)
+	if experts != 4*4*3 || mlps != 4*3 {
+		t.Errorf("%d matrices of experts and %d of MLPs, want 48 and 12", experts, mlps)
 	}
 	got := (&golden.Golden{Model: m}).Forward(t, m.NewPass(), m.NewState(), g.IDs)
 	want, _ := g.Tensors.Floats("logits")

@@ -778,7 +778,22 @@ func gemmC8ZVx11(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int
 func gemmC8ZVx12(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
 
 //go:noescape
-func gemmC8PairZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, second int, blocks int)
+func gemmC8PairZVx1(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, second int, fetch *byte, step int, blocks int)
+
+//go:noescape
+func gemmC8PairZVx2(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, second int, fetch *byte, step int, blocks int)
+
+//go:noescape
+func gemmC8PairZVx3(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, second int, fetch *byte, step int, blocks int)
+
+//go:noescape
+func gemmC8PairZVx4(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, second int, fetch *byte, step int, blocks int)
+
+//go:noescape
+func gemmC8PairZVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, second int, fetch *byte, step int, blocks int)
+
+//go:noescape
+func gemmC8PairZVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, second int, fetch *byte, step int, blocks int)
 
 //go:noescape
 func gemmWideZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)

@@ -111,7 +111,7 @@ var (
 					gemmC8ZVx1, gemmC8ZVx2, gemmC8ZVx3, gemmC8ZVx4, gemmC8ZVx5, gemmC8ZVx6,
 					gemmC8ZVx7, gemmC8ZVx8, gemmC8ZVx9, gemmC8ZVx10, gemmC8ZVx11, gemmC8ZVx12,
 				}},
-				many: &channelMany{tile: gemmC8PairZV},
+				many: &channelMany{tiles: []channelPair{gemmC8PairZVx1, gemmC8PairZVx2, gemmC8PairZVx3, gemmC8PairZVx4, gemmC8PairZVx5, gemmC8PairZVx6}},
 			},
 		},
 		round: roundAVX512, roundK: roundKAVX512, roundRow: roundDigitsAVX512,

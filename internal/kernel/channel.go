@@ -30,20 +30,25 @@ func (t channelTiles) panel(dst []float32, ldd int, x *rounded, first, end int, 
 	}
 }
 
-// channelMany is the way of many rows of activations: tiles of channelRows rows and two panels. Those rows stay in the first
-// cache while some panels pass, which stay in the second. What no tile fits goes by the way of few.
+// channelMany is the way of many rows of activations: tiles of rows and two panels, which stay in the first cache while the rows
+// pass, from the second. Meanwhile the next two are fetched. A last panel without another, or of fewer columns, goes by the way
+// of few.
 type channelMany struct {
 	few
-	tile func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, second, blocks int)
+	tiles []channelPair
 }
 
+// channelPair is a channelTile with a second panel, second bytes after the first. With each 32 columns step bytes from fetch on
+// are brought into the second cache, at most channelFetch.
+type channelPair = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, second int, fetch *byte, step, blocks int)
+
 const (
-	// channelRows is how many rows a tile has.
-	channelRows = 6
 	// channelFrom is from how many rows on two panels at a time are worth it: more than the tiles of few rows have.
 	channelFrom = 13
-	// channelBlock is how many bytes of panels pass the rows: a quarter of a second cache.
-	channelBlock = 1 << 19
+	// channelRows is how many bytes of rounded rows pass two panels before the next: half of a second cache.
+	channelRows = 1 << 20
+	// channelFetch is how many bytes can be fetched while a tile is multiplied by 32 columns.
+	channelFetch = 256
 )
 
 func (*channelMany) String() string { return "pairs of panels" }
@@ -54,31 +59,37 @@ func (*channelMany) pieces(p *packed, _ int) int { return (p.count + 1) / 2 }
 
 // mul multiplies with the pairs of panels [lo, hi).
 func (c *channelMany) mul(l *packedLoop, lo, hi int) {
-	lo, hi = 2*lo, min(2*hi, l.p.count)
 	e := expansions.Get().(*expanded)
 	defer expansions.Put(e)
-	some := max(1, channelBlock/(2*l.p.quantBytes(l.p.k))) * 2
-	for first := lo; first < hi; first += some {
-		for i := 0; i < l.m; i += channelRows {
-			end := min(i+channelRows, l.m)
-			for panel := first; panel < min(first+some, hi); panel += 2 {
-				if end-i == channelRows && panel+2 <= hi && (panel+2)*l.p.rows <= l.p.n {
-					c.pair(l, e, panel, i)
-					continue
-				}
-				for one := panel; one < min(panel+2, hi); one++ {
-					l.fewRows(e, one, i, end)
+	rows := evenly(l.m, max(rowBlock, channelRows/(2*l.p.k)))
+	for first := 0; first < l.m; first += rows {
+		end := min(first+rows, l.m)
+		for panel := 2 * lo; panel < min(2*hi, l.p.count); panel += 2 {
+			if (panel+2)*l.p.rows <= l.p.n {
+				c.pair(l, e, panel, first, end)
+				continue
+			}
+			for one := panel; one < min(panel+2, l.p.count); one++ {
+				for i := first; i < end; i += rowBlock {
+					l.fewRows(e, one, i, min(i+rowBlock, end))
 				}
 			}
 		}
 	}
 }
 
-// pair multiplies channelRows rows, from row i on, with two panels.
-func (c *channelMany) pair(l *packedLoop, e *expanded, panel, i int) {
+// pair multiplies the rows [first, end) with two panels.
+func (c *channelMany) pair(l *packedLoop, e *expanded, panel, first, end int) {
 	p, k := l.p, l.p.k
 	e.scale = slices.Grow(e.scale[:0], 2*p.rows)[:2*p.rows]
 	p.tier.fromF16(&e.scale[0], &p.scale[panel*2*p.rows], 2)
-	size := p.quantBytes(k)
-	c.tile(&l.dst[i*p.n+panel*p.rows], p.n, &l.x.q[i*k], 2*k, &l.x.scales[i*k/16], k/16, &p.quants[panel*size], &e.scale[0], size, k/32)
+	size, most := p.quantBytes(k), len(c.tiles)
+	f := fetching{p: p, panel: panel + 2, last: min(panel+4, p.count), k: k}
+	tiles := (end - first + most - 1) / most
+	f.step = min(channelFetch, (f.bytes()/(tiles*k/32)+63)&^63)
+	for i, next := first, 0; i < end; i = next {
+		next = i + evenly(end-i, most)
+		c.tiles[next-i-1](&l.dst[i*p.n+panel*p.rows], p.n, &l.x.q[i*k], 2*k, &l.x.scales[i*k/16], k/16,
+			&p.quants[panel*size], &e.scale[0], size, f.next(k/32), f.step, k/32)
+	}
 }

@@ -20,7 +20,8 @@ type Recipe string
 // of native layout.
 const (
 	Int8 Recipe = "int8"
-	// ExpertsInt8 is AI21's ExpertsInt8: the experts so, other large matrices in bfloat16.
+	// ExpertsInt8 is AI21's ExpertsInt8 (Jamba-1.5, section 3.1): the experts and the MLPs between them so, other large matrices
+	// in bfloat16.
 	ExpertsInt8 Recipe = "experts-int8"
 )
 
@@ -30,7 +31,7 @@ type known struct {
 	base     tensor.DType // of most matrices
 	fileType uint32       // general.file_type, llama.cpp's number for it
 	more     moreBits     // of some
-	others   tensor.DType // of matrices that are no experts'; Invalid: as experts
+	others   tensor.DType // of matrices that are of no MLP and no expert; Invalid: as those
 }
 
 // moreBits are the matrices that get another type than the recipe's; the zero value is none.
@@ -226,8 +227,8 @@ func (m *Mixture) Choose(name string, i, k int) (d tensor.DType, note string) {
 		}
 	}
 	switch {
-	case m.others != tensor.Invalid && !strings.HasSuffix(part, "_exps.weight"):
-		return m.others, "no expert"
+	case m.others != tensor.Invalid && !strings.HasPrefix(part, "ffn_"):
+		return m.others, "no MLP"
 	case d == tensor.INT8:
 		if name == param.GGUFNames.Head || name == param.GGUFNames.Embed {
 			take(tensor.Q8_0, "the output and the embedding")

@@ -196,10 +196,11 @@ func TestInt8(t *testing.T) {
 		{Int8, "token_embd.weight", 512, tensor.Q8_0, "more bits for the output and the embedding"},
 		{Int8, "blk.0.attn_q.weight", 48, tensor.F16, "rows of 48 are no multiple of 32"},
 		{Int8, "blk.0.attn_q.weight", 1<<16 + 32, tensor.F16, "rows of 65568 are longer than 65536"},
-		{ExpertsInt8, "blk.0.attn_q.weight", 512, tensor.BF16, "no expert"},
+		{ExpertsInt8, "blk.0.attn_q.weight", 512, tensor.BF16, "no MLP"},
 		{ExpertsInt8, "blk.0.ffn_down_exps.weight", 512, tensor.INT8, ""},
+		{ExpertsInt8, "blk.0.ffn_down.weight", 512, tensor.INT8, ""},
 		{ExpertsInt8, "blk.0.ffn_down_exps.weight", 48, tensor.BF16, "rows of 48 are no multiple of 32"},
-		{ExpertsInt8, "token_embd.weight", 512, tensor.BF16, "no expert"},
+		{ExpertsInt8, "token_embd.weight", 512, tensor.BF16, "no MLP"},
 	} {
 		m, err := x.recipe.Of(c)
 		if err != nil {

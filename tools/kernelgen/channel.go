@@ -12,9 +12,11 @@ const digitsMost = 127<<8 + 127
 // What package kernel says of the numbers of these products, see channelTiles there.
 const (
 	channelStretch = 512 // columns that products of 16 bits are added up for
-	// A tile of many rows has those rows and panels.
+	// A tile of many rows has up to those rows, and those panels.
 	channelPairRows = 6
 	channelPair     = 2
+	// channelPairFetch is how many bytes such a tile fetches with 32 columns at most.
+	channelPairFetch = 256
 )
 
 // channels writes the products of weights with one scale for a row, see channelTiles in package kernel: with products of
@@ -25,7 +27,9 @@ func channels() {
 			channelBytes(m, 1)
 		}
 		if v.wide() {
-			channelBytes(channelPairRows, channelPair)
+			for m := 1; m <= channelPairRows; m++ {
+				channelBytes(m, channelPair)
+			}
 		}
 		return
 	}
@@ -142,23 +146,26 @@ func f64(x float64) Mem {
 var doubles = map[float64]Mem{}
 
 // channelBytes writes the tile of m rows and so many panels, the second of which lies second bytes after the first, by
-// products of bytes. For each digit there are as many sums as keep the processor busy. Two panels share what is fetched of x.
+// products of bytes. For each digit there are as many sums as keep the processor busy. Two panels share what is fetched of x;
+// with each 32 columns of theirs step bytes from fetch on are brought into the second cache.
 func channelBytes(m, panels int) {
 	title, more := name("gemmC8", v.title, "x", m), "wide *float64"
 	if panels > 1 {
-		title, more = name("gemmC8Pair", v.title), "second int"
+		title, more = name("gemmC8Pair", v.title, "x", m), "second int, fetch *byte, step int"
 	}
 	o := channelLoad(title, more, m)
-	second := GP64()
+	second, fetch, step := GP64(), GP64(), GP64()
 	if panels > 1 {
 		Load(Param("second"), second)
+		Load(Param("fetch"), fetch)
+		Load(Param("step"), step)
 	}
 	sum := make([][2]sums, panels)
 	for panel := range sum {
 		for digit := range 2 {
 			all := make(sums, m)
 			for i := range all {
-				all[i] = vectors(max(1, min(4, v.chains/(2*m))))
+				all[i] = vectors(max(1, min(4, v.chains/(2*m*panels))))
 			}
 			all.clear()
 			sum[panel][digit] = all
@@ -168,8 +175,11 @@ func channelBytes(m, panels int) {
 		weights := vectors(panels)
 		for four := range 8 {
 			off := four * v.bytes
-			if off%64 == 0 && panels == 1 {
+			switch {
+			case panels == 1 && off%64 == 0:
 				PREFETCHT0(at(o.w, off+prefetchI8))
+			case panels > 1 && 64*four < channelPairFetch:
+				PREFETCHT1(at(fetch, 64*four))
 			}
 			for panel, w := range weights {
 				from := at(o.w, off)
@@ -189,12 +199,16 @@ func channelBytes(m, panels int) {
 					both := v.register()
 					VPBROADCASTD(x, both)
 					for panel, w := range weights {
-						v.bytesDot(both, w, sum[panel][digit][i][0])
+						all := sum[panel][digit][i]
+						v.bytesDot(both, w, all[four%len(all)])
 					}
 				}
 			}
 		}
 		o.next()
+		if panels > 1 {
+			ADDQ(step, fetch)
+		}
 	})
 	o.scales(m)
 	dst, ldd := Load(Param("dst"), GP64()), Load(Param("ldd"), GP64())

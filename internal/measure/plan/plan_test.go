@@ -290,15 +290,18 @@ func TestWeigh(t *testing.T) {
 	}
 }
 
-// TestExpertsInt8 counts Jamba's experts as a byte for each value and two for each row, and nearly all else as two bytes.
+// TestExpertsInt8 counts Jamba's experts and MLPs as a byte for each value and two for each row, and nearly all else as two
+// bytes.
 func TestExpertsInt8(t *testing.T) {
 	total := preset(t, "jamba-v0.1", recipe.ExpertsInt8).Sizes.Total()
 	const experts = 16 * 16 * 3 * 4096 * 14336
 	if want := int64(experts + 16*16*2*(2*14336+4096)); total.ExpertBytes != want {
 		t.Errorf("%d bytes of experts", total.ExpertBytes)
 	}
-	if rest := float64(total.Bytes - total.ExpertBytes); math.Abs(rest/(2*float64(total.Params-experts))-1) > 0.01 {
-		t.Errorf("%v bytes of %d other parameters", rest, total.Params-experts)
+	const mlps = experts / 16
+	rest := float64(total.Bytes - total.ExpertBytes - mlps - 16*2*(2*14336+4096))
+	if params := total.Params - experts - mlps; math.Abs(rest/(2*float64(params))-1) > 0.01 {
+		t.Errorf("%v bytes of %d other parameters", rest, params)
 	}
 }
 
