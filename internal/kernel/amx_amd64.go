@@ -21,22 +21,22 @@ func splitI8AMX(dst *int16, q *int16, n int)
 func splitKAMX(dst *int16, q *int16, n int)
 
 //go:noescape
-func tileWideI8AMX(dst *int16, w *byte, ahead int, blocks int)
+func tileWideI8AMX(dst *int16, w *byte, blocks int)
 
 //go:noescape
-func tileWideI8mAMX(dst *int16, w *byte, ahead int, blocks int)
+func tileWideI8mAMX(dst *int16, w *byte, blocks int)
 
 //go:noescape
-func tileWideI4AMX(dst *int16, w *byte, ahead int, blocks int)
+func tileWideI4AMX(dst *int16, w *byte, blocks int)
 
 //go:noescape
-func tileWideK4AMX(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+func tileWideK4AMX(dst *int16, w *byte, sc *byte, blocks int)
 
 //go:noescape
-func tileWideK5AMX(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+func tileWideK5AMX(dst *int16, w *byte, sc *byte, blocks int)
 
 //go:noescape
-func tileWideK6AMX(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+func tileWideK6AMX(dst *int16, w *byte, sc *byte, blocks int)
 
 func peakI8AMX(n int)
 

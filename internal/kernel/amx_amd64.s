@@ -2858,12 +2858,12 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func tileWideI8AMX(dst *int16, w *byte, ahead int, blocks int)
+// func tileWideI8AMX(dst *int16, w *byte, blocks int)
 // Requires: AVX, AVX512F
-TEXT ·tileWideI8AMX(SB), NOSPLIT, $0-32
+TEXT ·tileWideI8AMX(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
-	MOVQ blocks+24(FP), DX
+	MOVQ blocks+16(FP), DX
 
 block:
 	CMPQ      DX, $0x01
@@ -2919,12 +2919,12 @@ DATA c80808080<>+56(SB)/4, $0x80808080
 DATA c80808080<>+60(SB)/4, $0x80808080
 GLOBL c80808080<>(SB), RODATA|NOPTR, $64
 
-// func tileWideI8mAMX(dst *int16, w *byte, ahead int, blocks int)
+// func tileWideI8mAMX(dst *int16, w *byte, blocks int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·tileWideI8mAMX(SB), NOSPLIT, $0-32
+TEXT ·tileWideI8mAMX(SB), NOSPLIT, $0-24
 	MOVQ      dst+0(FP), AX
 	MOVQ      w+8(FP), CX
-	MOVQ      blocks+24(FP), DX
+	MOVQ      blocks+16(FP), DX
 	VMOVDQU32 c1f1f1f1f<>+0(SB), Z0
 	VMOVDQU32 c07070707<>+0(SB), Z1
 	VMOVDQU32 c08080808<>+0(SB), Z2
@@ -3022,12 +3022,12 @@ DATA c1f1f1f1f<>+56(SB)/4, $0x1f1f1f1f
 DATA c1f1f1f1f<>+60(SB)/4, $0x1f1f1f1f
 GLOBL c1f1f1f1f<>(SB), RODATA|NOPTR, $64
 
-// func tileWideI4AMX(dst *int16, w *byte, ahead int, blocks int)
+// func tileWideI4AMX(dst *int16, w *byte, blocks int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·tileWideI4AMX(SB), NOSPLIT, $0-32
+TEXT ·tileWideI4AMX(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
-	MOVQ blocks+24(FP), DX
+	MOVQ blocks+16(FP), DX
 
 block:
 	CMPQ      DX, $0x01
@@ -3083,12 +3083,12 @@ DATA c0f0f0f0f<>+56(SB)/4, $0x0f0f0f0f
 DATA c0f0f0f0f<>+60(SB)/4, $0x0f0f0f0f
 GLOBL c0f0f0f0f<>(SB), RODATA|NOPTR, $64
 
-// func tileWideK4AMX(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+// func tileWideK4AMX(dst *int16, w *byte, sc *byte, blocks int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
-TEXT ·tileWideK4AMX(SB), NOSPLIT, $0-40
+TEXT ·tileWideK4AMX(SB), NOSPLIT, $0-32
 	MOVQ      dst+0(FP), AX
 	MOVQ      w+8(FP), CX
-	MOVQ      blocks+32(FP), DX
+	MOVQ      blocks+24(FP), DX
 	MOVQ      sc+16(FP), BX
 	VMOVDQU32 bytesOfFour0<>+0(SB), Z0
 	VMOVDQU32 bytesOfFour1<>+0(SB), Z1
@@ -3376,12 +3376,12 @@ DATA spread1<>+56(SB)/4, $0x800b800a
 DATA spread1<>+60(SB)/4, $0x800f800e
 GLOBL spread1<>(SB), RODATA|NOPTR, $64
 
-// func tileWideK5AMX(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+// func tileWideK5AMX(dst *int16, w *byte, sc *byte, blocks int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
-TEXT ·tileWideK5AMX(SB), NOSPLIT, $0-40
+TEXT ·tileWideK5AMX(SB), NOSPLIT, $0-32
 	MOVQ      dst+0(FP), AX
 	MOVQ      w+8(FP), CX
-	MOVQ      blocks+32(FP), DX
+	MOVQ      blocks+24(FP), DX
 	MOVQ      sc+16(FP), BX
 	VMOVDQU32 bytesOfFour0<>+0(SB), Z0
 	VMOVDQU32 bytesOfFour1<>+0(SB), Z1
@@ -3587,12 +3587,12 @@ blocks_end:
 	VZEROUPPER
 	RET
 
-// func tileWideK6AMX(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+// func tileWideK6AMX(dst *int16, w *byte, sc *byte, blocks int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
-TEXT ·tileWideK6AMX(SB), NOSPLIT, $0-40
+TEXT ·tileWideK6AMX(SB), NOSPLIT, $0-32
 	MOVQ      dst+0(FP), AX
 	MOVQ      w+8(FP), CX
-	MOVQ      blocks+32(FP), DX
+	MOVQ      blocks+24(FP), DX
 	MOVQ      sc+16(FP), BX
 	VMOVDQU32 bytesOfFour0<>+0(SB), Z0
 	VMOVDQU32 bytesOfFour1<>+0(SB), Z1

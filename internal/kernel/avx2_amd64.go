@@ -305,31 +305,31 @@ func roundRowAVX2(q *int16, xs *float32, x *float32, blocks int)
 func roundDigitsAVX2(q *int16, xs *float32, x *float32, blocks int)
 
 //go:noescape
-func gemmWide(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWide(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideK(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideK(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideKM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideKM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func wideI8AVX2(dst *int16, w *byte, ahead int, blocks int)
+func wideI8AVX2(dst *int16, w *byte, blocks int)
 
 //go:noescape
-func wideI4AVX2(dst *int16, w *byte, ahead int, blocks int)
+func wideI4AVX2(dst *int16, w *byte, blocks int)
 
 //go:noescape
-func wideK4AVX2(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+func wideK4AVX2(dst *int16, w *byte, sc *byte, blocks int)
 
 //go:noescape
-func wideK5AVX2(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+func wideK5AVX2(dst *int16, w *byte, sc *byte, blocks int)
 
 //go:noescape
-func wideK6AVX2(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+func wideK6AVX2(dst *int16, w *byte, sc *byte, blocks int)
 
 //go:noescape
 func roundAVX2(q *int16, xs *float32, x *float32, blocks int)

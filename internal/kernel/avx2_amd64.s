@@ -22160,10 +22160,10 @@ DATA c00000080<>+24(SB)/4, $0x00000080
 DATA c00000080<>+28(SB)/4, $0x00000080
 GLOBL c00000080<>(SB), RODATA|NOPTR, $32
 
-// func gemmWide(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWide(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemmWide(SB), NOSPLIT, $0-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWide(SB), NOSPLIT, $0-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -22183,7 +22183,7 @@ TEXT ·gemmWide(SB), NOSPLIT, $0-104
 	ADDQ       DX, BX
 	PREFETCHT0 (BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Y0
@@ -22235,7 +22235,7 @@ zero:
 start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
-	MOVQ blocks+80(FP), BX
+	MOVQ blocks+96(FP), BX
 	MOVQ x+16(FP), SI
 	MOVQ ldx+24(FP), DI
 	MOVQ xs+32(FP), R8
@@ -22246,10 +22246,12 @@ start:
 	LEAQ (R8)(R9*2), R11
 	ADDQ R9, R11
 	MOVQ second+72(FP), R12
+	MOVQ fetch+80(FP), R13
 
 block:
 	CMPQ         BX, $0x01
 	JLT          block_end
+	PREFETCHT1   (R13)
 	VMOVDQU      (CX), Y12
 	VMOVDQU      32(CX), Y13
 	VPBROADCASTD (SI), Y1
@@ -22366,6 +22368,7 @@ block:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
+	PREFETCHT1   64(R13)
 	VMOVDQU      256(CX), Y12
 	VMOVDQU      288(CX), Y13
 	VPBROADCASTD 16(SI), Y14
@@ -22494,6 +22497,7 @@ block:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
+	PREFETCHT1   128(R13)
 	VMOVDQU      512(CX), Y12
 	VMOVDQU      544(CX), Y13
 	VPBROADCASTD 32(SI), Y14
@@ -22622,6 +22626,7 @@ block:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
+	PREFETCHT1   192(R13)
 	VMOVDQU      768(CX), Y12
 	VMOVDQU      800(CX), Y13
 	VPBROADCASTD 48(SI), Y14
@@ -22751,6 +22756,7 @@ block:
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
 	ADDQ         $0x00000400, CX
+	ADDQ         step+88(FP), R13
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, R10
 	VBROADCASTSS (R8), Y12
@@ -22849,10 +22855,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemmWideM(SB), NOSPLIT, $0-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideM(SB), NOSPLIT, $0-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -22872,7 +22878,7 @@ TEXT ·gemmWideM(SB), NOSPLIT, $0-104
 	ADDQ       DX, BX
 	PREFETCHT0 (BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Y0
@@ -22925,7 +22931,7 @@ start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
 	MOVQ wm+64(FP), BX
-	MOVQ blocks+80(FP), SI
+	MOVQ blocks+96(FP), SI
 	MOVQ x+16(FP), DI
 	MOVQ ldx+24(FP), R8
 	MOVQ xs+32(FP), R9
@@ -22936,10 +22942,12 @@ start:
 	LEAQ (R9)(R10*2), R12
 	ADDQ R10, R12
 	MOVQ second+72(FP), R13
+	MOVQ fetch+80(FP), R14
 
 block:
 	CMPQ         SI, $0x01
 	JLT          block_end
+	PREFETCHT1   (R14)
 	VMOVDQU      (CX), Y12
 	VMOVDQU      32(CX), Y13
 	VPBROADCASTD (DI), Y1
@@ -23056,6 +23064,7 @@ block:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
+	PREFETCHT1   64(R14)
 	VMOVDQU      256(CX), Y12
 	VMOVDQU      288(CX), Y13
 	VPBROADCASTD 16(DI), Y14
@@ -23184,6 +23193,7 @@ block:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
+	PREFETCHT1   128(R14)
 	VMOVDQU      512(CX), Y12
 	VMOVDQU      544(CX), Y13
 	VPBROADCASTD 32(DI), Y14
@@ -23312,6 +23322,7 @@ block:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
+	PREFETCHT1   192(R14)
 	VMOVDQU      768(CX), Y12
 	VMOVDQU      800(CX), Y13
 	VPBROADCASTD 48(DI), Y14
@@ -23441,6 +23452,7 @@ block:
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
 	ADDQ         $0x00000400, CX
+	ADDQ         step+88(FP), R14
 	ADDQ         $0x40, DI
 	ADDQ         $0x40, R11
 	VBROADCASTSS (R9), Y12
@@ -23558,10 +23570,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideK(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideK(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemmWideK(SB), NOSPLIT, $8-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideK(SB), NOSPLIT, $8-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -23581,7 +23593,7 @@ TEXT ·gemmWideK(SB), NOSPLIT, $8-104
 	ADDQ       DX, BX
 	PREFETCHT0 (BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Y0
@@ -23633,7 +23645,7 @@ zero:
 start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
-	MOVQ blocks+80(FP), BX
+	MOVQ blocks+96(FP), BX
 	MOVQ x+16(FP), SI
 	MOVQ ldx+24(FP), DI
 	MOVQ xs+32(FP), R8
@@ -23644,6 +23656,7 @@ start:
 	LEAQ (R8)(R9*2), R11
 	ADDQ R9, R11
 	MOVQ second+72(FP), R12
+	MOVQ fetch+80(FP), R13
 
 block:
 	CMPQ  BX, $0x01
@@ -23663,6 +23676,7 @@ block:
 	MOVQ  $0x00000004, (SP)
 
 columns:
+	PREFETCHT1   (R13)
 	VMOVDQU      (CX), Y12
 	VMOVDQU      32(CX), Y13
 	VPBROADCASTD (SI), Y14
@@ -23791,6 +23805,7 @@ columns:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
+	PREFETCHT1   64(R13)
 	VMOVDQU      256(CX), Y12
 	VMOVDQU      288(CX), Y13
 	VPBROADCASTD 16(SI), Y14
@@ -23919,6 +23934,7 @@ columns:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
+	PREFETCHT1   128(R13)
 	VMOVDQU      512(CX), Y12
 	VMOVDQU      544(CX), Y13
 	VPBROADCASTD 32(SI), Y14
@@ -24047,6 +24063,7 @@ columns:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
+	PREFETCHT1   192(R13)
 	VMOVDQU      768(CX), Y12
 	VMOVDQU      800(CX), Y13
 	VPBROADCASTD 48(SI), Y14
@@ -24176,6 +24193,7 @@ columns:
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
 	ADDQ         $0x00000400, CX
+	ADDQ         step+88(FP), R13
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, R10
 	DECQ         (SP)
@@ -24276,10 +24294,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideKM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideKM(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·gemmWideKM(SB), NOSPLIT, $8-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideKM(SB), NOSPLIT, $8-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -24299,7 +24317,7 @@ TEXT ·gemmWideKM(SB), NOSPLIT, $8-104
 	ADDQ       DX, BX
 	PREFETCHT0 (BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Y0
@@ -24352,7 +24370,7 @@ start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
 	MOVQ wm+64(FP), BX
-	MOVQ blocks+80(FP), SI
+	MOVQ blocks+96(FP), SI
 	MOVQ x+16(FP), DI
 	MOVQ ldx+24(FP), R8
 	MOVQ xs+32(FP), R9
@@ -24363,6 +24381,7 @@ start:
 	LEAQ (R9)(R10*2), R12
 	ADDQ R10, R12
 	MOVQ second+72(FP), R13
+	MOVQ fetch+80(FP), R14
 
 block:
 	CMPQ  SI, $0x01
@@ -24382,6 +24401,7 @@ block:
 	MOVQ  $0x00000004, (SP)
 
 columns:
+	PREFETCHT1   (R14)
 	VMOVDQU      (CX), Y12
 	VMOVDQU      32(CX), Y13
 	VPBROADCASTD (DI), Y14
@@ -24510,6 +24530,7 @@ columns:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
+	PREFETCHT1   64(R14)
 	VMOVDQU      256(CX), Y12
 	VMOVDQU      288(CX), Y13
 	VPBROADCASTD 16(DI), Y14
@@ -24638,6 +24659,7 @@ columns:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
+	PREFETCHT1   128(R14)
 	VMOVDQU      512(CX), Y12
 	VMOVDQU      544(CX), Y13
 	VPBROADCASTD 32(DI), Y14
@@ -24766,6 +24788,7 @@ columns:
 	VPADDD       Y12, Y10, Y10
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
+	PREFETCHT1   192(R14)
 	VMOVDQU      768(CX), Y12
 	VMOVDQU      800(CX), Y13
 	VPBROADCASTD 48(DI), Y14
@@ -24895,6 +24918,7 @@ columns:
 	VPMADDWD     Y13, Y14, Y12
 	VPADDD       Y12, Y11, Y11
 	ADDQ         $0x00000400, CX
+	ADDQ         step+88(FP), R14
 	ADDQ         $0x40, DI
 	ADDQ         $0x40, R11
 	DECQ         (SP)
@@ -25068,201 +25092,190 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func wideI8AVX2(dst *int16, w *byte, ahead int, blocks int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·wideI8AVX2(SB), NOSPLIT, $0-32
+// func wideI8AVX2(dst *int16, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·wideI8AVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
-	MOVQ blocks+24(FP), DX
-	MOVQ ahead+16(FP), BX
+	MOVQ blocks+16(FP), DX
 
 block:
-	CMPQ       DX, $0x01
-	JLT        block_end
-	PREFETCHT0 (CX)(BX*1)
-	VPMOVSXBW  (CX), Y0
-	VMOVDQU    Y0, (AX)
-	VPMOVSXBW  16(CX), Y0
-	VMOVDQU    Y0, 64(AX)
-	VPMOVSXBW  32(CX), Y0
-	VMOVDQU    Y0, 128(AX)
-	VPMOVSXBW  48(CX), Y0
-	VMOVDQU    Y0, 192(AX)
-	PREFETCHT0 64(CX)(BX*1)
-	VPMOVSXBW  64(CX), Y0
-	VMOVDQU    Y0, 256(AX)
-	VPMOVSXBW  80(CX), Y0
-	VMOVDQU    Y0, 320(AX)
-	VPMOVSXBW  96(CX), Y0
-	VMOVDQU    Y0, 384(AX)
-	VPMOVSXBW  112(CX), Y0
-	VMOVDQU    Y0, 448(AX)
-	PREFETCHT0 128(CX)(BX*1)
-	VPMOVSXBW  128(CX), Y0
-	VMOVDQU    Y0, 512(AX)
-	VPMOVSXBW  144(CX), Y0
-	VMOVDQU    Y0, 576(AX)
-	VPMOVSXBW  160(CX), Y0
-	VMOVDQU    Y0, 640(AX)
-	VPMOVSXBW  176(CX), Y0
-	VMOVDQU    Y0, 704(AX)
-	PREFETCHT0 192(CX)(BX*1)
-	VPMOVSXBW  192(CX), Y0
-	VMOVDQU    Y0, 768(AX)
-	VPMOVSXBW  208(CX), Y0
-	VMOVDQU    Y0, 832(AX)
-	VPMOVSXBW  224(CX), Y0
-	VMOVDQU    Y0, 896(AX)
-	VPMOVSXBW  240(CX), Y0
-	VMOVDQU    Y0, 960(AX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000400, AX
-	SUBQ       $0x01, DX
-	JMP        block
+	CMPQ      DX, $0x01
+	JLT       block_end
+	VPMOVSXBW (CX), Y0
+	VMOVDQU   Y0, (AX)
+	VPMOVSXBW 16(CX), Y0
+	VMOVDQU   Y0, 64(AX)
+	VPMOVSXBW 32(CX), Y0
+	VMOVDQU   Y0, 128(AX)
+	VPMOVSXBW 48(CX), Y0
+	VMOVDQU   Y0, 192(AX)
+	VPMOVSXBW 64(CX), Y0
+	VMOVDQU   Y0, 256(AX)
+	VPMOVSXBW 80(CX), Y0
+	VMOVDQU   Y0, 320(AX)
+	VPMOVSXBW 96(CX), Y0
+	VMOVDQU   Y0, 384(AX)
+	VPMOVSXBW 112(CX), Y0
+	VMOVDQU   Y0, 448(AX)
+	VPMOVSXBW 128(CX), Y0
+	VMOVDQU   Y0, 512(AX)
+	VPMOVSXBW 144(CX), Y0
+	VMOVDQU   Y0, 576(AX)
+	VPMOVSXBW 160(CX), Y0
+	VMOVDQU   Y0, 640(AX)
+	VPMOVSXBW 176(CX), Y0
+	VMOVDQU   Y0, 704(AX)
+	VPMOVSXBW 192(CX), Y0
+	VMOVDQU   Y0, 768(AX)
+	VPMOVSXBW 208(CX), Y0
+	VMOVDQU   Y0, 832(AX)
+	VPMOVSXBW 224(CX), Y0
+	VMOVDQU   Y0, 896(AX)
+	VPMOVSXBW 240(CX), Y0
+	VMOVDQU   Y0, 960(AX)
+	ADDQ      $0x00000100, CX
+	ADDQ      $0x00000400, AX
+	SUBQ      $0x01, DX
+	JMP       block
 
 block_end:
 	VZEROUPPER
 	RET
 
-// func wideI4AVX2(dst *int16, w *byte, ahead int, blocks int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·wideI4AVX2(SB), NOSPLIT, $0-32
+// func wideI4AVX2(dst *int16, w *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·wideI4AVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
-	MOVQ blocks+24(FP), DX
-	MOVQ ahead+16(FP), BX
+	MOVQ blocks+16(FP), DX
 
 block:
-	CMPQ       DX, $0x01
-	JLT        block_end
-	PREFETCHT0 (CX)(BX*1)
-	VPMOVZXBW  (CX), Y0
-	VPSRLW     $0x04, Y0, Y1
-	VPAND      c000f000f<>+0(SB), Y0, Y0
-	VMOVDQU    Y0, (AX)
-	VMOVDQU    Y1, 512(AX)
-	VPMOVZXBW  16(CX), Y0
-	VPSRLW     $0x04, Y0, Y1
-	VPAND      c000f000f<>+0(SB), Y0, Y0
-	VMOVDQU    Y0, 64(AX)
-	VMOVDQU    Y1, 576(AX)
-	VPMOVZXBW  32(CX), Y0
-	VPSRLW     $0x04, Y0, Y1
-	VPAND      c000f000f<>+0(SB), Y0, Y0
-	VMOVDQU    Y0, 128(AX)
-	VMOVDQU    Y1, 640(AX)
-	VPMOVZXBW  48(CX), Y0
-	VPSRLW     $0x04, Y0, Y1
-	VPAND      c000f000f<>+0(SB), Y0, Y0
-	VMOVDQU    Y0, 192(AX)
-	VMOVDQU    Y1, 704(AX)
-	PREFETCHT0 64(CX)(BX*1)
-	VPMOVZXBW  64(CX), Y0
-	VPSRLW     $0x04, Y0, Y1
-	VPAND      c000f000f<>+0(SB), Y0, Y0
-	VMOVDQU    Y0, 256(AX)
-	VMOVDQU    Y1, 768(AX)
-	VPMOVZXBW  80(CX), Y0
-	VPSRLW     $0x04, Y0, Y1
-	VPAND      c000f000f<>+0(SB), Y0, Y0
-	VMOVDQU    Y0, 320(AX)
-	VMOVDQU    Y1, 832(AX)
-	VPMOVZXBW  96(CX), Y0
-	VPSRLW     $0x04, Y0, Y1
-	VPAND      c000f000f<>+0(SB), Y0, Y0
-	VMOVDQU    Y0, 384(AX)
-	VMOVDQU    Y1, 896(AX)
-	VPMOVZXBW  112(CX), Y0
-	VPSRLW     $0x04, Y0, Y1
-	VPAND      c000f000f<>+0(SB), Y0, Y0
-	VMOVDQU    Y0, 448(AX)
-	VMOVDQU    Y1, 960(AX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x00000400, AX
-	SUBQ       $0x01, DX
-	JMP        block
+	CMPQ      DX, $0x01
+	JLT       block_end
+	VPMOVZXBW (CX), Y0
+	VPSRLW    $0x04, Y0, Y1
+	VPAND     c000f000f<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VMOVDQU   Y1, 512(AX)
+	VPMOVZXBW 16(CX), Y0
+	VPSRLW    $0x04, Y0, Y1
+	VPAND     c000f000f<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 64(AX)
+	VMOVDQU   Y1, 576(AX)
+	VPMOVZXBW 32(CX), Y0
+	VPSRLW    $0x04, Y0, Y1
+	VPAND     c000f000f<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 128(AX)
+	VMOVDQU   Y1, 640(AX)
+	VPMOVZXBW 48(CX), Y0
+	VPSRLW    $0x04, Y0, Y1
+	VPAND     c000f000f<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 192(AX)
+	VMOVDQU   Y1, 704(AX)
+	VPMOVZXBW 64(CX), Y0
+	VPSRLW    $0x04, Y0, Y1
+	VPAND     c000f000f<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 256(AX)
+	VMOVDQU   Y1, 768(AX)
+	VPMOVZXBW 80(CX), Y0
+	VPSRLW    $0x04, Y0, Y1
+	VPAND     c000f000f<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 320(AX)
+	VMOVDQU   Y1, 832(AX)
+	VPMOVZXBW 96(CX), Y0
+	VPSRLW    $0x04, Y0, Y1
+	VPAND     c000f000f<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 384(AX)
+	VMOVDQU   Y1, 896(AX)
+	VPMOVZXBW 112(CX), Y0
+	VPSRLW    $0x04, Y0, Y1
+	VPAND     c000f000f<>+0(SB), Y0, Y0
+	VMOVDQU   Y0, 448(AX)
+	VMOVDQU   Y1, 960(AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x00000400, AX
+	SUBQ      $0x01, DX
+	JMP       block
 
 block_end:
 	VZEROUPPER
 	RET
 
-// func wideK4AVX2(dst *int16, w *byte, sc *byte, ahead int, blocks int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·wideK4AVX2(SB), NOSPLIT, $0-40
+// func wideK4AVX2(dst *int16, w *byte, sc *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·wideK4AVX2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
-	MOVQ blocks+32(FP), DX
+	MOVQ blocks+24(FP), DX
 	MOVQ sc+16(FP), BX
-	MOVQ ahead+24(FP), SI
 
 block:
-	CMPQ       DX, $0x01
-	JLT        block_end
-	PREFETCHT0 (CX)(SI*1)
-	PREFETCHT0 64(CX)(SI*1)
-	VPMOVSXBD  (BX), Y0
-	VPSHUFB    pairOrderAVX2<>+0(SB), Y0, Y0
-	VPMOVZXBW  (CX), Y1
-	VPSRLW     $0x04, Y1, Y2
-	VPAND      c000f000f<>+0(SB), Y1, Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, (AX)
-	VPMULLW    Y0, Y2, Y2
-	VMOVDQU    Y2, 512(AX)
-	VPMOVZXBW  16(CX), Y1
-	VPSRLW     $0x04, Y1, Y2
-	VPAND      c000f000f<>+0(SB), Y1, Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 64(AX)
-	VPMULLW    Y0, Y2, Y2
-	VMOVDQU    Y2, 576(AX)
-	VPMOVZXBW  32(CX), Y1
-	VPSRLW     $0x04, Y1, Y2
-	VPAND      c000f000f<>+0(SB), Y1, Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 128(AX)
-	VPMULLW    Y0, Y2, Y2
-	VMOVDQU    Y2, 640(AX)
-	VPMOVZXBW  48(CX), Y1
-	VPSRLW     $0x04, Y1, Y2
-	VPAND      c000f000f<>+0(SB), Y1, Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 192(AX)
-	VPMULLW    Y0, Y2, Y2
-	VMOVDQU    Y2, 704(AX)
-	VPMOVZXBW  64(CX), Y1
-	VPSRLW     $0x04, Y1, Y2
-	VPAND      c000f000f<>+0(SB), Y1, Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 256(AX)
-	VPMULLW    Y0, Y2, Y2
-	VMOVDQU    Y2, 768(AX)
-	VPMOVZXBW  80(CX), Y1
-	VPSRLW     $0x04, Y1, Y2
-	VPAND      c000f000f<>+0(SB), Y1, Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 320(AX)
-	VPMULLW    Y0, Y2, Y2
-	VMOVDQU    Y2, 832(AX)
-	VPMOVZXBW  96(CX), Y1
-	VPSRLW     $0x04, Y1, Y2
-	VPAND      c000f000f<>+0(SB), Y1, Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 384(AX)
-	VPMULLW    Y0, Y2, Y2
-	VMOVDQU    Y2, 896(AX)
-	VPMOVZXBW  112(CX), Y1
-	VPSRLW     $0x04, Y1, Y2
-	VPAND      c000f000f<>+0(SB), Y1, Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 448(AX)
-	VPMULLW    Y0, Y2, Y2
-	VMOVDQU    Y2, 960(AX)
-	ADDQ       $0x00000080, CX
-	ADDQ       $0x08, BX
-	ADDQ       $0x00000400, AX
-	SUBQ       $0x01, DX
-	JMP        block
+	CMPQ      DX, $0x01
+	JLT       block_end
+	VPMOVSXBD (BX), Y0
+	VPSHUFB   pairOrderAVX2<>+0(SB), Y0, Y0
+	VPMOVZXBW (CX), Y1
+	VPSRLW    $0x04, Y1, Y2
+	VPAND     c000f000f<>+0(SB), Y1, Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, (AX)
+	VPMULLW   Y0, Y2, Y2
+	VMOVDQU   Y2, 512(AX)
+	VPMOVZXBW 16(CX), Y1
+	VPSRLW    $0x04, Y1, Y2
+	VPAND     c000f000f<>+0(SB), Y1, Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 64(AX)
+	VPMULLW   Y0, Y2, Y2
+	VMOVDQU   Y2, 576(AX)
+	VPMOVZXBW 32(CX), Y1
+	VPSRLW    $0x04, Y1, Y2
+	VPAND     c000f000f<>+0(SB), Y1, Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 128(AX)
+	VPMULLW   Y0, Y2, Y2
+	VMOVDQU   Y2, 640(AX)
+	VPMOVZXBW 48(CX), Y1
+	VPSRLW    $0x04, Y1, Y2
+	VPAND     c000f000f<>+0(SB), Y1, Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 192(AX)
+	VPMULLW   Y0, Y2, Y2
+	VMOVDQU   Y2, 704(AX)
+	VPMOVZXBW 64(CX), Y1
+	VPSRLW    $0x04, Y1, Y2
+	VPAND     c000f000f<>+0(SB), Y1, Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 256(AX)
+	VPMULLW   Y0, Y2, Y2
+	VMOVDQU   Y2, 768(AX)
+	VPMOVZXBW 80(CX), Y1
+	VPSRLW    $0x04, Y1, Y2
+	VPAND     c000f000f<>+0(SB), Y1, Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 320(AX)
+	VPMULLW   Y0, Y2, Y2
+	VMOVDQU   Y2, 832(AX)
+	VPMOVZXBW 96(CX), Y1
+	VPSRLW    $0x04, Y1, Y2
+	VPAND     c000f000f<>+0(SB), Y1, Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 384(AX)
+	VPMULLW   Y0, Y2, Y2
+	VMOVDQU   Y2, 896(AX)
+	VPMOVZXBW 112(CX), Y1
+	VPSRLW    $0x04, Y1, Y2
+	VPAND     c000f000f<>+0(SB), Y1, Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 448(AX)
+	VPMULLW   Y0, Y2, Y2
+	VMOVDQU   Y2, 960(AX)
+	ADDQ      $0x00000080, CX
+	ADDQ      $0x08, BX
+	ADDQ      $0x00000400, AX
+	SUBQ      $0x01, DX
+	JMP       block
 
 block_end:
 	VZEROUPPER
@@ -25278,155 +25291,145 @@ DATA pairOrderAVX2<>+24(SB)/4, $0x09080908
 DATA pairOrderAVX2<>+28(SB)/4, $0x0d0c0d0c
 GLOBL pairOrderAVX2<>(SB), RODATA|NOPTR, $32
 
-// func wideK5AVX2(dst *int16, w *byte, sc *byte, ahead int, blocks int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·wideK5AVX2(SB), NOSPLIT, $0-40
+// func wideK5AVX2(dst *int16, w *byte, sc *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·wideK5AVX2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
-	MOVQ blocks+32(FP), DX
+	MOVQ blocks+24(FP), DX
 	MOVQ sc+16(FP), BX
-	MOVQ ahead+24(FP), SI
 
 block:
-	CMPQ       DX, $0x01
-	JLT        block_end
-	PREFETCHT0 (CX)(SI*1)
-	PREFETCHT0 64(CX)(SI*1)
-	PREFETCHT0 128(CX)(SI*1)
-	PREFETCHT0 192(CX)(SI*1)
-	VPMOVSXBD  (BX), Y0
-	VPSHUFB    pairOrderAVX2<>+0(SB), Y0, Y0
-	VPMOVSXBW  (CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, (AX)
-	VPMOVSXBW  16(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 64(AX)
-	VPMOVSXBW  32(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 128(AX)
-	VPMOVSXBW  48(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 192(AX)
-	VPMOVSXBW  64(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 256(AX)
-	VPMOVSXBW  80(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 320(AX)
-	VPMOVSXBW  96(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 384(AX)
-	VPMOVSXBW  112(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 448(AX)
-	VPMOVSXBW  128(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 512(AX)
-	VPMOVSXBW  144(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 576(AX)
-	VPMOVSXBW  160(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 640(AX)
-	VPMOVSXBW  176(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 704(AX)
-	VPMOVSXBW  192(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 768(AX)
-	VPMOVSXBW  208(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 832(AX)
-	VPMOVSXBW  224(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 896(AX)
-	VPMOVSXBW  240(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 960(AX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x08, BX
-	ADDQ       $0x00000400, AX
-	SUBQ       $0x01, DX
-	JMP        block
+	CMPQ      DX, $0x01
+	JLT       block_end
+	VPMOVSXBD (BX), Y0
+	VPSHUFB   pairOrderAVX2<>+0(SB), Y0, Y0
+	VPMOVSXBW (CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, (AX)
+	VPMOVSXBW 16(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 64(AX)
+	VPMOVSXBW 32(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 128(AX)
+	VPMOVSXBW 48(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 192(AX)
+	VPMOVSXBW 64(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 256(AX)
+	VPMOVSXBW 80(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 320(AX)
+	VPMOVSXBW 96(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 384(AX)
+	VPMOVSXBW 112(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 448(AX)
+	VPMOVSXBW 128(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 512(AX)
+	VPMOVSXBW 144(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 576(AX)
+	VPMOVSXBW 160(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 640(AX)
+	VPMOVSXBW 176(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 704(AX)
+	VPMOVSXBW 192(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 768(AX)
+	VPMOVSXBW 208(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 832(AX)
+	VPMOVSXBW 224(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 896(AX)
+	VPMOVSXBW 240(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 960(AX)
+	ADDQ      $0x00000100, CX
+	ADDQ      $0x08, BX
+	ADDQ      $0x00000400, AX
+	SUBQ      $0x01, DX
+	JMP       block
 
 block_end:
 	VZEROUPPER
 	RET
 
-// func wideK6AVX2(dst *int16, w *byte, sc *byte, ahead int, blocks int)
-// Requires: AVX, AVX2, MMX+
-TEXT ·wideK6AVX2(SB), NOSPLIT, $0-40
+// func wideK6AVX2(dst *int16, w *byte, sc *byte, blocks int)
+// Requires: AVX, AVX2
+TEXT ·wideK6AVX2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
-	MOVQ blocks+32(FP), DX
+	MOVQ blocks+24(FP), DX
 	MOVQ sc+16(FP), BX
-	MOVQ ahead+24(FP), SI
 
 block:
-	CMPQ       DX, $0x01
-	JLT        block_end
-	PREFETCHT0 (CX)(SI*1)
-	PREFETCHT0 64(CX)(SI*1)
-	PREFETCHT0 128(CX)(SI*1)
-	PREFETCHT0 192(CX)(SI*1)
-	VPMOVSXBD  (BX), Y0
-	VPSHUFB    pairOrderAVX2<>+0(SB), Y0, Y0
-	VPMOVSXBW  (CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, (AX)
-	VPMOVSXBW  16(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 64(AX)
-	VPMOVSXBW  32(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 128(AX)
-	VPMOVSXBW  48(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 192(AX)
-	VPMOVSXBW  64(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 256(AX)
-	VPMOVSXBW  80(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 320(AX)
-	VPMOVSXBW  96(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 384(AX)
-	VPMOVSXBW  112(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 448(AX)
-	VPMOVSXBD  8(BX), Y0
-	VPSHUFB    pairOrderAVX2<>+0(SB), Y0, Y0
-	VPMOVSXBW  128(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 512(AX)
-	VPMOVSXBW  144(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 576(AX)
-	VPMOVSXBW  160(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 640(AX)
-	VPMOVSXBW  176(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 704(AX)
-	VPMOVSXBW  192(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 768(AX)
-	VPMOVSXBW  208(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 832(AX)
-	VPMOVSXBW  224(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 896(AX)
-	VPMOVSXBW  240(CX), Y1
-	VPMULLW    Y0, Y1, Y1
-	VMOVDQU    Y1, 960(AX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x10, BX
-	ADDQ       $0x00000400, AX
-	SUBQ       $0x01, DX
-	JMP        block
+	CMPQ      DX, $0x01
+	JLT       block_end
+	VPMOVSXBD (BX), Y0
+	VPSHUFB   pairOrderAVX2<>+0(SB), Y0, Y0
+	VPMOVSXBW (CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, (AX)
+	VPMOVSXBW 16(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 64(AX)
+	VPMOVSXBW 32(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 128(AX)
+	VPMOVSXBW 48(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 192(AX)
+	VPMOVSXBW 64(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 256(AX)
+	VPMOVSXBW 80(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 320(AX)
+	VPMOVSXBW 96(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 384(AX)
+	VPMOVSXBW 112(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 448(AX)
+	VPMOVSXBD 8(BX), Y0
+	VPSHUFB   pairOrderAVX2<>+0(SB), Y0, Y0
+	VPMOVSXBW 128(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 512(AX)
+	VPMOVSXBW 144(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 576(AX)
+	VPMOVSXBW 160(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 640(AX)
+	VPMOVSXBW 176(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 704(AX)
+	VPMOVSXBW 192(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 768(AX)
+	VPMOVSXBW 208(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 832(AX)
+	VPMOVSXBW 224(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 896(AX)
+	VPMOVSXBW 240(CX), Y1
+	VPMULLW   Y0, Y1, Y1
+	VMOVDQU   Y1, 960(AX)
+	ADDQ      $0x00000100, CX
+	ADDQ      $0x10, BX
+	ADDQ      $0x00000400, AX
+	SUBQ      $0x01, DX
+	JMP       block
 
 block_end:
 	VZEROUPPER

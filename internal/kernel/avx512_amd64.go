@@ -402,34 +402,34 @@ func roundRowAVX512(q *int16, xs *float32, x *float32, blocks int)
 func roundDigitsAVX512(q *int16, xs *float32, x *float32, blocks int)
 
 //go:noescape
-func gemmWideZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideMZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideMZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideKZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideKZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideKMZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideKMZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func wideI8AVX512(dst *int16, w *byte, ahead int, blocks int)
+func wideI8AVX512(dst *int16, w *byte, blocks int)
 
 //go:noescape
-func wideI8mAVX512(dst *int16, w *byte, ahead int, blocks int)
+func wideI8mAVX512(dst *int16, w *byte, blocks int)
 
 //go:noescape
-func wideI4AVX512(dst *int16, w *byte, ahead int, blocks int)
+func wideI4AVX512(dst *int16, w *byte, blocks int)
 
 //go:noescape
-func wideK4AVX512(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+func wideK4AVX512(dst *int16, w *byte, sc *byte, blocks int)
 
 //go:noescape
-func wideK5AVX512(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+func wideK5AVX512(dst *int16, w *byte, sc *byte, blocks int)
 
 //go:noescape
-func wideK6AVX512(dst *int16, w *byte, sc *byte, ahead int, blocks int)
+func wideK6AVX512(dst *int16, w *byte, sc *byte, blocks int)
 
 //go:noescape
 func roundAVX512(q *int16, xs *float32, x *float32, blocks int)
@@ -796,15 +796,15 @@ func gemmC8PairZVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs 
 func gemmC8PairZVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, second int, fetch *byte, step int, blocks int)
 
 //go:noescape
-func gemmWideZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideMZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideMZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideKZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideKZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideKMZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideKMZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 func peakI8AVX512VNNI(n int)

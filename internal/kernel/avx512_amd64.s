@@ -40688,10 +40688,10 @@ DATA c00000080<>+56(SB)/4, $0x00000080
 DATA c00000080<>+60(SB)/4, $0x00000080
 GLOBL c00000080<>(SB), RODATA|NOPTR, $64
 
-// func gemmWideZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX512BW, AVX512DQ, AVX512F, MMX+
-TEXT ·gemmWideZ(SB), NOSPLIT, $0-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideZ(SB), NOSPLIT, $0-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -40729,7 +40729,7 @@ TEXT ·gemmWideZ(SB), NOSPLIT, $0-104
 	PREFETCHT0 128(BX)
 	PREFETCHT0 192(BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Z0
@@ -40817,7 +40817,7 @@ zero:
 start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
-	MOVQ blocks+80(FP), BX
+	MOVQ blocks+96(FP), BX
 	MOVQ x+16(FP), SI
 	MOVQ ldx+24(FP), DI
 	MOVQ xs+32(FP), R8
@@ -40829,10 +40829,12 @@ start:
 	ADDQ R9, R11
 	MOVQ second+72(FP), R12
 	LEAQ (R12)(R12*2), R13
+	MOVQ fetch+80(FP), R14
 
 block:
 	CMPQ         BX, $0x01
 	JLT          block_end
+	PREFETCHT1   (R14)
 	VMOVDQU32    (CX), Z24
 	VMOVDQU32    64(CX), Z25
 	VMOVDQU32    128(CX), Z26
@@ -41041,6 +41043,7 @@ block:
 	VPADDD       Z24, Z22, Z22
 	VPMADDWD     Z27, Z28, Z24
 	VPADDD       Z24, Z23, Z23
+	PREFETCHT1   64(R14)
 	VMOVDQU32    1024(CX), Z24
 	VMOVDQU32    1088(CX), Z25
 	VMOVDQU32    1152(CX), Z26
@@ -41273,6 +41276,7 @@ block:
 	VPADDD       Z24, Z22, Z22
 	VPMADDWD     Z27, Z28, Z24
 	VPADDD       Z24, Z23, Z23
+	PREFETCHT1   128(R14)
 	VMOVDQU32    2048(CX), Z24
 	VMOVDQU32    2112(CX), Z25
 	VMOVDQU32    2176(CX), Z26
@@ -41505,6 +41509,7 @@ block:
 	VPADDD       Z24, Z22, Z22
 	VPMADDWD     Z27, Z28, Z24
 	VPADDD       Z24, Z23, Z23
+	PREFETCHT1   192(R14)
 	VMOVDQU32    3072(CX), Z24
 	VMOVDQU32    3136(CX), Z25
 	VMOVDQU32    3200(CX), Z26
@@ -41738,6 +41743,7 @@ block:
 	VPMADDWD     Z27, Z28, Z24
 	VPADDD       Z24, Z23, Z23
 	ADDQ         $0x00001000, CX
+	ADDQ         step+88(FP), R14
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, R10
 	VBROADCASTSS (R8), Z24
@@ -41908,10 +41914,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideMZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideMZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX512BW, AVX512DQ, AVX512F, MMX+
-TEXT ·gemmWideMZ(SB), NOSPLIT, $0-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideMZ(SB), NOSPLIT, $0-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -41949,7 +41955,7 @@ TEXT ·gemmWideMZ(SB), NOSPLIT, $0-104
 	PREFETCHT0 128(BX)
 	PREFETCHT0 192(BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Z0
@@ -42038,7 +42044,7 @@ start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
 	MOVQ wm+64(FP), BX
-	MOVQ blocks+80(FP), SI
+	MOVQ blocks+96(FP), SI
 	MOVQ x+16(FP), DI
 	MOVQ ldx+24(FP), R8
 	MOVQ xs+32(FP), R9
@@ -42050,10 +42056,12 @@ start:
 	ADDQ R10, R12
 	MOVQ second+72(FP), R13
 	LEAQ (R13)(R13*2), R14
+	MOVQ fetch+80(FP), R15
 
 block:
 	CMPQ         SI, $0x01
 	JLT          block_end
+	PREFETCHT1   (R15)
 	VMOVDQU32    (CX), Z24
 	VMOVDQU32    64(CX), Z25
 	VMOVDQU32    128(CX), Z26
@@ -42262,6 +42270,7 @@ block:
 	VPADDD       Z24, Z22, Z22
 	VPMADDWD     Z27, Z28, Z24
 	VPADDD       Z24, Z23, Z23
+	PREFETCHT1   64(R15)
 	VMOVDQU32    1024(CX), Z24
 	VMOVDQU32    1088(CX), Z25
 	VMOVDQU32    1152(CX), Z26
@@ -42494,6 +42503,7 @@ block:
 	VPADDD       Z24, Z22, Z22
 	VPMADDWD     Z27, Z28, Z24
 	VPADDD       Z24, Z23, Z23
+	PREFETCHT1   128(R15)
 	VMOVDQU32    2048(CX), Z24
 	VMOVDQU32    2112(CX), Z25
 	VMOVDQU32    2176(CX), Z26
@@ -42726,6 +42736,7 @@ block:
 	VPADDD       Z24, Z22, Z22
 	VPMADDWD     Z27, Z28, Z24
 	VPADDD       Z24, Z23, Z23
+	PREFETCHT1   192(R15)
 	VMOVDQU32    3072(CX), Z24
 	VMOVDQU32    3136(CX), Z25
 	VMOVDQU32    3200(CX), Z26
@@ -42959,6 +42970,7 @@ block:
 	VPMADDWD     Z27, Z28, Z24
 	VPADDD       Z24, Z23, Z23
 	ADDQ         $0x00001000, CX
+	ADDQ         step+88(FP), R15
 	ADDQ         $0x40, DI
 	ADDQ         $0x40, R11
 	VBROADCASTSS (R9), Z24
@@ -43160,10 +43172,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideKZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideKZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX512BW, AVX512DQ, AVX512F, MMX+
-TEXT ·gemmWideKZ(SB), NOSPLIT, $8-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideKZ(SB), NOSPLIT, $8-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -43201,7 +43213,7 @@ TEXT ·gemmWideKZ(SB), NOSPLIT, $8-104
 	PREFETCHT0 128(BX)
 	PREFETCHT0 192(BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Z0
@@ -43289,7 +43301,7 @@ zero:
 start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
-	MOVQ blocks+80(FP), BX
+	MOVQ blocks+96(FP), BX
 	MOVQ x+16(FP), SI
 	MOVQ ldx+24(FP), DI
 	MOVQ xs+32(FP), R8
@@ -43301,6 +43313,7 @@ start:
 	ADDQ R9, R11
 	MOVQ second+72(FP), R12
 	LEAQ (R12)(R12*2), R13
+	MOVQ fetch+80(FP), R14
 
 block:
 	CMPQ   BX, $0x01
@@ -43332,6 +43345,7 @@ block:
 	MOVQ   $0x00000004, (SP)
 
 columns:
+	PREFETCHT1   (R14)
 	VMOVDQU32    (CX), Z0
 	VMOVDQU32    64(CX), Z25
 	VMOVDQU32    128(CX), Z26
@@ -43564,6 +43578,7 @@ columns:
 	VPADDD       Z0, Z23, Z23
 	VPMADDWD     Z27, Z28, Z0
 	VPADDD       Z0, Z24, Z24
+	PREFETCHT1   64(R14)
 	VMOVDQU32    1024(CX), Z0
 	VMOVDQU32    1088(CX), Z25
 	VMOVDQU32    1152(CX), Z26
@@ -43796,6 +43811,7 @@ columns:
 	VPADDD       Z0, Z23, Z23
 	VPMADDWD     Z27, Z28, Z0
 	VPADDD       Z0, Z24, Z24
+	PREFETCHT1   128(R14)
 	VMOVDQU32    2048(CX), Z0
 	VMOVDQU32    2112(CX), Z25
 	VMOVDQU32    2176(CX), Z26
@@ -44028,6 +44044,7 @@ columns:
 	VPADDD       Z0, Z23, Z23
 	VPMADDWD     Z27, Z28, Z0
 	VPADDD       Z0, Z24, Z24
+	PREFETCHT1   192(R14)
 	VMOVDQU32    3072(CX), Z0
 	VMOVDQU32    3136(CX), Z25
 	VMOVDQU32    3200(CX), Z26
@@ -44261,6 +44278,7 @@ columns:
 	VPMADDWD     Z27, Z28, Z0
 	VPADDD       Z0, Z24, Z24
 	ADDQ         $0x00001000, CX
+	ADDQ         step+88(FP), R14
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, R10
 	DECQ         (SP)
@@ -44433,10 +44451,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideKMZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideKMZ(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX512BW, AVX512DQ, AVX512F, MMX+
-TEXT ·gemmWideKMZ(SB), NOSPLIT, $8-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideKMZ(SB), NOSPLIT, $8-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -44474,7 +44492,7 @@ TEXT ·gemmWideKMZ(SB), NOSPLIT, $8-104
 	PREFETCHT0 128(BX)
 	PREFETCHT0 192(BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Z0
@@ -44563,7 +44581,7 @@ start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
 	MOVQ wm+64(FP), BX
-	MOVQ blocks+80(FP), SI
+	MOVQ blocks+96(FP), SI
 	MOVQ x+16(FP), DI
 	MOVQ ldx+24(FP), R8
 	MOVQ xs+32(FP), R9
@@ -44575,6 +44593,7 @@ start:
 	ADDQ R10, R12
 	MOVQ second+72(FP), R13
 	LEAQ (R13)(R13*2), R14
+	MOVQ fetch+80(FP), R15
 
 block:
 	CMPQ   SI, $0x01
@@ -44606,6 +44625,7 @@ block:
 	MOVQ   $0x00000004, (SP)
 
 columns:
+	PREFETCHT1   (R15)
 	VMOVDQU32    (CX), Z0
 	VMOVDQU32    64(CX), Z25
 	VMOVDQU32    128(CX), Z26
@@ -44838,6 +44858,7 @@ columns:
 	VPADDD       Z0, Z23, Z23
 	VPMADDWD     Z27, Z28, Z0
 	VPADDD       Z0, Z24, Z24
+	PREFETCHT1   64(R15)
 	VMOVDQU32    1024(CX), Z0
 	VMOVDQU32    1088(CX), Z25
 	VMOVDQU32    1152(CX), Z26
@@ -45070,6 +45091,7 @@ columns:
 	VPADDD       Z0, Z23, Z23
 	VPMADDWD     Z27, Z28, Z0
 	VPADDD       Z0, Z24, Z24
+	PREFETCHT1   128(R15)
 	VMOVDQU32    2048(CX), Z0
 	VMOVDQU32    2112(CX), Z25
 	VMOVDQU32    2176(CX), Z26
@@ -45302,6 +45324,7 @@ columns:
 	VPADDD       Z0, Z23, Z23
 	VPMADDWD     Z27, Z28, Z0
 	VPADDD       Z0, Z24, Z24
+	PREFETCHT1   192(R15)
 	VMOVDQU32    3072(CX), Z0
 	VMOVDQU32    3136(CX), Z25
 	VMOVDQU32    3200(CX), Z26
@@ -45535,6 +45558,7 @@ columns:
 	VPMADDWD     Z27, Z28, Z0
 	VPADDD       Z0, Z24, Z24
 	ADDQ         $0x00001000, CX
+	ADDQ         step+88(FP), R15
 	ADDQ         $0x40, DI
 	ADDQ         $0x40, R11
 	DECQ         (SP)
@@ -45828,127 +45852,112 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func wideI8AVX512(dst *int16, w *byte, ahead int, blocks int)
-// Requires: AVX, AVX512BW, AVX512F, MMX+
-TEXT ·wideI8AVX512(SB), NOSPLIT, $0-32
+// func wideI8AVX512(dst *int16, w *byte, blocks int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·wideI8AVX512(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
-	MOVQ blocks+24(FP), DX
-	MOVQ ahead+16(FP), BX
+	MOVQ blocks+16(FP), DX
 
 block:
-	CMPQ       DX, $0x01
-	JLT        block_end
-	PREFETCHT0 (CX)(BX*1)
-	VMOVDQU32  (CX), Z0
-	VPSHUFB    spread0<>+0(SB), Z0, Z1
-	VPSUBW     c00800080<>+0(SB), Z1, Z1
-	VMOVDQU32  Z1, (AX)
-	VPSHUFB    spread1<>+0(SB), Z0, Z0
-	VPSUBW     c00800080<>+0(SB), Z0, Z0
-	VMOVDQU32  Z0, 256(AX)
-	PREFETCHT0 64(CX)(BX*1)
-	VMOVDQU32  64(CX), Z0
-	VPSHUFB    spread0<>+0(SB), Z0, Z1
-	VPSUBW     c00800080<>+0(SB), Z1, Z1
-	VMOVDQU32  Z1, 512(AX)
-	VPSHUFB    spread1<>+0(SB), Z0, Z0
-	VPSUBW     c00800080<>+0(SB), Z0, Z0
-	VMOVDQU32  Z0, 768(AX)
-	PREFETCHT0 128(CX)(BX*1)
-	VMOVDQU32  128(CX), Z0
-	VPSHUFB    spread0<>+0(SB), Z0, Z1
-	VPSUBW     c00800080<>+0(SB), Z1, Z1
-	VMOVDQU32  Z1, 1024(AX)
-	VPSHUFB    spread1<>+0(SB), Z0, Z0
-	VPSUBW     c00800080<>+0(SB), Z0, Z0
-	VMOVDQU32  Z0, 1280(AX)
-	PREFETCHT0 192(CX)(BX*1)
-	VMOVDQU32  192(CX), Z0
-	VPSHUFB    spread0<>+0(SB), Z0, Z1
-	VPSUBW     c00800080<>+0(SB), Z1, Z1
-	VMOVDQU32  Z1, 1536(AX)
-	VPSHUFB    spread1<>+0(SB), Z0, Z0
-	VPSUBW     c00800080<>+0(SB), Z0, Z0
-	VMOVDQU32  Z0, 1792(AX)
-	PREFETCHT0 256(CX)(BX*1)
-	VMOVDQU32  256(CX), Z0
-	VPSHUFB    spread0<>+0(SB), Z0, Z1
-	VPSUBW     c00800080<>+0(SB), Z1, Z1
-	VMOVDQU32  Z1, 2048(AX)
-	VPSHUFB    spread1<>+0(SB), Z0, Z0
-	VPSUBW     c00800080<>+0(SB), Z0, Z0
-	VMOVDQU32  Z0, 2304(AX)
-	PREFETCHT0 320(CX)(BX*1)
-	VMOVDQU32  320(CX), Z0
-	VPSHUFB    spread0<>+0(SB), Z0, Z1
-	VPSUBW     c00800080<>+0(SB), Z1, Z1
-	VMOVDQU32  Z1, 2560(AX)
-	VPSHUFB    spread1<>+0(SB), Z0, Z0
-	VPSUBW     c00800080<>+0(SB), Z0, Z0
-	VMOVDQU32  Z0, 2816(AX)
-	PREFETCHT0 384(CX)(BX*1)
-	VMOVDQU32  384(CX), Z0
-	VPSHUFB    spread0<>+0(SB), Z0, Z1
-	VPSUBW     c00800080<>+0(SB), Z1, Z1
-	VMOVDQU32  Z1, 3072(AX)
-	VPSHUFB    spread1<>+0(SB), Z0, Z0
-	VPSUBW     c00800080<>+0(SB), Z0, Z0
-	VMOVDQU32  Z0, 3328(AX)
-	PREFETCHT0 448(CX)(BX*1)
-	VMOVDQU32  448(CX), Z0
-	VPSHUFB    spread0<>+0(SB), Z0, Z1
-	VPSUBW     c00800080<>+0(SB), Z1, Z1
-	VMOVDQU32  Z1, 3584(AX)
-	VPSHUFB    spread1<>+0(SB), Z0, Z0
-	VPSUBW     c00800080<>+0(SB), Z0, Z0
-	VMOVDQU32  Z0, 3840(AX)
-	ADDQ       $0x00000200, CX
-	ADDQ       $0x00001000, AX
-	SUBQ       $0x01, DX
-	JMP        block
+	CMPQ      DX, $0x01
+	JLT       block_end
+	VMOVDQU32 (CX), Z0
+	VPSHUFB   spread0<>+0(SB), Z0, Z1
+	VPSUBW    c00800080<>+0(SB), Z1, Z1
+	VMOVDQU32 Z1, (AX)
+	VPSHUFB   spread1<>+0(SB), Z0, Z0
+	VPSUBW    c00800080<>+0(SB), Z0, Z0
+	VMOVDQU32 Z0, 256(AX)
+	VMOVDQU32 64(CX), Z0
+	VPSHUFB   spread0<>+0(SB), Z0, Z1
+	VPSUBW    c00800080<>+0(SB), Z1, Z1
+	VMOVDQU32 Z1, 512(AX)
+	VPSHUFB   spread1<>+0(SB), Z0, Z0
+	VPSUBW    c00800080<>+0(SB), Z0, Z0
+	VMOVDQU32 Z0, 768(AX)
+	VMOVDQU32 128(CX), Z0
+	VPSHUFB   spread0<>+0(SB), Z0, Z1
+	VPSUBW    c00800080<>+0(SB), Z1, Z1
+	VMOVDQU32 Z1, 1024(AX)
+	VPSHUFB   spread1<>+0(SB), Z0, Z0
+	VPSUBW    c00800080<>+0(SB), Z0, Z0
+	VMOVDQU32 Z0, 1280(AX)
+	VMOVDQU32 192(CX), Z0
+	VPSHUFB   spread0<>+0(SB), Z0, Z1
+	VPSUBW    c00800080<>+0(SB), Z1, Z1
+	VMOVDQU32 Z1, 1536(AX)
+	VPSHUFB   spread1<>+0(SB), Z0, Z0
+	VPSUBW    c00800080<>+0(SB), Z0, Z0
+	VMOVDQU32 Z0, 1792(AX)
+	VMOVDQU32 256(CX), Z0
+	VPSHUFB   spread0<>+0(SB), Z0, Z1
+	VPSUBW    c00800080<>+0(SB), Z1, Z1
+	VMOVDQU32 Z1, 2048(AX)
+	VPSHUFB   spread1<>+0(SB), Z0, Z0
+	VPSUBW    c00800080<>+0(SB), Z0, Z0
+	VMOVDQU32 Z0, 2304(AX)
+	VMOVDQU32 320(CX), Z0
+	VPSHUFB   spread0<>+0(SB), Z0, Z1
+	VPSUBW    c00800080<>+0(SB), Z1, Z1
+	VMOVDQU32 Z1, 2560(AX)
+	VPSHUFB   spread1<>+0(SB), Z0, Z0
+	VPSUBW    c00800080<>+0(SB), Z0, Z0
+	VMOVDQU32 Z0, 2816(AX)
+	VMOVDQU32 384(CX), Z0
+	VPSHUFB   spread0<>+0(SB), Z0, Z1
+	VPSUBW    c00800080<>+0(SB), Z1, Z1
+	VMOVDQU32 Z1, 3072(AX)
+	VPSHUFB   spread1<>+0(SB), Z0, Z0
+	VPSUBW    c00800080<>+0(SB), Z0, Z0
+	VMOVDQU32 Z0, 3328(AX)
+	VMOVDQU32 448(CX), Z0
+	VPSHUFB   spread0<>+0(SB), Z0, Z1
+	VPSUBW    c00800080<>+0(SB), Z1, Z1
+	VMOVDQU32 Z1, 3584(AX)
+	VPSHUFB   spread1<>+0(SB), Z0, Z0
+	VPSUBW    c00800080<>+0(SB), Z0, Z0
+	VMOVDQU32 Z0, 3840(AX)
+	ADDQ      $0x00000200, CX
+	ADDQ      $0x00001000, AX
+	SUBQ      $0x01, DX
+	JMP       block
 
 block_end:
 	VZEROUPPER
 	RET
 
-// func wideI8mAVX512(dst *int16, w *byte, ahead int, blocks int)
-// Requires: AVX, AVX512BW, AVX512F, MMX+
-TEXT ·wideI8mAVX512(SB), NOSPLIT, $0-32
+// func wideI8mAVX512(dst *int16, w *byte, blocks int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·wideI8mAVX512(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
-	MOVQ blocks+24(FP), DX
-	MOVQ ahead+16(FP), BX
+	MOVQ blocks+16(FP), DX
 
 block:
 	CMPQ       DX, $0x01
 	JLT        block_end
 	VMOVDQU32  c1f1f1f1f<>+0(SB), Z0
-	PREFETCHT0 (CX)(BX*1)
 	VPANDD     (CX), Z0, Z1
 	VPSHUFB    spread0<>+0(SB), Z1, Z2
 	VMOVDQU32  Z2, (AX)
 	VPSHUFB    spread1<>+0(SB), Z1, Z1
 	VMOVDQU32  Z1, 256(AX)
-	PREFETCHT0 64(CX)(BX*1)
 	VPANDD     64(CX), Z0, Z1
 	VPSHUFB    spread0<>+0(SB), Z1, Z2
 	VMOVDQU32  Z2, 512(AX)
 	VPSHUFB    spread1<>+0(SB), Z1, Z1
 	VMOVDQU32  Z1, 768(AX)
-	PREFETCHT0 128(CX)(BX*1)
 	VPANDD     128(CX), Z0, Z1
 	VPSHUFB    spread0<>+0(SB), Z1, Z2
 	VMOVDQU32  Z2, 1024(AX)
 	VPSHUFB    spread1<>+0(SB), Z1, Z1
 	VMOVDQU32  Z1, 1280(AX)
-	PREFETCHT0 192(CX)(BX*1)
 	VPANDD     192(CX), Z0, Z1
 	VPSHUFB    spread0<>+0(SB), Z1, Z2
 	VMOVDQU32  Z2, 1536(AX)
 	VPSHUFB    spread1<>+0(SB), Z1, Z1
 	VMOVDQU32  Z1, 1792(AX)
-	PREFETCHT0 256(CX)(BX*1)
 	VPANDD     256(CX), Z0, Z1
 	VPSHUFB    spread0<>+0(SB), Z1, Z2
 	VMOVDQU32  Z2, 2048(AX)
@@ -45989,165 +45998,155 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func wideI4AVX512(dst *int16, w *byte, ahead int, blocks int)
-// Requires: AVX, AVX512BW, AVX512F, MMX+
-TEXT ·wideI4AVX512(SB), NOSPLIT, $0-32
+// func wideI4AVX512(dst *int16, w *byte, blocks int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·wideI4AVX512(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
-	MOVQ blocks+24(FP), DX
-	MOVQ ahead+16(FP), BX
+	MOVQ blocks+16(FP), DX
 
 block:
-	CMPQ       DX, $0x01
-	JLT        block_end
-	PREFETCHT0 (CX)(BX*1)
-	VMOVDQU32  (CX), Z0
-	VPSRLW     $0x04, Z0, Z1
-	VPANDD     c0f0f0f0f<>+0(SB), Z0, Z0
-	VPANDD     c0f0f0f0f<>+0(SB), Z1, Z1
-	VPSHUFB    spread0<>+0(SB), Z0, Z2
-	VMOVDQU32  Z2, (AX)
-	VPSHUFB    spread1<>+0(SB), Z0, Z0
-	VMOVDQU32  Z0, 256(AX)
-	VPSHUFB    spread0<>+0(SB), Z1, Z0
-	VMOVDQU32  Z0, 2048(AX)
-	VPSHUFB    spread1<>+0(SB), Z1, Z0
-	VMOVDQU32  Z0, 2304(AX)
-	PREFETCHT0 64(CX)(BX*1)
-	VMOVDQU32  64(CX), Z0
-	VPSRLW     $0x04, Z0, Z1
-	VPANDD     c0f0f0f0f<>+0(SB), Z0, Z0
-	VPANDD     c0f0f0f0f<>+0(SB), Z1, Z1
-	VPSHUFB    spread0<>+0(SB), Z0, Z2
-	VMOVDQU32  Z2, 512(AX)
-	VPSHUFB    spread1<>+0(SB), Z0, Z0
-	VMOVDQU32  Z0, 768(AX)
-	VPSHUFB    spread0<>+0(SB), Z1, Z0
-	VMOVDQU32  Z0, 2560(AX)
-	VPSHUFB    spread1<>+0(SB), Z1, Z0
-	VMOVDQU32  Z0, 2816(AX)
-	PREFETCHT0 128(CX)(BX*1)
-	VMOVDQU32  128(CX), Z0
-	VPSRLW     $0x04, Z0, Z1
-	VPANDD     c0f0f0f0f<>+0(SB), Z0, Z0
-	VPANDD     c0f0f0f0f<>+0(SB), Z1, Z1
-	VPSHUFB    spread0<>+0(SB), Z0, Z2
-	VMOVDQU32  Z2, 1024(AX)
-	VPSHUFB    spread1<>+0(SB), Z0, Z0
-	VMOVDQU32  Z0, 1280(AX)
-	VPSHUFB    spread0<>+0(SB), Z1, Z0
-	VMOVDQU32  Z0, 3072(AX)
-	VPSHUFB    spread1<>+0(SB), Z1, Z0
-	VMOVDQU32  Z0, 3328(AX)
-	PREFETCHT0 192(CX)(BX*1)
-	VMOVDQU32  192(CX), Z0
-	VPSRLW     $0x04, Z0, Z1
-	VPANDD     c0f0f0f0f<>+0(SB), Z0, Z0
-	VPANDD     c0f0f0f0f<>+0(SB), Z1, Z1
-	VPSHUFB    spread0<>+0(SB), Z0, Z2
-	VMOVDQU32  Z2, 1536(AX)
-	VPSHUFB    spread1<>+0(SB), Z0, Z0
-	VMOVDQU32  Z0, 1792(AX)
-	VPSHUFB    spread0<>+0(SB), Z1, Z0
-	VMOVDQU32  Z0, 3584(AX)
-	VPSHUFB    spread1<>+0(SB), Z1, Z0
-	VMOVDQU32  Z0, 3840(AX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x00001000, AX
-	SUBQ       $0x01, DX
-	JMP        block
+	CMPQ      DX, $0x01
+	JLT       block_end
+	VMOVDQU32 (CX), Z0
+	VPSRLW    $0x04, Z0, Z1
+	VPANDD    c0f0f0f0f<>+0(SB), Z0, Z0
+	VPANDD    c0f0f0f0f<>+0(SB), Z1, Z1
+	VPSHUFB   spread0<>+0(SB), Z0, Z2
+	VMOVDQU32 Z2, (AX)
+	VPSHUFB   spread1<>+0(SB), Z0, Z0
+	VMOVDQU32 Z0, 256(AX)
+	VPSHUFB   spread0<>+0(SB), Z1, Z0
+	VMOVDQU32 Z0, 2048(AX)
+	VPSHUFB   spread1<>+0(SB), Z1, Z0
+	VMOVDQU32 Z0, 2304(AX)
+	VMOVDQU32 64(CX), Z0
+	VPSRLW    $0x04, Z0, Z1
+	VPANDD    c0f0f0f0f<>+0(SB), Z0, Z0
+	VPANDD    c0f0f0f0f<>+0(SB), Z1, Z1
+	VPSHUFB   spread0<>+0(SB), Z0, Z2
+	VMOVDQU32 Z2, 512(AX)
+	VPSHUFB   spread1<>+0(SB), Z0, Z0
+	VMOVDQU32 Z0, 768(AX)
+	VPSHUFB   spread0<>+0(SB), Z1, Z0
+	VMOVDQU32 Z0, 2560(AX)
+	VPSHUFB   spread1<>+0(SB), Z1, Z0
+	VMOVDQU32 Z0, 2816(AX)
+	VMOVDQU32 128(CX), Z0
+	VPSRLW    $0x04, Z0, Z1
+	VPANDD    c0f0f0f0f<>+0(SB), Z0, Z0
+	VPANDD    c0f0f0f0f<>+0(SB), Z1, Z1
+	VPSHUFB   spread0<>+0(SB), Z0, Z2
+	VMOVDQU32 Z2, 1024(AX)
+	VPSHUFB   spread1<>+0(SB), Z0, Z0
+	VMOVDQU32 Z0, 1280(AX)
+	VPSHUFB   spread0<>+0(SB), Z1, Z0
+	VMOVDQU32 Z0, 3072(AX)
+	VPSHUFB   spread1<>+0(SB), Z1, Z0
+	VMOVDQU32 Z0, 3328(AX)
+	VMOVDQU32 192(CX), Z0
+	VPSRLW    $0x04, Z0, Z1
+	VPANDD    c0f0f0f0f<>+0(SB), Z0, Z0
+	VPANDD    c0f0f0f0f<>+0(SB), Z1, Z1
+	VPSHUFB   spread0<>+0(SB), Z0, Z2
+	VMOVDQU32 Z2, 1536(AX)
+	VPSHUFB   spread1<>+0(SB), Z0, Z0
+	VMOVDQU32 Z0, 1792(AX)
+	VPSHUFB   spread0<>+0(SB), Z1, Z0
+	VMOVDQU32 Z0, 3584(AX)
+	VPSHUFB   spread1<>+0(SB), Z1, Z0
+	VMOVDQU32 Z0, 3840(AX)
+	ADDQ      $0x00000100, CX
+	ADDQ      $0x00001000, AX
+	SUBQ      $0x01, DX
+	JMP       block
 
 block_end:
 	VZEROUPPER
 	RET
 
-// func wideK4AVX512(dst *int16, w *byte, sc *byte, ahead int, blocks int)
-// Requires: AVX, AVX512BW, AVX512F, MMX+
-TEXT ·wideK4AVX512(SB), NOSPLIT, $0-40
+// func wideK4AVX512(dst *int16, w *byte, sc *byte, blocks int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·wideK4AVX512(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
-	MOVQ blocks+32(FP), DX
+	MOVQ blocks+24(FP), DX
 	MOVQ sc+16(FP), BX
-	MOVQ ahead+24(FP), SI
 
 block:
-	CMPQ       DX, $0x01
-	JLT        block_end
-	PREFETCHT0 (CX)(SI*1)
-	PREFETCHT0 64(CX)(SI*1)
-	PREFETCHT0 128(CX)(SI*1)
-	PREFETCHT0 192(CX)(SI*1)
-	VPMOVSXBD  (BX), Z0
-	VPSHUFB    pairOrderAVX512<>+0(SB), Z0, Z0
-	VMOVDQU32  (CX), Z1
-	VPSRLW     $0x04, Z1, Z2
-	VPANDD     c0f0f0f0f<>+0(SB), Z1, Z1
-	VPANDD     c0f0f0f0f<>+0(SB), Z2, Z2
-	VPSHUFB    spread0<>+0(SB), Z1, Z3
-	VPMULLW    Z0, Z3, Z3
-	VMOVDQU32  Z3, (AX)
-	VPSHUFB    spread1<>+0(SB), Z1, Z1
-	VPMULLW    Z0, Z1, Z1
-	VMOVDQU32  Z1, 256(AX)
-	VPSHUFB    spread0<>+0(SB), Z2, Z1
-	VPMULLW    Z0, Z1, Z1
-	VMOVDQU32  Z1, 2048(AX)
-	VPSHUFB    spread1<>+0(SB), Z2, Z1
-	VPMULLW    Z0, Z1, Z1
-	VMOVDQU32  Z1, 2304(AX)
-	VMOVDQU32  64(CX), Z1
-	VPSRLW     $0x04, Z1, Z2
-	VPANDD     c0f0f0f0f<>+0(SB), Z1, Z1
-	VPANDD     c0f0f0f0f<>+0(SB), Z2, Z2
-	VPSHUFB    spread0<>+0(SB), Z1, Z3
-	VPMULLW    Z0, Z3, Z3
-	VMOVDQU32  Z3, 512(AX)
-	VPSHUFB    spread1<>+0(SB), Z1, Z1
-	VPMULLW    Z0, Z1, Z1
-	VMOVDQU32  Z1, 768(AX)
-	VPSHUFB    spread0<>+0(SB), Z2, Z1
-	VPMULLW    Z0, Z1, Z1
-	VMOVDQU32  Z1, 2560(AX)
-	VPSHUFB    spread1<>+0(SB), Z2, Z1
-	VPMULLW    Z0, Z1, Z1
-	VMOVDQU32  Z1, 2816(AX)
-	VMOVDQU32  128(CX), Z1
-	VPSRLW     $0x04, Z1, Z2
-	VPANDD     c0f0f0f0f<>+0(SB), Z1, Z1
-	VPANDD     c0f0f0f0f<>+0(SB), Z2, Z2
-	VPSHUFB    spread0<>+0(SB), Z1, Z3
-	VPMULLW    Z0, Z3, Z3
-	VMOVDQU32  Z3, 1024(AX)
-	VPSHUFB    spread1<>+0(SB), Z1, Z1
-	VPMULLW    Z0, Z1, Z1
-	VMOVDQU32  Z1, 1280(AX)
-	VPSHUFB    spread0<>+0(SB), Z2, Z1
-	VPMULLW    Z0, Z1, Z1
-	VMOVDQU32  Z1, 3072(AX)
-	VPSHUFB    spread1<>+0(SB), Z2, Z1
-	VPMULLW    Z0, Z1, Z1
-	VMOVDQU32  Z1, 3328(AX)
-	VMOVDQU32  192(CX), Z1
-	VPSRLW     $0x04, Z1, Z2
-	VPANDD     c0f0f0f0f<>+0(SB), Z1, Z1
-	VPANDD     c0f0f0f0f<>+0(SB), Z2, Z2
-	VPSHUFB    spread0<>+0(SB), Z1, Z3
-	VPMULLW    Z0, Z3, Z3
-	VMOVDQU32  Z3, 1536(AX)
-	VPSHUFB    spread1<>+0(SB), Z1, Z1
-	VPMULLW    Z0, Z1, Z1
-	VMOVDQU32  Z1, 1792(AX)
-	VPSHUFB    spread0<>+0(SB), Z2, Z1
-	VPMULLW    Z0, Z1, Z1
-	VMOVDQU32  Z1, 3584(AX)
-	VPSHUFB    spread1<>+0(SB), Z2, Z1
-	VPMULLW    Z0, Z1, Z1
-	VMOVDQU32  Z1, 3840(AX)
-	ADDQ       $0x00000100, CX
-	ADDQ       $0x10, BX
-	ADDQ       $0x00001000, AX
-	SUBQ       $0x01, DX
-	JMP        block
+	CMPQ      DX, $0x01
+	JLT       block_end
+	VPMOVSXBD (BX), Z0
+	VPSHUFB   pairOrderAVX512<>+0(SB), Z0, Z0
+	VMOVDQU32 (CX), Z1
+	VPSRLW    $0x04, Z1, Z2
+	VPANDD    c0f0f0f0f<>+0(SB), Z1, Z1
+	VPANDD    c0f0f0f0f<>+0(SB), Z2, Z2
+	VPSHUFB   spread0<>+0(SB), Z1, Z3
+	VPMULLW   Z0, Z3, Z3
+	VMOVDQU32 Z3, (AX)
+	VPSHUFB   spread1<>+0(SB), Z1, Z1
+	VPMULLW   Z0, Z1, Z1
+	VMOVDQU32 Z1, 256(AX)
+	VPSHUFB   spread0<>+0(SB), Z2, Z1
+	VPMULLW   Z0, Z1, Z1
+	VMOVDQU32 Z1, 2048(AX)
+	VPSHUFB   spread1<>+0(SB), Z2, Z1
+	VPMULLW   Z0, Z1, Z1
+	VMOVDQU32 Z1, 2304(AX)
+	VMOVDQU32 64(CX), Z1
+	VPSRLW    $0x04, Z1, Z2
+	VPANDD    c0f0f0f0f<>+0(SB), Z1, Z1
+	VPANDD    c0f0f0f0f<>+0(SB), Z2, Z2
+	VPSHUFB   spread0<>+0(SB), Z1, Z3
+	VPMULLW   Z0, Z3, Z3
+	VMOVDQU32 Z3, 512(AX)
+	VPSHUFB   spread1<>+0(SB), Z1, Z1
+	VPMULLW   Z0, Z1, Z1
+	VMOVDQU32 Z1, 768(AX)
+	VPSHUFB   spread0<>+0(SB), Z2, Z1
+	VPMULLW   Z0, Z1, Z1
+	VMOVDQU32 Z1, 2560(AX)
+	VPSHUFB   spread1<>+0(SB), Z2, Z1
+	VPMULLW   Z0, Z1, Z1
+	VMOVDQU32 Z1, 2816(AX)
+	VMOVDQU32 128(CX), Z1
+	VPSRLW    $0x04, Z1, Z2
+	VPANDD    c0f0f0f0f<>+0(SB), Z1, Z1
+	VPANDD    c0f0f0f0f<>+0(SB), Z2, Z2
+	VPSHUFB   spread0<>+0(SB), Z1, Z3
+	VPMULLW   Z0, Z3, Z3
+	VMOVDQU32 Z3, 1024(AX)
+	VPSHUFB   spread1<>+0(SB), Z1, Z1
+	VPMULLW   Z0, Z1, Z1
+	VMOVDQU32 Z1, 1280(AX)
+	VPSHUFB   spread0<>+0(SB), Z2, Z1
+	VPMULLW   Z0, Z1, Z1
+	VMOVDQU32 Z1, 3072(AX)
+	VPSHUFB   spread1<>+0(SB), Z2, Z1
+	VPMULLW   Z0, Z1, Z1
+	VMOVDQU32 Z1, 3328(AX)
+	VMOVDQU32 192(CX), Z1
+	VPSRLW    $0x04, Z1, Z2
+	VPANDD    c0f0f0f0f<>+0(SB), Z1, Z1
+	VPANDD    c0f0f0f0f<>+0(SB), Z2, Z2
+	VPSHUFB   spread0<>+0(SB), Z1, Z3
+	VPMULLW   Z0, Z3, Z3
+	VMOVDQU32 Z3, 1536(AX)
+	VPSHUFB   spread1<>+0(SB), Z1, Z1
+	VPMULLW   Z0, Z1, Z1
+	VMOVDQU32 Z1, 1792(AX)
+	VPSHUFB   spread0<>+0(SB), Z2, Z1
+	VPMULLW   Z0, Z1, Z1
+	VMOVDQU32 Z1, 3584(AX)
+	VPSHUFB   spread1<>+0(SB), Z2, Z1
+	VPMULLW   Z0, Z1, Z1
+	VMOVDQU32 Z1, 3840(AX)
+	ADDQ      $0x00000100, CX
+	ADDQ      $0x10, BX
+	ADDQ      $0x00001000, AX
+	SUBQ      $0x01, DX
+	JMP       block
 
 block_end:
 	VZEROUPPER
@@ -46171,23 +46170,17 @@ DATA pairOrderAVX512<>+56(SB)/4, $0x09080908
 DATA pairOrderAVX512<>+60(SB)/4, $0x0d0c0d0c
 GLOBL pairOrderAVX512<>(SB), RODATA|NOPTR, $64
 
-// func wideK5AVX512(dst *int16, w *byte, sc *byte, ahead int, blocks int)
-// Requires: AVX, AVX512BW, AVX512F, MMX+
-TEXT ·wideK5AVX512(SB), NOSPLIT, $0-40
+// func wideK5AVX512(dst *int16, w *byte, sc *byte, blocks int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·wideK5AVX512(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
-	MOVQ blocks+32(FP), DX
+	MOVQ blocks+24(FP), DX
 	MOVQ sc+16(FP), BX
-	MOVQ ahead+24(FP), SI
 
 block:
 	CMPQ       DX, $0x01
 	JLT        block_end
-	PREFETCHT0 (CX)(SI*1)
-	PREFETCHT0 64(CX)(SI*1)
-	PREFETCHT0 128(CX)(SI*1)
-	PREFETCHT0 192(CX)(SI*1)
-	PREFETCHT0 256(CX)(SI*1)
 	VPMOVSXBD  (BX), Z0
 	VPSHUFB    pairOrderAVX512<>+0(SB), Z0, Z0
 	VMOVDQU32  c1f1f1f1f<>+0(SB), Z1
@@ -46268,24 +46261,17 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func wideK6AVX512(dst *int16, w *byte, sc *byte, ahead int, blocks int)
-// Requires: AVX, AVX512BW, AVX512F, MMX+
-TEXT ·wideK6AVX512(SB), NOSPLIT, $0-40
+// func wideK6AVX512(dst *int16, w *byte, sc *byte, blocks int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·wideK6AVX512(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), AX
 	MOVQ w+8(FP), CX
-	MOVQ blocks+32(FP), DX
+	MOVQ blocks+24(FP), DX
 	MOVQ sc+16(FP), BX
-	MOVQ ahead+24(FP), SI
 
 block:
 	CMPQ       DX, $0x01
 	JLT        block_end
-	PREFETCHT0 (CX)(SI*1)
-	PREFETCHT0 64(CX)(SI*1)
-	PREFETCHT0 128(CX)(SI*1)
-	PREFETCHT0 192(CX)(SI*1)
-	PREFETCHT0 256(CX)(SI*1)
-	PREFETCHT0 320(CX)(SI*1)
 	VPMOVSXBD  (BX), Z0
 	VPSHUFB    pairOrderAVX512<>+0(SB), Z0, Z0
 	VMOVDQU32  c3f3f3f3f<>+0(SB), Z1
@@ -73749,10 +73735,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VNNI, MMX+
-TEXT ·gemmWideZV(SB), NOSPLIT, $0-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideZV(SB), NOSPLIT, $0-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -73790,7 +73776,7 @@ TEXT ·gemmWideZV(SB), NOSPLIT, $0-104
 	PREFETCHT0 128(BX)
 	PREFETCHT0 192(BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Z0
@@ -73878,7 +73864,7 @@ zero:
 start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
-	MOVQ blocks+80(FP), BX
+	MOVQ blocks+96(FP), BX
 	MOVQ x+16(FP), SI
 	MOVQ ldx+24(FP), DI
 	MOVQ xs+32(FP), R8
@@ -73890,6 +73876,7 @@ start:
 	ADDQ R9, R11
 	MOVQ second+72(FP), R12
 	LEAQ (R12)(R12*2), R13
+	MOVQ fetch+80(FP), R14
 
 block:
 	CMPQ         BX, $0x01
@@ -73918,6 +73905,7 @@ block:
 	VPXORD       Z22, Z22, Z22
 	VPXORD       Z23, Z23, Z23
 	VPXORD       Z24, Z24, Z24
+	PREFETCHT1   (R14)
 	VMOVDQU32    (CX), Z0
 	VMOVDQU32    64(CX), Z25
 	VMOVDQU32    128(CX), Z26
@@ -74054,6 +74042,7 @@ block:
 	VPDPWSSD     Z28, Z25, Z22
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
+	PREFETCHT1   64(R14)
 	VMOVDQU32    1024(CX), Z0
 	VMOVDQU32    1088(CX), Z25
 	VMOVDQU32    1152(CX), Z26
@@ -74190,6 +74179,7 @@ block:
 	VPDPWSSD     Z28, Z25, Z22
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
+	PREFETCHT1   128(R14)
 	VMOVDQU32    2048(CX), Z0
 	VMOVDQU32    2112(CX), Z25
 	VMOVDQU32    2176(CX), Z26
@@ -74326,6 +74316,7 @@ block:
 	VPDPWSSD     Z28, Z25, Z22
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
+	PREFETCHT1   192(R14)
 	VMOVDQU32    3072(CX), Z0
 	VMOVDQU32    3136(CX), Z25
 	VMOVDQU32    3200(CX), Z26
@@ -74463,6 +74454,7 @@ block:
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
 	ADDQ         $0x00001000, CX
+	ADDQ         step+88(FP), R14
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, R10
 	VBROADCASTSS (R8), Z0
@@ -74633,10 +74625,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideMZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideMZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VNNI, MMX+
-TEXT ·gemmWideMZV(SB), NOSPLIT, $0-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideMZV(SB), NOSPLIT, $0-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -74674,7 +74666,7 @@ TEXT ·gemmWideMZV(SB), NOSPLIT, $0-104
 	PREFETCHT0 128(BX)
 	PREFETCHT0 192(BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Z0
@@ -74763,7 +74755,7 @@ start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
 	MOVQ wm+64(FP), BX
-	MOVQ blocks+80(FP), SI
+	MOVQ blocks+96(FP), SI
 	MOVQ x+16(FP), DI
 	MOVQ ldx+24(FP), R8
 	MOVQ xs+32(FP), R9
@@ -74775,6 +74767,7 @@ start:
 	ADDQ R10, R12
 	MOVQ second+72(FP), R13
 	LEAQ (R13)(R13*2), R14
+	MOVQ fetch+80(FP), R15
 
 block:
 	CMPQ         SI, $0x01
@@ -74803,6 +74796,7 @@ block:
 	VPXORD       Z22, Z22, Z22
 	VPXORD       Z23, Z23, Z23
 	VPXORD       Z24, Z24, Z24
+	PREFETCHT1   (R15)
 	VMOVDQU32    (CX), Z0
 	VMOVDQU32    64(CX), Z25
 	VMOVDQU32    128(CX), Z26
@@ -74939,6 +74933,7 @@ block:
 	VPDPWSSD     Z28, Z25, Z22
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
+	PREFETCHT1   64(R15)
 	VMOVDQU32    1024(CX), Z0
 	VMOVDQU32    1088(CX), Z25
 	VMOVDQU32    1152(CX), Z26
@@ -75075,6 +75070,7 @@ block:
 	VPDPWSSD     Z28, Z25, Z22
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
+	PREFETCHT1   128(R15)
 	VMOVDQU32    2048(CX), Z0
 	VMOVDQU32    2112(CX), Z25
 	VMOVDQU32    2176(CX), Z26
@@ -75211,6 +75207,7 @@ block:
 	VPDPWSSD     Z28, Z25, Z22
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
+	PREFETCHT1   192(R15)
 	VMOVDQU32    3072(CX), Z0
 	VMOVDQU32    3136(CX), Z25
 	VMOVDQU32    3200(CX), Z26
@@ -75348,6 +75345,7 @@ block:
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
 	ADDQ         $0x00001000, CX
+	ADDQ         step+88(FP), R15
 	ADDQ         $0x40, DI
 	ADDQ         $0x40, R11
 	VBROADCASTSS (R9), Z0
@@ -75549,10 +75547,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideKZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideKZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VNNI, MMX+
-TEXT ·gemmWideKZV(SB), NOSPLIT, $8-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideKZV(SB), NOSPLIT, $8-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -75590,7 +75588,7 @@ TEXT ·gemmWideKZV(SB), NOSPLIT, $8-104
 	PREFETCHT0 128(BX)
 	PREFETCHT0 192(BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Z0
@@ -75678,7 +75676,7 @@ zero:
 start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
-	MOVQ blocks+80(FP), BX
+	MOVQ blocks+96(FP), BX
 	MOVQ x+16(FP), SI
 	MOVQ ldx+24(FP), DI
 	MOVQ xs+32(FP), R8
@@ -75690,6 +75688,7 @@ start:
 	ADDQ R9, R11
 	MOVQ second+72(FP), R12
 	LEAQ (R12)(R12*2), R13
+	MOVQ fetch+80(FP), R14
 
 block:
 	CMPQ   BX, $0x01
@@ -75721,6 +75720,7 @@ block:
 	MOVQ   $0x00000004, (SP)
 
 columns:
+	PREFETCHT1   (R14)
 	VMOVDQU32    (CX), Z0
 	VMOVDQU32    64(CX), Z25
 	VMOVDQU32    128(CX), Z26
@@ -75857,6 +75857,7 @@ columns:
 	VPDPWSSD     Z28, Z25, Z22
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
+	PREFETCHT1   64(R14)
 	VMOVDQU32    1024(CX), Z0
 	VMOVDQU32    1088(CX), Z25
 	VMOVDQU32    1152(CX), Z26
@@ -75993,6 +75994,7 @@ columns:
 	VPDPWSSD     Z28, Z25, Z22
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
+	PREFETCHT1   128(R14)
 	VMOVDQU32    2048(CX), Z0
 	VMOVDQU32    2112(CX), Z25
 	VMOVDQU32    2176(CX), Z26
@@ -76129,6 +76131,7 @@ columns:
 	VPDPWSSD     Z28, Z25, Z22
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
+	PREFETCHT1   192(R14)
 	VMOVDQU32    3072(CX), Z0
 	VMOVDQU32    3136(CX), Z25
 	VMOVDQU32    3200(CX), Z26
@@ -76266,6 +76269,7 @@ columns:
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
 	ADDQ         $0x00001000, CX
+	ADDQ         step+88(FP), R14
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, R10
 	DECQ         (SP)
@@ -76438,10 +76442,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideKMZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideKMZV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VNNI, MMX+
-TEXT ·gemmWideKMZV(SB), NOSPLIT, $8-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideKMZV(SB), NOSPLIT, $8-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -76479,7 +76483,7 @@ TEXT ·gemmWideKMZV(SB), NOSPLIT, $8-104
 	PREFETCHT0 128(BX)
 	PREFETCHT0 192(BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Z0
@@ -76568,7 +76572,7 @@ start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
 	MOVQ wm+64(FP), BX
-	MOVQ blocks+80(FP), SI
+	MOVQ blocks+96(FP), SI
 	MOVQ x+16(FP), DI
 	MOVQ ldx+24(FP), R8
 	MOVQ xs+32(FP), R9
@@ -76580,6 +76584,7 @@ start:
 	ADDQ R10, R12
 	MOVQ second+72(FP), R13
 	LEAQ (R13)(R13*2), R14
+	MOVQ fetch+80(FP), R15
 
 block:
 	CMPQ   SI, $0x01
@@ -76611,6 +76616,7 @@ block:
 	MOVQ   $0x00000004, (SP)
 
 columns:
+	PREFETCHT1   (R15)
 	VMOVDQU32    (CX), Z0
 	VMOVDQU32    64(CX), Z25
 	VMOVDQU32    128(CX), Z26
@@ -76747,6 +76753,7 @@ columns:
 	VPDPWSSD     Z28, Z25, Z22
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
+	PREFETCHT1   64(R15)
 	VMOVDQU32    1024(CX), Z0
 	VMOVDQU32    1088(CX), Z25
 	VMOVDQU32    1152(CX), Z26
@@ -76883,6 +76890,7 @@ columns:
 	VPDPWSSD     Z28, Z25, Z22
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
+	PREFETCHT1   128(R15)
 	VMOVDQU32    2048(CX), Z0
 	VMOVDQU32    2112(CX), Z25
 	VMOVDQU32    2176(CX), Z26
@@ -77019,6 +77027,7 @@ columns:
 	VPDPWSSD     Z28, Z25, Z22
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
+	PREFETCHT1   192(R15)
 	VMOVDQU32    3072(CX), Z0
 	VMOVDQU32    3136(CX), Z25
 	VMOVDQU32    3200(CX), Z26
@@ -77156,6 +77165,7 @@ columns:
 	VPDPWSSD     Z28, Z26, Z23
 	VPDPWSSD     Z28, Z27, Z24
 	ADDQ         $0x00001000, CX
+	ADDQ         step+88(FP), R15
 	ADDQ         $0x40, DI
 	ADDQ         $0x40, R11
 	DECQ         (SP)

@@ -129,15 +129,15 @@ func gemmC8Vx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, 
 func gemmC8Vx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, wide *float64, blocks int)
 
 //go:noescape
-func gemmWideV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideKV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideKV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 //go:noescape
-func gemmWideKMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+func gemmWideKMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 
 func peakI8AVXVNNI(n int)

@@ -22226,10 +22226,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmWideV(SB), NOSPLIT, $0-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideV(SB), NOSPLIT, $0-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -22249,7 +22249,7 @@ TEXT ·gemmWideV(SB), NOSPLIT, $0-104
 	ADDQ       DX, BX
 	PREFETCHT0 (BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Y0
@@ -22301,7 +22301,7 @@ zero:
 start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
-	MOVQ blocks+80(FP), BX
+	MOVQ blocks+96(FP), BX
 	MOVQ x+16(FP), SI
 	MOVQ ldx+24(FP), DI
 	MOVQ xs+32(FP), R8
@@ -22312,6 +22312,7 @@ start:
 	LEAQ (R8)(R9*2), R11
 	ADDQ R9, R11
 	MOVQ second+72(FP), R12
+	MOVQ fetch+80(FP), R13
 
 block:
 	CMPQ         BX, $0x01
@@ -22328,6 +22329,7 @@ block:
 	VPXOR        Y9, Y9, Y9
 	VPXOR        Y10, Y10, Y10
 	VPXOR        Y11, Y11, Y11
+	PREFETCHT1   (R13)
 	VMOVDQU      (CX), Y12
 	VMOVDQU      32(CX), Y13
 	VPBROADCASTD (SI), Y14
@@ -22552,6 +22554,7 @@ block:
 	// VPDPWSSD, VEX
 	LONG         $0x521542c4
 	BYTE         $0xde
+	PREFETCHT1   64(R13)
 	VMOVDQU      256(CX), Y12
 	VMOVDQU      288(CX), Y13
 	VPBROADCASTD 16(SI), Y14
@@ -22776,6 +22779,7 @@ block:
 	// VPDPWSSD, VEX
 	LONG         $0x521542c4
 	BYTE         $0xde
+	PREFETCHT1   128(R13)
 	VMOVDQU      512(CX), Y12
 	VMOVDQU      544(CX), Y13
 	VPBROADCASTD 32(SI), Y14
@@ -23000,6 +23004,7 @@ block:
 	// VPDPWSSD, VEX
 	LONG         $0x521542c4
 	BYTE         $0xde
+	PREFETCHT1   192(R13)
 	VMOVDQU      768(CX), Y12
 	VMOVDQU      800(CX), Y13
 	VPBROADCASTD 48(SI), Y14
@@ -23225,6 +23230,7 @@ block:
 	LONG         $0x521542c4
 	BYTE         $0xde
 	ADDQ         $0x00000400, CX
+	ADDQ         step+88(FP), R13
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, R10
 	VBROADCASTSS (R8), Y12
@@ -23323,10 +23329,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmWideMV(SB), NOSPLIT, $0-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideMV(SB), NOSPLIT, $0-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -23346,7 +23352,7 @@ TEXT ·gemmWideMV(SB), NOSPLIT, $0-104
 	ADDQ       DX, BX
 	PREFETCHT0 (BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Y0
@@ -23399,7 +23405,7 @@ start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
 	MOVQ wm+64(FP), BX
-	MOVQ blocks+80(FP), SI
+	MOVQ blocks+96(FP), SI
 	MOVQ x+16(FP), DI
 	MOVQ ldx+24(FP), R8
 	MOVQ xs+32(FP), R9
@@ -23410,6 +23416,7 @@ start:
 	LEAQ (R9)(R10*2), R12
 	ADDQ R10, R12
 	MOVQ second+72(FP), R13
+	MOVQ fetch+80(FP), R14
 
 block:
 	CMPQ         SI, $0x01
@@ -23426,6 +23433,7 @@ block:
 	VPXOR        Y9, Y9, Y9
 	VPXOR        Y10, Y10, Y10
 	VPXOR        Y11, Y11, Y11
+	PREFETCHT1   (R14)
 	VMOVDQU      (CX), Y12
 	VMOVDQU      32(CX), Y13
 	VPBROADCASTD (DI), Y14
@@ -23650,6 +23658,7 @@ block:
 	// VPDPWSSD, VEX
 	LONG         $0x521542c4
 	BYTE         $0xde
+	PREFETCHT1   64(R14)
 	VMOVDQU      256(CX), Y12
 	VMOVDQU      288(CX), Y13
 	VPBROADCASTD 16(DI), Y14
@@ -23874,6 +23883,7 @@ block:
 	// VPDPWSSD, VEX
 	LONG         $0x521542c4
 	BYTE         $0xde
+	PREFETCHT1   128(R14)
 	VMOVDQU      512(CX), Y12
 	VMOVDQU      544(CX), Y13
 	VPBROADCASTD 32(DI), Y14
@@ -24098,6 +24108,7 @@ block:
 	// VPDPWSSD, VEX
 	LONG         $0x521542c4
 	BYTE         $0xde
+	PREFETCHT1   192(R14)
 	VMOVDQU      768(CX), Y12
 	VMOVDQU      800(CX), Y13
 	VPBROADCASTD 48(DI), Y14
@@ -24323,6 +24334,7 @@ block:
 	LONG         $0x521542c4
 	BYTE         $0xde
 	ADDQ         $0x00000400, CX
+	ADDQ         step+88(FP), R14
 	ADDQ         $0x40, DI
 	ADDQ         $0x40, R11
 	VBROADCASTSS (R9), Y12
@@ -24440,10 +24452,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideKV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideKV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmWideKV(SB), NOSPLIT, $8-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideKV(SB), NOSPLIT, $8-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -24463,7 +24475,7 @@ TEXT ·gemmWideKV(SB), NOSPLIT, $8-104
 	ADDQ       DX, BX
 	PREFETCHT0 (BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Y0
@@ -24515,7 +24527,7 @@ zero:
 start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
-	MOVQ blocks+80(FP), BX
+	MOVQ blocks+96(FP), BX
 	MOVQ x+16(FP), SI
 	MOVQ ldx+24(FP), DI
 	MOVQ xs+32(FP), R8
@@ -24526,6 +24538,7 @@ start:
 	LEAQ (R8)(R9*2), R11
 	ADDQ R9, R11
 	MOVQ second+72(FP), R12
+	MOVQ fetch+80(FP), R13
 
 block:
 	CMPQ  BX, $0x01
@@ -24545,6 +24558,7 @@ block:
 	MOVQ  $0x00000004, (SP)
 
 columns:
+	PREFETCHT1   (R13)
 	VMOVDQU      (CX), Y12
 	VMOVDQU      32(CX), Y13
 	VPBROADCASTD (SI), Y14
@@ -24769,6 +24783,7 @@ columns:
 	// VPDPWSSD, VEX
 	LONG         $0x521542c4
 	BYTE         $0xde
+	PREFETCHT1   64(R13)
 	VMOVDQU      256(CX), Y12
 	VMOVDQU      288(CX), Y13
 	VPBROADCASTD 16(SI), Y14
@@ -24993,6 +25008,7 @@ columns:
 	// VPDPWSSD, VEX
 	LONG         $0x521542c4
 	BYTE         $0xde
+	PREFETCHT1   128(R13)
 	VMOVDQU      512(CX), Y12
 	VMOVDQU      544(CX), Y13
 	VPBROADCASTD 32(SI), Y14
@@ -25217,6 +25233,7 @@ columns:
 	// VPDPWSSD, VEX
 	LONG         $0x521542c4
 	BYTE         $0xde
+	PREFETCHT1   192(R13)
 	VMOVDQU      768(CX), Y12
 	VMOVDQU      800(CX), Y13
 	VPBROADCASTD 48(SI), Y14
@@ -25442,6 +25459,7 @@ columns:
 	LONG         $0x521542c4
 	BYTE         $0xde
 	ADDQ         $0x00000400, CX
+	ADDQ         step+88(FP), R13
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, R10
 	DECQ         (SP)
@@ -25542,10 +25560,10 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideKMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)
+// func gemmWideKMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmWideKMV(SB), NOSPLIT, $8-104
-	MOVQ       work+96(FP), AX
+TEXT ·gemmWideKMV(SB), NOSPLIT, $8-120
+	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
@@ -25565,7 +25583,7 @@ TEXT ·gemmWideKMV(SB), NOSPLIT, $8-104
 	ADDQ       DX, BX
 	PREFETCHT0 (BX)
 	ADDQ       DX, BX
-	MOVB       add+88(FP), BL
+	MOVB       add+104(FP), BL
 	TESTB      BL, BL
 	JZ         zero
 	VMOVUPS    (CX), Y0
@@ -25618,7 +25636,7 @@ start:
 	MOVQ w+48(FP), CX
 	MOVQ ws+56(FP), DX
 	MOVQ wm+64(FP), BX
-	MOVQ blocks+80(FP), SI
+	MOVQ blocks+96(FP), SI
 	MOVQ x+16(FP), DI
 	MOVQ ldx+24(FP), R8
 	MOVQ xs+32(FP), R9
@@ -25629,6 +25647,7 @@ start:
 	LEAQ (R9)(R10*2), R12
 	ADDQ R10, R12
 	MOVQ second+72(FP), R13
+	MOVQ fetch+80(FP), R14
 
 block:
 	CMPQ  SI, $0x01
@@ -25648,6 +25667,7 @@ block:
 	MOVQ  $0x00000004, (SP)
 
 columns:
+	PREFETCHT1   (R14)
 	VMOVDQU      (CX), Y12
 	VMOVDQU      32(CX), Y13
 	VPBROADCASTD (DI), Y14
@@ -25872,6 +25892,7 @@ columns:
 	// VPDPWSSD, VEX
 	LONG         $0x521542c4
 	BYTE         $0xde
+	PREFETCHT1   64(R14)
 	VMOVDQU      256(CX), Y12
 	VMOVDQU      288(CX), Y13
 	VPBROADCASTD 16(DI), Y14
@@ -26096,6 +26117,7 @@ columns:
 	// VPDPWSSD, VEX
 	LONG         $0x521542c4
 	BYTE         $0xde
+	PREFETCHT1   128(R14)
 	VMOVDQU      512(CX), Y12
 	VMOVDQU      544(CX), Y13
 	VPBROADCASTD 32(DI), Y14
@@ -26320,6 +26342,7 @@ columns:
 	// VPDPWSSD, VEX
 	LONG         $0x521542c4
 	BYTE         $0xde
+	PREFETCHT1   192(R14)
 	VMOVDQU      768(CX), Y12
 	VMOVDQU      800(CX), Y13
 	VPBROADCASTD 48(DI), Y14
@@ -26545,6 +26568,7 @@ columns:
 	LONG         $0x521542c4
 	BYTE         $0xde
 	ADDQ         $0x00000400, CX
+	ADDQ         step+88(FP), R14
 	ADDQ         $0x40, DI
 	ADDQ         $0x40, R11
 	DECQ         (SP)

@@ -85,8 +85,7 @@ func (c *channelMany) pair(l *packedLoop, e *expanded, panel, first, end int) {
 	p.tier.fromF16(&e.scale[0], &p.scale[panel*2*p.rows], 2)
 	size, most := p.quantBytes(k), len(c.tiles)
 	f := fetching{p: p, panel: panel + 2, last: min(panel+4, p.count), k: k}
-	tiles := (end - first + most - 1) / most
-	f.step = min(channelFetch, (f.bytes()/(tiles*k/32)+63)&^63)
+	f.spread((end-first+most-1)/most*(k/32), channelFetch)
 	for i, next := first, 0; i < end; i = next {
 		next = i + evenly(end-i, most)
 		c.tiles[next-i-1](&l.dst[i*p.n+panel*p.rows], p.n, &l.x.q[i*k], 2*k, &l.x.scales[i*k/16], k/16,

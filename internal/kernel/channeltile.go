@@ -76,7 +76,7 @@ func (c *channelUnits) panels(l *packedLoop, e *expanded, first, last int, f fet
 	e.sums = slices.Grow(e.sums[:0], count*2*tileRows*tileRows)[:count*2*tileRows*tileRows]
 	p.tier.fromF16(&e.scale[0], &p.scale[first*2*p.rows], count)
 	size, columns := p.quantBytes(p.k), min(count*p.rows, p.n-first*p.rows)
-	f.step = min(channelTileFetch, (f.bytes()/max(1, c.tiled(l.m)/tileRows*count*(p.k/64))+63)&^63)
+	f.spread(c.tiled(l.m)/tileRows*count*(p.k/64), channelTileFetch)
 	for i := 0; i < c.tiled(l.m); i += tileRows {
 		rows, out := min(tileRows, l.m-i), l.dst[i*p.n+first*p.rows:]
 		dst, ldd := out, p.n

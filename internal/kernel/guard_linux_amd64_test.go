@@ -377,7 +377,7 @@ func guardedWide(to *memory, p *packed, tiles *wideTiles, m, n, k int, x []float
 	l := packedLoop{put(to, make([]float32, m*n)), &round, p, tiles, m}
 	for at := 0; at < k; at += tiles.columns {
 		for panel := 0; panel < p.count; panel += tiles.panels {
-			tiles.group(&l, &e, panel, p.count-1, 0, m, at, min(tiles.columns, k-at))
+			tiles.group(&l, &e, panel, p.count-1, 0, m, at, min(tiles.columns, k-at), tiles.fetching(p, panel+tiles.panels, at))
 		}
 	}
 }

@@ -117,7 +117,7 @@ func (t *tileUnits) panels(l *packedLoop, e *expanded, first, last, hi, at int) 
 	for panel := first; panel < last; panel++ {
 		i := panel - first
 		minima[i] = p.expand(e.scale[i*scales:i*scales+n], e.minima[i*n:(i+1)*n], panel, at)
-		t.widen.widen(e.weights[i*size:], p, panel, at, k, 1)
+		t.widen.widen(e.weights[i*size:], p, panel, at, k)
 	}
 	f := fetching{p: p, panel: first, last: last, at: at + t.columns}
 	if f.at >= p.k {
@@ -125,7 +125,7 @@ func (t *tileUnits) panels(l *packedLoop, e *expanded, first, last, hi, at int) 
 	}
 	f.k = min(t.columns, p.k-f.at)
 	blocks := k / unit
-	f.step = min(tileFetch*unit/32, (f.bytes()/(t.tiled(l.m)/tileRows*(last-first)*blocks)+63)&^63)
+	f.spread(t.tiled(l.m)/tileRows*(last-first)*blocks, tileFetch*unit/32)
 	for i := 0; i < t.tiled(l.m); i += tileRows {
 		q, rows := t.at(l.m, p.k, i, at), min(tileRows, l.m-i)
 		for panel := first; panel < last; {
@@ -162,6 +162,9 @@ type fetching struct {
 }
 
 func (f *fetching) bytes() int { return (f.last - f.panel) * f.p.quantBytes(f.k) }
+
+// spread sets how much is fetched at a time, whole lines of the cache, at most so many bytes, to be through after so many steps.
+func (f *fetching) spread(steps, most int) { f.step = min(most, (f.bytes()/max(1, steps)+63)&^63) }
 
 // next is where the next steps begin.
 func (f *fetching) next(steps int) *byte {

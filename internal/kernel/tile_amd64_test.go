@@ -190,7 +190,7 @@ func TestTileOrder(t *testing.T) {
 		tiles := p.kernels.many.(*tileUnits)
 		const at, k = 256, 512
 		got := make([]int16, 16*k)
-		tiles.widen.widen(got, p, 0, at, k, 1)
+		tiles.widen.widen(got, p, 0, at, k)
 		bytes, q, scales := asBytes(got), make([]float32, 32), 1
 		for c := range k {
 			for n := range 16 {

@@ -30,9 +30,12 @@ var (
 	fourPanels = wideShape{4, 1024, 43 * productRows}
 )
 
-// wideTile is a packedTile with the scales of further panels, and the minima, second bytes after those of the one before.
-// work is memory of wideWork.
-type wideTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws, wm *float32, second, blocks int, add bool, work *float32)
+// wideTile is a packedTile with the scales of further panels, and the minima, second bytes after those of the one before. With each
+// 32 columns, step bytes from fetch on are brought into the second cache, at most wideFetch. work is memory of wideWork.
+type wideTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws, wm *float32, second int, fetch *byte, step, blocks int, add bool, work *float32)
+
+// wideFetch is how many bytes can be fetched while a tile is multiplied by 32 columns.
+const wideFetch = 256
 
 // wideFrom is from how many rows on it is worth it to widen weights first: with 32 rows, the last tile of which is partly empty,
 // it is not.
@@ -82,18 +85,31 @@ func (w *wideTiles) mul(l *packedLoop, lo, hi int) {
 		block := lo / groups
 		first, end := block*rows, min((block+1)*rows, l.m)
 		last := min((block+1)*groups, hi)
+		from, to := (lo-block*groups)*w.panels, (last-block*groups)*w.panels
 		for at := 0; at < l.p.k; at += w.columns {
-			for i := lo - block*groups; i < last-block*groups; i++ {
-				w.group(l, e, i*w.panels, l.p.count-1, first, end, at, min(w.columns, l.p.k-at))
+			for panel := from; panel < to; panel += w.panels {
+				next, column := panel+w.panels, at
+				if next == to {
+					next, column = from, at+w.columns
+				}
+				w.group(l, e, panel, l.p.count-1, first, end, at, min(w.columns, l.p.k-at), w.fetching(l.p, next, column))
 			}
 		}
 		lo = last
 	}
 }
 
+// fetching is what is fetched before it is multiplied: a tile's panels from column at on, or nothing beyond the last.
+func (w *wideTiles) fetching(p *packed, panel, at int) fetching {
+	if panel >= p.count || at >= p.k {
+		return fetching{p: p}
+	}
+	return fetching{p: p, panel: panel, last: min(panel+w.panels, p.count), at: at, k: min(w.columns, p.k-at)}
+}
+
 // group multiplies k columns of the rows [first, end) from column at on with the panels of a tile, or with the last one several
 // times.
-func (w *wideTiles) group(l *packedLoop, e *expanded, panel, last, first, end, at, k int) {
+func (w *wideTiles) group(l *packedLoop, e *expanded, panel, last, first, end, at, k int, f fetching) {
 	p, x := l.p, l.x
 	rows := p.rows
 	n, size := k/p.sub*rows, k*rows // scales and weights of a panel
@@ -106,10 +122,11 @@ func (w *wideTiles) group(l *packedLoop, e *expanded, panel, last, first, end, a
 		if i == 0 {
 			minima = some
 		}
-		w.widen.widen(e.weights[i*rows*2:], p, min(panel+i, last), at, k, w.panels)
+		w.widen.widen(e.weights[i*rows*2:], p, min(panel+i, last), at, k)
 	}
 	blocks, columns, whole := k/p.scaling.unit(), min((min(panel+w.panels-1, last)+1)*rows, p.n)-panel*rows, w.panels*rows
 	work := e.part(productRows*whole + w.wideWork(rows))
+	f.spread((end-first+productRows-1)/productRows*(k/32), wideFetch)
 	for i := first; i < end; i += productRows {
 		q := w.at(l.m, p.k, i, at)
 		dst, ldd, m := l.dst[i*p.n+panel*rows:], p.n, min(productRows, end-i)
@@ -120,32 +137,29 @@ func (w *wideTiles) group(l *packedLoop, e *expanded, panel, last, first, end, a
 				copy(dst[r*ldd:], l.dst[(i+r)*p.n+panel*rows:][:columns])
 			}
 		}
-		w.tile(&dst[0], ldd, &x.q[q], 2*k, &x.scales[q/16], k/16, &e.weights[0], &e.scale[0], minima, 4*n, blocks, at > 0, &work[productRows*whole])
+		w.tile(&dst[0], ldd, &x.q[q], 2*k, &x.scales[q/16], k/16, &e.weights[0], &e.scale[0], minima, 4*n, f.next(k/32), f.step, blocks, at > 0, &work[productRows*whole])
 		for r := 0; r < m && edge; r++ {
 			copy(l.dst[(i+r)*p.n+panel*rows:][:columns], dst[r*ldd:])
 		}
 	}
 }
 
-// widener widens the integers of k columns of a panel of p, from column at on, into one of so many vectors of dst, and
-// fetches what lies after as many panels.
+// widener widens the integers of k columns of a panel of p, from column at on, into one of so many vectors of dst.
 type widener interface {
-	widen(dst []int16, p *packed, panel, at, k, panels int)
+	widen(dst []int16, p *packed, panel, at, k int)
 }
 
-// blockWidener is a widener of blocks of 32 columns, which fetches what lies ahead bytes after them.
-type blockWidener func(dst *int16, w *byte, ahead, blocks int)
+// blockWidener is a widener of blocks of 32 columns.
+type blockWidener func(dst *int16, w *byte, blocks int)
 
-func (f blockWidener) widen(dst []int16, p *packed, panel, at, k, panels int) {
-	size := p.quantBytes(p.k)
-	f(&dst[0], &p.quants[panel*size+p.quantBytes(at)], panels*size, k/32)
+func (f blockWidener) widen(dst []int16, p *packed, panel, at, k int) {
+	f(&dst[0], &p.quants[panel*p.quantBytes(p.k)+p.quantBytes(at)], k/32)
 }
 
 // superWidener is one of K formats, which multiplies by the bytes sc that scale sub-blocks.
-type superWidener func(dst *int16, w, sc *byte, ahead, blocks int)
+type superWidener func(dst *int16, w, sc *byte, blocks int)
 
-func (f superWidener) widen(dst []int16, p *packed, panel, at, k, panels int) {
-	size := p.quantBytes(p.k)
+func (f superWidener) widen(dst []int16, p *packed, panel, at, k int) {
 	sc := p.subScale[(panel*(p.k/p.sub)+at/p.sub)*p.rows:]
-	f(&dst[0], &p.quants[panel*size+p.quantBytes(at)], &sc[0], panels*size, k/32)
+	f(&dst[0], &p.quants[panel*p.quantBytes(p.k)+p.quantBytes(at)], &sc[0], k/32)
 }

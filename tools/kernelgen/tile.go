@@ -352,7 +352,7 @@ func order(name string, word func(n int) uint32) VecVirtual {
 // tileWidenI8 writes the copying of blocks of a panel of 8 bits, which lie in the order of tiles, [8, 16, 4]; the 128
 // that was added is taken off. Nothing is fetched ahead: tileProducts has done it.
 func tileWidenI8() {
-	TEXT("tileWideI8AMX", NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
+	TEXT("tileWideI8AMX", NOSPLIT, "func(dst *int16, w *byte, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
 	loop("block", n, 1, func() {
@@ -371,12 +371,12 @@ func tileWidenI8() {
 
 // tileWidenI5 is tileWidenI8 for a panel of 5 bits without sign.
 func tileWidenI5() {
-	TEXT("tileWideI8mAMX", NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
+	TEXT("tileWideI8mAMX", NOSPLIT, "func(dst *int16, w *byte, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
 	masks := newFiveMasks(true)
 	loop("block", n, 1, func() {
-		masks.fiveBits(w, 0, 0, 32, func(int) {}, func(column int, four VecVirtual) { VMOVDQU32(four, at(dst, 16*column)) })
+		masks.fiveBits(w, 0, 0, 32, fetchNothing, func(column int, four VecVirtual) { VMOVDQU32(four, at(dst, 16*column)) })
 		ADDQ(U32(320), w)
 		ADDQ(U32(512), dst)
 	})
@@ -386,7 +386,7 @@ func tileWidenI5() {
 
 // tileWidenI4 is tileWidenI8 for a panel of 4 bits.
 func tileWidenI4() {
-	TEXT("tileWideI4AMX", NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
+	TEXT("tileWideI4AMX", NOSPLIT, "func(dst *int16, w *byte, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
 	loop("block", n, 1, func() {
@@ -409,7 +409,7 @@ func tileWidenI4() {
 // tileWidenSuper is tileWidenI8 for a panel of a K format: weights are multiplied by the scales of their sub-blocks, sc,
 // and become two planes. blocks are even.
 func tileWidenSuper(f superFormat) {
-	TEXT("tileWide"+f.title[len("gemm"):]+"AMX", NOSPLIT, "func(dst *int16, w *byte, sc *byte, ahead int, blocks int)")
+	TEXT("tileWide"+f.title[len("gemm"):]+"AMX", NOSPLIT, "func(dst *int16, w *byte, sc *byte, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
 	sc := Load(Param("sc"), GP64())

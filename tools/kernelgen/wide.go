@@ -6,8 +6,10 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// wideRows is how many rows a wide tile has.
-const wideRows = 6
+const (
+	wideRows  = 6   // of a wide tile
+	wideFetch = 256 // bytes that it fetches with 32 columns at most
+)
 
 // wide writes the integer products of many rows of activations: tiles of six rows and as many panels as registers hold the sums
 // of, whose weights were widened to 16 bits before. A number of x serves all panels, and no weight is widened for one tile
@@ -27,7 +29,7 @@ func widening() {
 	}
 	wideI4()
 	for _, f := range []superFormat{q4k, q5k, q6k} {
-		f.forward = 0 // another panel is fetched
+		f.forward = 0 // tiles have fetched it
 		wideSuper(f)
 	}
 }
@@ -35,9 +37,10 @@ func widening() {
 // wideTile writes the tile for weights with a scale for each block of 32, or for those of K formats, which were multiplied
 // by the scales of their sub-blocks before, see gemmSuper. w is int16 [k/2, panels, 8 or 16, 2], pairs of columns of each row
 // of all panels. The scales and minima of a panel lie second bytes after those of the one before. blocks are those that have a
-// scale, of 32 or 128 columns. work is memory for the outputs and 64 bytes more.
+// scale, of 32 or 128 columns. With each 32 columns step bytes from fetch on are brought into the second cache, at most wideFetch.
+// work is memory for the outputs and 64 bytes more.
 func wideTile(title string, super, minima bool) {
-	TEXT(title, NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, blocks int, add bool, work *float32)")
+	TEXT(title, NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)")
 	Pragma("noescape")
 	panels := v.widePanels
 	sums := wideRows * panels
@@ -105,10 +108,14 @@ func wideTile(title string, super, minima bool) {
 		}
 		return Mem{Base: base, Index: second, Scale: uint8(panel), Disp: off}
 	}
+	fetch := Load(Param("fetch"), GP64())
 	// products adds those with 32 columns.
 	products := func(sum []VecVirtual, first bool) {
 		w := vectors(panels)
 		for pair := range 16 {
+			if line := pair / 4 * 64; pair%4 == 0 && line < wideFetch {
+				PREFETCHT1(at(fetch, line))
+			}
 			for panel := range w {
 				move(at(o.w, v.bytes*(panels*pair+panel)), w[panel])
 			}
@@ -125,6 +132,7 @@ func wideTile(title string, super, minima bool) {
 			}
 		}
 		add(16*v.bytes*panels, o.w)
+		ADDQ(scalar("step"), fetch)
 		for _, r := range o.xbases {
 			ADDQ(Imm(64), r)
 		}
@@ -195,15 +203,14 @@ func wideTile(title string, super, minima bool) {
 }
 
 // wideI8 writes the widening of blocks of one panel of 8 bits, see blockBits, into every second or fourth vector of dst, as
-// many as tiles have panels. What lies ahead bytes after them is fetched.
+// many as tiles have panels. Nothing is fetched ahead: tiles have done it.
 func wideI8(title string, minima bool) {
-	TEXT(title, NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
+	TEXT(title, NOSPLIT, "func(dst *int16, w *byte, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
-	ahead, bits := Load(Param("ahead"), GP64()), blockBits(minima)
-	stride := v.bytes * v.widePanels
+	bits, stride := blockBits(minima), v.bytes*v.widePanels
 	loop("block", n, 1, func() {
-		panelBits(w, bits, fetchFar(w, ahead), func(column int, weights VecVirtual) {
+		panelBits(w, bits, fetchNothing, func(column int, weights VecVirtual) {
 			move(weights, at(dst, stride/2*column))
 		})
 		add(v.bytes*bits, w)
@@ -213,24 +220,17 @@ func wideI8(title string, minima bool) {
 	RET()
 }
 
-// fetchFar returns what fetches the weights that lie ahead bytes after those at off.
-func fetchFar(w, ahead Register) func(off int) {
-	return func(off int) {
-		if off%64 == 0 {
-			PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: off})
-		}
-	}
-}
+// fetchNothing is for weights that are in the caches.
+func fetchNothing(int) {}
 
 // wideI4 is wideI8 for a panel of 4 bits.
 func wideI4() {
-	TEXT("wideI4"+v.tier, NOSPLIT, "func(dst *int16, w *byte, ahead int, blocks int)")
+	TEXT("wideI4"+v.tier, NOSPLIT, "func(dst *int16, w *byte, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
-	ahead := Load(Param("ahead"), GP64())
 	stride := v.bytes * v.widePanels
 	loop("block", n, 1, func() {
-		fourBits(w, 0, fetchFar(w, ahead), func(column int, weights VecVirtual) {
+		fourBits(w, 0, fetchNothing, func(column int, weights VecVirtual) {
 			move(weights, at(dst, stride/2*column))
 		})
 		add(v.bytes/2*8, w)
@@ -242,15 +242,12 @@ func wideI4() {
 
 // wideSuper is wideI8 for a panel of a K format: weights are multiplied by the scales of their sub-blocks, sc.
 func wideSuper(f superFormat) {
-	TEXT("wide"+f.title[len("gemm"):]+v.tier, NOSPLIT, "func(dst *int16, w *byte, sc *byte, ahead int, blocks int)")
+	TEXT("wide"+f.title[len("gemm"):]+v.tier, NOSPLIT, "func(dst *int16, w *byte, sc *byte, blocks int)")
 	Pragma("noescape")
 	dst, w, n := Load(Param("dst"), GP64()), Load(Param("w"), GP64()), Load(Param("blocks"), GP64())
-	sc, ahead := Load(Param("sc"), GP64()), Load(Param("ahead"), GP64())
+	sc := Load(Param("sc"), GP64())
 	stride := v.bytes * v.widePanels
 	loop("block", n, 1, func() {
-		for off := 0; off < v.bytes*f.width(); off += 64 {
-			PREFETCHT0(Mem{Base: w, Index: ahead, Scale: 1, Disp: off})
-		}
 		for part := range 32 / f.sub {
 			scale := v.register()
 			scalePairs(f.scale(sc, 0, part), scale)
