@@ -84,7 +84,7 @@ func (c *channelMany) pair(l *packedLoop, e *expanded, panel, first, end int) {
 	e.scale = slices.Grow(e.scale[:0], 2*p.rows)[:2*p.rows]
 	p.tier.fromF16(&e.scale[0], &p.scale[panel*2*p.rows], 2)
 	size, most := p.quantBytes(k), len(c.tiles)
-	f := fetching{p: p, panel: panel + 2, last: min(panel+4, p.count), k: k}
+	f := l.ahead(panel+2, 2, 0, k)
 	f.spread((end-first+most-1)/most*(k/32), channelFetch)
 	for i, next := first, 0; i < end; i = next {
 		next = i + evenly(end-i, most)

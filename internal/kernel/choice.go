@@ -270,7 +270,7 @@ func (t *trial) measure() (least timings) {
 func (t *trial) time(way way, m int) time.Duration {
 	t.rounded.grow(way.roundedRows(m), t.p)
 	round := roundLoop{&t.rounded, t.x, m, t.p, way}
-	multiply := packedLoop{t.dst, &t.rounded, t.p, way, m}
+	multiply := packedLoop{dst: t.dst, x: &t.rounded, p: t.p, way: way, m: m}
 	begin := time.Now()
 	round.Range(0, m)
 	between := time.Now()

@@ -374,10 +374,10 @@ func guardedWide(to *memory, p *packed, tiles *wideTiles, m, n, k int, x []float
 		products: put(to, make([]float32, productRows*tiles.panels*p.rows+tiles.wideWork(p.rows))),
 		weights:  put(to, make([]int16, tiles.panels*atOnce*p.rows)),
 	}
-	l := packedLoop{put(to, make([]float32, m*n)), &round, p, tiles, m}
+	l := packedLoop{dst: put(to, make([]float32, m*n)), x: &round, p: p, way: tiles, m: m}
 	for at := 0; at < k; at += tiles.columns {
 		for panel := 0; panel < p.count; panel += tiles.panels {
-			tiles.group(&l, &e, panel, p.count-1, 0, m, at, min(tiles.columns, k-at), tiles.fetching(p, panel+tiles.panels, at))
+			tiles.group(&l, &e, panel, p.count-1, 0, m, at, min(tiles.columns, k-at), l.ahead(panel+tiles.panels, tiles.panels, at, tiles.columns))
 		}
 	}
 }
@@ -393,7 +393,7 @@ func guardedTiles(to *memory, p *packed, tiles *tileUnits, m, n, k int, x []floa
 		products: put(to, make([]float32, tileRows*p.count*p.rows)), weights: put(to, make([]int16, tilePanels*atOnce*p.rows)),
 		sums: put(to, make([]int32, tileSums)),
 	}
-	l := packedLoop{put(to, make([]float32, m*n)), &round, p, tiles, m}
+	l := packedLoop{dst: put(to, make([]float32, m*n)), x: &round, p: p, way: tiles, m: m}
 	for at := 0; at < k; at += tiles.columns {
 		for first := 0; first < p.count; first += tilePanels {
 			tiles.panels(&l, &e, first, min(first+tilePanels, p.count), p.count, at)

@@ -148,7 +148,7 @@ func TestPieces(t *testing.T) {
 			var to rounded
 			to.grow(way.roundedRows(m), p)
 			(&roundLoop{&to, x, m, p, way}).Range(0, m)
-			l := packedLoop{got, &to, p, way, m}
+			l := packedLoop{dst: got, x: &to, p: p, way: way, m: m}
 			n := way.pieces(p, m)
 			for lo := 0; lo < n; {
 				hi := lo + 1 + r.IntN(n-lo)

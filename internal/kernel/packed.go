@@ -86,11 +86,25 @@ var (
 func (p *packed) enter(r *region, dst, x []float32, m int) { r.integers(dst, x, p, m) }
 
 type packedLoop struct {
-	dst []float32
-	x   *rounded
-	p   *packed
-	way way
-	m   int
+	dst  []float32
+	x    *rounded
+	p    *packed
+	way  way
+	m    int
+	next *packed // what is multiplied after p; nil: nothing
+}
+
+// ahead is what is to be fetched before some panels from that one on are multiplied, at most k columns from column at on. Those after
+// the last are the first of the next product.
+func (l *packedLoop) ahead(panel, panels, at, k int) fetching {
+	p := l.p
+	if panel >= p.count {
+		if l.next == nil {
+			return fetching{p: p}
+		}
+		p, panel, at = l.next, 0, 0
+	}
+	return fetching{p: p, panel: panel, last: min(panel+panels, p.count), at: at, k: min(k, p.k-at)}
 }
 
 // Range computes the pieces [lo, hi).

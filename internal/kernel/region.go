@@ -29,7 +29,10 @@ const (
 // integers adds dst = x·wᵀ with packed weights.
 func (r *region) integers(dst, x []float32, p *packed, m int) {
 	way := p.way(m)
-	r.packed = append(r.packed, packedLoop{dst, r.rounded(x, m, p, way), p, way, m})
+	if n := len(r.packed); n > 0 {
+		r.packed[n-1].next = p
+	}
+	r.packed = append(r.packed, packedLoop{dst: dst, x: r.rounded(x, m, p, way), p: p, way: way, m: m})
 }
 
 // rounded returns memory in which the region leaves x [m, K] as the kernels of p read it. Products of the same x, next to

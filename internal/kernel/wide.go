@@ -89,22 +89,18 @@ func (w *wideTiles) mul(l *packedLoop, lo, hi int) {
 		for at := 0; at < l.p.k; at += w.columns {
 			for panel := from; panel < to; panel += w.panels {
 				next, column := panel+w.panels, at
-				if next == to {
+				switch {
+				case next == to && at+w.columns < l.p.k:
 					next, column = from, at+w.columns
+				case next == to:
+					column = 0 // of the panels after these
 				}
-				w.group(l, e, panel, l.p.count-1, first, end, at, min(w.columns, l.p.k-at), w.fetching(l.p, next, column))
+				f := l.ahead(next, w.panels, column, w.columns)
+				w.group(l, e, panel, l.p.count-1, first, end, at, min(w.columns, l.p.k-at), f)
 			}
 		}
 		lo = last
 	}
-}
-
-// fetching is what is fetched before it is multiplied: a tile's panels from column at on, or nothing beyond the last.
-func (w *wideTiles) fetching(p *packed, panel, at int) fetching {
-	if panel >= p.count || at >= p.k {
-		return fetching{p: p}
-	}
-	return fetching{p: p, panel: panel, last: min(panel+w.panels, p.count), at: at, k: min(w.columns, p.k-at)}
 }
 
 // group multiplies k columns of the rows [first, end) from column at on with the panels of a tile, or with the last one several
