@@ -53,27 +53,27 @@ var (
 		arithmetic: [arithmetics]integerKernels{
 			i8: {
 				few:  blockTiles{tiles: []packedTile{gemmI8Zx1, gemmI8Zx2, gemmI8Zx3, gemmI8Zx4, gemmI8Zx5, gemmI8Zx6, gemmI8Zx7, gemmI8Zx8}},
-				many: &wideTiles{gemmWideZ, blockWidener(wideI8AVX512), fourPanels},
+				many: &wideTiles{[2]wideTile{gemmWideZx5, gemmWideZx6}, blockWidener(wideI8AVX512), fourPanels},
 			},
 			i8m: {
 				few:  blockTiles{tiles: []packedTile{gemmI8mZx1, gemmI8mZx2, gemmI8mZx3, gemmI8mZx4, gemmI8mZx5, gemmI8mZx6, gemmI8mZx7, gemmI8mZx8}},
-				many: &wideTiles{gemmWideMZ, blockWidener(wideI8mAVX512), fourPanels},
+				many: &wideTiles{[2]wideTile{gemmWideMZx5, gemmWideMZx6}, blockWidener(wideI8mAVX512), fourPanels},
 			},
 			i4m: {
 				few:  blockTiles{tiles: []packedTile{gemmI4Zx1, gemmI4Zx2, gemmI4Zx3, gemmI4Zx4, gemmI4Zx5, gemmI4Zx6, gemmI4Zx7, gemmI4Zx8}},
-				many: &wideTiles{gemmWideMZ, blockWidener(wideI4AVX512), fourPanels},
+				many: &wideTiles{[2]wideTile{gemmWideMZx5, gemmWideMZx6}, blockWidener(wideI4AVX512), fourPanels},
 			},
 			k4: {
 				few:  superTiles{tiles: []superTile{gemmK4Zx1, gemmK4Zx2, gemmK4Zx3, gemmK4Zx4, gemmK4Zx5, gemmK4Zx6, gemmK4Zx7, gemmK4Zx8}},
-				many: &wideTiles{gemmWideKMZ, superWidener(wideK4AVX512), fourPanels},
+				many: &wideTiles{[2]wideTile{gemmWideKMZx5, gemmWideKMZx6}, superWidener(wideK4AVX512), fourPanels},
 			},
 			k5: {
 				few:  superTiles{tiles: []superTile{gemmK5Zx1, gemmK5Zx2, gemmK5Zx3, gemmK5Zx4, gemmK5Zx5, gemmK5Zx6, gemmK5Zx7, gemmK5Zx8}},
-				many: &wideTiles{gemmWideKMZ, superWidener(wideK5AVX512), fourPanels},
+				many: &wideTiles{[2]wideTile{gemmWideKMZx5, gemmWideKMZx6}, superWidener(wideK5AVX512), fourPanels},
 			},
 			k6: {
 				few:  superTiles{tiles: []superTile{gemmK6Zx1, gemmK6Zx2, gemmK6Zx3, gemmK6Zx4, gemmK6Zx5, gemmK6Zx6, gemmK6Zx7, gemmK6Zx8}},
-				many: &wideTiles{gemmWideKZ, superWidener(wideK6AVX512), fourPanels},
+				many: &wideTiles{[2]wideTile{gemmWideKZx5, gemmWideKZx6}, superWidener(wideK6AVX512), fourPanels},
 			},
 			c8: {few: channelTiles{tiles: []channelTile{gemmC8Zx1, gemmC8Zx2, gemmC8Zx3, gemmC8Zx4, gemmC8Zx5, gemmC8Zx6, gemmC8Zx7, gemmC8Zx8}}},
 		},
@@ -84,27 +84,27 @@ var (
 		arithmetic: [arithmetics]integerKernels{
 			i8: {
 				few:  digitTiles{tiles: []digitTile{digitsI8ZVx1, digitsI8ZVx2, digitsI8ZVx3, digitsI8ZVx4, digitsI8ZVx5, digitsI8ZVx6, digitsI8ZVx7, digitsI8ZVx8}},
-				many: &wideTiles{gemmWideZV, blockWidener(wideI8AVX512), fourPanels},
+				many: &wideTiles{[2]wideTile{gemmWideZVx5, gemmWideZVx6}, blockWidener(wideI8AVX512), fourPanels},
 			},
 			i8m: {
 				few:  digitTiles{tiles: []digitTile{digitsI8mZVx1, digitsI8mZVx2, digitsI8mZVx3, digitsI8mZVx4, digitsI8mZVx5, digitsI8mZVx6, digitsI8mZVx7, digitsI8mZVx8}},
-				many: &wideTiles{gemmWideMZV, blockWidener(wideI8mAVX512), fourPanels},
+				many: &wideTiles{[2]wideTile{gemmWideMZVx5, gemmWideMZVx6}, blockWidener(wideI8mAVX512), fourPanels},
 			},
 			i4m: {
 				few:  digitTiles{tiles: []digitTile{digitsI4ZVx1, digitsI4ZVx2, digitsI4ZVx3, digitsI4ZVx4, digitsI4ZVx5, digitsI4ZVx6, digitsI4ZVx7, digitsI4ZVx8}},
-				many: &wideTiles{gemmWideMZV, blockWidener(wideI4AVX512), fourPanels},
+				many: &wideTiles{[2]wideTile{gemmWideMZVx5, gemmWideMZVx6}, blockWidener(wideI4AVX512), fourPanels},
 			},
 			k4: {
 				few:  digitSuperTiles{tiles: []digitSuperTile{digitsK4ZVx1, digitsK4ZVx2, digitsK4ZVx3, digitsK4ZVx4, digitsK4ZVx5, digitsK4ZVx6, digitsK4ZVx7, digitsK4ZVx8}},
-				many: &wideTiles{gemmWideKMZV, superWidener(wideK4AVX512), fourPanels},
+				many: &wideTiles{[2]wideTile{gemmWideKMZVx5, gemmWideKMZVx6}, superWidener(wideK4AVX512), fourPanels},
 			},
 			k5: {
 				few:  digitSuperTiles{tiles: []digitSuperTile{digitsK5ZVx1, digitsK5ZVx2, digitsK5ZVx3, digitsK5ZVx4, digitsK5ZVx5, digitsK5ZVx6, digitsK5ZVx7, digitsK5ZVx8}},
-				many: &wideTiles{gemmWideKMZV, superWidener(wideK5AVX512), fourPanels},
+				many: &wideTiles{[2]wideTile{gemmWideKMZVx5, gemmWideKMZVx6}, superWidener(wideK5AVX512), fourPanels},
 			},
 			k6: {
 				few:  digitSuperTiles{tiles: []digitSuperTile{digitsK6ZVx1, digitsK6ZVx2, digitsK6ZVx3, digitsK6ZVx4, digitsK6ZVx5, digitsK6ZVx6, digitsK6ZVx7, digitsK6ZVx8}},
-				many: &wideTiles{gemmWideKZV, superWidener(wideK6AVX512), fourPanels},
+				many: &wideTiles{[2]wideTile{gemmWideKZVx5, gemmWideKZVx6}, superWidener(wideK6AVX512), fourPanels},
 			},
 			c8: {
 				few: channelTiles{tiles: []channelTile{

@@ -22226,17 +22226,3842 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
+// func gemmWideVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmWideV(SB), NOSPLIT, $0-120
+TEXT ·gemmWideVx5(SB), NOSPLIT, $0-120
 	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
 	MOVQ       ldd+8(FP), DX
 	SHLQ       $0x02, DX
-	LEAQ       (DX)(DX*2), BX
-	LEAQ       (CX)(BX*2), BX
+	IMUL3Q     $0x05, DX, BX
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	MOVB       add+104(FP), BL
+	TESTB      BL, BL
+	JZ         zero
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 64(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 96(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 128(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 160(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 192(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 224(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 256(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 288(AX)
+	JMP        start
+
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS Y0, 96(AX)
+	VMOVUPS Y0, 128(AX)
+	VMOVUPS Y0, 160(AX)
+	VMOVUPS Y0, 192(AX)
+	VMOVUPS Y0, 224(AX)
+	VMOVUPS Y0, 256(AX)
+	VMOVUPS Y0, 288(AX)
+
+start:
+	MOVQ w+48(FP), CX
+	MOVQ ws+56(FP), DX
+	MOVQ blocks+96(FP), BX
+	MOVQ x+16(FP), SI
+	MOVQ ldx+24(FP), DI
+	MOVQ xs+32(FP), R8
+	MOVQ ldxs+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (SI)(DI*2), R10
+	ADDQ DI, R10
+	LEAQ (R8)(R9*2), R11
+	ADDQ R9, R11
+	MOVQ second+72(FP), R12
+	MOVQ fetch+80(FP), R13
+
+block:
+	CMPQ         BX, $0x01
+	JLT          block_end
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	PREFETCHT1   (R13)
+	VMOVDQU      (CX), Y10
+	VMOVDQU      32(CX), Y11
+	VPBROADCASTD (SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD (SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD (SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD (R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD (R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      64(CX), Y10
+	VMOVDQU      96(CX), Y11
+	VPBROADCASTD 4(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 4(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 4(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 4(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 4(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      128(CX), Y10
+	VMOVDQU      160(CX), Y11
+	VPBROADCASTD 8(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 8(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 8(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 8(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 8(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      192(CX), Y10
+	VMOVDQU      224(CX), Y11
+	VPBROADCASTD 12(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 12(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 12(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 12(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 12(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	PREFETCHT1   64(R13)
+	VMOVDQU      256(CX), Y10
+	VMOVDQU      288(CX), Y11
+	VPBROADCASTD 16(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 16(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 16(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 16(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 16(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      320(CX), Y10
+	VMOVDQU      352(CX), Y11
+	VPBROADCASTD 20(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 20(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 20(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 20(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 20(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      384(CX), Y10
+	VMOVDQU      416(CX), Y11
+	VPBROADCASTD 24(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 24(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 24(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 24(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 24(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      448(CX), Y10
+	VMOVDQU      480(CX), Y11
+	VPBROADCASTD 28(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 28(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 28(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 28(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 28(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	PREFETCHT1   128(R13)
+	VMOVDQU      512(CX), Y10
+	VMOVDQU      544(CX), Y11
+	VPBROADCASTD 32(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 32(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 32(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 32(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 32(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      576(CX), Y10
+	VMOVDQU      608(CX), Y11
+	VPBROADCASTD 36(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 36(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 36(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 36(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 36(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      640(CX), Y10
+	VMOVDQU      672(CX), Y11
+	VPBROADCASTD 40(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 40(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 40(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 40(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 40(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      704(CX), Y10
+	VMOVDQU      736(CX), Y11
+	VPBROADCASTD 44(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 44(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 44(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 44(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 44(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	PREFETCHT1   192(R13)
+	VMOVDQU      768(CX), Y10
+	VMOVDQU      800(CX), Y11
+	VPBROADCASTD 48(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 48(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 48(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 48(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 48(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      832(CX), Y10
+	VMOVDQU      864(CX), Y11
+	VPBROADCASTD 52(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 52(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 52(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 52(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 52(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      896(CX), Y10
+	VMOVDQU      928(CX), Y11
+	VPBROADCASTD 56(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 56(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 56(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 56(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 56(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      960(CX), Y10
+	VMOVDQU      992(CX), Y11
+	VPBROADCASTD 60(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 60(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 60(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 60(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 60(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	ADDQ         $0x00000400, CX
+	ADDQ         step+88(FP), R13
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, R10
+	VBROADCASTSS (R8), Y10
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       (DX), Y10, Y11
+	VFMADD213PS  (AX), Y11, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       (DX)(R12*1), Y10, Y11
+	VFMADD213PS  32(AX), Y11, Y1
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VBROADCASTSS (R8)(R9*1), Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  64(AX), Y1, Y2
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  96(AX), Y1, Y3
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VBROADCASTSS (R8)(R9*2), Y0
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  128(AX), Y1, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  160(AX), Y1, Y5
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VBROADCASTSS (R11), Y0
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  192(AX), Y1, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  224(AX), Y1, Y7
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VBROADCASTSS (R11)(R9*1), Y0
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  256(AX), Y1, Y8
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  288(AX), Y1, Y9
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	ADDQ         $0x08, R8
+	ADDQ         $0x08, R11
+	ADDQ         $0x20, DX
+	SUBQ         $0x01, BX
+	JMP          block
+
+block_end:
+	MOVQ    dst+0(FP), CX
+	MOVQ    ldd+8(FP), DX
+	SHLQ    $0x02, DX
+	VMOVUPS (AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 64(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 96(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 128(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 160(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 192(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 224(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 256(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 288(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	VZEROUPPER
+	RET
+
+// func gemmWideMVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmWideMVx5(SB), NOSPLIT, $0-120
+	MOVQ       work+112(FP), AX
+	ADDQ       $0x3f, AX
+	ANDQ       $-64, AX
+	MOVQ       dst+0(FP), CX
+	MOVQ       ldd+8(FP), DX
+	SHLQ       $0x02, DX
+	IMUL3Q     $0x05, DX, BX
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	MOVB       add+104(FP), BL
+	TESTB      BL, BL
+	JZ         zero
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 64(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 96(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 128(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 160(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 192(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 224(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 256(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 288(AX)
+	JMP        start
+
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS Y0, 96(AX)
+	VMOVUPS Y0, 128(AX)
+	VMOVUPS Y0, 160(AX)
+	VMOVUPS Y0, 192(AX)
+	VMOVUPS Y0, 224(AX)
+	VMOVUPS Y0, 256(AX)
+	VMOVUPS Y0, 288(AX)
+
+start:
+	MOVQ w+48(FP), CX
+	MOVQ ws+56(FP), DX
+	MOVQ wm+64(FP), BX
+	MOVQ blocks+96(FP), SI
+	MOVQ x+16(FP), DI
+	MOVQ ldx+24(FP), R8
+	MOVQ xs+32(FP), R9
+	MOVQ ldxs+40(FP), R10
+	SHLQ $0x02, R10
+	LEAQ (DI)(R8*2), R11
+	ADDQ R8, R11
+	LEAQ (R9)(R10*2), R12
+	ADDQ R10, R12
+	MOVQ second+72(FP), R13
+	MOVQ fetch+80(FP), R14
+
+block:
+	CMPQ         SI, $0x01
+	JLT          block_end
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	PREFETCHT1   (R14)
+	VMOVDQU      (CX), Y10
+	VMOVDQU      32(CX), Y11
+	VPBROADCASTD (DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD (DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD (DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD (R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD (R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      64(CX), Y10
+	VMOVDQU      96(CX), Y11
+	VPBROADCASTD 4(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 4(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 4(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 4(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 4(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      128(CX), Y10
+	VMOVDQU      160(CX), Y11
+	VPBROADCASTD 8(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 8(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 8(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 8(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 8(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      192(CX), Y10
+	VMOVDQU      224(CX), Y11
+	VPBROADCASTD 12(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 12(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 12(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 12(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 12(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	PREFETCHT1   64(R14)
+	VMOVDQU      256(CX), Y10
+	VMOVDQU      288(CX), Y11
+	VPBROADCASTD 16(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 16(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 16(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 16(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 16(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      320(CX), Y10
+	VMOVDQU      352(CX), Y11
+	VPBROADCASTD 20(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 20(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 20(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 20(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 20(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      384(CX), Y10
+	VMOVDQU      416(CX), Y11
+	VPBROADCASTD 24(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 24(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 24(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 24(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 24(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      448(CX), Y10
+	VMOVDQU      480(CX), Y11
+	VPBROADCASTD 28(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 28(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 28(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 28(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 28(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	PREFETCHT1   128(R14)
+	VMOVDQU      512(CX), Y10
+	VMOVDQU      544(CX), Y11
+	VPBROADCASTD 32(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 32(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 32(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 32(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 32(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      576(CX), Y10
+	VMOVDQU      608(CX), Y11
+	VPBROADCASTD 36(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 36(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 36(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 36(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 36(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      640(CX), Y10
+	VMOVDQU      672(CX), Y11
+	VPBROADCASTD 40(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 40(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 40(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 40(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 40(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      704(CX), Y10
+	VMOVDQU      736(CX), Y11
+	VPBROADCASTD 44(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 44(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 44(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 44(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 44(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	PREFETCHT1   192(R14)
+	VMOVDQU      768(CX), Y10
+	VMOVDQU      800(CX), Y11
+	VPBROADCASTD 48(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 48(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 48(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 48(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 48(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      832(CX), Y10
+	VMOVDQU      864(CX), Y11
+	VPBROADCASTD 52(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 52(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 52(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 52(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 52(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      896(CX), Y10
+	VMOVDQU      928(CX), Y11
+	VPBROADCASTD 56(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 56(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 56(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 56(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 56(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      960(CX), Y10
+	VMOVDQU      992(CX), Y11
+	VPBROADCASTD 60(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 60(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 60(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 60(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 60(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	ADDQ         $0x00000400, CX
+	ADDQ         step+88(FP), R14
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R11
+	VBROADCASTSS (R9), Y10
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       (DX), Y10, Y11
+	VFMADD213PS  (AX), Y11, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       (DX)(R13*1), Y10, Y11
+	VFMADD213PS  32(AX), Y11, Y1
+	VBROADCASTSS 4(R9), Y10
+	VFMADD231PS  (BX), Y10, Y0
+	VFMADD231PS  (BX)(R13*1), Y10, Y1
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VBROADCASTSS (R9)(R10*1), Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  64(AX), Y1, Y2
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  96(AX), Y1, Y3
+	VBROADCASTSS 4(R9)(R10*1), Y0
+	VFMADD231PS  (BX), Y0, Y2
+	VFMADD231PS  (BX)(R13*1), Y0, Y3
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VBROADCASTSS (R9)(R10*2), Y0
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  128(AX), Y1, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  160(AX), Y1, Y5
+	VBROADCASTSS 4(R9)(R10*2), Y0
+	VFMADD231PS  (BX), Y0, Y4
+	VFMADD231PS  (BX)(R13*1), Y0, Y5
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VBROADCASTSS (R12), Y0
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  192(AX), Y1, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  224(AX), Y1, Y7
+	VBROADCASTSS 4(R12), Y0
+	VFMADD231PS  (BX), Y0, Y6
+	VFMADD231PS  (BX)(R13*1), Y0, Y7
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VBROADCASTSS (R12)(R10*1), Y0
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  256(AX), Y1, Y8
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  288(AX), Y1, Y9
+	VBROADCASTSS 4(R12)(R10*1), Y0
+	VFMADD231PS  (BX), Y0, Y8
+	VFMADD231PS  (BX)(R13*1), Y0, Y9
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	ADDQ         $0x20, BX
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R12
+	ADDQ         $0x20, DX
+	SUBQ         $0x01, SI
+	JMP          block
+
+block_end:
+	MOVQ    dst+0(FP), CX
+	MOVQ    ldd+8(FP), DX
+	SHLQ    $0x02, DX
+	VMOVUPS (AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 64(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 96(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 128(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 160(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 192(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 224(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 256(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 288(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	VZEROUPPER
+	RET
+
+// func gemmWideKVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmWideKVx5(SB), NOSPLIT, $8-120
+	MOVQ       work+112(FP), AX
+	ADDQ       $0x3f, AX
+	ANDQ       $-64, AX
+	MOVQ       dst+0(FP), CX
+	MOVQ       ldd+8(FP), DX
+	SHLQ       $0x02, DX
+	IMUL3Q     $0x05, DX, BX
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	MOVB       add+104(FP), BL
+	TESTB      BL, BL
+	JZ         zero
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 64(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 96(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 128(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 160(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 192(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 224(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 256(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 288(AX)
+	JMP        start
+
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS Y0, 96(AX)
+	VMOVUPS Y0, 128(AX)
+	VMOVUPS Y0, 160(AX)
+	VMOVUPS Y0, 192(AX)
+	VMOVUPS Y0, 224(AX)
+	VMOVUPS Y0, 256(AX)
+	VMOVUPS Y0, 288(AX)
+
+start:
+	MOVQ w+48(FP), CX
+	MOVQ ws+56(FP), DX
+	MOVQ blocks+96(FP), BX
+	MOVQ x+16(FP), SI
+	MOVQ ldx+24(FP), DI
+	MOVQ xs+32(FP), R8
+	MOVQ ldxs+40(FP), R9
+	SHLQ $0x02, R9
+	LEAQ (SI)(DI*2), R10
+	ADDQ DI, R10
+	LEAQ (R8)(R9*2), R11
+	ADDQ R9, R11
+	MOVQ second+72(FP), R12
+	MOVQ fetch+80(FP), R13
+
+block:
+	CMPQ  BX, $0x01
+	JLT   block_end
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	MOVQ  $0x00000004, (SP)
+
+columns:
+	PREFETCHT1   (R13)
+	VMOVDQU      (CX), Y10
+	VMOVDQU      32(CX), Y11
+	VPBROADCASTD (SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD (SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD (SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD (R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD (R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      64(CX), Y10
+	VMOVDQU      96(CX), Y11
+	VPBROADCASTD 4(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 4(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 4(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 4(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 4(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      128(CX), Y10
+	VMOVDQU      160(CX), Y11
+	VPBROADCASTD 8(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 8(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 8(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 8(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 8(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      192(CX), Y10
+	VMOVDQU      224(CX), Y11
+	VPBROADCASTD 12(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 12(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 12(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 12(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 12(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	PREFETCHT1   64(R13)
+	VMOVDQU      256(CX), Y10
+	VMOVDQU      288(CX), Y11
+	VPBROADCASTD 16(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 16(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 16(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 16(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 16(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      320(CX), Y10
+	VMOVDQU      352(CX), Y11
+	VPBROADCASTD 20(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 20(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 20(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 20(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 20(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      384(CX), Y10
+	VMOVDQU      416(CX), Y11
+	VPBROADCASTD 24(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 24(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 24(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 24(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 24(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      448(CX), Y10
+	VMOVDQU      480(CX), Y11
+	VPBROADCASTD 28(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 28(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 28(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 28(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 28(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	PREFETCHT1   128(R13)
+	VMOVDQU      512(CX), Y10
+	VMOVDQU      544(CX), Y11
+	VPBROADCASTD 32(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 32(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 32(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 32(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 32(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      576(CX), Y10
+	VMOVDQU      608(CX), Y11
+	VPBROADCASTD 36(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 36(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 36(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 36(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 36(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      640(CX), Y10
+	VMOVDQU      672(CX), Y11
+	VPBROADCASTD 40(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 40(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 40(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 40(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 40(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      704(CX), Y10
+	VMOVDQU      736(CX), Y11
+	VPBROADCASTD 44(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 44(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 44(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 44(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 44(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	PREFETCHT1   192(R13)
+	VMOVDQU      768(CX), Y10
+	VMOVDQU      800(CX), Y11
+	VPBROADCASTD 48(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 48(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 48(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 48(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 48(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      832(CX), Y10
+	VMOVDQU      864(CX), Y11
+	VPBROADCASTD 52(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 52(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 52(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 52(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 52(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      896(CX), Y10
+	VMOVDQU      928(CX), Y11
+	VPBROADCASTD 56(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 56(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 56(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 56(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 56(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      960(CX), Y10
+	VMOVDQU      992(CX), Y11
+	VPBROADCASTD 60(SI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 60(SI)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 60(SI)(DI*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 60(R10), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 60(R10)(DI*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	ADDQ         $0x00000400, CX
+	ADDQ         step+88(FP), R13
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, R10
+	DECQ         (SP)
+	JNZ          columns
+	VBROADCASTSS (R8), Y10
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       (DX), Y10, Y11
+	VFMADD213PS  (AX), Y11, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       (DX)(R12*1), Y10, Y11
+	VFMADD213PS  32(AX), Y11, Y1
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VBROADCASTSS (R8)(R9*1), Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  64(AX), Y1, Y2
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  96(AX), Y1, Y3
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VBROADCASTSS (R8)(R9*2), Y0
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  128(AX), Y1, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  160(AX), Y1, Y5
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VBROADCASTSS (R11), Y0
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  192(AX), Y1, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  224(AX), Y1, Y7
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VBROADCASTSS (R11)(R9*1), Y0
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  256(AX), Y1, Y8
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       (DX)(R12*1), Y0, Y1
+	VFMADD213PS  288(AX), Y1, Y9
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	ADDQ         $0x20, R8
+	ADDQ         $0x20, R11
+	ADDQ         $0x20, DX
+	SUBQ         $0x01, BX
+	JMP          block
+
+block_end:
+	MOVQ    dst+0(FP), CX
+	MOVQ    ldd+8(FP), DX
+	SHLQ    $0x02, DX
+	VMOVUPS (AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 64(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 96(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 128(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 160(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 192(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 224(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 256(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 288(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	VZEROUPPER
+	RET
+
+// func gemmWideKMVx5(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmWideKMVx5(SB), NOSPLIT, $8-120
+	MOVQ       work+112(FP), AX
+	ADDQ       $0x3f, AX
+	ANDQ       $-64, AX
+	MOVQ       dst+0(FP), CX
+	MOVQ       ldd+8(FP), DX
+	SHLQ       $0x02, DX
+	IMUL3Q     $0x05, DX, BX
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	MOVB       add+104(FP), BL
+	TESTB      BL, BL
+	JZ         zero
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 64(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 96(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 128(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 160(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 192(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 224(AX)
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, 256(AX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 288(AX)
+	JMP        start
+
+zero:
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS Y0, 96(AX)
+	VMOVUPS Y0, 128(AX)
+	VMOVUPS Y0, 160(AX)
+	VMOVUPS Y0, 192(AX)
+	VMOVUPS Y0, 224(AX)
+	VMOVUPS Y0, 256(AX)
+	VMOVUPS Y0, 288(AX)
+
+start:
+	MOVQ w+48(FP), CX
+	MOVQ ws+56(FP), DX
+	MOVQ wm+64(FP), BX
+	MOVQ blocks+96(FP), SI
+	MOVQ x+16(FP), DI
+	MOVQ ldx+24(FP), R8
+	MOVQ xs+32(FP), R9
+	MOVQ ldxs+40(FP), R10
+	SHLQ $0x02, R10
+	LEAQ (DI)(R8*2), R11
+	ADDQ R8, R11
+	LEAQ (R9)(R10*2), R12
+	ADDQ R10, R12
+	MOVQ second+72(FP), R13
+	MOVQ fetch+80(FP), R14
+
+block:
+	CMPQ  SI, $0x01
+	JLT   block_end
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	MOVQ  $0x00000004, (SP)
+
+columns:
+	PREFETCHT1   (R14)
+	VMOVDQU      (CX), Y10
+	VMOVDQU      32(CX), Y11
+	VPBROADCASTD (DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD (DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD (DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD (R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD (R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      64(CX), Y10
+	VMOVDQU      96(CX), Y11
+	VPBROADCASTD 4(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 4(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 4(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 4(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 4(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      128(CX), Y10
+	VMOVDQU      160(CX), Y11
+	VPBROADCASTD 8(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 8(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 8(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 8(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 8(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      192(CX), Y10
+	VMOVDQU      224(CX), Y11
+	VPBROADCASTD 12(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 12(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 12(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 12(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 12(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	PREFETCHT1   64(R14)
+	VMOVDQU      256(CX), Y10
+	VMOVDQU      288(CX), Y11
+	VPBROADCASTD 16(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 16(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 16(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 16(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 16(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      320(CX), Y10
+	VMOVDQU      352(CX), Y11
+	VPBROADCASTD 20(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 20(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 20(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 20(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 20(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      384(CX), Y10
+	VMOVDQU      416(CX), Y11
+	VPBROADCASTD 24(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 24(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 24(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 24(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 24(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      448(CX), Y10
+	VMOVDQU      480(CX), Y11
+	VPBROADCASTD 28(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 28(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 28(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 28(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 28(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	PREFETCHT1   128(R14)
+	VMOVDQU      512(CX), Y10
+	VMOVDQU      544(CX), Y11
+	VPBROADCASTD 32(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 32(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 32(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 32(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 32(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      576(CX), Y10
+	VMOVDQU      608(CX), Y11
+	VPBROADCASTD 36(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 36(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 36(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 36(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 36(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      640(CX), Y10
+	VMOVDQU      672(CX), Y11
+	VPBROADCASTD 40(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 40(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 40(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 40(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 40(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      704(CX), Y10
+	VMOVDQU      736(CX), Y11
+	VPBROADCASTD 44(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 44(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 44(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 44(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 44(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	PREFETCHT1   192(R14)
+	VMOVDQU      768(CX), Y10
+	VMOVDQU      800(CX), Y11
+	VPBROADCASTD 48(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 48(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 48(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 48(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 48(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      832(CX), Y10
+	VMOVDQU      864(CX), Y11
+	VPBROADCASTD 52(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 52(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 52(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 52(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 52(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      896(CX), Y10
+	VMOVDQU      928(CX), Y11
+	VPBROADCASTD 56(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 56(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 56(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 56(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 56(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	VMOVDQU      960(CX), Y10
+	VMOVDQU      992(CX), Y11
+	VPBROADCASTD 60(DI), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xcc
+	VPBROADCASTD 60(DI)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xd4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xdc
+	VPBROADCASTD 60(DI)(R8*2), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xe4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xec
+	VPBROADCASTD 60(R11), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522dc2c4
+	BYTE $0xf4
+
+	// VPDPWSSD, VEX
+	LONG         $0x5225c2c4
+	BYTE         $0xfc
+	VPBROADCASTD 60(R11)(R8*1), Y12
+
+	// VPDPWSSD, VEX
+	LONG $0x522d42c4
+	BYTE $0xc4
+
+	// VPDPWSSD, VEX
+	LONG         $0x522542c4
+	BYTE         $0xcc
+	ADDQ         $0x00000400, CX
+	ADDQ         step+88(FP), R14
+	ADDQ         $0x40, DI
+	ADDQ         $0x40, R11
+	DECQ         (SP)
+	JNZ          columns
+	VBROADCASTSS (R9), Y10
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       (DX), Y10, Y11
+	VFMADD213PS  (AX), Y11, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       (DX)(R13*1), Y10, Y11
+	VFMADD213PS  32(AX), Y11, Y1
+	VBROADCASTSS 4(R9), Y10
+	VFMADD231PS  (BX), Y10, Y0
+	VFMADD231PS  (BX)(R13*1), Y10, Y1
+	VBROADCASTSS 12(R9), Y10
+	VFMADD231PS  32(BX), Y10, Y0
+	VFMADD231PS  32(BX)(R13*1), Y10, Y1
+	VBROADCASTSS 20(R9), Y10
+	VFMADD231PS  64(BX), Y10, Y0
+	VFMADD231PS  64(BX)(R13*1), Y10, Y1
+	VBROADCASTSS 28(R9), Y10
+	VFMADD231PS  96(BX), Y10, Y0
+	VFMADD231PS  96(BX)(R13*1), Y10, Y1
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VBROADCASTSS (R9)(R10*1), Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  64(AX), Y1, Y2
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  96(AX), Y1, Y3
+	VBROADCASTSS 4(R9)(R10*1), Y0
+	VFMADD231PS  (BX), Y0, Y2
+	VFMADD231PS  (BX)(R13*1), Y0, Y3
+	VBROADCASTSS 12(R9)(R10*1), Y0
+	VFMADD231PS  32(BX), Y0, Y2
+	VFMADD231PS  32(BX)(R13*1), Y0, Y3
+	VBROADCASTSS 20(R9)(R10*1), Y0
+	VFMADD231PS  64(BX), Y0, Y2
+	VFMADD231PS  64(BX)(R13*1), Y0, Y3
+	VBROADCASTSS 28(R9)(R10*1), Y0
+	VFMADD231PS  96(BX), Y0, Y2
+	VFMADD231PS  96(BX)(R13*1), Y0, Y3
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VBROADCASTSS (R9)(R10*2), Y0
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  128(AX), Y1, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  160(AX), Y1, Y5
+	VBROADCASTSS 4(R9)(R10*2), Y0
+	VFMADD231PS  (BX), Y0, Y4
+	VFMADD231PS  (BX)(R13*1), Y0, Y5
+	VBROADCASTSS 12(R9)(R10*2), Y0
+	VFMADD231PS  32(BX), Y0, Y4
+	VFMADD231PS  32(BX)(R13*1), Y0, Y5
+	VBROADCASTSS 20(R9)(R10*2), Y0
+	VFMADD231PS  64(BX), Y0, Y4
+	VFMADD231PS  64(BX)(R13*1), Y0, Y5
+	VBROADCASTSS 28(R9)(R10*2), Y0
+	VFMADD231PS  96(BX), Y0, Y4
+	VFMADD231PS  96(BX)(R13*1), Y0, Y5
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VBROADCASTSS (R12), Y0
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  192(AX), Y1, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  224(AX), Y1, Y7
+	VBROADCASTSS 4(R12), Y0
+	VFMADD231PS  (BX), Y0, Y6
+	VFMADD231PS  (BX)(R13*1), Y0, Y7
+	VBROADCASTSS 12(R12), Y0
+	VFMADD231PS  32(BX), Y0, Y6
+	VFMADD231PS  32(BX)(R13*1), Y0, Y7
+	VBROADCASTSS 20(R12), Y0
+	VFMADD231PS  64(BX), Y0, Y6
+	VFMADD231PS  64(BX)(R13*1), Y0, Y7
+	VBROADCASTSS 28(R12), Y0
+	VFMADD231PS  96(BX), Y0, Y6
+	VFMADD231PS  96(BX)(R13*1), Y0, Y7
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VBROADCASTSS (R12)(R10*1), Y0
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       (DX), Y0, Y1
+	VFMADD213PS  256(AX), Y1, Y8
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       (DX)(R13*1), Y0, Y1
+	VFMADD213PS  288(AX), Y1, Y9
+	VBROADCASTSS 4(R12)(R10*1), Y0
+	VFMADD231PS  (BX), Y0, Y8
+	VFMADD231PS  (BX)(R13*1), Y0, Y9
+	VBROADCASTSS 12(R12)(R10*1), Y0
+	VFMADD231PS  32(BX), Y0, Y8
+	VFMADD231PS  32(BX)(R13*1), Y0, Y9
+	VBROADCASTSS 20(R12)(R10*1), Y0
+	VFMADD231PS  64(BX), Y0, Y8
+	VFMADD231PS  64(BX)(R13*1), Y0, Y9
+	VBROADCASTSS 28(R12)(R10*1), Y0
+	VFMADD231PS  96(BX), Y0, Y8
+	VFMADD231PS  96(BX)(R13*1), Y0, Y9
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	ADDQ         $0x00000080, BX
+	ADDQ         $0x20, R9
+	ADDQ         $0x20, R12
+	ADDQ         $0x20, DX
+	SUBQ         $0x01, SI
+	JMP          block
+
+block_end:
+	MOVQ    dst+0(FP), CX
+	MOVQ    ldd+8(FP), DX
+	SHLQ    $0x02, DX
+	VMOVUPS (AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 32(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 64(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 96(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 128(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 160(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 192(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 224(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	ADDQ    DX, CX
+	VMOVUPS 256(AX), Y0
+	VMOVUPS Y0, (CX)
+	VMOVUPS 288(AX), Y0
+	VMOVUPS Y0, 32(CX)
+	VZEROUPPER
+	RET
+
+// func gemmWideVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
+// Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
+TEXT ·gemmWideVx6(SB), NOSPLIT, $0-120
+	MOVQ       work+112(FP), AX
+	ADDQ       $0x3f, AX
+	ANDQ       $-64, AX
+	MOVQ       dst+0(FP), CX
+	MOVQ       ldd+8(FP), DX
+	SHLQ       $0x02, DX
+	IMUL3Q     $0x06, DX, BX
+	ADDQ       CX, BX
 	PREFETCHT0 (BX)
 	ADDQ       DX, BX
 	PREFETCHT0 (BX)
@@ -23329,17 +27154,17 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
+// func gemmWideMVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmWideMV(SB), NOSPLIT, $0-120
+TEXT ·gemmWideMVx6(SB), NOSPLIT, $0-120
 	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
 	MOVQ       ldd+8(FP), DX
 	SHLQ       $0x02, DX
-	LEAQ       (DX)(DX*2), BX
-	LEAQ       (CX)(BX*2), BX
+	IMUL3Q     $0x06, DX, BX
+	ADDQ       CX, BX
 	PREFETCHT0 (BX)
 	ADDQ       DX, BX
 	PREFETCHT0 (BX)
@@ -24452,17 +28277,17 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideKV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
+// func gemmWideKVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmWideKV(SB), NOSPLIT, $8-120
+TEXT ·gemmWideKVx6(SB), NOSPLIT, $8-120
 	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
 	MOVQ       ldd+8(FP), DX
 	SHLQ       $0x02, DX
-	LEAQ       (DX)(DX*2), BX
-	LEAQ       (CX)(BX*2), BX
+	IMUL3Q     $0x06, DX, BX
+	ADDQ       CX, BX
 	PREFETCHT0 (BX)
 	ADDQ       DX, BX
 	PREFETCHT0 (BX)
@@ -25560,17 +29385,17 @@ block_end:
 	VZEROUPPER
 	RET
 
-// func gemmWideKMV(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
+// func gemmWideKMVx6(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)
 // Requires: AVX, AVX2, AVX_VNNI, FMA3, MMX+
-TEXT ·gemmWideKMV(SB), NOSPLIT, $8-120
+TEXT ·gemmWideKMVx6(SB), NOSPLIT, $8-120
 	MOVQ       work+112(FP), AX
 	ADDQ       $0x3f, AX
 	ANDQ       $-64, AX
 	MOVQ       dst+0(FP), CX
 	MOVQ       ldd+8(FP), DX
 	SHLQ       $0x02, DX
-	LEAQ       (DX)(DX*2), BX
-	LEAQ       (CX)(BX*2), BX
+	IMUL3Q     $0x06, DX, BX
+	ADDQ       CX, BX
 	PREFETCHT0 (BX)
 	ADDQ       DX, BX
 	PREFETCHT0 (BX)

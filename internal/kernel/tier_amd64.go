@@ -66,27 +66,27 @@ var (
 		arithmetic: [arithmetics]integerKernels{
 			i8: {
 				few:  blockTiles{tiles: []packedTile{gemmI8x1, gemmI8x2, gemmI8x3, gemmI8x4, gemmI8x5, gemmI8x6}},
-				many: &wideTiles{gemmWide, blockWidener(wideI8AVX2), twoPanels},
+				many: &wideTiles{[2]wideTile{gemmWidex5, gemmWidex6}, blockWidener(wideI8AVX2), twoPanels},
 			},
 			i8m: {
 				few:  blockTiles{tiles: []packedTile{gemmI8mx1, gemmI8mx2, gemmI8mx3, gemmI8mx4, gemmI8mx5, gemmI8mx6}},
-				many: &wideTiles{gemmWideM, blockWidener(wideI8AVX2), twoPanels},
+				many: &wideTiles{[2]wideTile{gemmWideMx5, gemmWideMx6}, blockWidener(wideI8AVX2), twoPanels},
 			},
 			i4m: {
 				few:  blockTiles{tiles: []packedTile{gemmI4x1, gemmI4x2, gemmI4x3, gemmI4x4, gemmI4x5, gemmI4x6}},
-				many: &wideTiles{gemmWideM, blockWidener(wideI4AVX2), twoPanels},
+				many: &wideTiles{[2]wideTile{gemmWideMx5, gemmWideMx6}, blockWidener(wideI4AVX2), twoPanels},
 			},
 			k4: {
 				few:  superTiles{tiles: []superTile{gemmK4x1, gemmK4x2, gemmK4x3, gemmK4x4, gemmK4x5, gemmK4x6}},
-				many: &wideTiles{gemmWideKM, superWidener(wideK4AVX2), twoPanels},
+				many: &wideTiles{[2]wideTile{gemmWideKMx5, gemmWideKMx6}, superWidener(wideK4AVX2), twoPanels},
 			},
 			k5: {
 				few:  superTiles{tiles: []superTile{gemmK5x1, gemmK5x2, gemmK5x3, gemmK5x4, gemmK5x5, gemmK5x6}},
-				many: &wideTiles{gemmWideKM, superWidener(wideK5AVX2), twoPanels},
+				many: &wideTiles{[2]wideTile{gemmWideKMx5, gemmWideKMx6}, superWidener(wideK5AVX2), twoPanels},
 			},
 			k6: {
 				few:  superTiles{tiles: []superTile{gemmK6x1, gemmK6x2, gemmK6x3, gemmK6x4, gemmK6x5, gemmK6x6}},
-				many: &wideTiles{gemmWideK, superWidener(wideK6AVX2), twoPanels},
+				many: &wideTiles{[2]wideTile{gemmWideKx5, gemmWideKx6}, superWidener(wideK6AVX2), twoPanels},
 			},
 			c8: {few: channelTiles{tiles: []channelTile{gemmC8x1, gemmC8x2, gemmC8x3, gemmC8x4, gemmC8x5, gemmC8x6}}},
 		},
@@ -97,27 +97,27 @@ var (
 		arithmetic: [arithmetics]integerKernels{
 			i8: {
 				few:  blockTiles{tiles: []packedTile{gemmI8Vx1, gemmI8Vx2, gemmI8Vx3, gemmI8Vx4, gemmI8Vx5, gemmI8Vx6}},
-				many: &wideTiles{gemmWideV, blockWidener(wideI8AVX2), twoPanels},
+				many: &wideTiles{[2]wideTile{gemmWideVx5, gemmWideVx6}, blockWidener(wideI8AVX2), twoPanels},
 			},
 			i8m: {
 				few:  blockTiles{tiles: []packedTile{gemmI8mVx1, gemmI8mVx2, gemmI8mVx3, gemmI8mVx4, gemmI8mVx5, gemmI8mVx6}},
-				many: &wideTiles{gemmWideMV, blockWidener(wideI8AVX2), twoPanels},
+				many: &wideTiles{[2]wideTile{gemmWideMVx5, gemmWideMVx6}, blockWidener(wideI8AVX2), twoPanels},
 			},
 			i4m: {
 				few:  blockTiles{tiles: []packedTile{gemmI4Vx1, gemmI4Vx2, gemmI4Vx3, gemmI4Vx4, gemmI4Vx5, gemmI4Vx6}},
-				many: &wideTiles{gemmWideMV, blockWidener(wideI4AVX2), twoPanels},
+				many: &wideTiles{[2]wideTile{gemmWideMVx5, gemmWideMVx6}, blockWidener(wideI4AVX2), twoPanels},
 			},
 			k4: {
 				few:  superTiles{tiles: []superTile{gemmK4Vx1, gemmK4Vx2, gemmK4Vx3, gemmK4Vx4, gemmK4Vx5, gemmK4Vx6}},
-				many: &wideTiles{gemmWideKMV, superWidener(wideK4AVX2), twoPanels},
+				many: &wideTiles{[2]wideTile{gemmWideKMVx5, gemmWideKMVx6}, superWidener(wideK4AVX2), twoPanels},
 			},
 			k5: {
 				few:  superTiles{tiles: []superTile{gemmK5Vx1, gemmK5Vx2, gemmK5Vx3, gemmK5Vx4, gemmK5Vx5, gemmK5Vx6}},
-				many: &wideTiles{gemmWideKMV, superWidener(wideK5AVX2), twoPanels},
+				many: &wideTiles{[2]wideTile{gemmWideKMVx5, gemmWideKMVx6}, superWidener(wideK5AVX2), twoPanels},
 			},
 			k6: {
 				few:  superTiles{tiles: []superTile{gemmK6Vx1, gemmK6Vx2, gemmK6Vx3, gemmK6Vx4, gemmK6Vx5, gemmK6Vx6}},
-				many: &wideTiles{gemmWideKV, superWidener(wideK6AVX2), twoPanels},
+				many: &wideTiles{[2]wideTile{gemmWideKVx5, gemmWideKVx6}, superWidener(wideK6AVX2), twoPanels},
 			},
 			c8: {few: channelTiles{tiles: []channelTile{gemmC8Vx1, gemmC8Vx2, gemmC8Vx3, gemmC8Vx4, gemmC8Vx5, gemmC8Vx6}}},
 		},

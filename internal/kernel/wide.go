@@ -2,10 +2,10 @@ package kernel
 
 import "slices"
 
-// wideTiles are the way of many rows of activations: tiles of productRows rows and some panels, whose weights are widened to
-// 16 bits first.
+// wideTiles are the way of many rows of activations: tiles of productRows rows, or one less, and some panels, whose weights are
+// widened to 16 bits first.
 type wideTiles struct {
-	tile wideTile
+	tiles [2]wideTile // of productRows-1 rows and of productRows
 	// widen widens weights.
 	widen widener
 	wideShape
@@ -37,8 +37,7 @@ type wideTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs
 // wideFetch is how many bytes can be fetched while a tile is multiplied by 32 columns.
 const wideFetch = 256
 
-// wideFrom is from how many rows on it is worth it to widen weights first: with 32 rows, the last tile of which is partly empty,
-// it is not.
+// wideFrom is from how many rows on it is worth it to widen weights first.
 const wideFrom = 48
 
 // wideWork is how much memory a tile of panels of that many rows needs, in floats.
@@ -73,7 +72,7 @@ func (w *wideTiles) round(r *rounded, x []float32, i, m int, p *packed) {
 }
 
 // at is where the columns from at on, a multiple of w.columns, of row i of m rounded activations are, in the order
-// [K/columns, tiles, productRows, columns]: what a tile reads follows in memory. Scales are in the same order.
+// [K/columns, rows, columns]: what a tile reads follows in memory. Scales are in the same order.
 func (w *wideTiles) at(m, k, i, at int) int { return at*w.roundedRows(m) + i*min(w.columns, k-at) }
 
 func (w *wideTiles) mul(l *packedLoop, lo, hi int) {
@@ -123,17 +122,18 @@ func (w *wideTiles) group(l *packedLoop, e *expanded, panel, last, first, end, a
 	blocks, columns, whole := k/p.scaling.unit(), min((min(panel+w.panels-1, last)+1)*rows, p.n)-panel*rows, w.panels*rows
 	work := e.part(productRows*whole + w.wideWork(rows))
 	f.spread((end-first+productRows-1)/productRows*(k/32), wideFetch)
-	for i := first; i < end; i += productRows {
+	for i, next := first, 0; i < end; i = next {
+		next = i + evenly(end-i, productRows)
 		q := w.at(l.m, p.k, i, at)
-		dst, ldd, m := l.dst[i*p.n+panel*rows:], p.n, min(productRows, end-i)
-		edge := m < productRows || columns < whole
+		dst, ldd, m := l.dst[i*p.n+panel*rows:], p.n, next-i
+		edge := m < productRows-1 || columns < whole
 		if edge { // a tile that reaches beyond dst
 			dst, ldd = work, whole
 			for r := 0; r < m && at > 0; r++ {
 				copy(dst[r*ldd:], l.dst[(i+r)*p.n+panel*rows:][:columns])
 			}
 		}
-		w.tile(&dst[0], ldd, &x.q[q], 2*k, &x.scales[q/16], k/16, &e.weights[0], &e.scale[0], minima, 4*n, f.next(k/32), f.step, blocks, at > 0, &work[productRows*whole])
+		w.tiles[max(0, m-productRows+1)](&dst[0], ldd, &x.q[q], 2*k, &x.scales[q/16], k/16, &e.weights[0], &e.scale[0], minima, 4*n, f.next(k/32), f.step, blocks, at > 0, &work[productRows*whole])
 		for r := 0; r < m && edge; r++ {
 			copy(l.dst[(i+r)*p.n+panel*rows:][:columns], dst[r*ldd:])
 		}

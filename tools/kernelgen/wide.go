@@ -7,18 +7,21 @@ import (
 )
 
 const (
-	wideRows  = 6   // of a wide tile
+	// wideRows is how many rows a wide tile has, or one less.
+	wideRows  = 6
 	wideFetch = 256 // bytes that it fetches with 32 columns at most
 )
 
-// wide writes the integer products of many rows of activations: tiles of six rows and as many panels as registers hold the sums
-// of, whose weights were widened to 16 bits before. A number of x serves all panels, and no weight is widened for one tile
+// wide writes the integer products of many rows of activations: tiles of six rows, or five, lest some have rows to spare, and as
+// many panels as registers hold the sums of, whose weights were widened to 16 bits before. A number of x serves all panels, and no weight is widened for one tile
 // alone. Outputs are kept in memory. They are the floats of the other tiles, bit for bit.
 func wide() {
-	wideTile(name("gemmWide", v.title), false, false)
-	wideTile(name("gemmWideM", v.title), false, true)
-	wideTile(name("gemmWideK", v.title), true, false)
-	wideTile(name("gemmWideKM", v.title), true, true)
+	for rows := wideRows - 1; rows <= wideRows; rows++ {
+		wideTile(name("gemmWide", v.title, "x", rows), rows, false, false)
+		wideTile(name("gemmWideM", v.title, "x", rows), rows, false, true)
+		wideTile(name("gemmWideK", v.title, "x", rows), rows, true, false)
+		wideTile(name("gemmWideKM", v.title, "x", rows), rows, true, true)
+	}
 }
 
 // widening writes what brings weights into the order of wide tiles.
@@ -39,11 +42,11 @@ func widening() {
 // of all panels. The scales and minima of a panel lie second bytes after those of the one before. blocks are those that have a
 // scale, of 32 or 128 columns. With each 32 columns step bytes from fetch on are brought into the second cache, at most wideFetch.
 // work is memory for the outputs and 64 bytes more.
-func wideTile(title string, super, minima bool) {
+func wideTile(title string, rows int, super, minima bool) {
 	TEXT(title, NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)")
 	Pragma("noescape")
 	panels := v.widePanels
-	sums := wideRows * panels
+	sums := rows * panels
 	var count Mem
 	if super {
 		count = AllocLocal(8)
@@ -56,20 +59,20 @@ func wideTile(title string, super, minima bool) {
 	SHLQ(Imm(2), ldd)
 	// The outputs of the next tile, which lie below, may be in no cache.
 	next := GP64()
-	LEAQ(Mem{Base: ldd, Index: ldd, Scale: 2}, next)
-	LEAQ(Mem{Base: dst, Index: next, Scale: 2}, next)
-	for range wideRows {
+	IMUL3Q(Imm(uint64(rows)), ldd, next)
+	ADDQ(dst, next)
+	for range rows {
 		for line := 0; line < v.bytes*panels; line += 64 {
 			PREFETCHT0(at(next, line))
 		}
 		ADDQ(ldd, next)
 	}
 	outputs := func(one func(i, panel int)) {
-		for i := range wideRows {
+		for i := range rows {
 			for panel := range panels {
 				one(i, panel)
 			}
-			if i < wideRows-1 {
+			if i < rows-1 {
 				ADDQ(ldd, dst)
 			}
 		}
@@ -86,13 +89,13 @@ func wideTile(title string, super, minima bool) {
 	Label("zero")
 	none := v.register()
 	VXORPS(none, none, none)
-	for i := range wideRows {
+	for i := range rows {
 		for panel := range panels {
 			VMOVUPS(none, acc(i, panel))
 		}
 	}
 	Label("start")
-	o := loadOperands(wideRows, minima)
+	o := loadOperands(rows, minima)
 	second := Load(Param("second"), GP64())
 	third := second
 	if panels > 3 {
@@ -119,7 +122,7 @@ func wideTile(title string, super, minima bool) {
 			for panel := range w {
 				move(at(o.w, v.bytes*(panels*pair+panel)), w[panel])
 			}
-			for i := range wideRows {
+			for i := range rows {
 				x := v.register()
 				VPBROADCASTD(disp(o.x(i), 4*pair), x)
 				for panel := range w {
@@ -139,7 +142,7 @@ func wideTile(title string, super, minima bool) {
 	}
 	// floats adds the sums to the outputs, and the minima of so many times 32 columns.
 	floats := func(sum []VecVirtual, columns int) {
-		for i := range wideRows {
+		for i := range rows {
 			xs, s := v.register(), v.register()
 			VBROADCASTSS(o.xs(i), xs)
 			for panel := range panels {
