@@ -126,8 +126,8 @@ func (t timing) manyPays() bool { return float64(t.few) > gain*float64(t.many) }
 
 func (t timing) fewPays() bool { return float64(t.many) > gain*float64(t.few) }
 
-// choiceRows are the numbers of rows that are timed: most have one row more than fills tiles of four or six, which many
-// rows are slowest with, so that no number between them is a loss.
+// choiceRows are the numbers of rows that are timed: most have one row more than fills tiles of four or six, which many rows may
+// be slowest with, so that no number between them is a loss.
 var choiceRows = [...]int{9, 13, 19, 25, 31, 37, 49, 67, 97, 193}
 
 type timings [len(choiceRows)]timing
