@@ -39,16 +39,18 @@ type channelMany struct {
 }
 
 // channelPair is a channelTile with a second panel, second bytes after the first. With each 32 columns step bytes from fetch on
-// are brought into the second cache, at most channelFetch.
-type channelPair = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, second int, fetch *byte, step, blocks int)
+// are brought into the second cache, at most channelPairFetch.
+type channelPair = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *byte, ws *float32, second int,
+	fetch *byte, step, blocks int)
 
 const (
 	// channelFrom is from how many rows on two panels at a time are worth it: more than the tiles of few rows have.
 	channelFrom = 13
-	// channelRows is how many bytes of rounded rows pass two panels before the next: half of a second cache.
+	// channelRows is how many bytes of rounded rows pass two panels before the next, half of a second cache, if there are at least
+	// rowBlock rows.
 	channelRows = 1 << 20
-	// channelFetch is how many bytes can be fetched while a tile is multiplied by 32 columns.
-	channelFetch = 256
+	// channelPairFetch is how many bytes can be fetched while a tile is multiplied by 32 columns.
+	channelPairFetch = 256
 )
 
 func (*channelMany) String() string { return "pairs of panels" }
@@ -66,7 +68,11 @@ func (c *channelMany) mul(l *packedLoop, lo, hi int) {
 		end := min(first+rows, l.m)
 		for panel := 2 * lo; panel < min(2*hi, l.p.count); panel += 2 {
 			if (panel+2)*l.p.rows <= l.p.n {
-				c.pair(l, e, panel, first, end)
+				next := panel + 2
+				if next == 2*hi && end < l.m {
+					next = 2 * lo
+				}
+				c.pair(l, e, panel, first, end, l.ahead(next, 2, 0, l.p.k))
 				continue
 			}
 			for one := panel; one < min(panel+2, l.p.count); one++ {
@@ -79,13 +85,12 @@ func (c *channelMany) mul(l *packedLoop, lo, hi int) {
 }
 
 // pair multiplies the rows [first, end) with two panels.
-func (c *channelMany) pair(l *packedLoop, e *expanded, panel, first, end int) {
+func (c *channelMany) pair(l *packedLoop, e *expanded, panel, first, end int, f fetching) {
 	p, k := l.p, l.p.k
 	e.scale = slices.Grow(e.scale[:0], 2*p.rows)[:2*p.rows]
 	p.tier.fromF16(&e.scale[0], &p.scale[panel*2*p.rows], 2)
 	size, most := p.quantBytes(k), len(c.tiles)
-	f := l.ahead(panel+2, 2, 0, k)
-	f.spread((end-first+most-1)/most*(k/32), channelFetch)
+	f.spread((end-first+most-1)/most*(k/32), channelPairFetch)
 	for i, next := first, 0; i < end; i = next {
 		next = i + evenly(end-i, most)
 		c.tiles[next-i-1](&l.dst[i*p.n+panel*p.rows], p.n, &l.x.q[i*k], 2*k, &l.x.scales[i*k/16], k/16,

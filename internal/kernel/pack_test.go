@@ -108,15 +108,23 @@ func TestPackedInvariance(t *testing.T) {
 		for i := range rows {
 			MatMul(want[i*w.N:(i+1)*w.N], x[i*w.K:(i+1)*w.K], w)
 		}
-		for _, threads := range []int{1, 2, 4} {
-			par.SetThreads(threads)
-			for _, m := range invariant(rows) {
-				got := make([]float32, m*w.N)
-				MatMul(got, x[:m*w.K], w)
-				if !slices.Equal(got, want[:m*w.N]) {
-					t.Fatalf("%d rows on %d threads give other bits than one row on one thread", m, threads)
+		same := func(w *Matrix, way string) {
+			for _, threads := range []int{1, 2, 4} {
+				par.SetThreads(threads)
+				for _, m := range invariant(rows) {
+					got := make([]float32, m*w.N)
+					MatMul(got, x[:m*w.K], w)
+					if !slices.Equal(got, want[:m*w.N]) {
+						t.Fatalf("%d rows on %d threads%s give other bits than one row on one thread", m, threads, way)
+					}
 				}
 			}
+		}
+		same(w, "")
+		if p, ok := w.weights.(*packed); ok && p.from != never { // as a measured choice may have it
+			many := *p
+			many.from = 1
+			same(&Matrix{N: w.N, K: w.K, DType: w.DType, weights: &many}, " by "+many.way(1).(manyWay).String())
 		}
 	})
 }

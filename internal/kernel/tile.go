@@ -163,8 +163,11 @@ type fetching struct {
 
 func (f *fetching) bytes() int { return (f.last - f.panel) * f.p.quantBytes(f.k) }
 
-// spread sets how much is fetched at a time, whole lines of the cache, at most so many bytes, to be through after so many steps.
-func (f *fetching) spread(steps, most int) { f.step = min(most, (f.bytes()/max(1, steps)+63)&^63) }
+// spread sets how much is fetched at a time, whole lines of the cache, to be through after so many steps, or at most so many bytes.
+func (f *fetching) spread(steps, most int) {
+	steps = max(1, steps)
+	f.step = min(most, ((f.bytes()+steps-1)/steps+63)&^63)
+}
 
 // next is where the next steps begin.
 func (f *fetching) next(steps int) *byte {

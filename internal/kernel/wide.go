@@ -3,7 +3,7 @@ package kernel
 import "slices"
 
 // wideTiles are the way of many rows of activations: tiles of productRows rows, or one less, and some panels, whose weights are
-// widened to 16 bits first.
+// widened to 16 bits first. Of 20 rows or more no tile has rows to spare.
 type wideTiles struct {
 	tiles [2]wideTile // of productRows-1 rows and of productRows
 	// widen widens weights.
@@ -32,7 +32,8 @@ var (
 
 // wideTile is a packedTile with the scales of further panels, and the minima, second bytes after those of the one before. With each
 // 32 columns, step bytes from fetch on are brought into the second cache, at most wideFetch. work is memory of wideWork.
-type wideTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws, wm *float32, second int, fetch *byte, step, blocks int, add bool, work *float32)
+type wideTile = func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws, wm *float32, second int,
+	fetch *byte, step, blocks int, add bool, work *float32)
 
 // wideFetch is how many bytes can be fetched while a tile is multiplied by 32 columns.
 const wideFetch = 256
@@ -91,6 +92,8 @@ func (w *wideTiles) mul(l *packedLoop, lo, hi int) {
 				switch {
 				case next == to && at+w.columns < l.p.k:
 					next, column = from, at+w.columns
+				case next == to && last < hi:
+					next, column = 0, 0 // another block of rows
 				case next == to:
 					column = 0 // of the panels after these
 				}
@@ -133,7 +136,8 @@ func (w *wideTiles) group(l *packedLoop, e *expanded, panel, last, first, end, a
 				copy(dst[r*ldd:], l.dst[(i+r)*p.n+panel*rows:][:columns])
 			}
 		}
-		w.tiles[max(0, m-productRows+1)](&dst[0], ldd, &x.q[q], 2*k, &x.scales[q/16], k/16, &e.weights[0], &e.scale[0], minima, 4*n, f.next(k/32), f.step, blocks, at > 0, &work[productRows*whole])
+		w.tiles[max(0, m-productRows+1)](&dst[0], ldd, &x.q[q], 2*k, &x.scales[q/16], k/16, &e.weights[0], &e.scale[0], minima, 4*n,
+			f.next(k/32), f.step, blocks, at > 0, &work[productRows*whole])
 		for r := 0; r < m && edge; r++ {
 			copy(l.dst[(i+r)*p.n+panel*rows:][:columns], dst[r*ldd:])
 		}

@@ -12,8 +12,8 @@ const (
 	wideFetch = 256 // bytes that it fetches with 32 columns at most
 )
 
-// wide writes the integer products of many rows of activations: tiles of six rows, or five, lest some have rows to spare, and as
-// many panels as registers hold the sums of, whose weights were widened to 16 bits before. A number of x serves all panels, and no weight is widened for one tile
+// wide writes the integer products of many rows of activations: tiles of six rows, or five, and as many panels as registers hold
+// the sums of, whose weights were widened to 16 bits before. A number of x serves all panels, and no weight is widened for one tile
 // alone. Outputs are kept in memory. They are the floats of the other tiles, bit for bit.
 func wide() {
 	for rows := wideRows - 1; rows <= wideRows; rows++ {
@@ -43,7 +43,8 @@ func widening() {
 // scale, of 32 or 128 columns. With each 32 columns step bytes from fetch on are brought into the second cache, at most wideFetch.
 // work is memory for the outputs and 64 bytes more.
 func wideTile(title string, rows int, super, minima bool) {
-	TEXT(title, NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, fetch *byte, step int, blocks int, add bool, work *float32)")
+	TEXT(title, NOSPLIT, "func(dst *float32, ldd int, x *int16, ldx int, xs *float32, ldxs int, w *int16, ws *float32, wm *float32, second int, "+
+		"fetch *byte, step int, blocks int, add bool, work *float32)")
 	Pragma("noescape")
 	panels := v.widePanels
 	sums := rows * panels
