@@ -314,6 +314,9 @@ func TestGuardedPacked(t *testing.T) {
 	for _, d := range dtypes {
 		for i := 0; i < 20 && Packs(d); i++ {
 			m, n, k := 1+r.IntN(13), 1+r.IntN(26), max(32, d.BlockValues())*(1+r.IntN(3))
+			if i%4 == 1 {
+				n = pick(r, n, 64, 128) // whole tiles of columns
+			}
 			if i%2 == 0 {
 				m, n, k = wideFrom+r.IntN(20), pick(r, n, 63, 64, 65, 128, 130), max(32, d.BlockValues())*pick(r, 1, 2, 3, 17)
 				k = min(k, 3*fourPanels.columns/2)
